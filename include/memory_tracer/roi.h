@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Markers: instructions that the tracer recognises when a guest executes them.
+ *
+ * Each is the 7-byte form of NOP with a magic displacement, followed by a jump to the next instruction. Without the
+ * tracer (on hardware, under KVM) it does nothing, and it needs no privilege. The jump ends QEMU's translation block, so
+ * that tracing begins and ends exactly there: the first access after MEMORY_TRACER_START is the first one traced, and
+ * none after MEMORY_TRACER_STOP is.
+ *
+ * The markers count for the whole guest, whichever process executes them: they switch the tracing of everything, kernel
+ * and user, all vCPUs.
+ */
+#ifndef MEMORY_TRACER_ROI_H
+#define MEMORY_TRACER_ROI_H
+
+/* The 32-bit displacements. As bytes in memory: 0f 1f 80, then these, little-endian. */
+#define MEMORY_TRACER_START_MAGIC 0x6d745f31
+#define MEMORY_TRACER_STOP_MAGIC 0x6d745f30
+
+#if defined(__x86_64__) || defined(__i386__)
+#define MEMORY_TRACER_MARKER(magic)                                                                                    \
+    __asm__ volatile(".byte 0x0f, 0x1f, 0x80\n\t.long %c0\n\tjmp 1f\n1:" : : "i"(magic) : "memory")
+#else
+#error "memory_tracer traces x86-64 guests"
+#endif
+
+#define MEMORY_TRACER_START() MEMORY_TRACER_MARKER(MEMORY_TRACER_START_MAGIC)
+#define MEMORY_TRACER_STOP() MEMORY_TRACER_MARKER(MEMORY_TRACER_STOP_MAGIC)
+
+#endif
