@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The shared ring: see ring.h. */
+#define _GNU_SOURCE
+#include "ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RING_MAGIC UINT64_C(0x31676e6972544d4d)
+#define RECORD_BYTES sizeof(struct gmbeoo_record)
+/* How often whoever waits looks whether the other side still lives. */
+#define LIVENESS_MS 200
+
+/* The shared words of one vCPU. What the producer writes and what the consumer writes are on different cache lines. */
+struct RingVcpu {
+    _Alignas(64) _Atomic uint64_t head; /* bytes published since the beginning */
+    _Atomic uint64_t dropped;           /* records */
+    _Alignas(64) _Atomic uint64_t tail; /* bytes taken since the beginning */
+    _Atomic uint32_t room_futex;        /* bumped when room was made while the producer waits */
+    _Atomic uint32_t producer_waits;
+};
+
+struct RingShared {
+    uint64_t magic;
+    uint32_t vcpus;
+    uint32_t bytes; /* of each ring */
+    int32_t consumer_pid;
+    _Atomic uint32_t state;
+    _Atomic uint32_t closed;
+    _Atomic uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC */
+    _Alignas(64) _Atomic uint32_t data_futex; /* bumped when there is something for a waiting consumer */
+    _Atomic uint32_t consumer_waits;
+    struct RingVcpu vcpu[];
+};
+
+struct Ring {
+    struct RingShared *shared;
+    uint8_t *data; /* the rings, one after the other, aligned to chunks */
+    size_t header_bytes, data_bytes;
+    uint32_t bytes; /* of each ring: our own copy, as the other side can scribble over the shared one */
+    unsigned vcpus;
+    uint64_t wake_bytes; /* a waiting consumer is woken when a ring holds this much */
+    int fd;
+    int consumer_pidfd; /* in a producer's process: readable when the consumer has died */
+};
+
+static void futex_wait(_Atomic uint32_t *word, uint32_t expected, unsigned timeout_ms)
+{
+    struct timespec timeout = { .tv_sec = timeout_ms / 1000, .tv_nsec = (timeout_ms % 1000) * 1000000l };
+
+    syscall(SYS_futex, word, FUTEX_WAIT, expected, &timeout, NULL, 0);
+}
+
+static void futex_wake(_Atomic uint32_t *word)
+{
+    atomic_fetch_add(word, 1);
+    syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static size_t header_bytes_for(unsigned vcpus)
+{
+    size_t bytes = sizeof(struct RingShared) + vcpus * sizeof(struct RingVcpu);
+
+    return (bytes + RING_CHUNK_BYTES - 1) & ~(size_t)(RING_CHUNK_BYTES - 1);
+}
+
+/* Maps `bytes` of `fd` (-1: anonymous memory) at an address that is a multiple of the chunk size. */
+static void *map_aligned(int fd, off_t offset, size_t bytes)
+{
+    uint8_t *reserved = mmap(NULL, bytes + RING_CHUNK_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *aligned;
+    size_t before;
+
+    if (reserved == MAP_FAILED)
+        return NULL;
+    before = -(uintptr_t)reserved & (RING_CHUNK_BYTES - 1);
+    aligned = reserved + before;
+    if (before)
+        munmap(reserved, before);
+    munmap(aligned + bytes, RING_CHUNK_BYTES - before);
+    if (mmap(aligned, bytes, PROT_READ | PROT_WRITE, (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_FIXED, fd,
+             offset) == MAP_FAILED) {
+        munmap(aligned, bytes);
+        return NULL;
+    }
+    return aligned;
+}
+
+static bool map_ring(Ring *ring, GError **error)
+{
+    ring->header_bytes = header_bytes_for(ring->vcpus);
+    ring->data_bytes = (size_t)ring->vcpus * ring->bytes;
+    ring->wake_bytes = ring->bytes / 2;
+    ring->shared = map_aligned(ring->fd, 0, ring->header_bytes);
+    ring->data = map_aligned(ring->fd, (off_t)ring->header_bytes, ring->data_bytes);
+    if (ring->shared && ring->data)
+        return true;
+    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "can't map the ring: %s", g_strerror(errno));
+    return false;
+}
+
+Ring *ring_new(unsigned vcpus, uint32_t bytes, GError **error)
+{
+    g_autoptr(Ring) ring = g_new0(Ring, 1);
+
+    g_return_val_if_fail(vcpus >= 1 && vcpus <= RING_MAX_VCPUS, NULL);
+    g_return_val_if_fail(bytes >= 2 * RING_CHUNK_BYTES && bytes % RING_CHUNK_BYTES == 0, NULL);
+    ring->vcpus = vcpus;
+    ring->bytes = bytes;
+    ring->consumer_pidfd = -1;
+    ring->fd = memfd_create("memory_tracer_ring", MFD_CLOEXEC);
+    if (ring->fd < 0 || ftruncate(ring->fd, (off_t)(header_bytes_for(vcpus) + (size_t)vcpus * bytes))) {
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "can't create the ring: %s", g_strerror(errno));
+        return NULL;
+    }
+    if (!map_ring(ring, error))
+        return NULL;
+    ring->shared->vcpus = vcpus;
+    ring->shared->bytes = bytes;
+    ring->shared->consumer_pid = getpid();
+    ring->shared->magic = RING_MAGIC;
+    return g_steal_pointer(&ring);
+}
+
+Ring *ring_attach(int fd, GError **error)
+{
+    g_autoptr(Ring) ring = g_new0(Ring, 1);
+    struct RingShared header;
+    struct stat status;
+
+    ring->fd = fd;
+    ring->consumer_pidfd = -1;
+    if (pread(fd, &header, sizeof header, 0) != sizeof header || header.magic != RING_MAGIC || header.vcpus < 1 ||
+        header.vcpus > RING_MAX_VCPUS || header.bytes % RING_CHUNK_BYTES || fstat(fd, &status) ||
+        (size_t)status.st_size < header_bytes_for(header.vcpus) + (size_t)header.vcpus * header.bytes) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "descriptor %d is not a ring", fd);
+        return NULL;
+    }
+    ring->vcpus = header.vcpus;
+    ring->bytes = header.bytes;
+    if (header.consumer_pid != getpid())
+        ring->consumer_pidfd = (int)syscall(SYS_pidfd_open, header.consumer_pid, 0);
+    if (!map_ring(ring, error))
+        return NULL;
+    return g_steal_pointer(&ring);
+}
+
+void ring_free(Ring *ring)
+{
+    if (!ring)
+        return;
+    if (ring->shared)
+        munmap(ring->shared, ring->header_bytes);
+    if (ring->data)
+        munmap(ring->data, ring->data_bytes);
+    if (ring->fd >= 0)
+        close(ring->fd);
+    if (ring->consumer_pidfd >= 0)
+        close(ring->consumer_pidfd);
+    g_free(ring);
+}
+
+int ring_fd(const Ring *ring)
+{
+    return ring->fd;
+}
+
+unsigned ring_vcpus(const Ring *ring)
+{
+    return ring->vcpus;
+}
+
+enum ring_state ring_get_state(const Ring *ring)
+{
+    return atomic_load(&ring->shared->state);
+}
+
+void ring_set_state(Ring *ring, enum ring_state state)
+{
+    if (state == RING_TRACING)
+        atomic_store(&ring->shared->started_ns, monotonic_ns());
+    else if (state == RING_STOPPED)
+        atomic_store(&ring->shared->stopped_ns, monotonic_ns());
+    atomic_store(&ring->shared->state, state);
+    futex_wake(&ring->shared->data_futex);
+}
+
+uint64_t ring_traced_ns(const Ring *ring)
+{
+    uint64_t started = atomic_load(&ring->shared->started_ns);
+
+    switch (ring_get_state(ring)) {
+    case RING_TRACING:
+        return monotonic_ns() - started;
+    case RING_STOPPED:
+        return atomic_load(&ring->shared->stopped_ns) - started;
+    default:
+        return 0;
+    }
+}
+
+RingCounts ring_get_counts(const Ring *ring)
+{
+    RingCounts counts = { 0 };
+
+    for (unsigned i = 0; i < ring->vcpus; i++) {
+        struct RingVcpu *vcpu = &ring->shared->vcpu[i];
+        uint64_t tail = atomic_load(&vcpu->tail), head = atomic_load(&vcpu->head);
+
+        counts.dropped += atomic_load(&vcpu->dropped);
+        counts.written += head / RECORD_BYTES;
+        counts.waiting += (head - tail) / RECORD_BYTES;
+    }
+    counts.events = counts.written + counts.dropped;
+    return counts;
+}
+
+/* Producer. */
+
+void ring_producer_init(RingProducer *producer, Ring *ring, unsigned vcpu, enum ring_policy policy)
+{
+    *producer = (RingProducer){
+        .ring = ring,
+        .shared = &ring->shared->vcpu[vcpu],
+        .data = ring->data + (size_t)vcpu * ring->bytes,
+        .policy = policy,
+    };
+    producer->next = producer->published = (uint64_t *)producer->data;
+}
+
+void ring_producer_clear(RingProducer *producer)
+{
+    if (producer->scratch)
+        munmap(producer->scratch, RING_CHUNK_BYTES);
+    producer->scratch = NULL;
+}
+
+static void wake_consumer(Ring *ring)
+{
+    /* Pairs with ring_wait(): either we see that it waits, or it sees what we have published. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&ring->shared->consumer_waits, memory_order_relaxed))
+        futex_wake(&ring->shared->data_futex);
+}
+
+static bool consumer_gone(const Ring *ring)
+{
+    struct pollfd polled = { .fd = ring->consumer_pidfd, .events = POLLIN };
+
+    if (ring_is_closed(ring))
+        return true;
+    if (ring->consumer_pidfd >= 0 && poll(&polled, 1, 0) > 0) {
+        ring_close((Ring *)ring);
+        return true;
+    }
+    return false;
+}
+
+static bool has_room(const RingProducer *producer)
+{
+    uint64_t head = atomic_load_explicit(&producer->shared->head, memory_order_relaxed);
+    uint64_t tail = atomic_load_explicit(&producer->shared->tail, memory_order_acquire);
+
+    return head - tail <= producer->ring->bytes - RING_CHUNK_BYTES;
+}
+
+/* Waits until there is room for a chunk. Returns false if there will never be any. */
+static bool wait_for_room(RingProducer *producer)
+{
+    struct RingVcpu *shared = producer->shared;
+    bool room = true;
+
+    while (!has_room(producer)) {
+        uint32_t seen = atomic_load(&shared->room_futex);
+
+        atomic_store(&shared->producer_waits, 1);
+        atomic_thread_fence(memory_order_seq_cst);
+        if (!has_room(producer)) {
+            if (consumer_gone(producer->ring)) {
+                room = false;
+                break;
+            }
+            futex_wait(&shared->room_futex, seen, LIVENESS_MS);
+        }
+    }
+    atomic_store(&shared->producer_waits, 0);
+    return room;
+}
+
+/* Publishes the records up to `next`, or counts them as dropped. Returns the number of bytes. */
+static uint64_t account(RingProducer *producer)
+{
+    uint64_t bytes = (uint64_t)((uint8_t *)producer->next - (uint8_t *)producer->published);
+
+    if (producer->dropping)
+        atomic_fetch_add_explicit(&producer->shared->dropped, bytes / RECORD_BYTES, memory_order_relaxed);
+    else
+        atomic_fetch_add_explicit(&producer->shared->head, bytes, memory_order_release);
+    producer->published = producer->next;
+    return bytes;
+}
+
+void ring_producer_next_chunk(RingProducer *producer)
+{
+    Ring *ring = producer->ring;
+    uint64_t head, tail;
+
+    account(producer);
+    head = atomic_load_explicit(&producer->shared->head, memory_order_relaxed);
+    tail = atomic_load_explicit(&producer->shared->tail, memory_order_relaxed);
+    if (head - tail >= ring->wake_bytes)
+        wake_consumer(ring);
+
+    producer->dropping =
+        !has_room(producer) && (producer->policy == RING_DROP || ring_is_closed(ring) || !wait_for_room(producer));
+    if (producer->dropping) {
+        if (!producer->scratch)
+            producer->scratch = map_aligned(-1, 0, RING_CHUNK_BYTES);
+        if (!producer->scratch)
+            g_error("memory_tracer: no memory for a chunk of %u bytes", RING_CHUNK_BYTES);
+        producer->next = (uint64_t *)producer->scratch;
+    } else {
+        producer->next = (uint64_t *)(producer->data + head % ring->bytes);
+    }
+    producer->published = producer->next;
+}
+
+void ring_producer_publish(RingProducer *producer)
+{
+    if (producer->next != producer->published)
+        account(producer);
+    if (atomic_load_explicit(&producer->shared->head, memory_order_relaxed) !=
+        atomic_load_explicit(&producer->shared->tail, memory_order_relaxed))
+        wake_consumer(producer->ring);
+}
+
+/* Consumer. */
+
+size_t ring_peek(Ring *ring, unsigned vcpu, const struct gmbeoo_record **records)
+{
+    struct RingVcpu *shared = &ring->shared->vcpu[vcpu];
+    uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
+    uint64_t available = atomic_load_explicit(&shared->head, memory_order_acquire) - tail;
+    uint64_t to_end = ring->bytes - tail % ring->bytes;
+
+    *records = (const struct gmbeoo_record *)(ring->data + (size_t)vcpu * ring->bytes + tail % ring->bytes);
+    return MIN(available, to_end) / RECORD_BYTES;
+}
+
+void ring_release(Ring *ring, unsigned vcpu, size_t count)
+{
+    struct RingVcpu *shared = &ring->shared->vcpu[vcpu];
+
+    atomic_fetch_add_explicit(&shared->tail, count * RECORD_BYTES, memory_order_release);
+    /* Pairs with wait_for_room(). A producer that waits is woken for half a ring, not for each piece. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&shared->producer_waits, memory_order_relaxed) &&
+        atomic_load_explicit(&shared->head, memory_order_relaxed) - atomic_load(&shared->tail) <= ring->bytes / 2)
+        futex_wake(&shared->room_futex);
+}
+
+static bool anything_to_take(const Ring *ring)
+{
+    for (unsigned i = 0; i < ring->vcpus; i++)
+        if (atomic_load(&ring->shared->vcpu[i].head) != atomic_load(&ring->shared->vcpu[i].tail))
+            return true;
+    return false;
+}
+
+void ring_wait(Ring *ring, unsigned timeout_ms)
+{
+    uint32_t seen = atomic_load(&ring->shared->data_futex);
+    enum ring_state state = ring_get_state(ring);
+
+    atomic_store(&ring->shared->consumer_waits, 1);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (!anything_to_take(ring) && ring_get_state(ring) == state)
+        futex_wait(&ring->shared->data_futex, seen, timeout_ms);
+    atomic_store(&ring->shared->consumer_waits, 0);
+}
+
+void ring_wake(Ring *ring)
+{
+    futex_wake(&ring->shared->data_futex);
+}
+
+void ring_close(Ring *ring)
+{
+    atomic_store(&ring->shared->closed, 1);
+    for (unsigned i = 0; i < ring->vcpus; i++)
+        futex_wake(&ring->shared->vcpu[i].room_futex);
+}
+
+bool ring_is_closed(const Ring *ring)
+{
+    return atomic_load(&ring->shared->closed);
+}
+
+bool ring_consume(Ring *ring, RingSink sink, void *sink_data)
+{
+    for (;;) {
+        /* The state first: what was published before the stop is then seen below. */
+        bool stopped = ring_get_state(ring) == RING_STOPPED;
+        bool taken = false;
+
+        for (unsigned i = 0; i < ring->vcpus; i++) {
+            const struct gmbeoo_record *records;
+            size_t count = MIN(ring_peek(ring, i, &records), RING_PIECE_RECORDS);
+
+            if (ring_is_closed(ring))
+                return false;
+            if (!count)
+                continue;
+            if (!sink(sink_data, records, count)) {
+                ring_close(ring);
+                return false;
+            }
+            ring_release(ring, i, count);
+            taken = true;
+        }
+        if (!taken && (stopped || ring_is_closed(ring)))
+            return stopped;
+        if (!taken)
+            ring_wait(ring, LIVENESS_MS);
+    }
+}

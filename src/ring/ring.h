@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ring: shared memory between the vCPUs of a guest (in QEMU, with our plugin) and one consumer, which usually lives
+ * in another process.
+ *
+ * There is one ring per vCPU, each with one producer; all have the same consumer. A producer fills its ring chunk by
+ * chunk and publishes a chunk when it is full (or sooner: ring_producer_publish). When there is no room, it either waits
+ * (RING_BLOCK) or drops whole chunks of records and counts them (RING_DROP). Nobody spins: both sides wait on futexes, and
+ * each notices when the other one has died.
+ *
+ * All counters are 64 bits wide and only grow.
+ */
+#ifndef MEMORY_TRACER_RING_H
+#define MEMORY_TRACER_RING_H
+
+#include <glib.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../include/memory_tracer/record.h"
+
+#define RING_CHUNK_BYTES (32u * 1024)
+#define RING_CHUNK_RECORDS (RING_CHUNK_BYTES / sizeof(struct gmbeoo_record))
+#define RING_DEFAULT_BYTES (256u * 1024)
+#define RING_MAX_VCPUS 256
+
+enum ring_policy { RING_BLOCK, RING_DROP };
+
+enum ring_state {
+    RING_WAITING, /* the start marker has not been seen */
+    RING_TRACING,
+    RING_STOPPED, /* everything that was traced has been published */
+};
+
+typedef struct Ring Ring;
+
+/* Creates a ring of `bytes` per vCPU (a multiple of RING_CHUNK_BYTES, at least two of them) in a new memfd. The caller is
+ * its consumer: when this process ends, producers stop waiting for room. */
+Ring *ring_new(unsigned vcpus, uint32_t bytes, GError **error);
+
+/* Maps a ring that another process made, as its producer. Takes `fd`. */
+Ring *ring_attach(int fd, GError **error);
+
+void ring_free(Ring *ring);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Ring, ring_free)
+
+/* The memfd, to be inherited by the producers' process. It belongs to the ring. */
+int ring_fd(const Ring *ring);
+unsigned ring_vcpus(const Ring *ring);
+
+enum ring_state ring_get_state(const Ring *ring);
+/* By the producers' side. Takes the time for ring_traced_ns() and wakes the consumer. */
+void ring_set_state(Ring *ring, enum ring_state state);
+/* Nanoseconds between start and stop; until now while tracing; 0 before. */
+uint64_t ring_traced_ns(const Ring *ring);
+
+typedef struct RingCounts {
+    uint64_t events;  /* accesses that took place while tracing, after the CPL filter */
+    uint64_t written; /* of these, records published */
+    uint64_t dropped; /* of these, records dropped because there was no room */
+    uint64_t waiting; /* of those written, the ones that the consumer has not taken yet */
+} RingCounts;
+
+/* Sums over all vCPUs. Exact once the state is RING_STOPPED; before that, up to what is in the producers' last chunks. */
+RingCounts ring_get_counts(const Ring *ring);
+
+/* Producer. */
+
+typedef struct RingProducer {
+    uint64_t *next; /* where the next record goes; reaching a multiple of RING_CHUNK_BYTES ends the chunk */
+    uint64_t *published;
+    Ring *ring;
+    struct RingVcpu *shared;
+    uint8_t *data;
+    uint8_t *scratch; /* a chunk to write to while records are dropped */
+    enum ring_policy policy;
+    bool dropping;
+} __attribute__((aligned(64))) RingProducer;
+
+void ring_producer_init(RingProducer *producer, Ring *ring, unsigned vcpu, enum ring_policy policy);
+void ring_producer_clear(RingProducer *producer);
+
+/* The chunk is full: publishes it and makes room for another one. */
+void ring_producer_next_chunk(RingProducer *producer);
+
+/* Publishes what is in an unfinished chunk, and wakes the consumer if there is anything for it. */
+void ring_producer_publish(RingProducer *producer);
+
+/* Appends one record. The hot path. */
+static inline void ring_producer_put(RingProducer *producer, uint64_t info, uint64_t virt_addr)
+{
+    uint64_t *slot = producer->next;
+
+    slot[0] = info;
+    slot[1] = virt_addr;
+    slot += 2;
+    producer->next = slot;
+    if (__builtin_expect(((uintptr_t)slot & (RING_CHUNK_BYTES - 1)) == 0, 0))
+        ring_producer_next_chunk(producer);
+}
+
+/* Consumer. */
+
+/* The records of a vCPU that can be taken now, oldest first, as far as they are contiguous. Returns their number. */
+size_t ring_peek(Ring *ring, unsigned vcpu, const struct gmbeoo_record **records);
+
+/* Gives back the first `count` of the records that were peeked at. */
+void ring_release(Ring *ring, unsigned vcpu, size_t count);
+
+/* Waits until there is something worth taking, the state changes, ring_wake() is called, or the time is up. */
+void ring_wait(Ring *ring, unsigned timeout_ms);
+void ring_wake(Ring *ring);
+
+/* Takes `count` records; they are valid during the call only. Returns false if no more are wanted. */
+typedef bool (*RingSink)(void *data, const struct gmbeoo_record *records, size_t count);
+
+/* At most so many records are handed over at once, so that their room is given back early. */
+#define RING_PIECE_RECORDS (4 * RING_CHUNK_RECORDS)
+
+/* The consumer's loop: hands everything to `sink` until tracing has stopped and all was taken. Returns false if it ended
+ * sooner, because the sink wanted no more or the ring was closed; it is closed then. */
+bool ring_consume(Ring *ring, RingSink sink, void *sink_data);
+
+/* The consumer will take no more: producers stop waiting for room, and drop (and count) from now on. */
+void ring_close(Ring *ring);
+bool ring_is_closed(const Ring *ring);
+
+#endif
