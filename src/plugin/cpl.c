@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The privilege level (CPL) of a translation block. On x86, QEMU never shares a block between privilege levels, so what the
+ * registers say while the block is translated holds whenever it is executed.
+ */
+#include <string.h>
+
+#include "plugin.h"
+
+#define CR0_PE 1u
+#define EFLAGS_VM (1u << 17)
+
+static struct qemu_plugin_register *cs, *cr0, *eflags;
+
+static struct qemu_plugin_register *find(GArray *registers, const char *name)
+{
+    for (guint i = 0; i < registers->len; i++) {
+        qemu_plugin_reg_descriptor *found = &g_array_index(registers, qemu_plugin_reg_descriptor, i);
+
+        if (!g_strcmp0(found->name, name))
+            return found->handle;
+    }
+    return NULL;
+}
+
+bool cpl_init(void)
+{
+    g_autoptr(GArray) registers = qemu_plugin_get_registers();
+
+    if (!registers)
+        return false;
+    cs = find(registers, "cs");
+    cr0 = find(registers, "cr0");
+    eflags = find(registers, "eflags");
+    return cs && cr0 && eflags;
+}
+
+static bool read_low_word(struct qemu_plugin_register *handle, GByteArray *buffer, uint32_t *value)
+{
+    g_byte_array_set_size(buffer, 0);
+    if (qemu_plugin_read_register(handle, buffer) <= 0 || buffer->len < sizeof *value)
+        return false;
+    memcpy(value, buffer->data, sizeof *value); /* the guest is little-endian, as is the host */
+    return true;
+}
+
+int cpl_of_translation(void)
+{
+    static __thread GByteArray *buffer;
+    uint32_t value;
+
+    if (!buffer)
+        buffer = g_byte_array_new();
+    if (!cr0 || !read_low_word(cr0, buffer, &value))
+        return -1;
+    if (!(value & CR0_PE))
+        return 0; /* real mode */
+    if (!read_low_word(eflags, buffer, &value))
+        return -1;
+    if (value & EFLAGS_VM)
+        return 3; /* virtual 8086 mode: cs is not a selector */
+    if (!read_low_word(cs, buffer, &value))
+        return -1;
+    return value & 3;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Without a runner: a thread in QEMU that takes records out of the ring and writes them to a FIFO or file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "plugin.h"
+
+struct PluginOutput {
+    Ring *ring;
+    char *path;
+    int fd;
+    GThread *thread;
+};
+
+static bool write_records(void *data, const struct gmbeoo_record *records, size_t count)
+{
+    PluginOutput *output = data;
+    const uint8_t *bytes = (const uint8_t *)records;
+    size_t left = count * sizeof *records;
+
+    while (left) {
+        ssize_t n = write(output->fd, bytes, left);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            fprintf(stderr, "libgmbe: ATTENTION: can't write to %s: %s; from now on records are lost\n", output->path,
+                    g_strerror(errno));
+            return false;
+        }
+        bytes += n;
+        left -= (size_t)n;
+    }
+    return true;
+}
+
+static gpointer output_thread(gpointer data)
+{
+    PluginOutput *output = data;
+    sigset_t all;
+
+    sigfillset(&all); /* QEMU's signals are for its own threads; a reader's death is an EPIPE for us */
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    ring_consume(output->ring, write_records, output);
+    return NULL;
+}
+
+PluginOutput *plugin_output_new(Ring *ring, const char *path, GError **error)
+{
+    PluginOutput *output;
+    struct stat status;
+    int fd;
+
+    if (!stat(path, &status) && S_ISFIFO(status.st_mode)) {
+        fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 && errno == ENXIO) {
+            fprintf(stderr, "libgmbe: waiting for a reader of %s\n", path);
+            fd = open(path, O_WRONLY | O_CLOEXEC);
+        } else if (fd >= 0) {
+            fcntl(fd, F_SETFL, 0);
+        }
+    } else {
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    }
+    if (fd < 0) {
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "can't open %s: %s", path, g_strerror(errno));
+        return NULL;
+    }
+    output = g_new0(PluginOutput, 1);
+    output->ring = ring;
+    output->path = g_strdup(path);
+    output->fd = fd;
+    output->thread = g_thread_new("gmbe-output", output_thread, output);
+    return output;
+}
+
+void plugin_output_finish(PluginOutput *output)
+{
+    g_thread_join(output->thread);
+    close(output->fd);
+    g_free(output->path);
+    g_free(output);
+}
