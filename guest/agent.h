@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the agent's files share: its state, and how it talks to the runner. */
+#ifndef MEMORY_TRACER_GUEST_AGENT_H
+#define MEMORY_TRACER_GUEST_AGENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "protocol.h"
+
+/* channel.c: frames over the port. */
+
+/* Sends one frame; waits while the runner doesn't read. What can't be sent because the port is gone is dropped. */
+void channel_send(uint32_t type, const void *payload, size_t length);
+/* Sends two pieces as one frame. */
+void channel_send2(uint32_t type, const void *head, size_t head_length, const void *tail, size_t tail_length);
+/* Sends MT_FRAME_ERROR with a formatted line. */
+void channel_send_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Reads what there is and calls `handle` for every whole frame. Returns false when the other side is gone for now. */
+bool channel_receive(void (*handle)(const struct mt_frame *frame, const uint8_t *payload));
+void channel_open(int fd);
+int channel_fd(void);
+
+/* init.c: when the agent is the first process. */
+
+/* Loads the modules of the initramfs, mounts the root file system and enters it. Ends the machine if it can't. */
+void init_become_first_process(void);
+
+/* files.c: files from the host. */
+void files_stat(const char *path);
+void files_begin(const struct mt_file *file, const char *path);
+void files_append(const uint8_t *bytes, size_t length);
+
+/* workload.c: the program that is traced. */
+void workload_run(const struct mt_run *run, const char *strings, size_t length);
+void workload_enter(void);
+void workload_stop(void);
+/* Fills `fds` with what to poll (at most 2) and returns their number; *timeout_ms is lowered to the deadline. */
+int workload_poll_fds(int fds[2], int *timeout_ms);
+/* Call when a child has ended, when one of those descriptors is readable, or when the time is up. */
+void workload_progress(void);
+
+int64_t monotonic_ns(void);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The protocol between the runner (host) and the agent (guest), over one virtio-serial port.
+ *
+ * Both sides send frames: a header, then `length` bytes of payload. Integers are little-endian; strings end in NUL.
+ * A header is recognised by its magic and its check; whoever receives anything else skips bytes until a header fits, so
+ * that garbage on the port costs the garbage and no more. The runner speaks first (MT_FRAME_HELLO), and again whenever it wants
+ * to know that the agent is there.
+ */
+#ifndef MEMORY_TRACER_GUEST_PROTOCOL_H
+#define MEMORY_TRACER_GUEST_PROTOCOL_H
+
+#include <stdint.h>
+
+#define MT_PORT_NAME "memory_tracer.agent"
+#define MT_PROTOCOL_VERSION 1
+#define MT_FRAME_MAGIC 0x3146544du /* "MTF1" */
+#define MT_MAX_PAYLOAD (256u * 1024)
+
+struct mt_frame {
+    uint32_t magic;
+    uint32_t type;   /* enum mt_frame_type */
+    uint32_t length; /* bytes of payload that follow, at most MT_MAX_PAYLOAD */
+    uint32_t check;  /* mt_frame_check() of the above */
+};
+
+enum mt_frame_type {
+    /* Runner to agent. */
+    MT_FRAME_HELLO = 1, /* struct mt_hello: answered by MT_FRAME_HELLO_REPLY, at any time */
+    MT_FRAME_STAT,      /* path: answered by MT_FRAME_STAT_REPLY */
+    MT_FRAME_FILE,      /* struct mt_file, path: creates its folders; the contents follow in MT_FRAME_DATA frames */
+    MT_FRAME_DATA,      /* the next bytes of the file; the last one is answered by MT_FRAME_OK, trouble by MT_FRAME_ERROR */
+    MT_FRAME_RUN,       /* struct mt_run, then argc + envc strings and the working folder */
+    MT_FRAME_ENTER,     /* executes the start marker and lets the workload go */
+    MT_FRAME_STOP,      /* kills the workload and what it started; MT_FRAME_EXIT follows */
+    MT_FRAME_SETTLE,    /* before a snapshot: drops caches, clears free memory; answered by MT_FRAME_OK */
+
+    /* Agent to runner. */
+    MT_FRAME_HELLO_REPLY = 64, /* struct mt_hello_reply, kernel release */
+    MT_FRAME_OK,
+    MT_FRAME_ERROR,      /* one line: what failed and why; a workload that was asked for doesn't run */
+    MT_FRAME_STAT_REPLY, /* struct mt_stat_reply */
+    MT_FRAME_READY,      /* the workload waits for MT_FRAME_ENTER; payload: its info, without the delimiting lines */
+    MT_FRAME_STDOUT,     /* what the workload printed */
+    MT_FRAME_STDERR,
+    MT_FRAME_TRACED, /* struct mt_traced: the stop marker has been executed */
+    MT_FRAME_EXIT,   /* struct mt_exit: the workload has ended, and all its output was sent before */
+};
+
+struct mt_hello {
+    uint32_t version; /* MT_PROTOCOL_VERSION */
+    uint32_t reserved;
+    int64_t wall_clock_ns; /* the host's CLOCK_REALTIME, which the agent sets; 0: leave the clock */
+};
+
+struct mt_hello_reply {
+    uint32_t version;
+    uint32_t reserved;
+    uint64_t running_us; /* CPU time that the guest has spent so far, all CPUs: tells whether it is quiet */
+};
+
+struct mt_file {
+    uint32_t mode; /* permission bits */
+    uint32_t reserved;
+    int64_t mtime_ns;
+    uint64_t size;
+};
+
+struct mt_stat_reply {
+    uint32_t mode; /* st_mode after following links; 0: it isn't there */
+    uint32_t reserved;
+    int64_t mtime_ns;
+    uint64_t size;
+};
+
+/* The workload says itself when it is ready and when to stop (the workload protocol of doc/protocols.md). */
+#define MT_RUN_WORKLOAD_SPEAKS 1u
+
+struct mt_run {
+    uint32_t flags;
+    uint32_t timeout_ms; /* of guest time, from MT_FRAME_ENTER; 0: none */
+    uint32_t argc;       /* the program's path is looked up in PATH when it has no slash */
+    uint32_t envc;
+};
+
+struct mt_traced {
+    uint64_t elapsed_ns; /* guest time between the markers */
+};
+
+struct mt_exit {
+    uint32_t timed_out; /* 1: the agent stopped it, because of timeout_ms */
+    uint32_t signal;    /* that ended it, or 0 */
+    uint32_t status;    /* its exit status, if signal is 0 */
+    uint32_t never_stopped; /* 1: it ended before it said "Ready to trace" or "Stop tracing" */
+};
+
+/* FNV-1a over the header's first three words. */
+static inline uint32_t mt_frame_check(const struct mt_frame *frame)
+{
+    const uint8_t *bytes = (const uint8_t *)frame;
+    uint32_t hash = 2166136261u;
+
+    for (unsigned i = 0; i < 12; i++)
+        hash = (hash ^ bytes[i]) * 16777619u;
+    return hash;
+}
+
+#endif

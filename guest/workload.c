@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The workload: started and held until the runner says "enter", traced between the markers, reported when it ends.
+ *
+ * A workload that doesn't speak our protocol is traced from right before its execve until it has ended: the start marker
+ * is executed by the child itself. One that does speak runs on a pseudo-terminal (so that its C library sends each line at
+ * once and "Press enter" means what it says) and is traced from the enter until it prints "Stop tracing".
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../include/memory_tracer/roi.h"
+#include "agent.h"
+
+#define READY_LINE "Ready to trace. Press enter to continue"
+#define STOP_LINE "Stop tracing"
+#define BEGIN_INFO_LINE "-----begin workload info-----"
+#define END_INFO_LINE "-----end workload info-----"
+#define INFO_MAX (64 * 1024)
+
+enum phase { PHASE_NONE, PHASE_STARTING, PHASE_READY, PHASE_TRACED, PHASE_STOPPED };
+
+static struct {
+    enum phase phase;
+    bool speaks, in_info, timed_out;
+    pid_t pid;
+    int out, err;  /* what we read: pipes, or in `out` the pseudo-terminal */
+    int go;        /* written to by MT_FRAME_ENTER; -1 if the workload speaks */
+    int exec_error; /* read: the errno of a failed execve */
+    int64_t started_ns, deadline_ns;
+    uint32_t timeout_ms;
+    char line[4096]; /* the unfinished line of a workload that speaks */
+    size_t line_length;
+    char info[INFO_MAX];
+    size_t info_length;
+} workload = { .out = -1, .err = -1, .go = -1, .exec_error = -1 };
+
+int64_t monotonic_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void begin_tracing_clock(void)
+{
+    workload.phase = PHASE_TRACED;
+    workload.started_ns = monotonic_ns();
+    workload.deadline_ns = workload.timeout_ms ? workload.started_ns + workload.timeout_ms * 1000000ll : 0;
+}
+
+static void end_tracing(void)
+{
+    if (workload.phase != PHASE_TRACED)
+        return;
+    MEMORY_TRACER_STOP();
+    workload.phase = PHASE_STOPPED;
+    workload.deadline_ns = 0;
+    struct mt_traced traced = { .elapsed_ns = (uint64_t)(monotonic_ns() - workload.started_ns) };
+    channel_send(MT_FRAME_TRACED, &traced, sizeof traced);
+}
+
+/* Finds the program that argv[0] names, as a shell would. Returns 0 or an errno. */
+static int find_program(const char *name, const char *path_variable, char found[PATH_MAX])
+{
+    int error = ENOENT;
+
+    if (strchr(name, '/')) {
+        snprintf(found, PATH_MAX, "%s", name);
+        return access(found, X_OK) ? errno : 0;
+    }
+    while (path_variable && *path_variable) {
+        size_t length = strcspn(path_variable, ":");
+        struct stat status;
+
+        snprintf(found, PATH_MAX, "%.*s/%s", (int)length, path_variable, name);
+        if (!stat(found, &status) && S_ISREG(status.st_mode)) {
+            if (!access(found, X_OK))
+                return 0;
+            error = errno;
+        }
+        path_variable += length + (path_variable[length] == ':');
+    }
+    return error;
+}
+
+static void child(const char *program, char **argv, char **envp, const char *folder, const int stdio[3], int go,
+                  int exec_error)
+{
+    sigset_t none;
+    int error;
+    char byte;
+
+    setsid();
+    for (int fd = 0; fd < 3; fd++)
+        dup2(stdio[fd], fd);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (folder[0] && chdir(folder) && chdir("/"))
+        _exit(127);
+    if (go >= 0) {
+        while (read(go, &byte, 1) < 0 && errno == EINTR)
+            ;
+        MEMORY_TRACER_START();
+    }
+    execve(program, argv, envp);
+    error = errno;
+    if (go >= 0)
+        MEMORY_TRACER_STOP();
+    (void)!write(exec_error, &error, sizeof error);
+    _exit(127);
+}
+
+/* Creates the workload's standard input, output and error. Returns false with errno set. */
+static bool make_stdio(int stdio[3])
+{
+    if (workload.speaks) {
+        struct termios mode;
+        int master, slave;
+
+        if (openpty(&master, &slave, NULL, NULL, NULL))
+            return false;
+        fcntl(master, F_SETFD, FD_CLOEXEC);
+        fcntl(slave, F_SETFD, FD_CLOEXEC);
+        tcgetattr(slave, &mode);
+        mode.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+        mode.c_oflag &= ~(tcflag_t)OPOST;
+        tcsetattr(slave, TCSANOW, &mode);
+        workload.out = master;
+        stdio[0] = slave;
+        stdio[1] = dup(slave);
+    } else {
+        int out[2];
+
+        stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (stdio[0] < 0 || pipe2(out, O_CLOEXEC))
+            return false;
+        workload.out = out[0];
+        stdio[1] = out[1];
+    }
+    int err[2];
+    if (pipe2(err, O_CLOEXEC))
+        return false;
+    workload.err = err[0];
+    stdio[2] = err[1];
+    fcntl(workload.out, F_SETFL, O_NONBLOCK);
+    fcntl(workload.err, F_SETFL, O_NONBLOCK);
+    return true;
+}
+
+void workload_run(const struct mt_run *run, const char *strings, size_t length)
+{
+    uint32_t total = run->argc + run->envc + 1;
+    const char *end = strings + length, *at = strings, *folder, *path_variable = NULL;
+    int stdio[3] = { -1, -1, -1 }, go[2] = { -1, -1 }, exec_error[2] = { -1, -1 }, error;
+    char program[PATH_MAX];
+    char **words;
+
+    if (workload.phase != PHASE_NONE) {
+        channel_send_error("a workload is running already");
+        return;
+    }
+    words = calloc((size_t)total + 2, sizeof *words);
+    for (uint32_t i = 0; words && i < total; i++) { /* argv, NULL, envp, NULL, folder */
+        const char *nul = at < end ? memchr(at, 0, (size_t)(end - at)) : NULL;
+
+        if (!nul) {
+            channel_send_error("a malformed request to run a workload");
+            free(words);
+            return;
+        }
+        words[i + (i >= run->argc) + (i >= run->argc + run->envc)] = (char *)at;
+        at = nul + 1;
+    }
+    if (!words || !run->argc) {
+        channel_send_error("a request to run a workload without a program");
+        free(words);
+        return;
+    }
+    char **argv = words, **envp = words + run->argc + 1;
+    folder = words[total + 1];
+    for (uint32_t i = 0; i < run->envc; i++)
+        if (!strncmp(envp[i], "PATH=", 5))
+            path_variable = envp[i] + 5;
+
+    memset(&workload, 0, sizeof workload);
+    workload.out = workload.err = workload.go = workload.exec_error = -1;
+    workload.speaks = run->flags & MT_RUN_WORKLOAD_SPEAKS;
+    workload.timeout_ms = run->timeout_ms;
+
+    error = find_program(argv[0], path_variable, program);
+    if (error) {
+        channel_send_error("can't execute %s in the guest: %s", argv[0], strerror(error));
+        free(words);
+        return;
+    }
+    if (!make_stdio(stdio) || pipe2(exec_error, O_CLOEXEC) || (!workload.speaks && pipe2(go, O_CLOEXEC)) ||
+        (workload.pid = fork()) < 0) {
+        channel_send_error("can't start %s in the guest: %s", argv[0], strerror(errno));
+        close_fd(&workload.out);
+        close_fd(&workload.err);
+    } else if (workload.pid == 0) {
+        child(program, argv, envp, folder, stdio, go[0], exec_error[1]);
+    } else {
+        workload.go = go[1];
+        go[1] = -1;
+        workload.exec_error = exec_error[0];
+        exec_error[0] = -1;
+        workload.phase = PHASE_STARTING;
+        if (!workload.speaks) {
+            workload.phase = PHASE_READY;
+            channel_send(MT_FRAME_READY, "", 1);
+        }
+    }
+    for (int i = 0; i < 3; i++)
+        close_fd(&stdio[i]);
+    for (int i = 0; i < 2; i++) {
+        close_fd(&go[i]);
+        close_fd(&exec_error[i]);
+    }
+    free(words);
+}
+
+void workload_enter(void)
+{
+    if (workload.phase != PHASE_READY)
+        return;
+    begin_tracing_clock();
+    if (workload.speaks) {
+        MEMORY_TRACER_START();
+        (void)!write(workload.out, "\n", 1);
+    } else {
+        (void)!write(workload.go, "g", 1);
+    }
+}
+
+void workload_stop(void)
+{
+    if (workload.phase == PHASE_NONE)
+        return;
+    kill(-workload.pid, SIGKILL);
+    kill(workload.pid, SIGKILL); /* before its setsid */
+    if (getpid() == 1)
+        kill(-1, SIGKILL); /* there is nobody else in the default guest */
+}
+
+/* A line, or the beginning of one, from a workload that speaks. Returns true if it was part of the protocol. */
+static bool heard(const char *line, size_t length, bool whole)
+{
+    while (length && strchr(" \r\n", line[length - 1]))
+        length--;
+    if (workload.phase == PHASE_STARTING) {
+        if (workload.in_info) {
+            if (!whole)
+                return false;
+            if (length == strlen(END_INFO_LINE) && !memcmp(line, END_INFO_LINE, length)) {
+                workload.in_info = false;
+            } else if (workload.info_length + length + 2 < INFO_MAX) {
+                if (workload.info_length)
+                    workload.info[workload.info_length++] = '\n';
+                memcpy(workload.info + workload.info_length, line, length);
+                workload.info_length += length;
+            }
+            return true;
+        }
+        if (whole && length == strlen(BEGIN_INFO_LINE) && !memcmp(line, BEGIN_INFO_LINE, length)) {
+            workload.in_info = true;
+            return true;
+        }
+    }
+    if (length && line[length - 1] == '.')
+        length--;
+    if (workload.phase == PHASE_STARTING && length == strlen(READY_LINE) && !memcmp(line, READY_LINE, length)) {
+        workload.phase = PHASE_READY;
+        workload.info[workload.info_length] = 0;
+        channel_send(MT_FRAME_READY, workload.info, workload.info_length + 1);
+        return true;
+    }
+    if (workload.phase == PHASE_TRACED && length == strlen(STOP_LINE) && !memcmp(line, STOP_LINE, length)) {
+        end_tracing();
+        return true;
+    }
+    return false;
+}
+
+/* Takes the protocol out of what a workload that speaks has printed, and sends on the rest. */
+static void listen_to(const char *bytes, size_t length)
+{
+    static bool tail_of_protocol_line; /* the full stop and the line end after a line that was understood early */
+
+    for (size_t i = 0; i < length; i++) {
+        char c = bytes[i];
+
+        if (tail_of_protocol_line) {
+            if (c == '.' || c == '\r')
+                continue;
+            tail_of_protocol_line = false;
+            if (c == '\n')
+                continue;
+        }
+        workload.line[workload.line_length++] = c;
+        if (c == '\n' || workload.line_length == sizeof workload.line) {
+            if (!heard(workload.line, workload.line_length, true))
+                channel_send(MT_FRAME_STDOUT, workload.line, workload.line_length);
+            workload.line_length = 0;
+        }
+    }
+    /* A prompt need not end its line. */
+    if (workload.line_length && heard(workload.line, workload.line_length, false)) {
+        workload.line_length = 0;
+        tail_of_protocol_line = true;
+    }
+}
+
+/* Passes on what there is to read. Returns false at the end of the stream. */
+static bool forward(int fd, uint32_t type)
+{
+    char bytes[64 * 1024];
+
+    for (;;) {
+        ssize_t n = read(fd, bytes, sizeof bytes);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 && errno == EAGAIN;
+        if (type == MT_FRAME_STDOUT && workload.speaks)
+            listen_to(bytes, (size_t)n);
+        else
+            channel_send(type, bytes, (size_t)n);
+    }
+}
+
+static void ended(int status)
+{
+    bool was_ready = workload.phase != PHASE_STARTING && workload.phase != PHASE_READY;
+    int error = 0;
+
+    /* Its last words may be in the pseudo-terminal still, "Stop tracing" among them. */
+    if (workload.speaks && workload.out >= 0)
+        forward(workload.out, MT_FRAME_STDOUT);
+    bool never_stopped = workload.speaks && (!was_ready || workload.phase == PHASE_TRACED) && !workload.timed_out;
+    end_tracing();
+    if (workload.out >= 0)
+        forward(workload.out, MT_FRAME_STDOUT);
+    if (workload.line_length)
+        channel_send(MT_FRAME_STDOUT, workload.line, workload.line_length);
+    if (workload.err >= 0)
+        forward(workload.err, MT_FRAME_STDERR);
+    if (read(workload.exec_error, &error, sizeof error) == sizeof error) {
+        channel_send_error("can't execute the workload in the guest: %s", strerror(error));
+    } else {
+        struct mt_exit report = {
+            .timed_out = workload.timed_out,
+            .signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0,
+            .status = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : 0,
+            .never_stopped = never_stopped,
+        };
+        channel_send(MT_FRAME_EXIT, &report, sizeof report);
+    }
+    close_fd(&workload.out);
+    close_fd(&workload.err);
+    close_fd(&workload.go);
+    close_fd(&workload.exec_error);
+    workload.phase = PHASE_NONE;
+}
+
+int workload_poll_fds(int fds[2], int *timeout_ms)
+{
+    int count = 0;
+
+    if (workload.phase == PHASE_NONE)
+        return 0;
+    if (workload.out >= 0)
+        fds[count++] = workload.out;
+    if (workload.err >= 0)
+        fds[count++] = workload.err;
+    if (workload.deadline_ns) {
+        int64_t left_ms = (workload.deadline_ns - monotonic_ns()) / 1000000 + 1;
+
+        if (left_ms < 0)
+            left_ms = 0;
+        if (*timeout_ms < 0 || left_ms < *timeout_ms)
+            *timeout_ms = left_ms > INT_MAX ? INT_MAX : (int)left_ms;
+    }
+    return count;
+}
+
+void workload_progress(void)
+{
+    int status;
+    pid_t pid;
+
+    if (workload.phase != PHASE_NONE) {
+        if (workload.out >= 0 && !forward(workload.out, MT_FRAME_STDOUT))
+            close_fd(&workload.out);
+        if (workload.err >= 0 && !forward(workload.err, MT_FRAME_STDERR))
+            close_fd(&workload.err);
+        if (workload.deadline_ns && monotonic_ns() >= workload.deadline_ns) {
+            workload.timed_out = true;
+            workload_stop();
+            end_tracing();
+        }
+    }
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (workload.phase != PHASE_NONE && pid == workload.pid)
+            ended(status);
+}
