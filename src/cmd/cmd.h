@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verbs of memory_tracer: one file each. */
+#ifndef MEMORY_TRACER_CMD_CMD_H
+#define MEMORY_TRACER_CMD_CMD_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "../run/error.h"
+
+#define DEFAULT_QEMU "qemu-system-x86_64"
+
+/* Each takes its arguments (argv[0] is the verb) and returns the exit status, or -1 with an error. */
+int cmd_trace(int argc, char **argv, GError **error);
+int cmd_run(int argc, char **argv, GError **error);
+int cmd_image(int argc, char **argv, GError **error);
+
+/*
+ * Parses options as GOption does, but accepts dashes for the underscores in long names, stops at the first word that is no
+ * option if `posix` is set, and turns errors into usage errors. argc and argv are reduced to what is left, argv[0]
+ * included. Prints the help and exits where asked to. The strings in argv are changed.
+ */
+bool cmd_parse_options(int *argc, char ***argv, const GOptionEntry *entries, const char *parameters, const char *summary,
+                       const char *description, bool posix, GError **error);
+
+#endif

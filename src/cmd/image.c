@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* memory_tracer image build: makes the default guest. */
+#include <stdio.h>
+#include <string.h>
+
+#include "../run/image.h"
+#include "../run/image_build.h"
+#include "../run/paths.h"
+#include "cmd.h"
+
+static int build(int argc, char **argv, GError **error)
+{
+    g_autofree char *output = NULL, *qemu = NULL, *suite = NULL;
+    gboolean if_needed = FALSE, verbose = FALSE;
+    int ram_mb = IMAGE_DEFAULT_RAM_MB;
+    const GOptionEntry entries[] = {
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "The image to make (default: where 'run' looks for it)",
+          "IMAGE" },
+        { "ram", 0, 0, G_OPTION_ARG_INT, &ram_mb, "The guest's RAM (default: 2560)", "MB" },
+        { "suite", 0, 0, G_OPTION_ARG_STRING, &suite, "Debian suite (default: this machine's, or the stable one)", "NAME" },
+        { "qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "QEMU, or a folder that has one (default: from PATH)", "PATH" },
+        { "if_needed", 0, 0, G_OPTION_ARG_NONE, &if_needed, "Keep an image that is up to date", NULL },
+        { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Print what the bootstrap prints", NULL },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+    bool built;
+
+    if (!cmd_parse_options(&argc, &argv, entries, NULL,
+                           "Makes the default guest: a minimal Debian from packages, its kernel and our agent in one qcow2, "
+                           "with the snapshot '" IMAGE_DEFAULT_SNAPSHOT "'.",
+                           NULL, false, error))
+        return -1;
+    if (argc != 1) {
+        mt_fail_usage(error, "image build: unexpected argument '%s'", argv[1]);
+        return -1;
+    }
+    if (ram_mb < 256 || ram_mb > 1024 * 1024) {
+        mt_fail_usage(error, "ram must be in range [256, 1048576], but %d isn't.", ram_mb);
+        return -1;
+    }
+    if (!output)
+        output = paths_default_image();
+    ImageBuildOptions options = { .output = output,
+                                  .qemu = qemu ? qemu : DEFAULT_QEMU,
+                                  .suite = suite,
+                                  .ram_mb = (unsigned)ram_mb,
+                                  .vcpus = 1,
+                                  .if_needed = if_needed,
+                                  .verbose = verbose };
+    if (!image_build(&options, &built, error))
+        return -1;
+    printf("%s %s\n", output, built ? "is ready" : "is up to date");
+    return 0;
+}
+
+int cmd_image(int argc, char **argv, GError **error)
+{
+    if (argc > 1 && !strcmp(argv[1], "build")) {
+        g_set_prgname("memory_tracer image build");
+        return build(argc - 1, argv + 1, error);
+    }
+    if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
+        puts("usage: memory_tracer image build [options]\nMakes the default guest; see memory_tracer image build --help.");
+        return 0;
+    }
+    mt_fail_usage(error, "image: the verb must be build (see memory_tracer image --help)");
+    return -1;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* memory_tracer run COMMAND...: the easy way. Traces a program of this machine in the default guest and sums it up. */
+#include <json-glib/json-glib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../run/image.h"
+#include "../run/paths.h"
+#include "../run/session.h"
+#include "cmd.h"
+
+static void print_row(const char *label, uint64_t count, uint64_t total)
+{
+    fprintf(stderr, "  %-24s %'18" G_GUINT64_FORMAT, label, count);
+    if (total)
+        fprintf(stderr, "  %5.1f %%", 100.0 * (double)count / (double)total);
+    fputc('\n', stderr);
+}
+
+static double records_per_s(const SessionResult *result)
+{
+    return result->traced_ns ? (double)result->counts.written * 1e9 / (double)result->traced_ns : 0;
+}
+
+static void print_summary(const SessionOptions *options, const SessionResult *result)
+{
+    const FootprintResult *footprint = &result->footprint;
+
+    fprintf(stderr, "\nmemory_tracer: %.3f s traced%s\n", (double)result->traced_ns / 1e9,
+            options->user_only ? ", user code only" : "");
+    if (options->destination == DESTINATION_NONE || options->destination == DESTINATION_IDLE)
+        return;
+    print_row("accesses", result->counts.events, 0);
+    if (options->destination == DESTINATION_FOOTPRINT) {
+        print_row("loads", footprint->loads, footprint->accesses);
+        print_row("stores", footprint->stores, footprint->accesses);
+        print_row("by the kernel", footprint->kernel, footprint->accesses);
+        print_row("by user code", footprint->user, footprint->accesses);
+        for (int shift = 0; shift < 8; shift++) {
+            g_autofree char *label = g_strdup_printf("of %d byte%s", 1 << shift, shift ? "s" : "");
+
+            if (footprint->by_size_shift[shift])
+                print_row(label, footprint->by_size_shift[shift], footprint->accesses);
+        }
+        print_row("distinct 64-byte lines", footprint->lines, 0);
+        print_row("distinct 4-KiB pages", footprint->pages, 0);
+    }
+    print_row("records per second", (uint64_t)records_per_s(result), 0);
+    print_row("lost records", result->counts.events - result->counts.written, 0);
+    if (result->counts.events != result->counts.written)
+        fprintf(stderr, "memory_tracer: ATTENTION: records were lost\n");
+}
+
+static void add_number(JsonBuilder *builder, const char *name, uint64_t value)
+{
+    json_builder_set_member_name(builder, name);
+    json_builder_add_int_value(builder, (gint64)value);
+}
+
+static char *summary_as_json(const SessionOptions *options, const SessionResult *result)
+{
+    const FootprintResult *footprint = &result->footprint;
+    g_autoptr(JsonBuilder) builder = json_builder_new();
+    g_autoptr(JsonGenerator) generator = json_generator_new();
+
+    json_builder_begin_object(builder);
+    add_number(builder, "traced_ns", result->traced_ns);
+    add_number(builder, "exit_status", (uint64_t)result->status);
+    add_number(builder, "exit_signal", (uint64_t)result->signal);
+    if (options->destination != DESTINATION_NONE) {
+        add_number(builder, "accesses", result->counts.events);
+        add_number(builder, "records_written", result->counts.written);
+        add_number(builder, "records_lost", result->counts.events - result->counts.written);
+        json_builder_set_member_name(builder, "records_per_second");
+        json_builder_add_double_value(builder, records_per_s(result));
+    }
+    if (options->destination == DESTINATION_FOOTPRINT) {
+        add_number(builder, "loads", footprint->loads);
+        add_number(builder, "stores", footprint->stores);
+        add_number(builder, "kernel", footprint->kernel);
+        add_number(builder, "user", footprint->user);
+        json_builder_set_member_name(builder, "accesses_by_bytes");
+        json_builder_begin_object(builder);
+        for (int shift = 0; shift < 8; shift++) {
+            g_autofree char *bytes = g_strdup_printf("%d", 1 << shift);
+
+            if (footprint->by_size_shift[shift])
+                add_number(builder, bytes, footprint->by_size_shift[shift]);
+        }
+        json_builder_end_object(builder);
+        add_number(builder, "distinct_64_byte_lines", footprint->lines);
+        add_number(builder, "distinct_4_KiB_pages", footprint->pages);
+    }
+    json_builder_end_object(builder);
+    g_autoptr(JsonNode) root = json_builder_get_root(builder);
+    json_generator_set_root(generator, root);
+    return json_generator_to_data(generator, NULL);
+}
+
+/* The program's path on this machine: as given if it has a slash, else from PATH. */
+static char *find_command(const char *name, GError **error)
+{
+    char *found = strchr(name, '/') ? g_strdup(name) : g_find_program_in_path(name);
+
+    if (!found)
+        mt_fail(error, "%s is not in PATH", name);
+    return found;
+}
+
+static bool parse_destination(const char *name, Destination *destination, GError **error)
+{
+    static const struct {
+        const char *name;
+        Destination destination;
+    } known[] = {
+        { "footprint", DESTINATION_FOOTPRINT },
+        { "null", DESTINATION_NULL },
+        { "idle", DESTINATION_IDLE },
+        { "untraced", DESTINATION_NONE },
+    };
+
+    *destination = DESTINATION_FOOTPRINT;
+    for (guint i = 0; i < G_N_ELEMENTS(known); i++)
+        if (!name || !strcmp(name, known[i].name)) {
+            *destination = known[i].destination;
+            return true;
+        }
+    return mt_fail_usage(error, "sink must be footprint, null, idle or untraced, but %s isn't.", name);
+}
+
+int cmd_run(int argc, char **argv, GError **error)
+{
+    g_autofree char *image = NULL, *qemu = NULL, *sink = NULL, *fifo = NULL, *summary_path = NULL, *program = NULL;
+    gboolean user_only = FALSE, json = FALSE, verbose = FALSE;
+    int wait_timeout_s = SESSION_DEFAULT_WAIT_TIMEOUT_S;
+    const GOptionEntry entries[] = {
+        { "user_only", 'u', 0, G_OPTION_ARG_NONE, &user_only, "Trace user code only, not the kernel", NULL },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the summary as JSON", NULL },
+        { "summary", 0, 0, G_OPTION_ARG_FILENAME, &summary_path, "Write the summary, as JSON, to a file instead", "FILE" },
+        { "fifo", 0, 0, G_OPTION_ARG_FILENAME, &fifo, "Write the trace into this FIFO instead of analysing it", "PATH" },
+        { "sink", 0, 0, G_OPTION_ARG_STRING, &sink,
+          "What takes the records: footprint (the summary), null (nothing), idle (loads the plugin, traces nothing), "
+          "untraced (no plugin)",
+          "SINK" },
+        { "image", 0, 0, G_OPTION_ARG_FILENAME, &image, "The guest (default: the one of 'memory_tracer image build')",
+          "IMAGE" },
+        { "qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "QEMU, or a folder that has one (default: from PATH)", "PATH" },
+        { "wait_timeout", 0, 0, G_OPTION_ARG_INT, &wait_timeout_s,
+          "Give up when a reader keeps us waiting so long (default: 600; 0: never)", "SECONDS" },
+        { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Tell on stderr what is being done", NULL },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+    SessionOptions options = { .snapshot = IMAGE_DEFAULT_SNAPSHOT, .workload_is_on_host = true, .pass_output = true };
+    SessionResult result;
+    int status;
+
+    if (!cmd_parse_options(&argc, &argv, entries, "[--] COMMAND [ARG...]",
+                           "Runs a program of this machine, with the libraries it needs, in the default guest, traces every "
+                           "memory access meanwhile, and ends with a summary on stderr. The program's output and exit status "
+                           "are passed on.",
+                           NULL, true, error))
+        return -1;
+    if (argc < 2) {
+        mt_fail_usage(error, "run: a COMMAND is needed (see --help)");
+        return -1;
+    }
+    if (wait_timeout_s < 0) {
+        mt_fail_usage(error, "wait_timeout can't be negative");
+        return -1;
+    }
+    if (fifo && sink) {
+        mt_fail_usage(error, "--fifo and --sink can't both be used");
+        return -1;
+    }
+    if (!parse_destination(sink, &options.destination, error))
+        return -1;
+    if (fifo) {
+        options.destination = DESTINATION_FIFO;
+        options.destination_path = fifo;
+    }
+    if (!image) {
+        image = paths_default_image();
+        if (!g_file_test(image, G_FILE_TEST_EXISTS)) {
+            mt_fail(error, "there is no default guest yet (%s): make it with 'memory_tracer image build'", image);
+            return -1;
+        }
+    }
+    program = find_command(argv[1], error);
+    if (!program)
+        return -1;
+    argv[1] = program;
+    options.workload = (const char *const *)argv + 1;
+    options.image = image;
+    options.qemu = qemu ? qemu : DEFAULT_QEMU;
+    options.user_only = user_only;
+    options.wait_timeout_s = (unsigned)wait_timeout_s;
+    options.verbose = verbose;
+    if (!session_run(&options, &result, error))
+        return -1;
+
+    g_autofree char *text = json || summary_path ? summary_as_json(&options, &result) : NULL;
+    status = result.signal ? 128 + result.signal : result.status;
+    if (summary_path) {
+        if (!g_file_set_contents(summary_path, text, -1, error))
+            status = -1;
+    } else if (json) {
+        fprintf(stderr, "%s\n", text);
+    } else {
+        print_summary(&options, &result);
+    }
+    session_result_clear(&result);
+    return status;
+}

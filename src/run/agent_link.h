@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The runner's end of the protocol with the agent in the guest (guest/protocol.h). */
+#ifndef MEMORY_TRACER_RUN_AGENT_LINK_H
+#define MEMORY_TRACER_RUN_AGENT_LINK_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "../../guest/protocol.h"
+
+typedef struct AgentLink AgentLink;
+
+/* Called for every frame; `payload` is valid during the call, and a NUL follows it. */
+typedef void (*AgentFrame)(void *data, enum mt_frame_type type, const uint8_t *payload, uint32_t length);
+
+/* `fd` is the socket that is the port's other end: taken. Everything happens in the main loop. */
+AgentLink *agent_link_new(int fd, AgentFrame on_frame, void *data);
+void agent_link_free(AgentLink *link);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(AgentLink, agent_link_free)
+
+/* Queues a frame. `payload` is copied. */
+void agent_link_send(AgentLink *link, enum mt_frame_type type, const void *payload, size_t length);
+
+/* Queues a file: it is read while it is sent. Returns false if it can't be opened. */
+bool agent_link_send_file(AgentLink *link, const char *host_path, const char *guest_path, GError **error);
+/* Bytes that are queued and not sent. */
+uint64_t agent_link_unsent(const AgentLink *link);
+
+#endif

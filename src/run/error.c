@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "error.h"
+
+G_DEFINE_QUARK(memory-tracer-error-quark, mt_error)
+
+static void fail_with(GError **error, MtError code, const char *format, va_list arguments)
+{
+    g_autofree char *message = g_strdup_vprintf(format, arguments);
+
+    g_set_error_literal(error, MT_ERROR, code, message);
+}
+
+gboolean mt_fail(GError **error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fail_with(error, MT_ERROR_FAILED, format, arguments);
+    va_end(arguments);
+    return FALSE;
+}
+
+gboolean mt_fail_usage(GError **error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fail_with(error, MT_ERROR_USAGE, format, arguments);
+    va_end(arguments);
+    return FALSE;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The errors of the runner: what main() makes its exit status of. */
+#ifndef MEMORY_TRACER_RUN_ERROR_H
+#define MEMORY_TRACER_RUN_ERROR_H
+
+#include <glib.h>
+
+#define MT_ERROR (mt_error_quark())
+GQuark mt_error_quark(void);
+
+typedef enum {
+    MT_ERROR_FAILED,      /* the run failed: exit 1 */
+    MT_ERROR_USAGE,       /* wrong usage: exit 2 */
+    MT_ERROR_INTERRUPTED, /* Ctrl-C and the like: exit 130 */
+} MtError;
+
+/* Sets an MT_ERROR_FAILED with a formatted message and returns false. */
+gboolean mt_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* The same with MT_ERROR_USAGE. */
+gboolean mt_fail_usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+#endif

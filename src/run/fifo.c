@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A FIFO that records are written to: see fifo.h. */
+#define _GNU_SOURCE
+#include "fifo.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "paths.h"
+
+#define FULL_POLL_MS 200
+
+struct Fifo {
+    char *path;
+    Ring *ring;
+    int fd;
+    _Atomic uint64_t written;
+    _Atomic int failure;
+};
+
+Fifo *fifo_new(const char *path, Ring *ring)
+{
+    Fifo *fifo = g_new0(Fifo, 1);
+
+    fifo->path = g_strdup(path);
+    fifo->ring = ring;
+    fifo->fd = -1;
+    return fifo;
+}
+
+void fifo_free(Fifo *fifo)
+{
+    if (!fifo)
+        return;
+    if (fifo->fd >= 0)
+        close(fifo->fd);
+    g_free(fifo->path);
+    g_free(fifo);
+}
+
+int fifo_try_open(Fifo *fifo, bool enlarge, GError **error)
+{
+    fifo->fd = open(fifo->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fifo->fd < 0 && errno == ENXIO)
+        return 0;
+    if (fifo->fd < 0) {
+        mt_fail(error, "can't open %s: %s", fifo->path, g_strerror(errno));
+        return -1;
+    }
+    if (enlarge)
+        fcntl(fifo->fd, F_SETPIPE_SZ, paths_pipe_max_size());
+    return 1;
+}
+
+bool fifo_write(void *data, const struct gmbeoo_record *records, size_t count)
+{
+    Fifo *fifo = data;
+    const uint8_t *bytes = (const uint8_t *)records;
+    size_t left = count * sizeof *records;
+
+    while (left) {
+        ssize_t n = write(fifo->fd, bytes, left);
+
+        if (n >= 0) {
+            bytes += n;
+            left -= (size_t)n;
+            atomic_fetch_add_explicit(&fifo->written, (uint64_t)n, memory_order_relaxed);
+        } else if (errno == EAGAIN) {
+            poll(&(struct pollfd){ .fd = fifo->fd, .events = POLLOUT }, 1, FULL_POLL_MS);
+            if (ring_is_closed(fifo->ring))
+                return false; /* the run has been given up */
+        } else if (errno != EINTR) {
+            atomic_store(&fifo->failure, errno);
+            return false;
+        }
+    }
+    return true;
+}
+
+size_t fifo_unread_bytes(const Fifo *fifo)
+{
+    int bytes = 0;
+
+    ioctl(fifo->fd, FIONREAD, &bytes);
+    return (size_t)bytes;
+}
+
+uint64_t fifo_written_bytes(const Fifo *fifo)
+{
+    return atomic_load_explicit(&fifo->written, memory_order_relaxed);
+}
+
+int fifo_failure(const Fifo *fifo)
+{
+    return atomic_load(&fifo->failure);
+}

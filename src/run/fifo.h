@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A FIFO that records are written to, as a sink of the ring. */
+#ifndef MEMORY_TRACER_RUN_FIFO_H
+#define MEMORY_TRACER_RUN_FIFO_H
+
+#include "../ring/ring.h"
+
+typedef struct Fifo Fifo;
+
+/* Writes to the FIFO at `path`, which must exist. It is not opened yet. */
+Fifo *fifo_new(const char *path, Ring *ring);
+/* Closes it: the reader sees the end of the stream. */
+void fifo_free(Fifo *fifo);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fifo, fifo_free)
+
+/* Opens it if there is a reader by now. Returns 1 if it is open, 0 if there is no reader yet, -1 with an error. With
+ * `enlarge`, its size is set to the largest allowed. */
+int fifo_try_open(Fifo *fifo, bool enlarge, GError **error);
+
+/* A RingSink; `data` is the Fifo. Waits while the pipe is full. */
+bool fifo_write(void *data, const struct gmbeoo_record *records, size_t count);
+
+/* Bytes that the reader has not taken yet. */
+size_t fifo_unread_bytes(const Fifo *fifo);
+/* Bytes written so far. From any thread. */
+uint64_t fifo_written_bytes(const Fifo *fifo);
+/* The errno that made fifo_write() give up, or 0. EPIPE: the reader has closed it. */
+int fifo_failure(const Fifo *fifo);
+
+#endif

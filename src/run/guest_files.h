@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What of the host a workload needs in the guest: its file, and for a dynamic ELF its loader and libraries. */
+#ifndef MEMORY_TRACER_RUN_GUEST_FILES_H
+#define MEMORY_TRACER_RUN_GUEST_FILES_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct GuestFiles {
+    GPtrArray *needed;     /* of char *, absolute host paths, each once: the guest gets them unless it has the same */
+    GPtrArray *if_missing; /* likewise, for the guest only if it has nothing by that name: a script's interpreter, as a
+                              script is at home with what the guest has */
+} GuestFiles;
+
+GuestFiles *guest_files_new(void);
+void guest_files_free(GuestFiles *files);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestFiles, guest_files_free)
+
+/* Adds the program at `path` and what it needs to start: an ELF's loader and libraries (as the loader itself finds them), a
+ * script's interpreter. Libraries that a program loads later (dlopen) can't be known. Fails if it isn't something that an
+ * x86-64 Linux can execute. */
+bool guest_files_add_program(GuestFiles *files, const char *path, GError **error);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Guest images. Beside IMAGE lies IMAGE.json, which says how the machine was built that its snapshot was taken of: a
+ * snapshot can only be loaded into the same machine.
+ */
+#ifndef MEMORY_TRACER_RUN_IMAGE_H
+#define MEMORY_TRACER_RUN_IMAGE_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#define IMAGE_DEFAULT_SNAPSHOT "ready_for_memory_tracer"
+#define IMAGE_DEFAULT_RAM_MB 2560
+
+typedef struct ImageMachine {
+    char *machine;      /* QEMU's -machine */
+    char *cpu;          /* QEMU's -cpu */
+    unsigned ram_mb;
+    unsigned vcpus;
+    char *kernel;       /* release */
+    char *qemu_version; /* that took the snapshot */
+    unsigned agent_protocol;
+    char *fingerprint; /* of the agent and the recipe it was built with; tells whether it is up to date */
+    bool known;        /* false: there is no metadata, these are the defaults */
+} ImageMachine;
+
+/* Reads IMAGE.json. Without one, gives the defaults (known is false). */
+ImageMachine *image_machine_load(const char *image, GError **error);
+bool image_machine_save(const ImageMachine *machine, const char *image, GError **error);
+void image_machine_free(ImageMachine *machine);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImageMachine, image_machine_free)
+
+/* The machine that `image build` makes. */
+ImageMachine *image_machine_new(unsigned ram_mb, unsigned vcpus);
+
+/* The names of the image's internal snapshots, oldest first. */
+GStrv image_list_snapshots(const char *image, const char *qemu_img, GError **error);
+
+/* Creates at `path` a copy-on-write layer over the image *file*, so that a run, and many at a time, leave it alone. The
+ * image's own format, with its snapshots, is what is seen through the layer. */
+bool image_create_layer(const char *image, const char *path, const char *qemu_img, GError **error);
+
+#endif

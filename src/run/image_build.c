@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Builds the default guest: bootstrap, boot once, wait until it is quiet, take the snapshot. */
+#include "image_build.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "agent_link.h"
+#include "child.h"
+#include "image.h"
+#include "loop.h"
+#include "paths.h"
+#include "qemu.h"
+
+#define DISK_MB 4096
+#define FALLBACK_SUITE "trixie"
+/* No mitigations and no address randomisation: less noise, and addresses that can be compared between runs. */
+#define KERNEL_ARGUMENTS "console=ttyS0 panic=-1 mitigations=off nokaslr nowatchdog"
+#define BOOT_TIMEOUT_S 180
+#define QUIET_TIMEOUT_S 120
+#define QUIET_SAMPLE_US (G_USEC_PER_SEC / 2)
+#define QUIET_SAMPLES 4      /* in a row */
+#define QUIET_RUNNING_US 10000 /* CPU time at most, per sample: one tick */
+
+static const char *const needed_programs[] = { "mmdebstrap", "fakeroot", "mke2fs", "cpio", "modinfo", NULL };
+
+typedef struct {
+    const ImageBuildOptions *options;
+    RunLoop *loop;
+    ImageMachine *machine;
+    char *qemu_binary, *qemu_img, *agent_path, *script;
+    char *folder, *image; /* temporary, beside the output */
+    char *step;           /* what the script says it does */
+    GString *complaints;  /* what it printed to stderr */
+    Child *bootstrap;
+    Qemu *qemu;
+    AgentLink *agent;
+    bool greeted, acknowledged;
+    uint64_t running_us;
+} Build;
+
+static char *host_suite(void)
+{
+    g_autofree char *id = g_get_os_info(G_OS_INFO_KEY_ID), *name = g_get_os_info(G_OS_INFO_KEY_VERSION_CODENAME);
+
+    return g_strdup(!g_strcmp0(id, "debian") && name && *name ? name : FALLBACK_SUITE);
+}
+
+/* A checksum of everything that decides what the image will be like. */
+static char *fingerprint(const Build *build, const char *suite, GError **error)
+{
+    const char *files[] = { build->agent_path, build->script };
+    g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
+
+    for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *contents = NULL;
+        gsize length;
+
+        if (!g_file_get_contents(files[i], &contents, &length, error))
+            return NULL;
+        g_checksum_update(checksum, (guchar *)contents, (gssize)length);
+    }
+    g_autofree char *rest = g_strdup_printf("%s %s %s %s %d", suite, build->machine->machine, build->machine->cpu,
+                                            KERNEL_ARGUMENTS, DISK_MB);
+    g_checksum_update(checksum, (guchar *)rest, -1);
+    return g_strdup(g_checksum_get_string(checksum));
+}
+
+static bool is_up_to_date(const Build *build)
+{
+    g_autoptr(ImageMachine) there = image_machine_load(build->options->output, NULL);
+
+    return there && there->known && g_file_test(build->options->output, G_FILE_TEST_IS_REGULAR) &&
+           !g_strcmp0(there->fingerprint, build->machine->fingerprint) && there->ram_mb == build->machine->ram_mb &&
+           there->vcpus == build->machine->vcpus;
+}
+
+/* Bootstrapping. */
+
+static void on_step(void *data, const char *line)
+{
+    Build *build = data;
+
+    if (g_str_has_prefix(line, "step: ")) {
+        g_free(build->step);
+        build->step = g_strdup(line + strlen("step: "));
+        run_loop_note(build->loop, "%s", build->step);
+    }
+}
+
+static void on_complaint(void *data, const char *line)
+{
+    Build *build = data;
+
+    run_loop_verbose(build->loop, "%s", line);
+    if (g_str_has_prefix(line, "E: ") || g_str_has_prefix(line, "Err:"))
+        g_string_append_printf(build->complaints, "%s%s", build->complaints->len ? "; " : "", line);
+}
+
+static bool bootstrap_has_ended(void *data)
+{
+    return child_has_ended(((Build *)data)->bootstrap);
+}
+
+static bool bootstrap(Build *build, const char *suite, GError **error)
+{
+    g_autofree char *disk_mb = g_strdup_printf("%d", DISK_MB);
+    const char *argv[] = { build->script, suite, build->agent_path, disk_mb, build->folder, NULL };
+    const ChildHandlers handlers = { .stdout_line = on_step, .stderr_line = on_complaint, .data = build };
+    const WaitFor wait = { .done = bootstrap_has_ended, .data = build, .what = "the guest's file system", .expected = true };
+
+    build->bootstrap = child_start(argv, NULL, &handlers, error);
+    if (!build->bootstrap || !run_loop_wait(build->loop, &wait, error))
+        return false;
+    if (!child_succeeded(build->bootstrap))
+        return mt_fail(error, "%s failed: %s", build->step ? build->step : "the bootstrap",
+                       build->complaints->len ? build->complaints->str : "see what --verbose prints");
+    return true;
+}
+
+/* Booting and waiting. */
+
+static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload, uint32_t length)
+{
+    Build *build = data;
+
+    if (type == MT_FRAME_HELLO_REPLY && length > sizeof(struct mt_hello_reply)) {
+        struct mt_hello_reply reply;
+
+        memcpy(&reply, payload, sizeof reply);
+        build->running_us = reply.running_us;
+        build->greeted = true;
+        g_free(build->machine->kernel);
+        build->machine->kernel = g_strdup((const char *)payload + sizeof reply);
+    } else if (type == MT_FRAME_OK) {
+        build->acknowledged = true;
+    }
+}
+
+static bool has_greeted(void *data)
+{
+    return ((Build *)data)->greeted;
+}
+
+static bool has_acknowledged(void *data)
+{
+    return ((Build *)data)->acknowledged;
+}
+
+static bool greet(Build *build, const char *what, unsigned timeout_s, GError **error)
+{
+    const struct mt_hello hello = { .version = MT_PROTOCOL_VERSION };
+    const WaitFor wait = { .done = has_greeted, .data = build, .what = what, .timeout_s = timeout_s };
+
+    build->greeted = false;
+    agent_link_send(build->agent, MT_FRAME_HELLO, &hello, sizeof hello);
+    return run_loop_wait(build->loop, &wait, error);
+}
+
+typedef struct {
+    gint64 until_us;
+} Pause;
+
+static bool pause_is_over(void *data)
+{
+    return g_get_monotonic_time() >= ((Pause *)data)->until_us;
+}
+
+/* Waits until the guest does nothing: a snapshot that is taken too early makes every run slower. */
+static bool wait_until_quiet(Build *build, GError **error)
+{
+    gint64 give_up_us = g_get_monotonic_time() + QUIET_TIMEOUT_S * G_USEC_PER_SEC;
+
+    for (int quiet = 0; quiet < QUIET_SAMPLES;) {
+        uint64_t before_us = build->running_us;
+        Pause pause = { g_get_monotonic_time() + QUIET_SAMPLE_US };
+        const WaitFor wait = { .done = pause_is_over, .data = &pause, .what = "the guest to become quiet" };
+
+        if (!run_loop_wait(build->loop, &wait, error) || !greet(build, wait.what, BOOT_TIMEOUT_S, error))
+            return false;
+        quiet = build->running_us - before_us <= QUIET_RUNNING_US ? quiet + 1 : 0;
+        if (g_get_monotonic_time() > give_up_us)
+            return mt_fail(error, "the guest has not become quiet within %d s", QUIET_TIMEOUT_S);
+    }
+    return true;
+}
+
+static bool save_snapshot(Build *build, GError **error)
+{
+    g_autoptr(JsonNode) result = qemu_execute(build->qemu, "human-monitor-command",
+                                              "{\"command-line\":\"savevm " IMAGE_DEFAULT_SNAPSHOT "\"}", error);
+    const char *text = result && JSON_NODE_HOLDS_VALUE(result) ? json_node_get_string(result) : "";
+
+    if (!result)
+        return false;
+    return !*text || mt_fail(error, "QEMU can't save the snapshot: %s", text);
+}
+
+static bool boot_and_save(Build *build, GError **error)
+{
+    g_autofree char *kernel = g_build_filename(build->folder, "vmlinuz", NULL);
+    g_autofree char *initramfs = g_build_filename(build->folder, "initramfs.cpio", NULL);
+    g_autofree char *console = g_build_filename(build->folder, "console.log", NULL);
+    const QemuOptions qemu = { .binary = build->qemu_binary,
+                               .machine = build->machine,
+                               .image = build->options->output,
+                               .disk = build->image,
+                               .kernel = kernel,
+                               .initramfs = initramfs,
+                               .kernel_arguments = KERNEL_ARGUMENTS,
+                               .console = console };
+    const WaitFor settled = { .done = has_acknowledged,
+                              .data = build,
+                              .what = "the guest to clear its free memory",
+                              .timeout_s = QUIET_TIMEOUT_S,
+                              .expected = true };
+    g_autoptr(GError) problem = NULL;
+
+    run_loop_note(build->loop, "booting the guest");
+    build->qemu = qemu_start(&qemu, build->loop, error);
+    if (!build->qemu || !qemu_wait_running(build->qemu, error))
+        return false;
+    build->machine->qemu_version = g_strdup(qemu_version(build->qemu));
+    build->agent = agent_link_new(qemu_take_agent_fd(build->qemu), on_frame, build);
+    if (!greet(build, "the guest to boot", BOOT_TIMEOUT_S, &problem)) {
+        g_autofree char *text = NULL;
+
+        g_file_get_contents(console, &text, NULL, NULL);
+        run_loop_verbose(build->loop, "the guest's console:\n%s", text ? text : "");
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
+    run_loop_note(build->loop, "waiting until the guest is quiet");
+    agent_link_send(build->agent, MT_FRAME_SETTLE, NULL, 0);
+    if (!run_loop_wait(build->loop, &settled, error) || !wait_until_quiet(build, error))
+        return false;
+    run_loop_note(build->loop, "saving the snapshot");
+    return save_snapshot(build, error) && qemu_quit(build->qemu, error);
+}
+
+/* All of it. */
+
+static bool prepare(Build *build, const char *suite, GError **error)
+{
+    build->qemu_binary = paths_find_qemu(build->options->qemu, error);
+    if (!build->qemu_binary)
+        return false;
+    build->qemu_img = paths_find_qemu_img(build->qemu_binary, error);
+    build->agent_path = build->qemu_img ? paths_find_resource("memory_tracer_agent", error) : NULL;
+    build->script = build->agent_path ? paths_find_resource("build_rootfs", error) : NULL;
+    if (!build->script)
+        return false;
+    build->machine = image_machine_new(build->options->ram_mb, build->options->vcpus);
+    build->machine->agent_protocol = MT_PROTOCOL_VERSION;
+    build->machine->fingerprint = fingerprint(build, suite, error);
+    return build->machine->fingerprint;
+}
+
+static bool make(Build *build, const char *suite, GError **error)
+{
+    g_autofree char *output_folder = g_path_get_dirname(build->options->output);
+    g_autofree char *root = NULL, *metadata = NULL, *new_metadata = NULL;
+
+    for (int i = 0; needed_programs[i]; i++) {
+        g_autofree char *found = g_find_program_in_path(needed_programs[i]);
+
+        if (!found)
+            return mt_fail(error, "building an image needs %s, which isn't installed (./quickstart installs all that is "
+                                  "needed)", needed_programs[i]);
+    }
+    if (g_mkdir_with_parents(output_folder, 0777))
+        return mt_fail(error, "can't create %s: %s", output_folder, g_strerror(errno));
+    build->folder = g_build_filename(output_folder, ".image-build-XXXXXX", NULL);
+    if (!g_mkdtemp(build->folder))
+        return mt_fail(error, "can't create a folder in %s: %s", output_folder, g_strerror(errno));
+    root = g_build_filename(build->folder, "root.img", NULL);
+    build->image = g_build_filename(build->folder, "image.qcow2", NULL);
+    if (!bootstrap(build, suite, error))
+        return false;
+
+    const char *convert[] = { build->qemu_img, "convert", "-f", "raw", "-O", "qcow2", root, build->image, NULL };
+    g_autofree char *text = child_run(convert, error);
+    if (!text)
+        return false;
+    g_unlink(root);
+    if (!boot_and_save(build, error) || !image_machine_save(build->machine, build->image, error))
+        return false;
+
+    new_metadata = g_strconcat(build->image, ".json", NULL);
+    metadata = g_strconcat(build->options->output, ".json", NULL);
+    if (g_rename(build->image, build->options->output) || g_rename(new_metadata, metadata))
+        return mt_fail(error, "can't create %s: %s", build->options->output, g_strerror(errno));
+    return true;
+}
+
+bool image_build(const ImageBuildOptions *options, bool *built, GError **error)
+{
+    g_autofree char *suite = options->suite ? g_strdup(options->suite) : host_suite();
+    Build build = { .options = options, .complaints = g_string_new(NULL) };
+    bool fine;
+
+    *built = false;
+    build.loop = run_loop_new(options->verbose);
+    fine = prepare(&build, suite, error);
+    if (fine && (!options->if_needed || !is_up_to_date(&build))) {
+        fine = make(&build, suite, error);
+        *built = fine;
+    }
+    agent_link_free(build.agent);
+    qemu_free(build.qemu);
+    child_free(build.bootstrap);
+    image_machine_free(build.machine);
+    run_loop_free(build.loop);
+    paths_remove_temporary_folder(build.folder);
+    g_free(build.image);
+    g_free(build.qemu_binary);
+    g_free(build.qemu_img);
+    g_free(build.agent_path);
+    g_free(build.script);
+    g_free(build.step);
+    g_string_free(build.complaints, TRUE);
+    return fine;
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The QEMU process: see qemu.h. */
+#define _GNU_SOURCE
+#include "qemu.h"
+
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <gio/gunixinputstream.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../guest/protocol.h"
+#include "child.h"
+
+#define MINIMUM_MAJOR 10
+#define LOAD_TIMEOUT_S 300
+#define COMMAND_TIMEOUT_S 600
+#define KEPT_LINES 8
+
+/* Descriptor numbers in QEMU. */
+enum { FD_AGENT = 3, FD_QMP, FD_RING };
+
+struct Qemu {
+    RunLoop *loop;
+    Child *child;
+    char *binary, *image, *snapshot, *machine;
+    unsigned ram_mb;
+    int agent_fd, qmp_fd;
+    GDataInputStream *qmp;
+    GCancellable *cancellable;
+    char *version;
+    bool negotiated, quitting;
+    JsonNode *reply; /* to the last command */
+    GQueue lines;    /* the first ones that it printed to stderr */
+};
+
+/* The version that `binary --version` tells, or NULL. */
+static char *ask_version(const char *binary, int *major)
+{
+    const char *argv[] = { binary, "--version", NULL };
+    g_autofree char *text = child_run(argv, NULL);
+    const char *at = text ? strstr(text, "version ") : NULL;
+
+    if (!at || sscanf(at, "version %d", major) != 1)
+        return NULL;
+    at += strlen("version ");
+    return g_strndup(at, strcspn(at, " \n("));
+}
+
+static bool said(const Qemu *qemu, const char *text)
+{
+    for (GList *item = qemu->lines.head; item; item = item->next)
+        if (strstr(item->data, text))
+            return true;
+    return false;
+}
+
+/* What QEMU complained about, on one line; without its own name. */
+static char *complaint(const Qemu *qemu)
+{
+    GString *text = g_string_new(NULL);
+
+    for (GList *item = qemu->lines.head; item; item = item->next) {
+        const char *line = item->data, *colon = strstr(line, ": ");
+
+        if (strstr(line, "warning: "))
+            continue;
+        if (colon && g_str_has_prefix(line, "qemu-system"))
+            line = colon + 2;
+        g_string_append_printf(text, "%s%s", text->len ? "; " : "", line);
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* Turns QEMU's end into a line that says what to do. */
+static GError *explain(const Qemu *qemu, const char *how)
+{
+    g_autofree char *text = complaint(qemu), *version = NULL;
+    GError *error = NULL;
+    int major = 0;
+
+    if (!qemu->negotiated)
+        version = ask_version(qemu->binary, &major);
+    if (version && major < MINIMUM_MAJOR)
+        mt_fail(&error, "%s is QEMU %s, which is too old: %d.0 or newer is needed", qemu->binary, version, MINIMUM_MAJOR);
+    else if (said(qemu, "plugin interface not enabled") || said(qemu, "-plugin: invalid option"))
+        mt_fail(&error, "%s was built without plugins (configure it with --enable-plugins)", qemu->binary);
+    else if (said(qemu, "Size mismatch: pc.ram"))
+        mt_fail(&error, "snapshot '%s' of %s was made with another RAM size than %u MB: say which with --guest_RAM_in_MBs",
+                qemu->snapshot, qemu->image, qemu->ram_mb);
+    else if (said(qemu, "unsupported machine type"))
+        mt_fail(&error, "%s has no machine %s, which %s was made with: prepare the image again with this QEMU",
+                qemu->binary, qemu->machine, qemu->image);
+    else if (qemu->snapshot && !qemu->negotiated && *text)
+        mt_fail(&error, "QEMU can't load snapshot '%s' of %s: %s", qemu->snapshot, qemu->image, text);
+    else
+        mt_fail(&error, "QEMU %s%s%s", how, *text ? ": " : "", text);
+    return error;
+}
+
+static void on_line(void *data, const char *line)
+{
+    Qemu *qemu = data;
+
+    run_loop_verbose(qemu->loop, "QEMU: %s", line);
+    if (*line && g_queue_get_length(&qemu->lines) < KEPT_LINES)
+        g_queue_push_tail(&qemu->lines, g_strdup(line));
+}
+
+static void on_end(void *data, const char *how)
+{
+    Qemu *qemu = data;
+
+    if (!qemu->quitting)
+        run_loop_fail(qemu->loop, explain(qemu, how));
+}
+
+static void on_event(Qemu *qemu, const char *event, JsonObject *message)
+{
+    run_loop_verbose(qemu->loop, "QEMU event: %s", event);
+    if (!strcmp(event, "BLOCK_IO_ERROR")) {
+        JsonObject *details = json_object_get_object_member(message, "data");
+
+        run_loop_fail(qemu->loop,
+                      g_error_new(MT_ERROR, MT_ERROR_FAILED, "the guest's disk failed: %s (temporary files are in %s)",
+                                  json_object_get_string_member_with_default(details, "reason", "unknown reason"),
+                                  g_get_tmp_dir()));
+    } else if (!strcmp(event, "SHUTDOWN") && !qemu->quitting) {
+        run_loop_fail(qemu->loop, g_error_new(MT_ERROR, MT_ERROR_FAILED, "the guest has shut down"));
+    } else if (!strcmp(event, "GUEST_PANICKED")) {
+        run_loop_fail(qemu->loop, g_error_new(MT_ERROR, MT_ERROR_FAILED, "the guest's kernel has panicked"));
+    }
+}
+
+static void send_command(Qemu *qemu, const char *command, const char *arguments)
+{
+    g_autofree char *text = arguments ? g_strdup_printf("{\"execute\":\"%s\",\"arguments\":%s}\n", command, arguments)
+                                      : g_strdup_printf("{\"execute\":\"%s\"}\n", command);
+
+    (void)!write(qemu->qmp_fd, text, strlen(text)); /* if QEMU is gone, that is noticed by its end */
+}
+
+static void on_message(GObject *source, GAsyncResult *result, gpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *line = g_data_input_stream_read_line_finish(G_DATA_INPUT_STREAM(source), result, NULL, &error);
+    g_autoptr(JsonParser) parser = json_parser_new();
+    Qemu *qemu = data;
+    JsonObject *message;
+
+    if (!line)
+        return; /* cancelled, or QEMU is gone */
+    g_data_input_stream_read_line_async(qemu->qmp, G_PRIORITY_DEFAULT, qemu->cancellable, on_message, qemu);
+    if (!json_parser_load_from_data(parser, line, -1, NULL) || !JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
+        return;
+    message = json_node_get_object(json_parser_get_root(parser));
+    if (json_object_has_member(message, "QMP")) {
+        JsonObject *version = json_object_get_object_member(
+            json_object_get_object_member(json_object_get_object_member(message, "QMP"), "version"), "qemu");
+
+        qemu->version = g_strdup_printf("%d.%d.%d", (int)json_object_get_int_member_with_default(version, "major", 0),
+                                        (int)json_object_get_int_member_with_default(version, "minor", 0),
+                                        (int)json_object_get_int_member_with_default(version, "micro", 0));
+        send_command(qemu, "qmp_capabilities", NULL);
+    } else if (json_object_has_member(message, "event")) {
+        on_event(qemu, json_object_get_string_member(message, "event"), message);
+    } else if (!qemu->negotiated) {
+        qemu->negotiated = true; /* the answer to qmp_capabilities */
+    } else {
+        g_clear_pointer(&qemu->reply, json_node_unref);
+        qemu->reply = json_node_copy(json_parser_get_root(parser));
+    }
+}
+
+static void add(GPtrArray *argv, ...)
+{
+    va_list words;
+
+    va_start(words, argv);
+    for (const char *word; (word = va_arg(words, const char *));)
+        g_ptr_array_add(argv, g_strdup(word));
+    va_end(words);
+}
+
+/* QEMU doubles commas in values of its options. */
+static char *quote_commas(const char *value)
+{
+    g_auto(GStrv) parts = g_strsplit(value, ",", -1);
+
+    return g_strjoinv(",,", parts);
+}
+
+static GPtrArray *command_line(const QemuOptions *options)
+{
+    GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
+    const ImageMachine *machine = options->machine;
+    g_autofree char *disk = quote_commas(options->disk);
+    g_autofree char *file = g_strdup_printf("driver=file,node-name=file,filename=%s", disk);
+    g_autofree char *ram = g_strdup_printf("%u", machine->ram_mb), *vcpus = g_strdup_printf("%u", machine->vcpus);
+    g_autofree char *agent = g_strdup_printf("socket,id=agent,fd=%d", FD_AGENT);
+    g_autofree char *qmp = g_strdup_printf("socket,id=qmp,fd=%d", FD_QMP);
+
+    add(argv, options->binary, "-nodefaults", "-no-user-config", "-nographic", "-nic", "none", "-vga", "none", NULL);
+    add(argv, "-machine", machine->machine, "-cpu", machine->cpu, "-accel", "tcg", "-m", ram, "-smp", vcpus, NULL);
+    add(argv, "-blockdev", file, NULL);
+    if (options->disk_is_layer)
+        add(argv, "-blockdev", "driver=qcow2,node-name=layer,file=file", NULL);
+    add(argv, "-blockdev",
+        options->disk_is_layer ? "driver=qcow2,node-name=disk,file=layer" : "driver=qcow2,node-name=disk,file=file",
+        "-device", "virtio-blk-pci,drive=disk,werror=stop,rerror=stop", NULL);
+    add(argv, "-chardev", agent, "-device", "virtio-serial-pci", "-device",
+        "virtserialport,chardev=agent,name=" MT_PORT_NAME, NULL);
+    add(argv, "-chardev", qmp, "-mon", "chardev=qmp,mode=control", NULL);
+    if (options->console) {
+        g_autofree char *path = quote_commas(options->console);
+        g_autofree char *console = g_strdup_printf("file,id=console,path=%s", path);
+
+        add(argv, "-chardev", console, NULL);
+    } else {
+        add(argv, "-chardev", "null,id=console", NULL);
+    }
+    add(argv, "-serial", "chardev:console", NULL);
+    if (options->snapshot)
+        add(argv, "-loadvm", options->snapshot, NULL);
+    else
+        add(argv, "-kernel", options->kernel, "-initrd", options->initramfs, "-append", options->kernel_arguments, NULL);
+    if (options->ring) {
+        g_autofree char *path = quote_commas(options->plugin);
+        g_autofree char *plugin =
+            g_strdup_printf("%s,ring_fd=%d,start=%s,user_only=%s,when_full=%s", path, FD_RING,
+                            options->stay_idle ? "never" : "marker", options->user_only ? "on" : "off",
+                            options->drop_when_full ? "drop" : "block");
+
+        add(argv, "-plugin", plugin, NULL);
+    }
+    g_ptr_array_add(argv, NULL);
+    return argv;
+}
+
+static bool make_pair(int *ours, int *theirs, GError **error)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
+        return mt_fail(error, "can't create a socket pair: %s", g_strerror(errno));
+    *ours = pair[0];
+    *theirs = pair[1];
+    return true;
+}
+
+Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
+{
+    g_autoptr(GPtrArray) argv = command_line(options);
+    g_autofree char *command = g_strjoinv(" ", (char **)argv->pdata);
+    g_autoptr(Qemu) qemu = g_new0(Qemu, 1);
+    ChildFd fds[] = { { -1, FD_AGENT }, { -1, FD_QMP }, { -1, FD_RING }, { -1, -1 } };
+    const ChildHandlers handlers = { .stderr_line = on_line, .ended = on_end, .data = qemu };
+
+    qemu->loop = loop;
+    qemu->binary = g_strdup(options->binary);
+    qemu->image = g_strdup(options->image);
+    qemu->snapshot = g_strdup(options->snapshot);
+    qemu->machine = g_strdup(options->machine->machine);
+    qemu->ram_mb = options->machine->ram_mb;
+    qemu->agent_fd = qemu->qmp_fd = -1;
+    qemu->cancellable = g_cancellable_new();
+    g_queue_init(&qemu->lines);
+    if (!make_pair(&qemu->agent_fd, &fds[0].fd, error) || !make_pair(&qemu->qmp_fd, &fds[1].fd, error))
+        return NULL;
+    if (options->ring)
+        fds[2].fd = fcntl(ring_fd(options->ring), F_DUPFD_CLOEXEC, 0);
+    run_loop_verbose(loop, "starting %s", command);
+    qemu->child = child_start((const char *const *)argv->pdata, fds, &handlers, error);
+    if (!qemu->child)
+        return NULL;
+
+    g_autoptr(GInputStream) stream = g_unix_input_stream_new(qemu->qmp_fd, FALSE);
+    qemu->qmp = g_data_input_stream_new(stream);
+    g_data_input_stream_read_line_async(qemu->qmp, G_PRIORITY_DEFAULT, qemu->cancellable, on_message, qemu);
+    return g_steal_pointer(&qemu);
+}
+
+void qemu_free(Qemu *qemu)
+{
+    if (!qemu)
+        return;
+    qemu->quitting = true;
+    g_cancellable_cancel(qemu->cancellable);
+    child_free(qemu->child);
+    g_clear_object(&qemu->qmp);
+    g_object_unref(qemu->cancellable);
+    if (qemu->agent_fd >= 0)
+        close(qemu->agent_fd);
+    if (qemu->qmp_fd >= 0)
+        close(qemu->qmp_fd);
+    g_queue_clear_full(&qemu->lines, g_free);
+    g_clear_pointer(&qemu->reply, json_node_unref);
+    g_free(qemu->binary);
+    g_free(qemu->image);
+    g_free(qemu->snapshot);
+    g_free(qemu->machine);
+    g_free(qemu->version);
+    g_free(qemu);
+}
+
+int qemu_take_agent_fd(Qemu *qemu)
+{
+    int fd = qemu->agent_fd;
+
+    qemu->agent_fd = -1;
+    return fd;
+}
+
+static bool is_negotiated(void *data)
+{
+    return ((Qemu *)data)->negotiated;
+}
+
+bool qemu_wait_running(Qemu *qemu, GError **error)
+{
+    const WaitFor wait = { .done = is_negotiated,
+                           .data = qemu,
+                           .what = qemu->snapshot ? "QEMU to load the snapshot" : "QEMU to start",
+                           .timeout_s = LOAD_TIMEOUT_S };
+
+    return run_loop_wait(qemu->loop, &wait, error);
+}
+
+static bool has_reply(void *data)
+{
+    return ((Qemu *)data)->reply;
+}
+
+JsonNode *qemu_execute(Qemu *qemu, const char *command, const char *arguments, GError **error)
+{
+    g_autofree char *what = g_strdup_printf("QEMU to execute %s", command);
+    const WaitFor wait = { .done = has_reply, .data = qemu, .what = what, .timeout_s = COMMAND_TIMEOUT_S };
+    JsonObject *reply;
+
+    g_clear_pointer(&qemu->reply, json_node_unref);
+    send_command(qemu, command, arguments);
+    if (!run_loop_wait(qemu->loop, &wait, error))
+        return NULL;
+    reply = json_node_get_object(qemu->reply);
+    if (json_object_has_member(reply, "error")) {
+        mt_fail(error, "QEMU refuses %s: %s", command,
+                json_object_get_string_member_with_default(json_object_get_object_member(reply, "error"), "desc", ""));
+        return NULL;
+    }
+    return json_node_copy(json_object_get_member(reply, "return"));
+}
+
+const char *qemu_version(const Qemu *qemu)
+{
+    return qemu->version;
+}
+
+static bool has_ended(void *data)
+{
+    return child_has_ended(((Qemu *)data)->child);
+}
+
+bool qemu_quit(Qemu *qemu, GError **error)
+{
+    const WaitFor wait = { .done = has_ended, .data = qemu, .what = "QEMU to quit", .timeout_s = 60 };
+
+    qemu->quitting = true;
+    send_command(qemu, "quit", NULL);
+    return run_loop_wait(qemu->loop, &wait, error);
+}

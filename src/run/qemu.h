@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The QEMU process: its command line, its monitor (QMP), and what its failures mean. */
+#ifndef MEMORY_TRACER_RUN_QEMU_H
+#define MEMORY_TRACER_RUN_QEMU_H
+
+#include <json-glib/json-glib.h>
+
+#include "../ring/ring.h"
+#include "image.h"
+#include "loop.h"
+
+typedef struct QemuOptions {
+    const char *binary;
+    const ImageMachine *machine;
+    const char *image; /* as the user calls it, for messages */
+    const char *disk;  /* the file to open */
+    bool disk_is_layer; /* `disk` is a layer over the image file (image_create_layer) */
+    const char *snapshot; /* to load; NULL: boots `kernel` and `initramfs` */
+    const char *kernel, *initramfs, *kernel_arguments;
+    const char *console; /* file for the serial console, or NULL */
+    Ring *ring;          /* NULL: without the plugin */
+    const char *plugin;  /* path of libgmbe.so */
+    bool user_only;
+    bool drop_when_full;
+    bool stay_idle; /* the plugin heeds no marker */
+} QemuOptions;
+
+typedef struct Qemu Qemu;
+
+/* Starts QEMU. When it ends unasked, `loop` fails with the reason. */
+Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error);
+/* Kills it if it still runs. */
+void qemu_free(Qemu *qemu);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qemu, qemu_free)
+
+/* The socket that is the other end of the agent's port. The caller takes it, once. */
+int qemu_take_agent_fd(Qemu *qemu);
+
+/* Waits until the monitor answers: the snapshot is loaded then and the guest runs. */
+bool qemu_wait_running(Qemu *qemu, GError **error);
+/* Runs a monitor command, `arguments` (JSON, or NULL). Returns its result, or NULL with an error. */
+JsonNode *qemu_execute(Qemu *qemu, const char *command, const char *arguments, GError **error);
+/* "10.0.2"; known once qemu_wait_running() has returned true. */
+const char *qemu_version(const Qemu *qemu);
+/* Asks it to quit and waits for its end. */
+bool qemu_quit(Qemu *qemu, GError **error);
+
+#endif
