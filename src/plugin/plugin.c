@@ -29,8 +29,9 @@ static struct {
     bool tracing;
     bool cpl_known;
     gint switching; /* a switch between tracing and not tracing has been asked for */
-    RingProducer producers[RING_MAX_VCPUS];
 } plugin;
+
+static RingProducer producers[RING_MAX_VCPUS];
 
 /* The low 6 bits of a record's info, by meminfo handle: asking QEMU for each access would double the cost of one. */
 static uint8_t meminfo_table[1u << MEMINFO_TABLE_BITS];
@@ -43,12 +44,33 @@ static uint8_t ask_meminfo(qemu_plugin_meminfo_t info)
                      (qemu_plugin_mem_is_store(info) ? GMBEOO_STORE : 0));
 }
 
-/* The hot path. `userdata` holds the bits of the record's info that are known at translation. */
+static __attribute__((noinline, cold)) void access_cb_odd_meminfo(unsigned int vcpu, qemu_plugin_meminfo_t info,
+                                                                  uint64_t vaddr, void *userdata)
+{
+    ring_producer_put(&producers[vcpu], (uintptr_t)userdata | ask_meminfo(info) | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT,
+                      vaddr);
+}
+
+/*
+ * The hot path. `userdata` holds the bits of the record's info that are known at translation. What is rare is called last,
+ * so that the compiler needs no stack frame.
+ */
 static void access_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
-    uint64_t low = G_LIKELY(info < 1u << MEMINFO_TABLE_BITS) ? meminfo_table[info] : ask_meminfo(info);
+    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS))
+        access_cb_odd_meminfo(vcpu, info, vaddr, userdata);
+    else
+        ring_producer_put(&producers[vcpu],
+                          (uintptr_t)userdata | meminfo_table[info] | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, vaddr);
+}
 
-    ring_producer_put(&plugin.producers[vcpu], (uintptr_t)userdata | low | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, vaddr);
+/* The same for a guest with one vCPU, whose producer is at a fixed address: a quarter fewer instructions. */
+static void access_cb_one_vcpu(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS))
+        access_cb_odd_meminfo(vcpu, info, vaddr, userdata);
+    else
+        ring_producer_put(&producers[0], (uintptr_t)userdata | meminfo_table[info], vaddr);
 }
 
 static void on_reset(qemu_plugin_id_t id);
@@ -81,6 +103,7 @@ static void look_for_marker(struct qemu_plugin_insn *insn)
 static void tb_translated_cb(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
     size_t count = qemu_plugin_tb_n_insns(tb);
+    qemu_plugin_vcpu_mem_cb_t on_access = plugin.vcpus == 1 ? access_cb_one_vcpu : access_cb;
     bool capture = plugin.tracing;
     uint64_t info = 0;
 
@@ -100,7 +123,7 @@ static void tb_translated_cb(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
         look_for_marker(insn);
         if (capture)
-            qemu_plugin_register_vcpu_mem_cb(insn, access_cb, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+            qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
                                              (void *)(uintptr_t)info);
     }
 }
@@ -118,13 +141,13 @@ static void vcpu_idle_cb(qemu_plugin_id_t id, unsigned int vcpu)
 {
     (void)id;
     if (plugin.tracing && vcpu < plugin.vcpus)
-        ring_producer_publish(&plugin.producers[vcpu]);
+        ring_producer_publish(&producers[vcpu]);
 }
 
 static void publish_all(void)
 {
     for (unsigned i = 0; i < plugin.vcpus; i++)
-        ring_producer_publish(&plugin.producers[i]);
+        ring_producer_publish(&producers[i]);
 }
 
 static void report(void)
@@ -214,7 +237,7 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
     if (!plugin.ring)
         return refuse(error);
     for (unsigned i = 0; i < plugin.vcpus; i++)
-        ring_producer_init(&plugin.producers[i], plugin.ring, i, plugin.options.when_full);
+        ring_producer_init(&producers[i], plugin.ring, i, plugin.options.when_full);
     for (uint32_t i = 0; i < 1u << MEMINFO_TABLE_BITS; i++)
         meminfo_table[i] = ask_meminfo(i);
     if (plugin.options.out) {

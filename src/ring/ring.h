@@ -22,7 +22,7 @@
 
 #define RING_CHUNK_BYTES (32u * 1024)
 #define RING_CHUNK_RECORDS (RING_CHUNK_BYTES / sizeof(struct gmbeoo_record))
-#define RING_DEFAULT_BYTES (256u * 1024)
+#define RING_DEFAULT_BYTES (1024u * 1024)
 #define RING_MAX_VCPUS 256
 
 enum ring_policy { RING_BLOCK, RING_DROP };
@@ -116,7 +116,7 @@ void ring_wake(Ring *ring);
 typedef bool (*RingSink)(void *data, const struct gmbeoo_record *records, size_t count);
 
 /* At most so many records are handed over at once, so that their room is given back early. */
-#define RING_PIECE_RECORDS (4 * RING_CHUNK_RECORDS)
+#define RING_PIECE_RECORDS (2 * RING_CHUNK_RECORDS)
 
 /* The consumer's loop: hands everything to `sink` until tracing has stopped and all was taken. Returns false if it ended
  * sooner, because the sink wanted no more or the ring was closed; it is closed then. */

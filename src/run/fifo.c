@@ -42,7 +42,7 @@ void fifo_free(Fifo *fifo)
     g_free(fifo);
 }
 
-int fifo_try_open(Fifo *fifo, bool enlarge, GError **error)
+int fifo_try_open(Fifo *fifo, GError **error)
 {
     fifo->fd = open(fifo->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
     if (fifo->fd < 0 && errno == ENXIO)
@@ -51,8 +51,8 @@ int fifo_try_open(Fifo *fifo, bool enlarge, GError **error)
         mt_fail(error, "can't open %s: %s", fifo->path, g_strerror(errno));
         return -1;
     }
-    if (enlarge)
-        fcntl(fifo->fd, F_SETPIPE_SZ, paths_pipe_max_size());
+    if (fcntl(fifo->fd, F_GETPIPE_SZ) < paths_pipe_max_size())
+        fcntl(fifo->fd, F_SETPIPE_SZ, paths_pipe_max_size()); /* a wish: a small pipe is slower, not wrong */
     return 1;
 }
 

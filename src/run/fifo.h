@@ -13,9 +13,9 @@ Fifo *fifo_new(const char *path, Ring *ring);
 void fifo_free(Fifo *fifo);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fifo, fifo_free)
 
-/* Opens it if there is a reader by now. Returns 1 if it is open, 0 if there is no reader yet, -1 with an error. With
- * `enlarge`, its size is set to the largest allowed. */
-int fifo_try_open(Fifo *fifo, bool enlarge, GError **error);
+/* Opens it if there is a reader by now. Returns 1 if it is open, 0 if there is no reader yet, -1 with an error. The
+ * pipe gets the largest size allowed (/proc/sys/fs/pipe-max-size). */
+int fifo_try_open(Fifo *fifo, GError **error);
 
 /* A RingSink; `data` is the Fifo. Waits while the pipe is full. */
 bool fifo_write(void *data, const struct gmbeoo_record *records, size_t count);

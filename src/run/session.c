@@ -351,7 +351,7 @@ static bool fifo_is_open(void *data)
 
     if (opening->problem)
         return false;
-    if (fifo_try_open(opening->session->fifo, opening->session->tool, &opening->problem) > 0)
+    if (fifo_try_open(opening->session->fifo, &opening->problem) > 0)
         return true;
     if (opening->problem)
         run_loop_fail(opening->session->loop, g_error_copy(opening->problem));
