@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A workload whose accesses are known by construction: every element of an array of ints is incremented a number of times,
- * each increment being one load and one store.
+ * A workload whose accesses are known by construction: every element of an array of ints is incremented a number of
+ * times, each increment being one load and one store.
  *
  * usage: array_increments                 10,000 elements, 5 times, in the workload protocol: each element is accessed
  *                                         exactly 10 times between "enter" and "Stop tracing"

@@ -4,8 +4,8 @@
  *
  * usage (by memory_tracer): count_array_accesses FIFO [ADDRESS ELEMENT_BYTES ELEMENTS]
  *
- * It shows all of the protocol: install the SIGUSR1 handler, say "Ready to analyze", open and read the FIFO, and on SIGUSR1
- * print the output between the two lines.
+ * It shows all of the protocol: install the SIGUSR1 handler, say "Ready to analyze", open and read the FIFO, and on
+ * SIGUSR1 print the output between the two lines.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 {
     static struct gmbeoo_record records[RECORDS_AT_ONCE + 1];
     struct sigaction action = { .sa_handler = on_sigusr1 }; /* without SA_RESTART: read() shall return */
-    size_t filled = 0;                                     /* bytes; a read may end within a record */
+    size_t filled = 0;                                      /* bytes; a read may end within a record */
     int fifo;
 
     if (argc < 2) {

@@ -42,6 +42,9 @@ int workload_poll_fds(int fds[2], int *timeout_ms);
 /* Call when a child has ended, when one of those descriptors is readable, or when the time is up. */
 void workload_progress(void);
 
+/* serve.c: the agent's loop. Returns when the port can't be polled any more. */
+void agent_serve(int port);
+
 int64_t monotonic_ns(void);
 
 #endif

@@ -4,8 +4,8 @@
  *
  * Both sides send frames: a header, then `length` bytes of payload. Integers are little-endian; strings end in NUL.
  * A header is recognised by its magic and its check; whoever receives anything else skips bytes until a header fits, so
- * that garbage on the port costs the garbage and no more. The runner speaks first (MT_FRAME_HELLO), and again whenever it wants
- * to know that the agent is there.
+ * that garbage on the port costs the garbage and no more. The runner speaks first (MT_FRAME_HELLO), and again whenever
+ * it wants to know that the agent is there.
  */
 #ifndef MEMORY_TRACER_GUEST_PROTOCOL_H
 #define MEMORY_TRACER_GUEST_PROTOCOL_H
@@ -29,11 +29,11 @@ enum mt_frame_type {
     MT_FRAME_HELLO = 1, /* struct mt_hello: answered by MT_FRAME_HELLO_REPLY, at any time */
     MT_FRAME_STAT,      /* path: answered by MT_FRAME_STAT_REPLY */
     MT_FRAME_FILE,      /* struct mt_file, path: creates its folders; the contents follow in MT_FRAME_DATA frames */
-    MT_FRAME_DATA,      /* the next bytes of the file; the last one is answered by MT_FRAME_OK, trouble by MT_FRAME_ERROR */
-    MT_FRAME_RUN,       /* struct mt_run, then argc + envc strings and the working folder */
-    MT_FRAME_ENTER,     /* executes the start marker and lets the workload go */
-    MT_FRAME_STOP,      /* kills the workload and what it started; MT_FRAME_EXIT follows */
-    MT_FRAME_SETTLE,    /* before a snapshot: drops caches, clears free memory; answered by MT_FRAME_OK */
+    MT_FRAME_DATA,  /* the next bytes of the file; the last one is answered by MT_FRAME_OK, trouble by MT_FRAME_ERROR */
+    MT_FRAME_RUN,   /* struct mt_run, then argc + envc strings and the working folder */
+    MT_FRAME_ENTER, /* executes the start marker and lets the workload go */
+    MT_FRAME_STOP,  /* kills the workload and what it started; MT_FRAME_EXIT follows */
+    MT_FRAME_SETTLE, /* before a snapshot: drops caches, clears free memory; answered by MT_FRAME_OK */
 
     /* Agent to runner. */
     MT_FRAME_HELLO_REPLY = 64, /* struct mt_hello_reply, kernel release */
@@ -88,9 +88,9 @@ struct mt_traced {
 };
 
 struct mt_exit {
-    uint32_t timed_out; /* 1: the agent stopped it, because of timeout_ms */
-    uint32_t signal;    /* that ended it, or 0 */
-    uint32_t status;    /* its exit status, if signal is 0 */
+    uint32_t timed_out;     /* 1: the agent stopped it, because of timeout_ms */
+    uint32_t signal;        /* that ended it, or 0 */
+    uint32_t status;        /* its exit status, if signal is 0 */
     uint32_t never_stopped; /* 1: it ended before it said "Ready to trace" or "Stop tracing" */
 };
 

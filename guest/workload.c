@@ -2,9 +2,9 @@
 /*
  * The workload: started and held until the runner says "enter", traced between the markers, reported when it ends.
  *
- * A workload that doesn't speak our protocol is traced from right before its execve until it has ended: the start marker
- * is executed by the child itself. One that does speak runs on a pseudo-terminal (so that its C library sends each line at
- * once and "Press enter" means what it says) and is traced from the enter until it prints "Stop tracing".
+ * A workload that doesn't speak our protocol is traced from right before its execve until it has ended: the start
+ * marker is executed by the child itself. One that does speak runs on a pseudo-terminal (so that its C library sends
+ * each line at once and "Press enter" means what it says) and is traced from the enter until it prints "Stop tracing".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,8 +36,8 @@ static struct {
     enum phase phase;
     bool speaks, in_info, timed_out;
     pid_t pid;
-    int out, err;  /* what we read: pipes, or in `out` the pseudo-terminal */
-    int go;        /* written to by MT_FRAME_ENTER; -1 if the workload speaks */
+    int out, err;   /* what we read: pipes, or in `out` the pseudo-terminal */
+    int go;         /* written to by MT_FRAME_ENTER; -1 if the workload speaks */
     int exec_error; /* read: the errno of a failed execve */
     int64_t started_ns, deadline_ns;
     uint32_t timeout_ms;

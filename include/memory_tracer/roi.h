@@ -3,9 +3,9 @@
  * Markers: instructions that the tracer recognises when a guest executes them.
  *
  * Each is the 7-byte form of NOP with a magic displacement, followed by a jump to the next instruction. Without the
- * tracer (on hardware, under KVM) it does nothing, and it needs no privilege. The jump ends QEMU's translation block, so
- * that tracing begins and ends exactly there: the first access after MEMORY_TRACER_START is the first one traced, and
- * none after MEMORY_TRACER_STOP is.
+ * tracer (on hardware, under KVM) it does nothing, and it needs no privilege. The jump ends QEMU's translation block,
+ * so that tracing begins and ends exactly there: the first access after MEMORY_TRACER_START is the first one traced,
+ * and none after MEMORY_TRACER_STOP is.
  *
  * The markers count for the whole guest, whichever process executes them: they switch the tracing of everything, kernel
  * and user, all vCPUs.

@@ -7,14 +7,15 @@
 #define FIRST_BITS 12
 
 typedef struct {
-    uint64_t page; /* page number + 1; 0: free */
+    uint64_t page;  /* page number + 1; 0: free */
     uint64_t lines; /* a bit for each of its 64 lines */
 } PageEntry;
 
 struct Footprint {
-    uint64_t by_kind[2][256]; /* by the low byte of a record's info; two of them, so that equal neighbours don't queue up */
-    PageEntry *entries;       /* open addressing, linear probing */
-    unsigned bits;            /* 1 << bits entries */
+    uint64_t
+        by_kind[2][256]; /* by the low byte of a record's info; two of them, so that equal neighbours don't queue up */
+    PageEntry *entries;  /* open addressing, linear probing */
+    unsigned bits;       /* 1 << bits entries */
     uint64_t pages;
     PageEntry *last; /* the page of the access before */
 };
@@ -37,7 +38,8 @@ void footprint_free(Footprint *footprint)
     g_free(footprint);
 }
 
-/* The entry of `page` (a page number + 1), or the free one where it belongs. Fibonacci hashing (Knuth, TAOCP 3, 6.4). */
+/* The entry of `page` (a page number + 1), or the free one where it belongs. Fibonacci hashing (Knuth, TAOCP 3, 6.4).
+ */
 static PageEntry *find(const Footprint *footprint, uint64_t page)
 {
     uint64_t mask = (UINT64_C(1) << footprint->bits) - 1;

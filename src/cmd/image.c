@@ -17,7 +17,8 @@ static int build(int argc, char **argv, GError **error)
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "The image to make (default: where 'run' looks for it)",
           "IMAGE" },
         { "ram", 0, 0, G_OPTION_ARG_INT, &ram_mb, "The guest's RAM (default: 2560)", "MB" },
-        { "suite", 0, 0, G_OPTION_ARG_STRING, &suite, "Debian suite (default: this machine's, or the stable one)", "NAME" },
+        { "suite", 0, 0, G_OPTION_ARG_STRING, &suite, "Debian suite (default: this machine's, or the stable one)",
+          "NAME" },
         { "qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "QEMU, or a folder that has one (default: from PATH)", "PATH" },
         { "if_needed", 0, 0, G_OPTION_ARG_NONE, &if_needed, "Keep an image that is up to date", NULL },
         { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Print what the bootstrap prints", NULL },
@@ -25,10 +26,11 @@ static int build(int argc, char **argv, GError **error)
     };
     bool built;
 
-    if (!cmd_parse_options(&argc, &argv, entries, NULL,
-                           "Makes the default guest: a minimal Debian from packages, its kernel and our agent in one qcow2, "
-                           "with the snapshot '" IMAGE_DEFAULT_SNAPSHOT "'.",
-                           NULL, false, error))
+    if (!cmd_parse_options(
+            &argc, &argv, entries, NULL,
+            "Makes the default guest: a minimal Debian from packages, its kernel and our agent in one qcow2, "
+            "with the snapshot '" IMAGE_DEFAULT_SNAPSHOT "'.",
+            NULL, false, error))
         return -1;
     if (argc != 1) {
         mt_fail_usage(error, "image build: unexpected argument '%s'", argv[1]);
@@ -60,7 +62,8 @@ int cmd_image(int argc, char **argv, GError **error)
         return build(argc - 1, argv + 1, error);
     }
     if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-        puts("usage: memory_tracer image build [options]\nMakes the default guest; see memory_tracer image build --help.");
+        puts("usage: memory_tracer image build [options]\nMakes the default guest; see memory_tracer image build "
+             "--help.");
         return 0;
     }
     mt_fail_usage(error, "image: the verb must be build (see memory_tracer image --help)");

@@ -46,8 +46,8 @@ static void accept_dashes(int argc, char **argv, const GOptionEntry *entries, bo
     }
 }
 
-bool cmd_parse_options(int *argc, char ***argv, const GOptionEntry *entries, const char *parameters, const char *summary,
-                       const char *description, bool posix, GError **error)
+bool cmd_parse_options(int *argc, char ***argv, const GOptionEntry *entries, const char *parameters,
+                       const char *summary, const char *description, bool posix, GError **error)
 {
     g_autoptr(GOptionContext) context = g_option_context_new(parameters);
     g_autoptr(GError) problem = NULL;

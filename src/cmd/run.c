@@ -136,8 +136,10 @@ int cmd_run(int argc, char **argv, GError **error)
     const GOptionEntry entries[] = {
         { "user_only", 'u', 0, G_OPTION_ARG_NONE, &user_only, "Trace user code only, not the kernel", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the summary as JSON", NULL },
-        { "summary", 0, 0, G_OPTION_ARG_FILENAME, &summary_path, "Write the summary, as JSON, to a file instead", "FILE" },
-        { "fifo", 0, 0, G_OPTION_ARG_FILENAME, &fifo, "Write the trace into this FIFO instead of analysing it", "PATH" },
+        { "summary", 0, 0, G_OPTION_ARG_FILENAME, &summary_path, "Write the summary, as JSON, to a file instead",
+          "FILE" },
+        { "fifo", 0, 0, G_OPTION_ARG_FILENAME, &fifo, "Write the trace into this FIFO instead of analysing it",
+          "PATH" },
         { "sink", 0, 0, G_OPTION_ARG_STRING, &sink,
           "What takes the records: footprint (the summary), null (nothing), idle (loads the plugin, traces nothing), "
           "untraced (no plugin)",
@@ -154,11 +156,12 @@ int cmd_run(int argc, char **argv, GError **error)
     SessionResult result;
     int status;
 
-    if (!cmd_parse_options(&argc, &argv, entries, "[--] COMMAND [ARG...]",
-                           "Runs a program of this machine, with the libraries it needs, in the default guest, traces every "
-                           "memory access meanwhile, and ends with a summary on stderr. The program's output and exit status "
-                           "are passed on.",
-                           NULL, true, error))
+    if (!cmd_parse_options(
+            &argc, &argv, entries, "[--] COMMAND [ARG...]",
+            "Runs a program of this machine, with the libraries it needs, in the default guest, traces every "
+            "memory access meanwhile, and ends with a summary on stderr. The program's output and exit status "
+            "are passed on.",
+            NULL, true, error))
         return -1;
     if (argc < 2) {
         mt_fail_usage(error, "run: a COMMAND is needed (see --help)");

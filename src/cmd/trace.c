@@ -57,10 +57,12 @@ int cmd_trace(int argc, char **argv, GError **error)
           "PATH" },
         { "workload_path_on_host", 0, 0, G_OPTION_ARG_FILENAME, &on_host,
           "The workload is this program (ELF or script) of this machine", "PATH" },
-        { "analysis_tool_path", 0, 0, G_OPTION_ARG_FILENAME, &tool, "Start this program and let it read the trace", "PATH" },
+        { "analysis_tool_path", 0, 0, G_OPTION_ARG_FILENAME, &tool, "Start this program and let it read the trace",
+          "PATH" },
         { "trace_fifo_path", 0, 0, G_OPTION_ARG_FILENAME, &fifo, "Write the trace into this FIFO", "PATH" },
         { "dont_trace", 0, 0, G_OPTION_ARG_NONE, &dont_trace, "Run the same without tracing, for comparison", NULL },
-        { "trace_only_CPL3_code_GMBE", 0, 0, G_OPTION_ARG_NONE, &user_only, "Trace user code only, not the kernel", NULL },
+        { "trace_only_CPL3_code_GMBE", 0, 0, G_OPTION_ARG_NONE, &user_only, "Trace user code only, not the kernel",
+          NULL },
         { "dont_add_communications_with_host_to_workload", 0, 0, G_OPTION_ARG_NONE, &speaks,
           "The workload says itself when to start and to stop tracing", NULL },
         { "when_full", 0, 0, G_OPTION_ARG_STRING, &when_full,
@@ -70,7 +72,8 @@ int cmd_trace(int argc, char **argv, GError **error)
         { "guest_RAM_in_MBs", 0, 0, G_OPTION_ARG_INT, &ram_mb,
           "The guest's RAM, which must be the snapshot's (default: what the image was made with, else 2560)", "MB" },
         { "wait_timeout", 0, 0, G_OPTION_ARG_INT, &wait_timeout_s,
-          "Give up when the workload, a reader or the tool keeps us waiting so long (default: 600; 0: never)", "SECONDS" },
+          "Give up when the workload, a reader or the tool keeps us waiting so long (default: 600; 0: never)",
+          "SECONDS" },
         { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Tell on stderr what is being done", NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
@@ -78,9 +81,10 @@ int cmd_trace(int argc, char **argv, GError **error)
     SessionResult result;
     int status = 0;
 
-    if (!cmd_parse_options(&argc, &argv, entries, "GUEST_IMAGE SNAPSHOT QEMU",
-                           "Runs a workload in a QEMU guest and delivers every memory access of the guest, kernel and user.",
-                           DESCRIPTION, false, error))
+    if (!cmd_parse_options(
+            &argc, &argv, entries, "GUEST_IMAGE SNAPSHOT QEMU",
+            "Runs a workload in a QEMU guest and delivers every memory access of the guest, kernel and user.",
+            DESCRIPTION, false, error))
         return -1;
     if (argc != 4) {
         mt_fail_usage(error, "GUEST_IMAGE, SNAPSHOT and QEMU are needed, or a verb: run, image (see --help)");
@@ -111,7 +115,9 @@ int cmd_trace(int argc, char **argv, GError **error)
         .workload = workload,
         .workload_is_on_host = on_host,
         .workload_speaks = speaks,
-        .destination = tool ? DESTINATION_TOOL : fifo ? DESTINATION_FIFO : DESTINATION_NONE,
+        .destination = tool   ? DESTINATION_TOOL
+                       : fifo ? DESTINATION_FIFO
+                              : DESTINATION_NONE,
         .destination_path = tool ? tool : fifo,
         .user_only = user_only,
         .drop_when_full = !g_strcmp0(when_full, "drop"),

@@ -6,7 +6,8 @@
 #include "plugin.h"
 
 #define USAGE                                                                                                          \
-    "arguments: out=PATH or ring_fd=N, start=now|marker|never (marker), user_only=on|off (off), when_full=block|drop (block), " \
+    "arguments: out=PATH or ring_fd=N, start=now|marker|never (marker), user_only=on|off (off), when_full=block|drop " \
+    "(block), "                                                                                                        \
     "ring_kib=N (256)"
 
 /* Finds `value` among the NULL-terminated `choices` and gives its index. */
@@ -33,7 +34,9 @@ static bool number(const char *name, const char *value, uint64_t min, uint64_t m
 
 bool plugin_options_parse(PluginOptions *options, int argc, char **argv, GError **error)
 {
-    static const char *const starts[] = { [START_AT_MARKER] = "marker", [START_NOW] = "now", [START_NEVER] = "never", NULL };
+    static const char *const starts[] = {
+        [START_AT_MARKER] = "marker", [START_NOW] = "now", [START_NEVER] = "never", NULL
+    };
     static const char *const switches[] = { "off", "on", NULL };
     static const char *const policies[] = { [RING_BLOCK] = "block", [RING_DROP] = "drop", NULL };
 

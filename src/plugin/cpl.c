@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The privilege level (CPL) of a translation block. On x86, QEMU never shares a block between privilege levels, so what the
- * registers say while the block is translated holds whenever it is executed.
+ * The privilege level (CPL) of a translation block. On x86, QEMU never shares a block between privilege levels, so what
+ * the registers say while the block is translated holds whenever it is executed.
  */
 #include <string.h>
 

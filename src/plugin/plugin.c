@@ -2,8 +2,8 @@
 /*
  * libgmbe.so: loaded into a stock QEMU, captures every access of the guest to its memory.
  *
- * Until the start marker is executed, nothing is instrumented but the markers. Then QEMU's translations are thrown away,
- * and whatever is translated from then on calls access_cb() after each access. The stop marker reverses that.
+ * Until the start marker is executed, nothing is instrumented but the markers. Then QEMU's translations are thrown
+ * away, and whatever is translated from then on calls access_cb() after each access. The stop marker reverses that.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -52,8 +52,8 @@ static __attribute__((noinline, cold)) void access_cb_odd_meminfo(unsigned int v
 }
 
 /*
- * The hot path. `userdata` holds the bits of the record's info that are known at translation. What is rare is called last,
- * so that the compiler needs no stack frame.
+ * The hot path. `userdata` holds the bits of the record's info that are known at translation. What is rare is called
+ * last, so that the compiler needs no stack frame.
  */
 static void access_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
@@ -81,7 +81,8 @@ static void marker_cb(unsigned int vcpu, void *userdata)
     bool start = userdata;
 
     (void)vcpu;
-    if (start != plugin.tracing && plugin.options.start != START_NEVER && g_atomic_int_compare_and_exchange(&plugin.switching, 0, 1))
+    if (start != plugin.tracing && plugin.options.start != START_NEVER &&
+        g_atomic_int_compare_and_exchange(&plugin.switching, 0, 1))
         qemu_plugin_reset(plugin.id, on_reset);
 }
 
@@ -91,8 +92,9 @@ static void look_for_marker(struct qemu_plugin_insn *insn)
     uint8_t bytes[MARKER_BYTES];
     uint32_t magic;
 
-    if (qemu_plugin_insn_size(insn) != MARKER_BYTES || qemu_plugin_insn_data(insn, bytes, MARKER_BYTES) != MARKER_BYTES ||
-        bytes[0] != 0x0f || bytes[1] != 0x1f || bytes[2] != 0x80)
+    if (qemu_plugin_insn_size(insn) != MARKER_BYTES ||
+        qemu_plugin_insn_data(insn, bytes, MARKER_BYTES) != MARKER_BYTES || bytes[0] != 0x0f || bytes[1] != 0x1f ||
+        bytes[2] != 0x80)
         return;
     memcpy(&magic, bytes + 3, sizeof magic);
     if (magic == MEMORY_TRACER_START_MAGIC || magic == MEMORY_TRACER_STOP_MAGIC)

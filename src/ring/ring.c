@@ -36,7 +36,7 @@ struct RingShared {
     int32_t consumer_pid;
     _Atomic uint32_t state;
     _Atomic uint32_t closed;
-    _Atomic uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC */
+    _Atomic uint64_t started_ns, stopped_ns;  /* CLOCK_MONOTONIC */
     _Alignas(64) _Atomic uint32_t data_futex; /* bumped when there is something for a waiting consumer */
     _Atomic uint32_t consumer_waits;
     struct RingVcpu vcpu[];
@@ -95,8 +95,8 @@ static void *map_aligned(int fd, off_t offset, size_t bytes)
     if (before)
         munmap(reserved, before);
     munmap(aligned + bytes, RING_CHUNK_BYTES - before);
-    if (mmap(aligned, bytes, PROT_READ | PROT_WRITE, (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_FIXED, fd,
-             offset) == MAP_FAILED) {
+    if (mmap(aligned, bytes, PROT_READ | PROT_WRITE, (fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_FIXED,
+             fd, offset) == MAP_FAILED) {
         munmap(aligned, bytes);
         return NULL;
     }

@@ -4,9 +4,9 @@
  * in another process.
  *
  * There is one ring per vCPU, each with one producer; all have the same consumer. A producer fills its ring chunk by
- * chunk and publishes a chunk when it is full (or sooner: ring_producer_publish). When there is no room, it either waits
- * (RING_BLOCK) or drops whole chunks of records and counts them (RING_DROP). Nobody spins: both sides wait on futexes, and
- * each notices when the other one has died.
+ * chunk and publishes a chunk when it is full (or sooner: ring_producer_publish). When there is no room, it either
+ * waits (RING_BLOCK) or drops whole chunks of records and counts them (RING_DROP). Nobody spins: both sides wait on
+ * futexes, and each notices when the other one has died.
  *
  * All counters are 64 bits wide and only grow.
  */
@@ -35,8 +35,8 @@ enum ring_state {
 
 typedef struct Ring Ring;
 
-/* Creates a ring of `bytes` per vCPU (a multiple of RING_CHUNK_BYTES, at least two of them) in a new memfd. The caller is
- * its consumer: when this process ends, producers stop waiting for room. */
+/* Creates a ring of `bytes` per vCPU (a multiple of RING_CHUNK_BYTES, at least two of them) in a new memfd. The caller
+ * is its consumer: when this process ends, producers stop waiting for room. */
 Ring *ring_new(unsigned vcpus, uint32_t bytes, GError **error);
 
 /* Maps a ring that another process made, as its producer. Takes `fd`. */
@@ -62,7 +62,8 @@ typedef struct RingCounts {
     uint64_t waiting; /* of those written, the ones that the consumer has not taken yet */
 } RingCounts;
 
-/* Sums over all vCPUs. Exact once the state is RING_STOPPED; before that, up to what is in the producers' last chunks. */
+/* Sums over all vCPUs. Exact once the state is RING_STOPPED; before that, up to what is in the producers' last chunks.
+ */
 RingCounts ring_get_counts(const Ring *ring);
 
 /* Producer. */
@@ -118,8 +119,8 @@ typedef bool (*RingSink)(void *data, const struct gmbeoo_record *records, size_t
 /* At most so many records are handed over at once, so that their room is given back early. */
 #define RING_PIECE_RECORDS (2 * RING_CHUNK_RECORDS)
 
-/* The consumer's loop: hands everything to `sink` until tracing has stopped and all was taken. Returns false if it ended
- * sooner, because the sink wanted no more or the ring was closed; it is closed then. */
+/* The consumer's loop: hands everything to `sink` until tracing has stopped and all was taken. Returns false if it
+ * ended sooner, because the sink wanted no more or the ring was closed; it is closed then. */
 bool ring_consume(Ring *ring, RingSink sink, void *sink_data);
 
 /* The consumer will take no more: producers stop waiting for room, and drop (and count) from now on. */

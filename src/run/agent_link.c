@@ -26,7 +26,7 @@ struct AgentLink {
     AgentFrame on_frame;
     void *data;
     GByteArray *in;
-    GQueue out; /* of Outgoing */
+    GQueue out;     /* of Outgoing */
     size_t written; /* of the first one's bytes */
 };
 

@@ -117,9 +117,9 @@ static void on_exit_of_child(GObject *source, GAsyncResult *result, gpointer dat
 
 Child *child_start(const char *const *argv, const ChildFd *fds, const ChildHandlers *handlers, GError **error)
 {
-    g_autoptr(GSubprocessLauncher) launcher = g_subprocess_launcher_new(
-        (handlers->stdout_line ? G_SUBPROCESS_FLAGS_STDOUT_PIPE : G_SUBPROCESS_FLAGS_NONE) |
-        (handlers->stderr_line ? G_SUBPROCESS_FLAGS_STDERR_PIPE : G_SUBPROCESS_FLAGS_NONE));
+    g_autoptr(GSubprocessLauncher) launcher =
+        g_subprocess_launcher_new((handlers->stdout_line ? G_SUBPROCESS_FLAGS_STDOUT_PIPE : G_SUBPROCESS_FLAGS_NONE) |
+                                  (handlers->stderr_line ? G_SUBPROCESS_FLAGS_STDERR_PIPE : G_SUBPROCESS_FLAGS_NONE));
     g_autoptr(GSubprocess) process = NULL;
     Child *child;
 

@@ -17,7 +17,8 @@ typedef struct ChildHandlers {
     /* A line that it printed, without the line end. May be NULL: then the stream is our stderr. */
     void (*stdout_line)(void *data, const char *line);
     void (*stderr_line)(void *data, const char *line);
-    /* It has ended (and everything it printed has been handed over): "exited with status 1", "was killed by signal 9". */
+    /* It has ended (and everything it printed has been handed over): "exited with status 1", "was killed by signal 9".
+     */
     void (*ended)(void *data, const char *how);
     void *data;
 } ChildHandlers;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "error.h"
 
-G_DEFINE_QUARK(memory-tracer-error-quark, mt_error)
+G_DEFINE_QUARK(memory - tracer - error - quark, mt_error)
 
 static void fail_with(GError **error, MtError code, const char *format, va_list arguments)
 {

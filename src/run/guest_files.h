@@ -16,9 +16,9 @@ GuestFiles *guest_files_new(void);
 void guest_files_free(GuestFiles *files);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestFiles, guest_files_free)
 
-/* Adds the program at `path` and what it needs to start: an ELF's loader and libraries (as the loader itself finds them), a
- * script's interpreter. Libraries that a program loads later (dlopen) can't be known. Fails if it isn't something that an
- * x86-64 Linux can execute. */
+/* Adds the program at `path` and what it needs to start: an ELF's loader and libraries (as the loader itself finds
+ * them), a script's interpreter. Libraries that a program loads later (dlopen) can't be known. Fails if it isn't
+ * something that an x86-64 Linux can execute. */
 bool guest_files_add_program(GuestFiles *files, const char *path, GError **error);
 
 #endif

@@ -90,8 +90,8 @@ bool image_machine_save(const ImageMachine *machine, const char *image, GError *
     const struct {
         const char *name, *value;
     } strings[] = {
-        { "machine", machine->machine },     { "cpu", machine->cpu },
-        { "kernel", machine->kernel },       { "qemu_version", machine->qemu_version },
+        { "machine", machine->machine },         { "cpu", machine->cpu },
+        { "kernel", machine->kernel },           { "qemu_version", machine->qemu_version },
         { "fingerprint", machine->fingerprint },
     };
     const struct {

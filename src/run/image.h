@@ -13,8 +13,8 @@
 #define IMAGE_DEFAULT_RAM_MB 2560
 
 typedef struct ImageMachine {
-    char *machine;      /* QEMU's -machine */
-    char *cpu;          /* QEMU's -cpu */
+    char *machine; /* QEMU's -machine */
+    char *cpu;     /* QEMU's -cpu */
     unsigned ram_mb;
     unsigned vcpus;
     char *kernel;       /* release */

@@ -19,7 +19,7 @@
 #define BOOT_TIMEOUT_S 180
 #define QUIET_TIMEOUT_S 120
 #define QUIET_SAMPLE_US (G_USEC_PER_SEC / 2)
-#define QUIET_SAMPLES 4      /* in a row */
+#define QUIET_SAMPLES 4        /* in a row */
 #define QUIET_RUNNING_US 10000 /* CPU time at most, per sample: one tick */
 
 static const char *const needed_programs[] = { "mmdebstrap", "fakeroot", "mke2fs", "cpio", "modinfo", NULL };
@@ -107,7 +107,9 @@ static bool bootstrap(Build *build, const char *suite, GError **error)
     g_autofree char *disk_mb = g_strdup_printf("%d", DISK_MB);
     const char *argv[] = { build->script, suite, build->agent_path, disk_mb, build->folder, NULL };
     const ChildHandlers handlers = { .stdout_line = on_step, .stderr_line = on_complaint, .data = build };
-    const WaitFor wait = { .done = bootstrap_has_ended, .data = build, .what = "the guest's file system", .expected = true };
+    const WaitFor wait = {
+        .done = bootstrap_has_ended, .data = build, .what = "the guest's file system", .expected = true
+    };
 
     build->bootstrap = child_start(argv, NULL, &handlers, error);
     if (!build->bootstrap || !run_loop_wait(build->loop, &wait, error))
@@ -265,8 +267,10 @@ static bool make(Build *build, const char *suite, GError **error)
         g_autofree char *found = g_find_program_in_path(needed_programs[i]);
 
         if (!found)
-            return mt_fail(error, "building an image needs %s, which isn't installed (./quickstart installs all that is "
-                                  "needed)", needed_programs[i]);
+            return mt_fail(error,
+                           "building an image needs %s, which isn't installed (./quickstart installs all that is "
+                           "needed)",
+                           needed_programs[i]);
     }
     if (g_mkdir_with_parents(output_folder, 0777))
         return mt_fail(error, "can't create %s: %s", output_folder, g_strerror(errno));

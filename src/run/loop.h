@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Waiting. A run is a sequence of steps; between two of them it waits for another process, and meanwhile anything may fail:
- * QEMU or the analysis tool may die, the user may press Ctrl-C. RunLoop runs the GLib main loop until the condition holds,
- * the first failure is reported, or the time is up, and tells the user what is being waited for.
+ * Waiting. A run is a sequence of steps; between two of them it waits for another process, and meanwhile anything may
+ * fail: QEMU or the analysis tool may die, the user may press Ctrl-C. RunLoop runs the GLib main loop until the
+ * condition holds, the first failure is reported, or the time is up, and tells the user what is being waited for.
  */
 #ifndef MEMORY_TRACER_RUN_LOOP_H
 #define MEMORY_TRACER_RUN_LOOP_H

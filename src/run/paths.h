@@ -6,8 +6,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* A file of ours (libgmbe.so, memory_tracer_agent, build_rootfs): beside the program that runs in a build tree, else in the
- * installed library folder. NULL with an error if it is in neither. */
+/* A file of ours (libgmbe.so, memory_tracer_agent, build_rootfs): beside the program that runs in a build tree, else in
+ * the installed library folder. NULL with an error if it is in neither. */
 char *paths_find_resource(const char *name, GError **error);
 
 /* The default guest's image; MEMORY_TRACER_IMAGE in the environment names another one. */

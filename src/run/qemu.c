@@ -84,11 +84,13 @@ static GError *explain(const Qemu *qemu, const char *how)
     if (!qemu->negotiated)
         version = ask_version(qemu->binary, &major);
     if (version && major < MINIMUM_MAJOR)
-        mt_fail(&error, "%s is QEMU %s, which is too old: %d.0 or newer is needed", qemu->binary, version, MINIMUM_MAJOR);
+        mt_fail(&error, "%s is QEMU %s, which is too old: %d.0 or newer is needed", qemu->binary, version,
+                MINIMUM_MAJOR);
     else if (said(qemu, "plugin interface not enabled") || said(qemu, "-plugin: invalid option"))
         mt_fail(&error, "%s was built without plugins (configure it with --enable-plugins)", qemu->binary);
     else if (said(qemu, "Size mismatch: pc.ram"))
-        mt_fail(&error, "snapshot '%s' of %s was made with another RAM size than %u MB: say which with --guest_RAM_in_MBs",
+        mt_fail(&error,
+                "snapshot '%s' of %s was made with another RAM size than %u MB: say which with --guest_RAM_in_MBs",
                 qemu->snapshot, qemu->image, qemu->ram_mb);
     else if (said(qemu, "unsupported machine type"))
         mt_fail(&error, "%s has no machine %s, which %s was made with: prepare the image again with this QEMU",
@@ -225,13 +227,13 @@ static GPtrArray *command_line(const QemuOptions *options)
     if (options->snapshot)
         add(argv, "-loadvm", options->snapshot, NULL);
     else
-        add(argv, "-kernel", options->kernel, "-initrd", options->initramfs, "-append", options->kernel_arguments, NULL);
+        add(argv, "-kernel", options->kernel, "-initrd", options->initramfs, "-append", options->kernel_arguments,
+            NULL);
     if (options->ring) {
         g_autofree char *path = quote_commas(options->plugin);
-        g_autofree char *plugin =
-            g_strdup_printf("%s,ring_fd=%d,start=%s,user_only=%s,when_full=%s", path, FD_RING,
-                            options->stay_idle ? "never" : "marker", options->user_only ? "on" : "off",
-                            options->drop_when_full ? "drop" : "block");
+        g_autofree char *plugin = g_strdup_printf(
+            "%s,ring_fd=%d,start=%s,user_only=%s,when_full=%s", path, FD_RING, options->stay_idle ? "never" : "marker",
+            options->user_only ? "on" : "off", options->drop_when_full ? "drop" : "block");
 
         add(argv, "-plugin", plugin, NULL);
     }

@@ -12,9 +12,9 @@
 typedef struct QemuOptions {
     const char *binary;
     const ImageMachine *machine;
-    const char *image; /* as the user calls it, for messages */
-    const char *disk;  /* the file to open */
-    bool disk_is_layer; /* `disk` is a layer over the image file (image_create_layer) */
+    const char *image;    /* as the user calls it, for messages */
+    const char *disk;     /* the file to open */
+    bool disk_is_layer;   /* `disk` is a layer over the image file (image_create_layer) */
     const char *snapshot; /* to load; NULL: boots `kernel` and `initramfs` */
     const char *kernel, *initramfs, *kernel_arguments;
     const char *console; /* file for the serial console, or NULL */

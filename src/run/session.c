@@ -250,9 +250,11 @@ static bool is_same(const char *path, const struct mt_stat_reply *reply)
 static bool send_files(Session *session, GPtrArray *paths, bool only_missing, GError **error)
 {
     StatsWanted wanted = { session, paths->len };
-    const WaitFor wait = {
-        .done = has_stats, .data = &wanted, .what = "the guest to say which files it has", .timeout_s = 60, .poll_ms = 20
-    };
+    const WaitFor wait = { .done = has_stats,
+                           .data = &wanted,
+                           .what = "the guest to say which files it has",
+                           .timeout_s = 60,
+                           .poll_ms = 20 };
 
     g_array_set_size(session->heard.stats, 0);
     for (guint i = 0; i < paths->len; i++)
@@ -279,9 +281,10 @@ static bool ended_too_early(Session *session, const char *line, GError **error)
 {
     const struct mt_exit *end = &session->heard.exit;
 
-    return end->signal ? mt_fail(error, "the workload was killed by signal %u (%s) before it printed \"%s\"", end->signal,
-                                 g_strsignal((int)end->signal), line)
-                       : mt_fail(error, "the workload exited with status %u before it printed \"%s\"", end->status, line);
+    return end->signal
+               ? mt_fail(error, "the workload was killed by signal %u (%s) before it printed \"%s\"", end->signal,
+                         g_strsignal((int)end->signal), line)
+               : mt_fail(error, "the workload exited with status %u before it printed \"%s\"", end->status, line);
 }
 
 static bool start_workload(Session *session, GError **error)
@@ -295,8 +298,8 @@ static bool start_workload(Session *session, GError **error)
     g_autofree char *program = options->workload_is_on_host ? g_canonicalize_filename(options->workload[0], NULL)
                                                             : g_strdup(options->workload[0]);
     g_autofree char *folder = g_get_current_dir();
-    const char *environment[] = { GUEST_PATH, "HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/bash",
-                                  "LANG=C.UTF-8", "TERM=dumb" };
+    const char *environment[] = { GUEST_PATH,        "HOME=/root",   "USER=root", "LOGNAME=root",
+                                  "SHELL=/bin/bash", "LANG=C.UTF-8", "TERM=dumb" };
     struct mt_run run = { .flags = options->workload_speaks ? MT_RUN_WORKLOAD_SPEAKS : 0,
                           .argc = g_strv_length((char **)options->workload),
                           .envc = G_N_ELEMENTS(environment) };
@@ -361,8 +364,8 @@ static bool fifo_is_open(void *data)
 static bool open_fifo(Session *session, const char *path, GError **error)
 {
     OpenFifo opening = { session, NULL };
-    g_autofree char *what = session->tool ? g_strdup("the analysis tool to open the FIFO")
-                                          : g_strdup_printf("a reader of %s", path);
+    g_autofree char *what =
+        session->tool ? g_strdup("the analysis tool to open the FIFO") : g_strdup_printf("a reader of %s", path);
     const WaitFor wait = { .done = fifo_is_open,
                            .data = &opening,
                            .what = what,
@@ -381,14 +384,16 @@ static bool start_tool(Session *session, GError **error)
     const SessionOptions *options = session->options;
     const WaitFor wait = { .done = tool_is_ready,
                            .what = "the analysis tool to print \"Ready to analyze\"",
-                           .timeout_s = options->wait_timeout_s ? MIN(options->wait_timeout_s, TOOL_READY_TIMEOUT_S) : 0,
+                           .timeout_s =
+                               options->wait_timeout_s ? MIN(options->wait_timeout_s, TOOL_READY_TIMEOUT_S) : 0,
                            .poll_ms = 10 };
     WaitFor wait_for_tool = wait;
 
     session->fifo_path = g_build_filename(session->folder, "trace_fifo", NULL);
     if (mkfifo(session->fifo_path, 0600))
         return mt_fail(error, "can't create the FIFO %s: %s", session->fifo_path, g_strerror(errno));
-    session->tool = tool_start(options->destination_path, session->fifo_path, session->heard.info, session->loop, error);
+    session->tool =
+        tool_start(options->destination_path, session->fifo_path, session->heard.info, session->loop, error);
     wait_for_tool.data = session->tool;
     return session->tool && run_loop_wait(session->loop, &wait_for_tool, error) &&
            open_fifo(session, session->fifo_path, error);
@@ -439,7 +444,9 @@ static char *status_text(void *data)
     if (!session->ring || ring_get_state(session->ring) == RING_WAITING)
         return NULL;
     counts = ring_get_counts(session->ring);
-    rate = session->status_us ? (double)(counts.written - session->status_written) / (double)(now_us - session->status_us) : 0;
+    rate = session->status_us
+               ? (double)(counts.written - session->status_written) / (double)(now_us - session->status_us)
+               : 0;
     session->status_us = now_us;
     session->status_written = counts.written;
     if (counts.dropped)
@@ -593,7 +600,8 @@ static void take_results(Session *session, SessionResult *result)
     result->workload_info = g_strdup(session->heard.info);
     result->signal = (int)session->heard.exit.signal;
     result->status = (int)session->heard.exit.status;
-    result->traced_ns = session->consumer || session->tool ? ring_traced_ns(session->ring) : session->heard.times.elapsed_ns;
+    result->traced_ns =
+        session->consumer || session->tool ? ring_traced_ns(session->ring) : session->heard.times.elapsed_ns;
     if (session->ring)
         result->counts = ring_get_counts(session->ring);
     if (session->tool)

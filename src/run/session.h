@@ -23,17 +23,17 @@ typedef enum {
 typedef struct SessionOptions {
     const char *image;
     const char *snapshot;
-    const char *qemu;              /* binary, or folder that has one */
-    const char *const *workload;   /* program and arguments */
-    bool workload_is_on_host;      /* the program's file is put into the guest, with what it needs */
-    bool workload_speaks;          /* the workload protocol: it says itself when it is ready and when to stop */
+    const char *qemu;            /* binary, or folder that has one */
+    const char *const *workload; /* program and arguments */
+    bool workload_is_on_host;    /* the program's file is put into the guest, with what it needs */
+    bool workload_speaks;        /* the workload protocol: it says itself when it is ready and when to stop */
     Destination destination;
-    const char *destination_path;  /* of the tool or the FIFO */
+    const char *destination_path; /* of the tool or the FIFO */
     bool user_only;
     bool drop_when_full;
-    unsigned ram_mb;               /* 0: what the image was made with */
-    unsigned wait_timeout_s;       /* how long to wait for a tool or a reader that does nothing; 0: for ever */
-    bool pass_output;              /* the workload's output goes to our stdout and stderr; else both to stderr */
+    unsigned ram_mb;         /* 0: what the image was made with */
+    unsigned wait_timeout_s; /* how long to wait for a tool or a reader that does nothing; 0: for ever */
+    bool pass_output;        /* the workload's output goes to our stdout and stderr; else both to stderr */
     bool verbose;
 } SessionOptions;
 

@@ -52,7 +52,7 @@ static void on_stderr(void *data, const char *line)
 static void on_end(void *data, const char *how)
 {
     Tool *tool = data;
-    const char *when = !tool->ready ? "before it printed \"" READY_LINE "\""
+    const char *when = !tool->ready      ? "before it printed \"" READY_LINE "\""
                        : tool->in_output ? "before it printed \"" END_LINE "\""
                                          : "before it was asked for its output";
 
@@ -67,7 +67,9 @@ Tool *tool_start(const char *path, const char *fifo_path, const char *info, RunL
     g_autoptr(GPtrArray) argv = g_ptr_array_new();
     g_auto(GStrv) words = g_strsplit_set(info ? info : "", " \t\r\n\v\f", -1);
     g_autofree char *absolute = g_canonicalize_filename(path, NULL);
-    const ChildHandlers handlers = { .stdout_line = on_stdout, .stderr_line = on_stderr, .ended = on_end, .data = tool };
+    const ChildHandlers handlers = {
+        .stdout_line = on_stdout, .stderr_line = on_stderr, .ended = on_end, .data = tool
+    };
     g_autoptr(GError) problem = NULL;
 
     tool->loop = loop;
@@ -103,8 +105,8 @@ bool tool_is_ready(void *tool)
 }
 
 /*
- * Adds up the CPU time of a process's threads and, deeper, of the processes they have started. Returns false if one of them
- * is running or waits for a disk.
+ * Adds up the CPU time of a process's threads and, deeper, of the processes they have started. Returns false if one of
+ * them is running or waits for a disk.
  */
 static bool sum_activity(int pid, uint64_t *activity_ns)
 {
@@ -120,7 +122,7 @@ static bool sum_activity(int pid, uint64_t *activity_ns)
         const char *state;
 
         if (!g_file_get_contents(stat_path, &stat, NULL, NULL))
-            continue; /* it has just ended */
+            continue;               /* it has just ended */
         state = strrchr(stat, ')'); /* the name before it may hold anything */
         if (state && strchr("RD", state[2]))
             sleeping = false;

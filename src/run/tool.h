@@ -11,8 +11,8 @@
 
 typedef struct Tool Tool;
 
-/* Starts the tool with the FIFO's path and the words of `info` as arguments. When it ends before it has printed its whole
- * output, `loop` fails. */
+/* Starts the tool with the FIFO's path and the words of `info` as arguments. When it ends before it has printed its
+ * whole output, `loop` fails. */
 Tool *tool_start(const char *path, const char *fifo_path, const char *info, RunLoop *loop, GError **error);
 void tool_free(Tool *tool);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Tool, tool_free)

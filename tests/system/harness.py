@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the system tests share: running memory_tracer on the default guest, and looking for what it may have left behind."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+BUILD = os.path.abspath(os.environ.get("MEMORY_TRACER_BUILD", os.path.join(ROOT, "build")))
+TRACER = os.path.join(BUILD, "memory_tracer")
+IMAGE = os.environ.get("MEMORY_TRACER_IMAGE") or os.path.join(
+    os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"), "memory_tracer", "default.qcow2")
+SNAPSHOT = "ready_for_memory_tracer"
+QEMU = "qemu-system-x86_64"
+COUNTER = os.path.join(BUILD, "count_array_accesses")
+ARRAY = os.path.join(BUILD, "array_increments")
+SPEAKS = "--dont_add_communications_with_host_to_workload"
+TIMEOUT_S = 120
+
+
+def workload(name):
+    return os.path.join(BUILD, "workload_" + name)
+
+
+class Result:
+    def __init__(self, status, out, err):
+        self.status, self.out, self.err = status, out, err
+
+    def number(self, label):
+        """The number after `label` in what was printed."""
+        found = re.search(re.escape(label) + r":? (\d+)", self.out)
+        if not found:
+            raise AssertionError(f"no '{label}' in {self.out!r}; stderr: {self.err!r}")
+        return int(found.group(1))
+
+
+class SystemTest(unittest.TestCase):
+    """Each test has a folder of its own, which is also the temporary folder of what it starts: nothing may stay there."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="mt_system_test.")
+        self.temporary = os.path.join(self.folder, "tmp")
+        os.mkdir(self.temporary)
+        self.environment = dict(os.environ, TMPDIR=self.temporary, LC_ALL="C.UTF-8")
+
+    def tearDown(self):
+        try:
+            self.assert_no_leftovers()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def assert_no_leftovers(self):
+        deadline = time.time() + 10
+        while self.processes() and time.time() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(self.processes(), [], "processes left behind")
+        self.assertEqual(os.listdir(self.temporary), [], "temporary files left behind")
+
+    def processes(self):
+        """The command lines of the processes that this test has started, directly or not, and that still run."""
+        mark = f"TMPDIR={self.temporary}\0".encode()
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/environ", "rb") as file:
+                    if mark not in file.read() + b"\0":
+                        continue
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    found.append((int(pid), file.read().replace(b"\0", b" ").decode(errors="replace")))
+            except OSError:
+                continue
+        return found
+
+    def qemu_pid(self):
+        """The pid of the QEMU that this test has started, once it runs."""
+        deadline = time.time() + 30
+        while time.time() < deadline:
+            for pid, command in self.processes():
+                if "-loadvm" in command:
+                    return pid
+            time.sleep(0.02)
+        self.fail("QEMU was not started")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def script(self, name, text):
+        """Writes an executable script and returns its path."""
+        path = self.path(name)
+        with open(path, "w") as file:
+            file.write(text)
+        os.chmod(path, 0o755)
+        return path
+
+    def start(self, *arguments, **popen):
+        return subprocess.Popen([TRACER] + list(arguments), env=self.environment, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
+
+    def finish(self, process, timeout_s=TIMEOUT_S):
+        try:
+            out, err = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            out, err = process.communicate()
+            self.fail(f"memory_tracer hung; stdout: {out!r} stderr: {err!r}")
+        return Result(process.returncode, out, err)
+
+    def tracer(self, *arguments):
+        return self.finish(self.start(*arguments))
+
+    def trace(self, *options, image=IMAGE, snapshot=SNAPSHOT, qemu=QEMU):
+        """The positional command line."""
+        return self.tracer(*options, image, snapshot, qemu)
+
+    def assert_succeeds(self, result):
+        self.assertEqual(result.status, 0, result.err)
+        self.assertNotIn("ATTENTION", result.err)
+
+    def assert_fails(self, result, *texts, status=1):
+        """It ended with one line on stderr that has all of `texts`."""
+        lines = [line for line in result.err.splitlines() if not line.startswith("memory_tracer: waiting for")]
+        self.assertEqual(result.status, status, result.err)
+        self.assertEqual(len(lines), 1, result.err)
+        self.assertTrue(lines[0].startswith("memory_tracer: "), result.err)
+        for text in texts:
+            self.assertIn(text, lines[0])

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The agent itself, run on this machine at the end of a socket, with the runner's end of the protocol. */
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../guest/agent.h"
+#include "../../src/run/agent_link.h"
+
+typedef struct {
+    int fd;
+    pid_t agent;
+    AgentLink *link;
+    GQueue heard; /* of enum mt_frame_type */
+    GString *out, *error, *info;
+    struct mt_exit exit;
+} Fixture;
+
+static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload, uint32_t length)
+{
+    Fixture *fixture = data;
+
+    g_queue_push_tail(&fixture->heard, GINT_TO_POINTER(type));
+    if (type == MT_FRAME_STDOUT)
+        g_string_append_len(fixture->out, (const char *)payload, length);
+    if (type == MT_FRAME_ERROR)
+        g_string_assign(fixture->error, (const char *)payload);
+    if (type == MT_FRAME_READY)
+        g_string_assign(fixture->info, (const char *)payload);
+    if (type == MT_FRAME_EXIT)
+        memcpy(&fixture->exit, payload, sizeof fixture->exit);
+}
+
+static void set_up(Fixture *fixture, gconstpointer data)
+{
+    int pair[2];
+
+    (void)data;
+    g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    fixture->agent = fork();
+    if (fixture->agent == 0) {
+        close(pair[0]);
+        agent_serve(pair[1]);
+        _exit(0);
+    }
+    close(pair[1]);
+    fixture->fd = pair[0];
+    fixture->link = agent_link_new(pair[0], on_frame, fixture);
+    g_queue_init(&fixture->heard);
+    fixture->out = g_string_new(NULL);
+    fixture->error = g_string_new(NULL);
+    fixture->info = g_string_new(NULL);
+}
+
+static void tear_down(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    kill(fixture->agent, SIGKILL);
+    waitpid(fixture->agent, NULL, 0);
+    agent_link_free(fixture->link);
+    g_queue_clear(&fixture->heard);
+    g_string_free(fixture->out, TRUE);
+    g_string_free(fixture->error, TRUE);
+    g_string_free(fixture->info, TRUE);
+}
+
+static gboolean on_timeout(gpointer data)
+{
+    *(gboolean *)data = TRUE;
+    return G_SOURCE_CONTINUE;
+}
+
+/* Runs the main loop until a frame of `type` has come; fails the test after 20 s. */
+static void await(Fixture *fixture, enum mt_frame_type type)
+{
+    gboolean late = FALSE;
+    guint timeout = g_timeout_add_seconds(20, on_timeout, &late);
+
+    while (!g_queue_find(&fixture->heard, GINT_TO_POINTER(type)) && !late)
+        g_main_context_iteration(NULL, TRUE);
+    g_source_remove(timeout);
+    g_assert_false(late);
+    g_queue_remove(&fixture->heard, GINT_TO_POINTER(type));
+}
+
+static void greet(Fixture *fixture)
+{
+    const struct mt_hello hello = { .version = MT_PROTOCOL_VERSION };
+
+    agent_link_send(fixture->link, MT_FRAME_HELLO, &hello, sizeof hello);
+    await(fixture, MT_FRAME_HELLO_REPLY);
+}
+
+static void run(Fixture *fixture, unsigned flags, unsigned timeout_ms, const char *program, const char *argument)
+{
+    const char *words[] = { program, "-c", argument, "PATH=/usr/bin:/bin", "/" };
+    struct mt_run run = { .flags = flags, .timeout_ms = timeout_ms, .argc = 3, .envc = 1 };
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+
+    g_byte_array_append(payload, (const guint8 *)&run, sizeof run);
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++)
+        g_byte_array_append(payload, (const guint8 *)words[i], (guint)strlen(words[i]) + 1);
+    agent_link_send(fixture->link, MT_FRAME_RUN, payload->data, payload->len);
+}
+
+static void test_garbage_is_skipped(Fixture *fixture, gconstpointer data)
+{
+    GRand *random = g_rand_new_with_seed(1);
+    struct mt_frame liar = { .magic = MT_FRAME_MAGIC, .type = MT_FRAME_HELLO, .length = 1 << 30 };
+
+    (void)data;
+    for (int round = 0; round < 50; round++) {
+        uint8_t garbage[997];
+
+        for (size_t i = 0; i < sizeof garbage; i++)
+            garbage[i] = (uint8_t)g_rand_int(random);
+        g_assert_cmpint(write(fixture->fd, garbage, sizeof garbage), ==, sizeof garbage);
+        liar.check = mt_frame_check(&liar); /* a good header with a bad length */
+        g_assert_cmpint(write(fixture->fd, &liar, sizeof liar), ==, sizeof liar);
+        greet(fixture);
+    }
+    g_rand_free(random);
+}
+
+static void test_malformed_requests_are_survived(Fixture *fixture, gconstpointer data)
+{
+    const struct mt_run many = { .argc = 200000, .envc = 60000 };
+    const uint8_t unterminated[] = { '/', 'x' };
+
+    (void)data;
+    for (uint32_t type = 0; type < 80; type++) {
+        if (type == MT_FRAME_HELLO || type == MT_FRAME_SETTLE)
+            continue; /* they would set this machine's clock, and fill its memory */
+        agent_link_send(fixture->link, type, NULL, 0);
+        agent_link_send(fixture->link, type, unterminated, sizeof unterminated);
+        agent_link_send(fixture->link, type, &many, sizeof many);
+    }
+    greet(fixture);
+}
+
+static void test_file_arrives(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *folder = g_dir_make_tmp("mt_test_XXXXXX", NULL);
+    g_autofree char *source = g_build_filename(folder, "source", NULL);
+    g_autofree char *target = g_build_filename(folder, "a", "b c", "target", NULL);
+    g_autofree char *contents = g_malloc(700000), *received = NULL;
+    g_autofree char *quoted = g_shell_quote(folder), *command = g_strdup_printf("rm -r %s", quoted);
+    gsize length;
+    GStatBuf status;
+
+    (void)data;
+    for (int i = 0; i < 700000; i++)
+        contents[i] = (char)(i * 31 >> 3);
+    g_assert_true(g_file_set_contents(source, contents, 700000, NULL));
+    g_chmod(source, 0751);
+    g_assert_true(agent_link_send_file(fixture->link, source, target, NULL));
+    await(fixture, MT_FRAME_OK);
+    g_assert_true(g_file_get_contents(target, &received, &length, NULL));
+    g_assert_cmpmem(contents, 700000, received, length);
+    g_assert_no_errno(g_stat(target, &status));
+    g_assert_cmpint(status.st_mode & 07777, ==, 0751);
+    g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, NULL, NULL));
+}
+
+static void test_output_and_status_come_back(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    run(fixture, 0, 0, "sh", "echo one; exec >&-; sleep 0.1; exit 7");
+    await(fixture, MT_FRAME_READY);
+    g_assert_cmpstr(fixture->out->str, ==, ""); /* it is held until "enter" */
+    agent_link_send(fixture->link, MT_FRAME_ENTER, NULL, 0);
+    await(fixture, MT_FRAME_TRACED);
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpstr(fixture->out->str, ==, "one\n");
+    g_assert_cmpuint(fixture->exit.status, ==, 7);
+    g_assert_cmpuint(fixture->exit.signal, ==, 0);
+}
+
+static void test_unknown_program_is_an_error(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    run(fixture, 0, 0, "no-such-program", "");
+    await(fixture, MT_FRAME_ERROR);
+    g_assert_nonnull(strstr(fixture->error->str, "no-such-program"));
+    run(fixture, 0, 0, "/dev/null", "");
+    await(fixture, MT_FRAME_ERROR);
+}
+
+static void test_timeout_kills(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    run(fixture, 0, 300, "sh", "sleep 100 & sleep 100");
+    await(fixture, MT_FRAME_READY);
+    agent_link_send(fixture->link, MT_FRAME_ENTER, NULL, 0);
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpuint(fixture->exit.timed_out, ==, 1);
+}
+
+/* The words of the protocol, in both spellings, with and without line ends. */
+static void speak(Fixture *fixture, const char *script, const char *info, const char *output, bool never_stopped)
+{
+    g_string_truncate(fixture->out, 0);
+    run(fixture, MT_RUN_WORKLOAD_SPEAKS, 0, "sh", script);
+    await(fixture, MT_FRAME_READY);
+    g_assert_cmpstr(fixture->info->str, ==, info);
+    agent_link_send(fixture->link, MT_FRAME_ENTER, NULL, 0);
+    await(fixture, MT_FRAME_TRACED);
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpstr(fixture->out->str, ==, output);
+    g_assert_cmpuint(fixture->exit.never_stopped, ==, never_stopped);
+}
+
+static void test_workload_protocol(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    speak(fixture,
+          "echo hello; echo '-----begin workload info-----'; echo 'a b'; echo c; echo '-----end workload info-----';"
+          "echo 'Ready to trace. Press enter to continue'; read x; echo 'Stop tracing'; echo bye",
+          "a b\nc", "hello\nbye\n", false);
+    speak(fixture, "echo 'Ready to trace. Press enter to continue.'; read x; echo 'Stop tracing.'", "", "", false);
+    speak(fixture, "printf 'Ready to trace. Press enter to continue'; read x; printf 'Stop tracing'; sleep 0.1", "", "",
+          false);
+    speak(fixture, "echo 'Ready to trace. Press enter to continue'; read x; echo 'Stop tracing them'", "",
+          "Stop tracing them\n", true);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *path;
+        void (*test)(Fixture *, gconstpointer);
+    } tests[] = {
+        { "/agent/garbage_is_skipped", test_garbage_is_skipped },
+        { "/agent/malformed_requests_are_survived", test_malformed_requests_are_survived },
+        { "/agent/file_arrives", test_file_arrives },
+        { "/agent/output_and_status_come_back", test_output_and_status_come_back },
+        { "/agent/unknown_program_is_an_error", test_unknown_program_is_an_error },
+        { "/agent/timeout_kills", test_timeout_kills },
+        { "/agent/workload_protocol", test_workload_protocol },
+    };
+
+    alarm(300);
+    g_test_init(&argc, &argv, NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
+        g_test_add(tests[i].path, Fixture, NULL, set_up, tests[i].test, tear_down);
+    return g_test_run();
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The ring under stress: nothing is lost, reordered or counted twice, whatever the consumer does. Also built with TSan. */
+#include "../../src/ring/ring.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SMALL_RING (2 * RING_CHUNK_BYTES)
+
+typedef struct {
+    Ring *ring;
+    unsigned vcpu;
+    uint64_t records;
+    enum ring_policy policy;
+} ProducerJob;
+
+/* Produces records whose address is their number; now and then publishes an unfinished chunk. */
+static gpointer produce(gpointer data)
+{
+    ProducerJob *job = data;
+    RingProducer producer;
+
+    ring_producer_init(&producer, job->ring, job->vcpu, job->policy);
+    for (uint64_t i = 0; i < job->records; i++) {
+        ring_producer_put(&producer, GMBEOO_VALID | (uint64_t)job->vcpu << GMBEOO_VCPU_SHIFT, i);
+        if (i % 7001 == 0)
+            ring_producer_publish(&producer);
+    }
+    ring_producer_publish(&producer);
+    ring_producer_clear(&producer);
+    return NULL;
+}
+
+typedef struct {
+    uint64_t next[4];  /* the number expected next, per vCPU */
+    uint64_t taken;
+    uint64_t skipped;  /* numbers that didn't come */
+    unsigned pause_us; /* per piece: a slow consumer */
+    uint64_t give_up_after;
+} Taken;
+
+static bool take(void *data, const struct gmbeoo_record *records, size_t count)
+{
+    Taken *taken = data;
+
+    for (size_t i = 0; i < count; i++) {
+        unsigned vcpu = gmbeoo_vcpu(&records[i]);
+
+        g_assert_cmpuint(vcpu, <, 4);
+        g_assert_cmpuint(records[i].virt_addr, >=, taken->next[vcpu]); /* in order */
+        taken->skipped += records[i].virt_addr - taken->next[vcpu];
+        taken->next[vcpu] = records[i].virt_addr + 1;
+    }
+    taken->taken += count;
+    if (taken->pause_us)
+        g_usleep(taken->pause_us);
+    return !taken->give_up_after || taken->taken < taken->give_up_after;
+}
+
+typedef struct {
+    Ring *ring;
+    GThread **threads;
+    unsigned count;
+} Producers;
+
+/* The state changes when all have published, as in the plugin. */
+static gpointer stop_when_all_have_published(gpointer data)
+{
+    Producers *all = data;
+
+    for (unsigned i = 0; i < all->count; i++)
+        g_thread_join(all->threads[i]);
+    ring_set_state(all->ring, RING_STOPPED);
+    return NULL;
+}
+
+/* Runs one producer per vCPU against take(), as the runner does. */
+static RingCounts run(unsigned vcpus, uint64_t records, enum ring_policy policy, Taken *taken, bool expect_complete)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Ring) ring = ring_new(vcpus, SMALL_RING, &error);
+    ProducerJob jobs[4];
+    GThread *threads[4], *stopper;
+
+    g_assert_no_error(error);
+    ring_set_state(ring, RING_TRACING);
+    for (unsigned i = 0; i < vcpus; i++) {
+        jobs[i] = (ProducerJob){ ring, i, records, policy };
+        threads[i] = g_thread_new("producer", produce, &jobs[i]);
+    }
+    if (expect_complete) {
+        Producers all = { ring, threads, vcpus };
+
+        stopper = g_thread_new("stopper", stop_when_all_have_published, &all);
+        g_assert_true(ring_consume(ring, take, taken));
+        g_thread_join(stopper);
+    } else {
+        g_assert_false(ring_consume(ring, take, taken));
+        for (unsigned i = 0; i < vcpus; i++)
+            g_thread_join(threads[i]);
+    }
+    return ring_get_counts(ring);
+}
+
+static void test_all_arrive_in_order(void)
+{
+    Taken taken = { 0 };
+    RingCounts counts = run(2, 3000000, RING_BLOCK, &taken, true);
+
+    g_assert_cmpuint(taken.taken, ==, 6000000);
+    g_assert_cmpuint(taken.skipped, ==, 0);
+    g_assert_cmpuint(counts.events, ==, 6000000);
+    g_assert_cmpuint(counts.written, ==, 6000000);
+    g_assert_cmpuint(counts.dropped, ==, 0);
+    g_assert_cmpuint(counts.waiting, ==, 0);
+}
+
+static void test_slow_consumer_loses_nothing(void)
+{
+    Taken taken = { .pause_us = 500 };
+    RingCounts counts = run(1, 500000, RING_BLOCK, &taken, true);
+
+    g_assert_cmpuint(taken.taken, ==, 500000);
+    g_assert_cmpuint(taken.skipped, ==, 0);
+    g_assert_cmpuint(counts.dropped, ==, 0);
+}
+
+static void test_drop_counts_every_record(void)
+{
+    Taken taken = { .pause_us = 2000 };
+    RingCounts counts = run(1, 3000000, RING_DROP, &taken, true);
+
+    g_assert_cmpuint(counts.dropped, >, 0);
+    g_assert_cmpuint(counts.events, ==, 3000000);
+    g_assert_cmpuint(counts.written + counts.dropped, ==, 3000000);
+    g_assert_cmpuint(taken.taken, ==, counts.written);
+    /* What was dropped is what is missing, but for the end, after which no record shows a gap. */
+    g_assert_cmpuint(taken.skipped + (3000000 - taken.next[0]), ==, counts.dropped);
+}
+
+static void test_consumer_that_gives_up_frees_the_producers(void)
+{
+    Taken taken = { .give_up_after = 10000 };
+    RingCounts counts = run(2, 1000000, RING_BLOCK, &taken, false);
+
+    g_assert_cmpuint(counts.events, ==, 2000000);
+    g_assert_cmpuint(counts.dropped, >, 0);
+}
+
+/* Starts a process that consumes; returns its pid and, in *attached, its ring as a producer sees it. */
+static pid_t start_consumer(Ring **attached, uint64_t *expected_by_pipe)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *path = NULL;
+    int ready[2], fd, ring_number = 0;
+    pid_t pid;
+
+    g_assert_no_errno(pipe(ready));
+    pid = fork();
+    if (pid == 0) {
+        Ring *ring = ring_new(1, SMALL_RING, NULL);
+        Taken taken = { 0 };
+
+        fd = ring_fd(ring);
+        (void)!write(ready[1], &fd, sizeof fd);
+        ring_consume(ring, take, &taken);
+        (void)!write(ready[1], &taken.taken, sizeof taken.taken);
+        _exit(0);
+    }
+    g_assert_cmpint(read(ready[0], &ring_number, sizeof ring_number), ==, sizeof ring_number);
+    path = g_strdup_printf("/proc/%d/fd/%d", pid, ring_number);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    *attached = ring_attach(fd, &error);
+    g_assert_no_error(error);
+    ring_set_state(*attached, RING_TRACING);
+    *expected_by_pipe = (uint64_t)ready[0];
+    return pid;
+}
+
+static void test_dead_consumer_is_noticed(void)
+{
+    Ring *ring;
+    uint64_t pipe_end;
+    pid_t pid = start_consumer(&ring, &pipe_end);
+    ProducerJob job = { ring, 0, 1000000, RING_BLOCK };
+
+    kill(pid, SIGKILL); /* and it stays a zombie: nobody has waited for it yet */
+    produce(&job);
+    RingCounts counts = ring_get_counts(ring);
+    g_assert_cmpuint(counts.events, ==, 1000000);
+    g_assert_cmpuint(counts.dropped, >, 0);
+    waitpid(pid, NULL, 0);
+    close((int)pipe_end);
+    ring_free(ring);
+}
+
+static gpointer continue_later(gpointer data)
+{
+    g_usleep(600000);
+    kill(GPOINTER_TO_INT(data), SIGCONT);
+    return NULL;
+}
+
+static void test_stopped_consumer_is_waited_for(void)
+{
+    Ring *ring;
+    uint64_t pipe_end, taken = 0;
+    pid_t pid = start_consumer(&ring, &pipe_end);
+    ProducerJob job = { ring, 0, 1000000, RING_BLOCK };
+    GThread *helper;
+
+    kill(pid, SIGSTOP);
+    helper = g_thread_new("continue", continue_later, GINT_TO_POINTER(pid));
+    produce(&job);
+    ring_set_state(ring, RING_STOPPED);
+    g_thread_join(helper);
+    waitpid(pid, NULL, 0);
+    g_assert_cmpint(read((int)pipe_end, &taken, sizeof taken), ==, sizeof taken);
+    g_assert_cmpuint(taken, ==, 1000000);
+    g_assert_cmpuint(ring_get_counts(ring).dropped, ==, 0);
+    close((int)pipe_end);
+    ring_free(ring);
+}
+
+static gint64 own_cpu_us(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * G_USEC_PER_SEC + usage.ru_utime.tv_usec +
+           usage.ru_stime.tv_usec;
+}
+
+static void test_waiting_does_not_spin(void)
+{
+    g_autoptr(Ring) ring = ring_new(1, SMALL_RING, NULL);
+    gint64 began_us = g_get_monotonic_time(), cpu_us = own_cpu_us();
+
+    for (int i = 0; i < 4; i++)
+        ring_wait(ring, 100);
+    gint64 waited_us = g_get_monotonic_time() - began_us;
+    g_assert_cmpint(own_cpu_us() - cpu_us, <, waited_us / 4);
+    g_assert_cmpint(waited_us, >=, 300000);
+}
+
+static void test_unfinished_chunks_can_be_published(void)
+{
+    g_autoptr(Ring) ring = ring_new(1, SMALL_RING, NULL);
+    const struct gmbeoo_record *records;
+    RingProducer producer;
+
+    ring_producer_init(&producer, ring, 0, RING_BLOCK);
+    ring_producer_put(&producer, GMBEOO_VALID, 42);
+    g_assert_cmpuint(ring_peek(ring, 0, &records), ==, 0);
+    ring_producer_publish(&producer);
+    g_assert_cmpuint(ring_peek(ring, 0, &records), ==, 1);
+    g_assert_cmpuint(records[0].virt_addr, ==, 42);
+    ring_release(ring, 0, 1);
+    g_assert_cmpuint(ring_peek(ring, 0, &records), ==, 0);
+    ring_producer_clear(&producer);
+}
+
+static __attribute__((unused)) bool take_nothing(void *data, const struct gmbeoo_record *records, size_t count)
+{
+    (void)records;
+    *(uint64_t *)data += count;
+    return true;
+}
+
+#ifndef __SANITIZE_THREAD__
+static gpointer produce_and_stop(gpointer data)
+{
+    produce(data);
+    ring_set_state(((ProducerJob *)data)->ring, RING_STOPPED);
+    return NULL;
+}
+
+/* More than 4 GiB of records: positions in bytes need more than 32 bits. */
+static void test_positions_exceed_32_bits(void)
+{
+    g_autoptr(Ring) ring = ring_new(1, RING_DEFAULT_BYTES, NULL);
+    uint64_t records = (UINT64_C(1) << 28) + 12345, taken = 0;
+    ProducerJob job = { ring, 0, records, RING_BLOCK };
+    GThread *thread = g_thread_new("producer", produce_and_stop, &job);
+
+    g_assert_true(ring_consume(ring, take_nothing, &taken));
+    g_thread_join(thread);
+    g_assert_cmpuint(taken, ==, records);
+    g_assert_cmpuint(ring_get_counts(ring).written, ==, records);
+}
+#endif
+
+static void test_garbage_is_no_ring(void)
+{
+    g_autoptr(GError) error = NULL;
+    int fd = open("/dev/zero", O_RDWR);
+
+    g_assert_null(ring_attach(fd, &error));
+    g_assert_nonnull(error);
+}
+
+int main(int argc, char **argv)
+{
+    alarm(300); /* a hang is a failure */
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/ring/all_arrive_in_order", test_all_arrive_in_order);
+    g_test_add_func("/ring/slow_consumer_loses_nothing", test_slow_consumer_loses_nothing);
+    g_test_add_func("/ring/drop_counts_every_record", test_drop_counts_every_record);
+    g_test_add_func("/ring/consumer_that_gives_up_frees_the_producers", test_consumer_that_gives_up_frees_the_producers);
+    g_test_add_func("/ring/dead_consumer_is_noticed", test_dead_consumer_is_noticed);
+    g_test_add_func("/ring/stopped_consumer_is_waited_for", test_stopped_consumer_is_waited_for);
+    g_test_add_func("/ring/waiting_does_not_spin", test_waiting_does_not_spin);
+    g_test_add_func("/ring/unfinished_chunks_can_be_published", test_unfinished_chunks_can_be_published);
+#ifndef __SANITIZE_THREAD__ /* it would take minutes, and shows nothing about threads */
+    g_test_add_func("/ring/positions_exceed_32_bits", test_positions_exceed_32_bits);
+#endif
+    g_test_add_func("/ring/garbage_is_no_ring", test_garbage_is_no_ring);
+    return g_test_run();
+}
