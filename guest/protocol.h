@@ -84,14 +84,15 @@ struct mt_run {
 };
 
 struct mt_traced {
-    uint64_t elapsed_ns; /* guest time between the markers */
+    uint64_t elapsed_ns;    /* guest time between the markers */
+    uint32_t never_stopped; /* 1: a workload that speaks has ended before it said "Stop tracing" */
+    uint32_t reserved;
 };
 
 struct mt_exit {
     uint32_t timed_out;     /* 1: the agent stopped it, because of timeout_ms */
     uint32_t signal;        /* that ended it, or 0 */
     uint32_t status;        /* its exit status, if signal is 0 */
-    uint32_t never_stopped; /* 1: it ended before it said "Ready to trace" or "Stop tracing" */
 };
 
 /* FNV-1a over the header's first three words. */

@@ -43,6 +43,7 @@ static struct {
     uint32_t timeout_ms;
     char line[4096]; /* the unfinished line of a workload that speaks */
     size_t line_length;
+    char program[PATH_MAX];
     char info[INFO_MAX];
     size_t info_length;
 } workload = { .out = -1, .err = -1, .go = -1, .exec_error = -1 };
@@ -69,14 +70,15 @@ static void begin_tracing_clock(void)
     workload.deadline_ns = workload.timeout_ms ? workload.started_ns + workload.timeout_ms * 1000000ll : 0;
 }
 
-static void end_tracing(void)
+/* `early`: the workload has ended instead of saying that it is done. */
+static void end_tracing(bool early)
 {
     if (workload.phase != PHASE_TRACED)
         return;
     MEMORY_TRACER_STOP();
     workload.phase = PHASE_STOPPED;
     workload.deadline_ns = 0;
-    struct mt_traced traced = { .elapsed_ns = (uint64_t)(monotonic_ns() - workload.started_ns) };
+    struct mt_traced traced = { .elapsed_ns = (uint64_t)(monotonic_ns() - workload.started_ns), .never_stopped = early };
     channel_send(MT_FRAME_TRACED, &traced, sizeof traced);
 }
 
@@ -173,7 +175,6 @@ void workload_run(const struct mt_run *run, const char *strings, size_t length)
     uint32_t total = run->argc + run->envc + 1;
     const char *end = strings + length, *at = strings, *folder, *path_variable = NULL;
     int stdio[3] = { -1, -1, -1 }, go[2] = { -1, -1 }, exec_error[2] = { -1, -1 }, error;
-    char program[PATH_MAX];
     char **words;
 
     if (workload.phase != PHASE_NONE) {
@@ -208,7 +209,7 @@ void workload_run(const struct mt_run *run, const char *strings, size_t length)
     workload.speaks = run->flags & MT_RUN_WORKLOAD_SPEAKS;
     workload.timeout_ms = run->timeout_ms;
 
-    error = find_program(argv[0], path_variable, program);
+    error = find_program(argv[0], path_variable, workload.program);
     if (error) {
         channel_send_error("can't execute %s in the guest: %s", argv[0], strerror(error));
         free(words);
@@ -220,7 +221,7 @@ void workload_run(const struct mt_run *run, const char *strings, size_t length)
         close_fd(&workload.out);
         close_fd(&workload.err);
     } else if (workload.pid == 0) {
-        child(program, argv, envp, folder, stdio, go[0], exec_error[1]);
+        child(workload.program, argv, envp, folder, stdio, go[0], exec_error[1]);
     } else {
         workload.go = go[1];
         go[1] = -1;
@@ -297,7 +298,7 @@ static bool heard(const char *line, size_t length, bool whole)
         return true;
     }
     if (workload.phase == PHASE_TRACED && length == strlen(STOP_LINE) && !memcmp(line, STOP_LINE, length)) {
-        end_tracing();
+        end_tracing(false);
         return true;
     }
     return false;
@@ -353,14 +354,12 @@ static bool forward(int fd, uint32_t type)
 
 static void ended(int status)
 {
-    bool was_ready = workload.phase != PHASE_STARTING && workload.phase != PHASE_READY;
     int error = 0;
 
     /* Its last words may be in the pseudo-terminal still, "Stop tracing" among them. */
     if (workload.speaks && workload.out >= 0)
         forward(workload.out, MT_FRAME_STDOUT);
-    bool never_stopped = workload.speaks && (!was_ready || workload.phase == PHASE_TRACED) && !workload.timed_out;
-    end_tracing();
+    end_tracing(workload.speaks);
     if (workload.out >= 0)
         forward(workload.out, MT_FRAME_STDOUT);
     if (workload.line_length)
@@ -368,13 +367,12 @@ static void ended(int status)
     if (workload.err >= 0)
         forward(workload.err, MT_FRAME_STDERR);
     if (read(workload.exec_error, &error, sizeof error) == sizeof error) {
-        channel_send_error("can't execute the workload in the guest: %s", strerror(error));
+        channel_send_error("can't execute %s in the guest: %s", workload.program, strerror(error));
     } else {
         struct mt_exit report = {
             .timed_out = workload.timed_out,
             .signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0,
             .status = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : 0,
-            .never_stopped = never_stopped,
         };
         channel_send(MT_FRAME_EXIT, &report, sizeof report);
     }
@@ -419,7 +417,7 @@ void workload_progress(void)
         if (workload.deadline_ns && monotonic_ns() >= workload.deadline_ns) {
             workload.timed_out = true;
             workload_stop();
-            end_tracing();
+            end_tracing(false);
         }
     }
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)

@@ -17,7 +17,9 @@
 #define MEMORY_TRACER_START_MAGIC 0x6d745f31
 #define MEMORY_TRACER_STOP_MAGIC 0x6d745f30
 
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__ASSEMBLER__)
+/* The magics are all that assembly code gets. */
+#elif defined(__x86_64__) || defined(__i386__)
 #define MEMORY_TRACER_MARKER(magic)                                                                                    \
     __asm__ volatile(".byte 0x0f, 0x1f, 0x80\n\t.long %c0\n\tjmp 1f\n1:" : : "i"(magic) : "memory")
 #else

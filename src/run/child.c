@@ -3,7 +3,9 @@
 #define _GNU_SOURCE
 #include "child.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -25,6 +27,23 @@ struct Child {
     int open_streams;
     bool exited, ended;
 };
+
+/* GLib hands what the kernel can't execute to a shell. We don't want that: only programs and scripts that name their
+ * interpreter are started. A file that isn't there is left to exec's error. */
+static bool check_format(const char *program, GError **error)
+{
+    g_autofree char *found = g_find_program_in_path(program);
+    unsigned char head[6] = { 0 };
+    int fd = found ? open(found, O_RDONLY | O_CLOEXEC) : -1;
+    bool readable = fd >= 0 && read(fd, head, sizeof head) >= 0;
+
+    if (fd >= 0)
+        close(fd);
+    if (!readable || (head[0] == '#' && head[1] == '!') ||
+        (!memcmp(head, "\177ELF", 4) && (head[4] == 1 || head[4] == 2) && (head[5] == 1 || head[5] == 2)))
+        return true;
+    return mt_fail(error, "%s is neither a program nor a script with a #! line", program);
+}
 
 /* In the child, between fork and exec. */
 static void set_up(gpointer data)
@@ -121,8 +140,11 @@ Child *child_start(const char *const *argv, const ChildFd *fds, const ChildHandl
         g_subprocess_launcher_new((handlers->stdout_line ? G_SUBPROCESS_FLAGS_STDOUT_PIPE : G_SUBPROCESS_FLAGS_NONE) |
                                   (handlers->stderr_line ? G_SUBPROCESS_FLAGS_STDERR_PIPE : G_SUBPROCESS_FLAGS_NONE));
     g_autoptr(GSubprocess) process = NULL;
+    const char *identifier;
     Child *child;
 
+    if (!check_format(argv[0], error))
+        return NULL;
     g_subprocess_launcher_set_child_setup(launcher, set_up, NULL, NULL);
     if (!handlers->stdout_line)
         g_subprocess_launcher_take_stdout_fd(launcher, dup(STDERR_FILENO));
@@ -136,7 +158,8 @@ Child *child_start(const char *const *argv, const ChildFd *fds, const ChildHandl
     child->process = g_steal_pointer(&process);
     child->handlers = *handlers;
     child->cancellable = g_cancellable_new();
-    child->pid = atoi(g_subprocess_get_identifier(child->process));
+    identifier = g_subprocess_get_identifier(child->process);
+    child->pid = identifier ? atoi(identifier) : 0; /* it may have ended already */
     read_lines(child, &child->streams[0], g_subprocess_get_stdout_pipe(child->process), handlers->stdout_line);
     read_lines(child, &child->streams[1], g_subprocess_get_stderr_pipe(child->process), handlers->stderr_line);
     g_subprocess_wait_async(child->process, child->cancellable, on_exit_of_child, child);
@@ -147,7 +170,8 @@ void child_free(Child *child)
 {
     if (!child)
         return;
-    kill(-child->pid, SIGKILL); /* what it has started, too */
+    if (child->pid)
+        kill(-child->pid, SIGKILL); /* what it has started, too */
     g_subprocess_force_exit(child->process);
     g_subprocess_wait(child->process, NULL, NULL);
     g_cancellable_cancel(child->cancellable);
@@ -180,6 +204,19 @@ bool child_succeeded(const Child *child)
 void child_signal(Child *child, int signal)
 {
     g_subprocess_send_signal(child->process, signal);
+}
+
+void child_interrupt(Child *child, unsigned grace_s)
+{
+    gint64 until_us = g_get_monotonic_time() + grace_s * G_USEC_PER_SEC;
+
+    if (!child || child->ended || !child->pid)
+        return;
+    kill(-child->pid, SIGINT);
+    while (!child->ended && g_get_monotonic_time() < until_us) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(5000);
+    }
 }
 
 char *child_run(const char *const *argv, GError **error)

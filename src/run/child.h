@@ -34,6 +34,8 @@ int child_pid(const Child *child); /* 0 if it has ended */
 bool child_has_ended(const Child *child);
 bool child_succeeded(const Child *child);
 void child_signal(Child *child, int signal);
+/* As Ctrl-C would: interrupts it and its process group, and gives it some time to clean up. */
+void child_interrupt(Child *child, unsigned grace_s);
 
 /* Runs a short-lived program to its end and returns what it printed to stdout, or NULL. Its stderr is in the error. */
 char *child_run(const char *const *argv, GError **error);

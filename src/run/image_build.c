@@ -16,6 +16,7 @@
 #define FALLBACK_SUITE "trixie"
 /* No mitigations and no address randomisation: less noise, and addresses that can be compared between runs. */
 #define KERNEL_ARGUMENTS "console=ttyS0 panic=-1 mitigations=off nokaslr nowatchdog"
+#define BOOTSTRAP_GRACE_S 10
 #define BOOT_TIMEOUT_S 180
 #define QUIET_TIMEOUT_S 120
 #define QUIET_SAMPLE_US (G_USEC_PER_SEC / 2)
@@ -312,6 +313,7 @@ bool image_build(const ImageBuildOptions *options, bool *built, GError **error)
     }
     agent_link_free(build.agent);
     qemu_free(build.qemu);
+    child_interrupt(build.bootstrap, BOOTSTRAP_GRACE_S);
     child_free(build.bootstrap);
     image_machine_free(build.machine);
     run_loop_free(build.loop);

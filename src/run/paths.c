@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where things are: see paths.h. */
+#define _GNU_SOURCE
 #include "paths.h"
 
-#include <gio/gio.h>
-#include <glib/gstdio.h>
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "error.h"
 
@@ -84,17 +87,18 @@ char *paths_make_temporary_folder(GError **error)
     return NULL;
 }
 
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status;
+    (void)type;
+    (void)where;
+    return remove(path) && errno != ENOENT;
+}
+
 void paths_remove_temporary_folder(char *folder)
 {
-    g_autoptr(GDir) entries = folder ? g_dir_open(folder, 0, NULL) : NULL;
-
-    for (const char *name; entries && (name = g_dir_read_name(entries));) {
-        g_autofree char *path = g_build_filename(folder, name, NULL);
-
-        g_unlink(path);
-    }
     if (folder)
-        g_rmdir(folder);
+        nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
     g_free(folder);
 }
 

@@ -20,7 +20,7 @@ char *paths_find_qemu_img(const char *qemu, GError **error);
 
 /* A new private folder for temporary files. */
 char *paths_make_temporary_folder(GError **error);
-/* Removes it with what is in it (no deeper). Frees `folder`. */
+/* Removes it with all that is in it. Frees `folder`, which may be NULL. */
 void paths_remove_temporary_folder(char *folder);
 
 /* The size of pipes that we create: /proc/sys/fs/pipe-max-size. */

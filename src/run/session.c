@@ -492,7 +492,8 @@ static bool workload_is_done(void *data)
     Session *session = data;
 
     watch_destination(session);
-    return session->heard.exited || (session->options->workload_speaks && session->heard.traced);
+    return session->heard.exited ||
+           (session->options->workload_speaks && session->heard.traced && !session->heard.times.never_stopped);
 }
 
 static bool trace(Session *session, GError **error)
@@ -507,8 +508,7 @@ static bool trace(Session *session, GError **error)
     agent_link_send(session->agent, MT_FRAME_ENTER, NULL, 0);
     if (!run_loop_wait(session->loop, &wait, error))
         return false;
-    return !session->heard.exited || !session->heard.exit.never_stopped ||
-           ended_too_early(session, "Stop tracing", error);
+    return !session->heard.times.never_stopped || ended_too_early(session, "Stop tracing", error);
 }
 
 /* After the stop marker. */

@@ -19,6 +19,7 @@ typedef struct {
     AgentLink *link;
     GQueue heard; /* of enum mt_frame_type */
     GString *out, *error, *info;
+    struct mt_traced times;
     struct mt_exit exit;
 } Fixture;
 
@@ -33,6 +34,8 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
         g_string_assign(fixture->error, (const char *)payload);
     if (type == MT_FRAME_READY)
         g_string_assign(fixture->info, (const char *)payload);
+    if (type == MT_FRAME_TRACED)
+        memcpy(&fixture->times, payload, sizeof fixture->times);
     if (type == MT_FRAME_EXIT)
         memcpy(&fixture->exit, payload, sizeof fixture->exit);
 }
@@ -213,7 +216,7 @@ static void speak(Fixture *fixture, const char *script, const char *info, const 
     await(fixture, MT_FRAME_TRACED);
     await(fixture, MT_FRAME_EXIT);
     g_assert_cmpstr(fixture->out->str, ==, output);
-    g_assert_cmpuint(fixture->exit.never_stopped, ==, never_stopped);
+    g_assert_cmpuint(fixture->times.never_stopped, ==, never_stopped);
 }
 
 static void test_workload_protocol(Fixture *fixture, gconstpointer data)

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Runs every test and ends with a line "N passed, N failed". Called by ./check, which has built everything.
+
+usage: tests/run_all.py [--quick]    --quick leaves out the builds with sanitizers
+
+The unit tests run as built, and with ASan, UBSan and TSan (the ring); the system tests as built, and with ASan and UBSan
+in the runner (QEMU itself has no sanitizers, so neither has the plugin).
+"""
+import glob
+import os
+import re
+import subprocess
+import sys
+import time
+import unittest
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
+SANITIZED = os.path.join(ROOT, "build-asan")
+THREADS = os.path.join(ROOT, "build-tsan")
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99",
+    "TSAN_OPTIONS": "halt_on_error=1:exitcode=99",
+    "LSAN_OPTIONS": "suppressions=" + os.path.join(ROOT, "tests", "lsan.supp") + ":print_suppressions=0",
+}
+
+
+class Count:
+    passed = failed = skipped = 0
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def build(folder, *options):
+    """Configures and builds. Returns false, and counts a failure, if that doesn't work."""
+    say(f"== building {os.path.basename(folder)}")
+    steps = [["ninja", "-C", folder]]
+    if not os.path.exists(os.path.join(folder, "build.ninja")):
+        steps.insert(0, ["meson", "setup", folder, ROOT, *options])
+    for step in steps:
+        result = subprocess.run(step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if result.returncode:
+            say(result.stdout)
+            say(f"FAILED: {' '.join(step)}")
+            Count.failed += 1
+            return False
+    return True
+
+
+def run_unit_tests(folder, names=None):
+    programs = sorted(path for path in glob.glob(os.path.join(folder, "test_*")) if os.access(path, os.X_OK)
+                      and os.path.isfile(path) and (names is None or os.path.basename(path) in names))
+    for program in programs:
+        say(f"== {os.path.relpath(program, ROOT)}")
+        result = subprocess.run([program, "--tap"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600,
+                                env=dict(os.environ, **SANITIZER_OPTIONS), errors="replace")
+        passed = len(re.findall(r"^ok (?!.*# SKIP)", result.stdout, re.M))
+        skipped = len(re.findall(r"^ok .*# SKIP", result.stdout, re.M))
+        planned = re.search(r"^1\.\.(\d+)", result.stdout, re.M)
+        failed = (int(planned.group(1)) if planned else passed + 1) - passed - skipped
+        if result.returncode and not failed:
+            failed = 1
+        if failed:
+            say(result.stdout)
+        Count.passed += passed
+        Count.skipped += skipped
+        Count.failed += failed
+
+
+class Reporter(unittest.TextTestResult):
+    """One line per test, with its time."""
+
+    def startTest(self, test):
+        self.began = time.time()
+        unittest.TestResult.startTest(self, test)
+
+    def line(self, test, text):
+        say(f"  {text} {test.id()} ({time.time() - self.began:.1f} s)")
+
+    def addSuccess(self, test):
+        unittest.TestResult.addSuccess(self, test)
+        self.line(test, "ok  ")
+
+    def addFailure(self, test, error):
+        unittest.TestResult.addFailure(self, test, error)
+        self.line(test, "FAIL")
+
+    def addError(self, test, error):
+        unittest.TestResult.addError(self, test, error)
+        self.line(test, "FAIL")
+
+    def addSubTest(self, test, subtest, error):
+        unittest.TestResult.addSubTest(self, test, subtest, error)
+        if error:
+            self.line(subtest, "FAIL")
+
+    def addSkip(self, test, reason):
+        unittest.TestResult.addSkip(self, test, reason)
+        self.line(test, f"skip ({reason})")
+
+
+def run_system_tests(folder):
+    say(f"== tests/system with {os.path.basename(folder)}")
+    # A process of its own: the tests read the folder when they are loaded.
+    process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--system_tests"], stdout=subprocess.PIPE,
+                               text=True, env=dict(os.environ, MEMORY_TRACER_BUILD=folder, **SANITIZER_OPTIONS), cwd=ROOT)
+    counts = None
+    for line in process.stdout:
+        found = re.match(r"counts: (\d+) (\d+) (\d+)", line)
+        if found:
+            counts = [int(number) for number in found.groups()]
+        else:
+            say(line.rstrip("\n"))
+    process.wait()
+    if counts is None:
+        say("FAILED: the system tests ended without a result")
+        counts = [0, 1, 0]
+    Count.passed += counts[0]
+    Count.failed += counts[1]
+    Count.skipped += counts[2]
+
+
+def system_tests_here():
+    suite = unittest.defaultTestLoader.discover(os.path.join(ROOT, "tests", "system"))
+    runner = unittest.TextTestRunner(stream=sys.stdout, verbosity=0, resultclass=Reporter)
+    result = runner.run(suite)
+    failed = len({test.id().split(" ")[0] for test, _ in result.failures + result.errors})
+    say(f"counts: {result.testsRun - failed - len(result.skipped)} {failed} {len(result.skipped)}")
+
+
+def main():
+    if "--system_tests" in sys.argv:
+        system_tests_here()
+        return 0
+    quick = "--quick" in sys.argv
+    normal = os.path.join(ROOT, "build")
+    run_unit_tests(normal)
+    run_system_tests(normal)
+    if not quick:
+        if build(SANITIZED, "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbuildtype=debugoptimized"):
+            run_unit_tests(SANITIZED)
+            run_system_tests(SANITIZED)
+        if build(THREADS, "-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized"):
+            run_unit_tests(THREADS, ["test_ring"])
+    skipped = f", {Count.skipped} skipped" if Count.skipped else ""
+    say(f"{Count.passed} passed, {Count.failed} failed{skipped}")
+    return 1 if Count.failed or not Count.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
