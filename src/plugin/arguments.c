@@ -8,7 +8,7 @@
 #define USAGE                                                                                                          \
     "arguments: out=PATH or ring_fd=N, start=now|marker|never (marker), user_only=on|off (off), when_full=block|drop " \
     "(block), "                                                                                                        \
-    "ring_kib=N (256)"
+    "ring_kib=N (1024)"
 
 /* Finds `value` among the NULL-terminated `choices` and gives its index. */
 static bool one_of(const char *name, const char *value, const char *const *choices, int *index, GError **error)

@@ -116,7 +116,8 @@ static bool bootstrap(Build *build, const char *suite, GError **error)
     if (!build->bootstrap || !run_loop_wait(build->loop, &wait, error))
         return false;
     if (!child_succeeded(build->bootstrap))
-        return mt_fail(error, "%s failed: %s", build->step ? build->step : "the bootstrap",
+        return mt_fail(error, "%s failed%s: %s", build->step ? build->step : "the bootstrap",
+                       strstr(build->complaints->str, "apt-get") ? " (can the package mirrors be reached?)" : "",
                        build->complaints->len ? build->complaints->str : "see what --verbose prints");
     return true;
 }
