@@ -90,9 +90,9 @@ struct mt_traced {
 };
 
 struct mt_exit {
-    uint32_t timed_out;     /* 1: the agent stopped it, because of timeout_ms */
-    uint32_t signal;        /* that ended it, or 0 */
-    uint32_t status;        /* its exit status, if signal is 0 */
+    uint32_t timed_out; /* 1: the agent stopped it, because of timeout_ms */
+    uint32_t signal;    /* that ended it, or 0 */
+    uint32_t status;    /* its exit status, if signal is 0 */
 };
 
 /* FNV-1a over the header's first three words. */

@@ -78,7 +78,8 @@ static void end_tracing(bool early)
     MEMORY_TRACER_STOP();
     workload.phase = PHASE_STOPPED;
     workload.deadline_ns = 0;
-    struct mt_traced traced = { .elapsed_ns = (uint64_t)(monotonic_ns() - workload.started_ns), .never_stopped = early };
+    struct mt_traced traced = { .elapsed_ns = (uint64_t)(monotonic_ns() - workload.started_ns),
+                                .never_stopped = early };
     channel_send(MT_FRAME_TRACED, &traced, sizeof traced);
 }
 

@@ -20,15 +20,21 @@ QEMU_EXPORT int qemu_plugin_version = QEMU_API_LEVEL;
 #define MEMINFO_TABLE_BITS 18
 #define MARKER_BYTES 7
 
+typedef enum {
+    PHASE_ASLEEP,   /* nothing is instrumented: QEMU makes a store per access for plugins that translate, even idly */
+    PHASE_SCANNING, /* markers are */
+    PHASE_TRACING,  /* accesses, too */
+} Phase;
+
 static struct {
     qemu_plugin_id_t id;
     PluginOptions options;
     Ring *ring;
     PluginOutput *output;
     unsigned vcpus;
-    bool tracing;
+    Phase phase, next_phase;
+    gint switching; /* a switch to next_phase is under way */
     bool cpl_known;
-    gint switching; /* a switch between tracing and not tracing has been asked for */
 } plugin;
 
 static RingProducer producers[RING_MAX_VCPUS];
@@ -75,15 +81,34 @@ static void access_cb_one_vcpu(unsigned int vcpu, qemu_plugin_meminfo_t info, ui
 
 static void on_reset(qemu_plugin_id_t id);
 
-/* Executed by a vCPU at a marker. The switch itself follows when all vCPUs have stopped, before the next block. */
+/* To be called by a vCPU. The switch itself follows when all vCPUs have stopped, before the next block is executed. */
+static void switch_to(Phase phase)
+{
+    if (!g_atomic_int_compare_and_exchange(&plugin.switching, 0, 1))
+        return;
+    plugin.next_phase = phase;
+    qemu_plugin_reset(plugin.id, on_reset);
+}
+
+/* Executed by a vCPU at a marker. */
 static void marker_cb(unsigned int vcpu, void *userdata)
 {
     bool start = userdata;
 
     (void)vcpu;
-    if (start != plugin.tracing && plugin.options.start != START_NEVER &&
-        g_atomic_int_compare_and_exchange(&plugin.switching, 0, 1))
-        qemu_plugin_reset(plugin.id, on_reset);
+    if (start && plugin.phase == PHASE_SCANNING)
+        switch_to(PHASE_TRACING);
+    else if (!start && plugin.phase == PHASE_TRACING)
+        switch_to(plugin.output ? PHASE_SCANNING : PHASE_ASLEEP); /* a runner wants one region */
+}
+
+/* A vCPU wakes up: the runner may have armed the ring. */
+static void vcpu_resumes_cb(qemu_plugin_id_t id, unsigned int vcpu)
+{
+    (void)id;
+    (void)vcpu;
+    if (plugin.phase == PHASE_ASLEEP && ring_get_state(plugin.ring) == RING_ASLEEP && ring_is_armed(plugin.ring))
+        switch_to(PHASE_SCANNING);
 }
 
 /* Instruments the marker if `insn` is one. */
@@ -106,7 +131,7 @@ static void tb_translated_cb(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
     size_t count = qemu_plugin_tb_n_insns(tb);
     qemu_plugin_vcpu_mem_cb_t on_access = plugin.vcpus == 1 ? access_cb_one_vcpu : access_cb;
-    bool capture = plugin.tracing;
+    bool capture = plugin.phase == PHASE_TRACING;
     uint64_t info = 0;
 
     (void)id;
@@ -142,7 +167,7 @@ static void vcpu_started_cb(qemu_plugin_id_t id, unsigned int vcpu)
 static void vcpu_idle_cb(qemu_plugin_id_t id, unsigned int vcpu)
 {
     (void)id;
-    if (plugin.tracing && vcpu < plugin.vcpus)
+    if (plugin.phase == PHASE_TRACING && vcpu < plugin.vcpus)
         ring_producer_publish(&producers[vcpu]);
 }
 
@@ -168,7 +193,7 @@ static void qemu_exits_cb(qemu_plugin_id_t id, void *userdata)
     (void)id;
     (void)userdata;
     publish_all();
-    if (plugin.tracing || plugin.output)
+    if (plugin.phase == PHASE_TRACING || plugin.output)
         ring_set_state(plugin.ring, RING_STOPPED);
     if (plugin.output) {
         plugin_output_finish(plugin.output);
@@ -180,21 +205,28 @@ static void qemu_exits_cb(qemu_plugin_id_t id, void *userdata)
 static void register_callbacks(qemu_plugin_id_t id)
 {
     qemu_plugin_register_vcpu_init_cb(id, vcpu_started_cb);
-    qemu_plugin_register_vcpu_idle_cb(id, vcpu_idle_cb);
-    qemu_plugin_register_vcpu_tb_trans_cb(id, tb_translated_cb);
     qemu_plugin_register_atexit_cb(id, qemu_exits_cb, NULL);
+    if (plugin.phase == PHASE_ASLEEP && plugin.options.start != START_NEVER)
+        qemu_plugin_register_vcpu_resume_cb(id, vcpu_resumes_cb);
+    if (plugin.phase == PHASE_TRACING)
+        qemu_plugin_register_vcpu_idle_cb(id, vcpu_idle_cb);
+    if (plugin.phase != PHASE_ASLEEP)
+        qemu_plugin_register_vcpu_tb_trans_cb(id, tb_translated_cb);
 }
 
-/* All vCPUs stand still and all translations are gone. */
+/* All vCPUs stand still, all translations are gone, and so are our callbacks. */
 static void on_reset(qemu_plugin_id_t id)
 {
-    plugin.tracing = !plugin.tracing;
-    if (!plugin.tracing)
+    bool was_tracing = plugin.phase == PHASE_TRACING;
+
+    plugin.phase = plugin.next_phase;
+    if (was_tracing)
         publish_all();
-    /* For a reader of `out`, there may be more regions to come: it sees the end when QEMU exits. */
-    if (plugin.tracing)
+    if (plugin.phase == PHASE_TRACING)
         ring_set_state(plugin.ring, RING_TRACING);
-    else if (!plugin.output)
+    else if (!was_tracing)
+        ring_set_state(plugin.ring, RING_ARMED);
+    else if (!plugin.output) /* for a reader of `out` there may be more regions: it sees the end when QEMU exits */
         ring_set_state(plugin.ring, RING_STOPPED);
     register_callbacks(id);
     g_atomic_int_set(&plugin.switching, 0);
@@ -247,8 +279,11 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
         if (!plugin.output)
             return refuse(error);
     }
-    plugin.tracing = plugin.options.start == START_NOW;
-    if (plugin.tracing)
+    if (plugin.options.start == START_NOW)
+        plugin.phase = PHASE_TRACING;
+    else if (plugin.options.start == START_AT_MARKER && plugin.output)
+        plugin.phase = PHASE_SCANNING; /* there is no runner to wake us up */
+    if (plugin.phase == PHASE_TRACING)
         ring_set_state(plugin.ring, RING_TRACING);
     register_callbacks(id);
     return 0;

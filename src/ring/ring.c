@@ -18,7 +18,9 @@
 #define RING_MAGIC UINT64_C(0x31676e6972544d4d)
 #define RECORD_BYTES sizeof(struct gmbeoo_record)
 /* How often whoever waits looks whether the other side still lives. */
-#define LIVENESS_MS 200
+#define LIVENESS_US 200000
+/* The shortest time that a consumer sleeps before it looks into the rings again by itself. */
+#define SHORTEST_SLEEP_US 50
 
 /* The shared words of one vCPU. What the producer writes and what the consumer writes are on different cache lines. */
 struct RingVcpu {
@@ -35,6 +37,7 @@ struct RingShared {
     uint32_t bytes; /* of each ring */
     int32_t consumer_pid;
     _Atomic uint32_t state;
+    _Atomic uint32_t armed;
     _Atomic uint32_t closed;
     _Atomic uint64_t started_ns, stopped_ns;  /* CLOCK_MONOTONIC */
     _Alignas(64) _Atomic uint32_t data_futex; /* bumped when there is something for a waiting consumer */
@@ -53,9 +56,10 @@ struct Ring {
     int consumer_pidfd; /* in a producer's process: readable when the consumer has died */
 };
 
-static void futex_wait(_Atomic uint32_t *word, uint32_t expected, unsigned timeout_ms)
+static void futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_us)
 {
-    struct timespec timeout = { .tv_sec = timeout_ms / 1000, .tv_nsec = (timeout_ms % 1000) * 1000000l };
+    struct timespec timeout = { .tv_sec = (time_t)(timeout_us / 1000000),
+                                .tv_nsec = (long)(timeout_us % 1000000) * 1000 };
 
     syscall(SYS_futex, word, FUTEX_WAIT, expected, &timeout, NULL, 0);
 }
@@ -202,6 +206,16 @@ void ring_set_state(Ring *ring, enum ring_state state)
     futex_wake(&ring->shared->data_futex);
 }
 
+void ring_arm(Ring *ring)
+{
+    atomic_store(&ring->shared->armed, 1);
+}
+
+bool ring_is_armed(const Ring *ring)
+{
+    return atomic_load(&ring->shared->armed);
+}
+
 uint64_t ring_traced_ns(const Ring *ring)
 {
     uint64_t started = atomic_load(&ring->shared->started_ns);
@@ -297,7 +311,7 @@ static bool wait_for_room(RingProducer *producer)
                 room = false;
                 break;
             }
-            futex_wait(&shared->room_futex, seen, LIVENESS_MS);
+            futex_wait(&shared->room_futex, seen, LIVENESS_US);
         }
     }
     atomic_store(&shared->producer_waits, 0);
@@ -376,23 +390,23 @@ void ring_release(Ring *ring, unsigned vcpu, size_t count)
         futex_wake(&shared->room_futex);
 }
 
-static bool anything_to_take(const Ring *ring)
+static bool any_half_full(const Ring *ring)
 {
     for (unsigned i = 0; i < ring->vcpus; i++)
-        if (atomic_load(&ring->shared->vcpu[i].head) != atomic_load(&ring->shared->vcpu[i].tail))
+        if (atomic_load(&ring->shared->vcpu[i].head) - atomic_load(&ring->shared->vcpu[i].tail) >= ring->wake_bytes)
             return true;
     return false;
 }
 
-void ring_wait(Ring *ring, unsigned timeout_ms)
+void ring_wait(Ring *ring, uint64_t timeout_us)
 {
     uint32_t seen = atomic_load(&ring->shared->data_futex);
     enum ring_state state = ring_get_state(ring);
 
     atomic_store(&ring->shared->consumer_waits, 1);
     atomic_thread_fence(memory_order_seq_cst);
-    if (!anything_to_take(ring) && ring_get_state(ring) == state)
-        futex_wait(&ring->shared->data_futex, seen, timeout_ms);
+    if (!any_half_full(ring) && ring_get_state(ring) == state)
+        futex_wait(&ring->shared->data_futex, seen, timeout_us);
     atomic_store(&ring->shared->consumer_waits, 0);
 }
 
@@ -413,8 +427,21 @@ bool ring_is_closed(const Ring *ring)
     return atomic_load(&ring->shared->closed);
 }
 
+/*
+ * How long to sleep, given that `bytes` have come in the last `elapsed_us`: until a quarter of a ring has come again.
+ * The consumer wakes up by itself then, and a vCPU seldom has to spend a system call on waking it.
+ */
+static uint64_t sleep_us(const Ring *ring, uint64_t bytes, uint64_t elapsed_us)
+{
+    uint64_t us = bytes ? elapsed_us * (ring->bytes / 4) / bytes : LIVENESS_US;
+
+    return CLAMP(us, SHORTEST_SLEEP_US, LIVENESS_US);
+}
+
 bool ring_consume(Ring *ring, RingSink sink, void *sink_data)
 {
+    uint64_t bytes = 0, since_us = monotonic_ns() / 1000;
+
     for (;;) {
         /* The state first: what was published before the stop is then seen below. */
         bool stopped = ring_get_state(ring) == RING_STOPPED;
@@ -433,11 +460,17 @@ bool ring_consume(Ring *ring, RingSink sink, void *sink_data)
                 return false;
             }
             ring_release(ring, i, count);
+            bytes += count * RECORD_BYTES;
             taken = true;
         }
         if (!taken && (stopped || ring_is_closed(ring)))
             return stopped;
-        if (!taken)
-            ring_wait(ring, LIVENESS_MS);
+        if (!taken) {
+            uint64_t now_us = monotonic_ns() / 1000;
+
+            ring_wait(ring, sleep_us(ring, bytes, now_us - since_us));
+            bytes = 0;
+            since_us = now_us;
+        }
     }
 }

@@ -28,8 +28,9 @@
 enum ring_policy { RING_BLOCK, RING_DROP };
 
 enum ring_state {
-    RING_WAITING, /* the start marker has not been seen */
-    RING_TRACING,
+    RING_ASLEEP,  /* nothing is instrumented, not even the markers: ring_arm() changes that */
+    RING_ARMED,   /* the start marker is looked for */
+    RING_TRACING, /* between the markers */
     RING_STOPPED, /* everything that was traced has been published */
 };
 
@@ -52,6 +53,9 @@ unsigned ring_vcpus(const Ring *ring);
 enum ring_state ring_get_state(const Ring *ring);
 /* By the producers' side. Takes the time for ring_traced_ns() and wakes the consumer. */
 void ring_set_state(Ring *ring, enum ring_state state);
+/* By the consumer: asks the producers' side to look for the start marker. It does so when a vCPU next wakes up. */
+void ring_arm(Ring *ring);
+bool ring_is_armed(const Ring *ring);
 /* Nanoseconds between start and stop; until now while tracing; 0 before. */
 uint64_t ring_traced_ns(const Ring *ring);
 
@@ -109,8 +113,9 @@ size_t ring_peek(Ring *ring, unsigned vcpu, const struct gmbeoo_record **records
 /* Gives back the first `count` of the records that were peeked at. */
 void ring_release(Ring *ring, unsigned vcpu, size_t count);
 
-/* Waits until there is something worth taking, the state changes, ring_wake() is called, or the time is up. */
-void ring_wait(Ring *ring, unsigned timeout_ms);
+/* Waits until a ring is half full, a producer publishes an unfinished chunk, the state changes, ring_wake() is called,
+ * or the time is up. */
+void ring_wait(Ring *ring, uint64_t timeout_us);
 void ring_wake(Ring *ring);
 
 /* Takes `count` records; they are valid during the call only. Returns false if no more are wanted. */

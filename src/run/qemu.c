@@ -6,9 +6,11 @@
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <gio/gunixinputstream.h>
+#include <linux/io_uring.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../../guest/protocol.h"
@@ -194,24 +196,55 @@ static char *quote_commas(const char *value)
     return g_strjoinv(",,", parts);
 }
 
+/*
+ * How QEMU shall read files. With io_uring a snapshot loads in less than half the time than with QEMU's threads, as
+ * what is in the page cache comes at once. The kernel must allow it, and QEMU be linked with it.
+ */
+static const char *choose_aio(const char *binary)
+{
+    struct io_uring_params parameters = { 0 };
+    g_autoptr(GMappedFile) file = g_mapped_file_new(binary, FALSE, NULL);
+    int ring = (int)syscall(SYS_io_uring_setup, 1, &parameters);
+
+    if (ring < 0)
+        return "threads";
+    close(ring);
+    return file && memmem(g_mapped_file_get_contents(file), g_mapped_file_get_length(file), "liburing.so", 11)
+               ? "io_uring"
+               : "threads";
+}
+
+/* The -blockdev options for the disk. */
+static void add_disk(GPtrArray *argv, const QemuOptions *options)
+{
+    const char *aio = choose_aio(options->binary);
+    g_autofree char *disk = quote_commas(options->disk), *image = quote_commas(options->image);
+    g_autofree char *file = g_strdup_printf("driver=file,node-name=file,aio=%s,%sfilename=%s", aio,
+                                            options->disk_is_layer ? "cache.no-flush=on," : "", disk);
+    /* The image file is the layer's backing, opened read-only; the layer's header names it, too. */
+    g_autofree char *layer = g_strdup_printf("driver=qcow2,node-name=layer,file=file,backing.driver=raw,"
+                                             "backing.file.driver=file,backing.file.aio=%s,backing.file.filename=%s",
+                                             aio, image);
+
+    add(argv, "-blockdev", file, NULL);
+    if (options->disk_is_layer)
+        add(argv, "-blockdev", layer, NULL);
+    add(argv, "-blockdev",
+        options->disk_is_layer ? "driver=qcow2,node-name=disk,file=layer" : "driver=qcow2,node-name=disk,file=file",
+        "-device", "virtio-blk-pci,drive=disk,werror=stop,rerror=stop", NULL);
+}
+
 static GPtrArray *command_line(const QemuOptions *options)
 {
     GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
     const ImageMachine *machine = options->machine;
-    g_autofree char *disk = quote_commas(options->disk);
-    g_autofree char *file = g_strdup_printf("driver=file,node-name=file,filename=%s", disk);
     g_autofree char *ram = g_strdup_printf("%u", machine->ram_mb), *vcpus = g_strdup_printf("%u", machine->vcpus);
     g_autofree char *agent = g_strdup_printf("socket,id=agent,fd=%d", FD_AGENT);
     g_autofree char *qmp = g_strdup_printf("socket,id=qmp,fd=%d", FD_QMP);
 
     add(argv, options->binary, "-nodefaults", "-no-user-config", "-nographic", "-nic", "none", "-vga", "none", NULL);
     add(argv, "-machine", machine->machine, "-cpu", machine->cpu, "-accel", "tcg", "-m", ram, "-smp", vcpus, NULL);
-    add(argv, "-blockdev", file, NULL);
-    if (options->disk_is_layer)
-        add(argv, "-blockdev", "driver=qcow2,node-name=layer,file=file", NULL);
-    add(argv, "-blockdev",
-        options->disk_is_layer ? "driver=qcow2,node-name=disk,file=layer" : "driver=qcow2,node-name=disk,file=file",
-        "-device", "virtio-blk-pci,drive=disk,werror=stop,rerror=stop", NULL);
+    add_disk(argv, options);
     add(argv, "-chardev", agent, "-device", "virtio-serial-pci", "-device",
         "virtserialport,chardev=agent,name=" MT_PORT_NAME, NULL);
     add(argv, "-chardev", qmp, "-mon", "chardev=qmp,mode=control", NULL);

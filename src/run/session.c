@@ -20,6 +20,7 @@
 #include "tool.h"
 
 #define AGENT_TIMEOUT_S 20
+#define PLUGIN_TIMEOUT_S 30
 #define TOOL_READY_TIMEOUT_S 60
 #define TOOL_DEATH_GRACE_US G_USEC_PER_SEC
 #define GUEST_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -441,7 +442,7 @@ static char *status_text(void *data)
     RingCounts counts;
     double rate;
 
-    if (!session->ring || ring_get_state(session->ring) == RING_WAITING)
+    if (!session->ring || ring_get_state(session->ring) < RING_TRACING)
         return NULL;
     counts = ring_get_counts(session->ring);
     rate = session->status_us
@@ -496,6 +497,25 @@ static bool workload_is_done(void *data)
            (session->options->workload_speaks && session->heard.traced && !session->heard.times.never_stopped);
 }
 
+static bool is_armed(void *data)
+{
+    return ring_get_state(((Session *)data)->ring) != RING_ASLEEP;
+}
+
+/* Makes the plugin look for the start marker. It looks when a vCPU wakes up; a pause makes one wake up for certain. */
+static bool arm(Session *session, GError **error)
+{
+    const WaitFor wait = {
+        .done = is_armed, .data = session, .what = "the plugin", .timeout_s = PLUGIN_TIMEOUT_S, .poll_ms = 1
+    };
+    g_autoptr(JsonNode) stopped = NULL, continued = NULL;
+
+    ring_arm(session->ring);
+    stopped = qemu_execute(session->qemu, "stop", NULL, error);
+    continued = stopped ? qemu_execute(session->qemu, "cont", NULL, error) : NULL;
+    return continued && run_loop_wait(session->loop, &wait, error);
+}
+
 static bool trace(Session *session, GError **error)
 {
     const WaitFor wait = { .done = workload_is_done,
@@ -504,6 +524,8 @@ static bool trace(Session *session, GError **error)
                                                                      : "the workload to end",
                            .expected = true };
 
+    if (session->consumer && !arm(session, error))
+        return false;
     run_loop_set_status(session->loop, status_text, session);
     agent_link_send(session->agent, MT_FRAME_ENTER, NULL, 0);
     if (!run_loop_wait(session->loop, &wait, error))

@@ -37,8 +37,8 @@ static void test_bad_arguments(void)
     static const struct {
         const char *argument, *named;
     } bad[] = {
-        { "start=soon", "soon" },      { "user_only=maybe", "maybe" }, { "when_full=", "when_full" },
-        { "ring_kib=1", "ring_kib" },  { "ring_kib=x", "ring_kib" },   { "ring_fd=-1", "ring_fd" },
+        { "start=soon", "soon" },       { "user_only=maybe", "maybe" }, { "when_full=", "when_full" },
+        { "ring_kib=1", "ring_kib" },   { "ring_kib=x", "ring_kib" },   { "ring_fd=-1", "ring_fd" },
         { "colour=red", "colour=red" }, { "start", "start" },           { "", "argument" },
     };
 

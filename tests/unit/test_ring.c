@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The ring under stress: nothing is lost, reordered or counted twice, whatever the consumer does. Also built with TSan. */
+/* The ring under stress: nothing is lost, reordered or counted twice, whatever the consumer does. Also built with TSan.
+ */
 #include "../../src/ring/ring.h"
 
 #include <fcntl.h>
@@ -36,7 +37,7 @@ static gpointer produce(gpointer data)
 }
 
 typedef struct {
-    uint64_t next[4];  /* the number expected next, per vCPU */
+    uint64_t next[4]; /* the number expected next, per vCPU */
     uint64_t taken;
     uint64_t skipped;  /* numbers that didn't come */
     unsigned pause_us; /* per piece: a slow consumer */
@@ -241,7 +242,7 @@ static void test_waiting_does_not_spin(void)
     gint64 began_us = g_get_monotonic_time(), cpu_us = own_cpu_us();
 
     for (int i = 0; i < 4; i++)
-        ring_wait(ring, 100);
+        ring_wait(ring, 100000);
     gint64 waited_us = g_get_monotonic_time() - began_us;
     g_assert_cmpint(own_cpu_us() - cpu_us, <, waited_us / 4);
     g_assert_cmpint(waited_us, >=, 300000);
@@ -310,7 +311,8 @@ int main(int argc, char **argv)
     g_test_add_func("/ring/all_arrive_in_order", test_all_arrive_in_order);
     g_test_add_func("/ring/slow_consumer_loses_nothing", test_slow_consumer_loses_nothing);
     g_test_add_func("/ring/drop_counts_every_record", test_drop_counts_every_record);
-    g_test_add_func("/ring/consumer_that_gives_up_frees_the_producers", test_consumer_that_gives_up_frees_the_producers);
+    g_test_add_func("/ring/consumer_that_gives_up_frees_the_producers",
+                    test_consumer_that_gives_up_frees_the_producers);
     g_test_add_func("/ring/dead_consumer_is_noticed", test_dead_consumer_is_noticed);
     g_test_add_func("/ring/stopped_consumer_is_waited_for", test_stopped_consumer_is_waited_for);
     g_test_add_func("/ring/waiting_does_not_spin", test_waiting_does_not_spin);
