@@ -344,60 +344,43 @@ static bool take_footprint(void *data, const struct gmbeoo_record *records, size
     return true;
 }
 
-typedef struct {
-    Session *session;
-    GError *problem;
-} OpenFifo;
-
 static bool fifo_is_open(void *data)
 {
-    OpenFifo *opening = data;
+    Session *session = data;
+    GError *problem = NULL;
+    bool open = fifo_try_open(session->fifo, &problem) > 0;
 
-    if (opening->problem)
-        return false;
-    if (fifo_try_open(opening->session->fifo, &opening->problem) > 0)
-        return true;
-    if (opening->problem)
-        run_loop_fail(opening->session->loop, g_error_copy(opening->problem));
-    return false;
+    if (problem)
+        run_loop_fail(session->loop, problem);
+    return open;
 }
 
 static bool open_fifo(Session *session, const char *path, GError **error)
 {
-    OpenFifo opening = { session, NULL };
     g_autofree char *what =
         session->tool ? g_strdup("the analysis tool to open the FIFO") : g_strdup_printf("a reader of %s", path);
-    const WaitFor wait = { .done = fifo_is_open,
-                           .data = &opening,
-                           .what = what,
-                           .timeout_s = session->options->wait_timeout_s,
-                           .poll_ms = 2 };
-    bool fine;
+    const WaitFor wait = {
+        .done = fifo_is_open, .data = session, .what = what, .timeout_s = session->options->wait_timeout_s, .poll_ms = 2
+    };
 
     session->fifo = fifo_new(path, session->ring);
-    fine = run_loop_wait(session->loop, &wait, error);
-    g_clear_error(&opening.problem);
-    return fine;
+    return run_loop_wait(session->loop, &wait, error);
 }
 
 static bool start_tool(Session *session, GError **error)
 {
     const SessionOptions *options = session->options;
-    const WaitFor wait = { .done = tool_is_ready,
-                           .what = "the analysis tool to print \"Ready to analyze\"",
-                           .timeout_s =
-                               options->wait_timeout_s ? MIN(options->wait_timeout_s, TOOL_READY_TIMEOUT_S) : 0,
-                           .poll_ms = 10 };
-    WaitFor wait_for_tool = wait;
+    WaitFor wait = { .done = tool_is_ready,
+                     .what = "the analysis tool to print \"Ready to analyze\"",
+                     .timeout_s = options->wait_timeout_s ? MIN(options->wait_timeout_s, TOOL_READY_TIMEOUT_S) : 0,
+                     .poll_ms = 10 };
 
     session->fifo_path = g_build_filename(session->folder, "trace_fifo", NULL);
     if (mkfifo(session->fifo_path, 0600))
         return mt_fail(error, "can't create the FIFO %s: %s", session->fifo_path, g_strerror(errno));
-    session->tool =
+    wait.data = session->tool =
         tool_start(options->destination_path, session->fifo_path, session->heard.info, session->loop, error);
-    wait_for_tool.data = session->tool;
-    return session->tool && run_loop_wait(session->loop, &wait_for_tool, error) &&
-           open_fifo(session, session->fifo_path, error);
+    return session->tool && run_loop_wait(session->loop, &wait, error) && open_fifo(session, session->fifo_path, error);
 }
 
 static bool start_destination(Session *session, GError **error)
@@ -556,6 +539,7 @@ static bool finish_tool(Session *session, GError **error)
     const WaitFor until_taken = { .done = tool_has_taken_all,
                                   .data = session,
                                   .what = "the analysis tool to process what is in the FIFO",
+                                  .timeout_s = session->options->wait_timeout_s,
                                   .poll_ms = 3 };
     const WaitFor until_output = { .done = tool_has_output,
                                    .data = session->tool,
