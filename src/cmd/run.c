@@ -128,6 +128,18 @@ static bool parse_destination(const char *name, Destination *destination, GError
     return mt_fail_usage(error, "sink must be footprint, null, idle or untraced, but %s isn't.", name);
 }
 
+/* Writes beside and renames, but into what is no regular file (a device, a FIFO) directly. */
+static bool write_summary(const char *path, const char *text, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    bool special = g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR);
+
+    if (g_file_set_contents_full(path, text, -1, special ? G_FILE_SET_CONTENTS_NONE : G_FILE_SET_CONTENTS_CONSISTENT,
+                                 0666, &problem))
+        return true;
+    return mt_fail(error, "can't write the summary: %s", problem->message);
+}
+
 int cmd_run(int argc, char **argv, GError **error)
 {
     g_autofree char *image = NULL, *qemu = NULL, *sink = NULL, *fifo = NULL, *summary_path = NULL, *program = NULL;
@@ -204,7 +216,7 @@ int cmd_run(int argc, char **argv, GError **error)
     g_autofree char *text = json || summary_path ? summary_as_json(&options, &result) : NULL;
     status = result.signal ? 128 + result.signal : result.status;
     if (summary_path) {
-        if (!g_file_set_contents(summary_path, text, -1, error))
+        if (!write_summary(summary_path, text, error))
             status = -1;
     } else if (json) {
         fprintf(stderr, "%s\n", text);

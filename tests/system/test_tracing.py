@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import struct
 import subprocess
 import threading
@@ -174,6 +175,24 @@ class Run(SystemTest):
         self.assertEqual(summary["records_lost"], 0)
         self.assertGreater(summary["kernel"], 0)
         self.assertGreater(summary["distinct_64_byte_lines"], summary["distinct_4_KiB_pages"])
+
+    def test_summary_into_a_file_and_into_what_is_none(self):
+        path, fifo = self.path("summary"), self.path("fifo")
+        self.assertEqual(self.tracer("run", "--summary", path, "true").err, "")
+        with open(path) as file:
+            self.assertGreater(json.load(file)["accesses"], 0)
+        os.mkfifo(fifo)
+        read = []
+
+        def read_summary():
+            with open(fifo) as file:
+                read.append(file.read())
+        reader = threading.Thread(target=read_summary)
+        reader.start()
+        self.assertEqual(self.tracer("run", "--summary", fifo, "true").err, "")
+        reader.join(20)
+        self.assertGreater(json.loads(read[0])["accesses"], 0)
+        self.assertTrue(stat.S_ISFIFO(os.stat(fifo).st_mode))  # it has not been replaced by a file
 
     def test_user_only(self):
         summary = json.loads(self.tracer("run", "--json", "--user-only", "true").err)
