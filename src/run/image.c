@@ -22,6 +22,7 @@ ImageMachine *image_machine_new(unsigned ram_mb, unsigned vcpus)
 
     machine->machine = g_strdup(DEFAULT_MACHINE);
     machine->cpu = g_strdup(DEFAULT_CPU);
+    machine->devices = g_strdup(IMAGE_DEVICES);
     machine->ram_mb = ram_mb;
     machine->vcpus = vcpus;
     return machine;
@@ -33,6 +34,7 @@ void image_machine_free(ImageMachine *machine)
         return;
     g_free(machine->machine);
     g_free(machine->cpu);
+    g_free(machine->devices);
     g_free(machine->kernel);
     g_free(machine->qemu_version);
     g_free(machine->fingerprint);
@@ -68,6 +70,7 @@ ImageMachine *image_machine_load(const char *image, GError **error)
     machine->known = true;
     machine->machine = string_member(object, "machine");
     machine->cpu = string_member(object, "cpu");
+    machine->devices = string_member(object, "devices");
     machine->ram_mb = (unsigned)json_object_get_int_member_with_default(object, "ram_mb", 0);
     machine->vcpus = (unsigned)json_object_get_int_member_with_default(object, "vcpus", 0);
     machine->kernel = string_member(object, "kernel");
@@ -90,9 +93,9 @@ bool image_machine_save(const ImageMachine *machine, const char *image, GError *
     const struct {
         const char *name, *value;
     } strings[] = {
-        { "machine", machine->machine },         { "cpu", machine->cpu },
-        { "kernel", machine->kernel },           { "qemu_version", machine->qemu_version },
-        { "fingerprint", machine->fingerprint },
+        { "machine", machine->machine },           { "cpu", machine->cpu },
+        { "devices", machine->devices },           { "kernel", machine->kernel },
+        { "qemu_version", machine->qemu_version }, { "fingerprint", machine->fingerprint },
     };
     const struct {
         const char *name;

@@ -11,12 +11,15 @@
 
 #define IMAGE_DEFAULT_SNAPSHOT "ready_for_memory_tracer"
 #define IMAGE_DEFAULT_RAM_MB 2560
+/* The devices that qemu_start() gives every guest. To be changed whenever they are. */
+#define IMAGE_DEVICES "virtio-blk-pci virtio-serial-pci/virtserialport isa-serial"
 
 typedef struct ImageMachine {
     char *machine; /* QEMU's -machine */
     char *cpu;     /* QEMU's -cpu */
     unsigned ram_mb;
     unsigned vcpus;
+    char *devices;      /* IMAGE_DEVICES when the snapshot was taken */
     char *kernel;       /* release */
     char *qemu_version; /* that took the snapshot */
     unsigned agent_protocol;

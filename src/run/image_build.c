@@ -61,8 +61,8 @@ static char *fingerprint(const Build *build, const char *suite, GError **error)
             return NULL;
         g_checksum_update(checksum, (guchar *)contents, (gssize)length);
     }
-    g_autofree char *rest = g_strdup_printf("%s %s %s %s %d", suite, build->machine->machine, build->machine->cpu,
-                                            KERNEL_ARGUMENTS, DISK_MB);
+    g_autofree char *rest = g_strdup_printf("%s %s %s %s %s %d", suite, build->machine->devices,
+                                            build->machine->machine, build->machine->cpu, KERNEL_ARGUMENTS, DISK_MB);
     g_checksum_update(checksum, (guchar *)rest, -1);
     return g_strdup(g_checksum_get_string(checksum));
 }

@@ -27,7 +27,7 @@ enum { FD_AGENT = 3, FD_QMP, FD_RING };
 struct Qemu {
     RunLoop *loop;
     Child *child;
-    char *binary, *image, *snapshot, *machine;
+    char *binary, *image, *snapshot, *machine, *made_with;
     unsigned ram_mb;
     int agent_fd, qmp_fd;
     GDataInputStream *qmp;
@@ -98,7 +98,8 @@ static GError *explain(const Qemu *qemu, const char *how)
         mt_fail(&error, "%s has no machine %s, which %s was made with: prepare the image again with this QEMU",
                 qemu->binary, qemu->machine, qemu->image);
     else if (qemu->snapshot && !qemu->negotiated && *text)
-        mt_fail(&error, "QEMU can't load snapshot '%s' of %s: %s", qemu->snapshot, qemu->image, text);
+        mt_fail(&error, "QEMU %s can't load snapshot '%s' of %s (made with QEMU %s): %s", version ? version : "",
+                qemu->snapshot, qemu->image, *qemu->made_with ? qemu->made_with : "of unknown version", text);
     else
         mt_fail(&error, "QEMU %s%s%s", how, *text ? ": " : "", text);
     return error;
@@ -298,6 +299,7 @@ Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
     qemu->image = g_strdup(options->image);
     qemu->snapshot = g_strdup(options->snapshot);
     qemu->machine = g_strdup(options->machine->machine);
+    qemu->made_with = g_strdup(options->machine->qemu_version ? options->machine->qemu_version : "");
     qemu->ram_mb = options->machine->ram_mb;
     qemu->agent_fd = qemu->qmp_fd = -1;
     qemu->cancellable = g_cancellable_new();
@@ -336,6 +338,7 @@ void qemu_free(Qemu *qemu)
     g_free(qemu->image);
     g_free(qemu->snapshot);
     g_free(qemu->machine);
+    g_free(qemu->made_with);
     g_free(qemu->version);
     g_free(qemu);
 }

@@ -115,6 +115,9 @@ static bool check_image(Session *session, GError **error)
                        options->snapshot, options->image, session->machine->ram_mb, options->ram_mb);
     if (options->ram_mb)
         session->machine->ram_mb = options->ram_mb;
+    if (g_strcmp0(session->machine->devices, IMAGE_DEVICES))
+        return mt_fail(error, "%s was made with other devices (%s) than this memory_tracer uses (%s): prepare it again",
+                       options->image, session->machine->devices, IMAGE_DEVICES);
     if (session->machine->known && session->machine->agent_protocol != MT_PROTOCOL_VERSION)
         return mt_fail(error, "the agent in %s speaks protocol %u, but this memory_tracer %d: prepare the image again",
                        options->image, session->machine->agent_protocol, MT_PROTOCOL_VERSION);

@@ -104,9 +104,12 @@ class WrongImage(SystemTest):
 
     def test_another_machine_than_the_snapshots(self):
         result = self.trace("--dont_trace", *GUEST_TRUE, image=self.image(machine="pc-i440fx-10.0"))
-        self.assert_fails(result, "can't load snapshot")
+        self.assert_fails(result, "can't load snapshot", "made with QEMU")
         result = self.trace("--dont_trace", *GUEST_TRUE, image=self.image(name="b.qcow2", machine="pc-q35-99.9"))
         self.assert_fails(result, "has no machine pc-q35-99.9")
+
+    def test_other_devices_than_the_snapshots(self):
+        self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=self.image(devices="floppy")), "(floppy)")
 
     def test_an_agent_of_another_protocol(self):
         self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=self.image(agent_protocol=77)), "protocol 77")
