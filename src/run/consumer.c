@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The consuming thread: see consumer.h. */
+#define _GNU_SOURCE
 #include "consumer.h"
+
+#include <sched.h>
 
 #include "loop.h"
 
@@ -13,10 +16,26 @@ struct Consumer {
     bool complete;
 };
 
+/*
+ * With two CPUs, one is for the vCPU. Left alone, the scheduler wakes this thread on either, and with it the reader of
+ * the FIFO: a run was up to a third slower. With more CPUs it finds an idle one.
+ */
+static void stay_on_one_of_two_cpus(void)
+{
+    cpu_set_t cpus;
+
+    if (sched_getaffinity(0, sizeof cpus, &cpus) || CPU_COUNT(&cpus) != 2)
+        return;
+    CPU_ZERO(&cpus);
+    CPU_SET((size_t)sched_getcpu(), &cpus);
+    sched_setaffinity(0, sizeof cpus, &cpus);
+}
+
 static gpointer consume(gpointer data)
 {
     Consumer *consumer = data;
 
+    stay_on_one_of_two_cpus();
     consumer->complete = ring_consume(consumer->ring, consumer->sink, consumer->sink_data);
     atomic_store(&consumer->finished, true);
     run_loop_wake();
