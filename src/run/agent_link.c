@@ -215,15 +215,3 @@ bool agent_link_send_file(AgentLink *link, const char *host_path, const char *gu
     queue(link, outgoing);
     return true;
 }
-
-uint64_t agent_link_unsent(const AgentLink *link)
-{
-    uint64_t bytes = 0;
-
-    for (GList *item = link->out.head; item; item = item->next) {
-        const Outgoing *outgoing = item->data;
-
-        bytes += outgoing->bytes->len + outgoing->remaining;
-    }
-    return bytes ? bytes - link->written : 0;
-}

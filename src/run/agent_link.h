@@ -23,7 +23,5 @@ void agent_link_send(AgentLink *link, enum mt_frame_type type, const void *paylo
 
 /* Queues a file: it is read while it is sent. Returns false if it can't be opened. */
 bool agent_link_send_file(AgentLink *link, const char *host_path, const char *guest_path, GError **error);
-/* Bytes that are queued and not sent. */
-uint64_t agent_link_unsent(const AgentLink *link);
 
 #endif

@@ -161,13 +161,9 @@ static bool greet(Build *build, const char *what, unsigned timeout_s, GError **e
     return run_loop_wait(build->loop, &wait, error);
 }
 
-typedef struct {
-    gint64 until_us;
-} Pause;
-
-static bool pause_is_over(void *data)
+static bool pause_is_over(void *until_us)
 {
-    return g_get_monotonic_time() >= ((Pause *)data)->until_us;
+    return g_get_monotonic_time() >= *(gint64 *)until_us;
 }
 
 /* Waits until the guest does nothing: a snapshot that is taken too early makes every run slower. */
@@ -177,8 +173,8 @@ static bool wait_until_quiet(Build *build, GError **error)
 
     for (int quiet = 0; quiet < QUIET_SAMPLES;) {
         uint64_t before_us = build->running_us;
-        Pause pause = { g_get_monotonic_time() + QUIET_SAMPLE_US };
-        const WaitFor wait = { .done = pause_is_over, .data = &pause, .what = "the guest to become quiet" };
+        gint64 until_us = g_get_monotonic_time() + QUIET_SAMPLE_US;
+        const WaitFor wait = { .done = pause_is_over, .data = &until_us, .what = "the guest to become quiet" };
 
         if (!run_loop_wait(build->loop, &wait, error) || !greet(build, wait.what, BOOT_TIMEOUT_S, error))
             return false;

@@ -159,11 +159,6 @@ bool tool_has_output(void *tool)
     return ((Tool *)tool)->complete;
 }
 
-bool tool_has_ended(void *tool)
-{
-    return child_has_ended(((Tool *)tool)->child);
-}
-
 const char *tool_output(const Tool *tool)
 {
     return tool->output->str;

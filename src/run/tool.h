@@ -25,7 +25,6 @@ bool tool_is_idle(Tool *tool);
 void tool_request_output(Tool *tool);
 /* It has printed "-----end analysis output-----". */
 bool tool_has_output(void *tool);
-bool tool_has_ended(void *tool);
 /* What it printed between the two lines; lines end in '\n'. */
 const char *tool_output(const Tool *tool);
 /* Lets it end by itself, and ends it otherwise. */
