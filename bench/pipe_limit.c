@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a pipe can do on one core: writes 4 GiB in pieces of 64 KiB, as memory_tracer does, to a reader with a buffer of 1 MiB,
- * both on the last CPU (the first one being the guest's, on a machine with two). Prints GB/s and M records/s: no run with a
- * FIFO can be faster.
+ * What a pipe can do on one core: writes 4 GiB in pieces of 64 KiB, as memory_tracer does, to a reader with a buffer of
+ * 1 MiB, both on the last CPU (the first one being the guest's, on a machine with two). Prints GB/s and M records/s: no
+ * run with a FIFO can be faster.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

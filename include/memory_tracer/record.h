@@ -2,13 +2,14 @@
 /*
  * GMBEOO records: what memory_tracer writes into a FIFO. An analysis tool needs this header and nothing else.
  *
- * A stream is a sequence of 16-byte records, little-endian, without header or padding: one record per access that the
- * guest performed, in program order within each vCPU.
+ * A stream, unless it is the compact one below, is a sequence of 16-byte records, little-endian, without header or
+ * padding: one record per access that the guest performed, in program order within each vCPU.
  */
 #ifndef MEMORY_TRACER_RECORD_H
 #define MEMORY_TRACER_RECORD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -77,6 +78,52 @@ static inline unsigned gmbeoo_vcpu(const struct gmbeoo_record *record)
 static inline bool gmbeoo_is_valid(const struct gmbeoo_record *record)
 {
     return record->info & GMBEOO_VALID;
+}
+
+/*
+ * The compact stream (--record_format compact): a sequence of 64-bit words, little-endian. An access is one word:
+ *   0-47   the address; its upper 16 bits are all like bit 47
+ *   48-55  the same as bits 0-7 of gmbeoo_record's info
+ *   56-63  vcpu
+ * An address that doesn't fit is escaped, in two words. The first one has 7 as its size_shift, and the access's
+ * size_shift in bits 0-2; the second one is the address.
+ */
+#define COMPACT_ADDRESS_BITS 48
+#define COMPACT_INFO_SHIFT 48
+#define COMPACT_VCPU_SHIFT 56
+#define COMPACT_ESCAPE UINT64_C(7)
+
+/* Writes a record as one or two words, and returns how many. */
+static inline unsigned gmbeoo_to_compact(const struct gmbeoo_record *record, uint64_t words[2])
+{
+    uint64_t rest = (record->info & 0xff) << COMPACT_INFO_SHIFT | (uint64_t)gmbeoo_vcpu(record) << COMPACT_VCPU_SHIFT;
+    uint64_t above = (uint64_t)((int64_t)record->virt_addr >> (COMPACT_ADDRESS_BITS - 1));
+
+    if (above + 1 <= 1) { /* all ones or all zeros */
+        words[0] = rest | (record->virt_addr & ((UINT64_C(1) << COMPACT_ADDRESS_BITS) - 1));
+        return 1;
+    }
+    words[0] = rest | COMPACT_ESCAPE << COMPACT_INFO_SHIFT | gmbeoo_size_shift(record);
+    words[1] = record->virt_addr;
+    return 2;
+}
+
+/* Reads a record from the first of `count` words. Returns how many it took, or 0 if there are not enough. */
+static inline unsigned gmbeoo_from_compact(struct gmbeoo_record *record, const uint64_t *words, size_t count)
+{
+    uint64_t word = count ? words[0] : 0;
+    bool escaped = (word >> COMPACT_INFO_SHIFT & 7) == COMPACT_ESCAPE;
+
+    if (count < 1u + escaped)
+        return 0;
+    record->info = GMBEOO_VALID | (word >> COMPACT_INFO_SHIFT & 0xff) | word >> COMPACT_VCPU_SHIFT << GMBEOO_VCPU_SHIFT;
+    if (escaped) {
+        record->info = (record->info & ~UINT64_C(7)) | (word & 7);
+        record->virt_addr = words[1];
+        return 2;
+    }
+    record->virt_addr = (uint64_t)((int64_t)(word << (64 - COMPACT_ADDRESS_BITS)) >> (64 - COMPACT_ADDRESS_BITS));
+    return 1;
 }
 
 #ifdef __cplusplus

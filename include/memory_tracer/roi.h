@@ -9,6 +9,22 @@
  *
  * The markers count for the whole guest, whichever process executes them: they switch the tracing of everything, kernel
  * and user, all vCPUs.
+ *
+ * There are two pairs:
+ *
+ * MEMORY_TRACER_START and _STOP begin and end a run. memory_tracer's agent executes them around the workload. A program
+ * executes them itself only where the plugin is used without memory_tracer.
+ *
+ * MEMORY_TRACER_ROI_BEGIN and _END are for the workload: with --roi, only what lies between them is traced; without,
+ * they do nothing. A program may mark as many regions as it likes. Regions may be nested or overlap (in threads, say):
+ * tracing goes on until each that was begun has ended.
+ *
+ *     for (int i = 0; i < n; i++) {
+ *         prepare(i);
+ *         MEMORY_TRACER_ROI_BEGIN();
+ *         work(i);
+ *         MEMORY_TRACER_ROI_END();
+ *     }
  */
 #ifndef MEMORY_TRACER_ROI_H
 #define MEMORY_TRACER_ROI_H
@@ -16,6 +32,8 @@
 /* The 32-bit displacements. As bytes in memory: 0f 1f 80, then these, little-endian. */
 #define MEMORY_TRACER_START_MAGIC 0x6d745f31
 #define MEMORY_TRACER_STOP_MAGIC 0x6d745f30
+#define MEMORY_TRACER_ROI_BEGIN_MAGIC 0x6d745f33
+#define MEMORY_TRACER_ROI_END_MAGIC 0x6d745f32
 
 #if defined(__ASSEMBLER__)
 /* The magics are all that assembly code gets. */
@@ -28,5 +46,7 @@
 
 #define MEMORY_TRACER_START() MEMORY_TRACER_MARKER(MEMORY_TRACER_START_MAGIC)
 #define MEMORY_TRACER_STOP() MEMORY_TRACER_MARKER(MEMORY_TRACER_STOP_MAGIC)
+#define MEMORY_TRACER_ROI_BEGIN() MEMORY_TRACER_MARKER(MEMORY_TRACER_ROI_BEGIN_MAGIC)
+#define MEMORY_TRACER_ROI_END() MEMORY_TRACER_MARKER(MEMORY_TRACER_ROI_END_MAGIC)
 
 #endif

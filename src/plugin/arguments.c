@@ -6,9 +6,9 @@
 #include "plugin.h"
 
 #define USAGE                                                                                                          \
-    "arguments: out=PATH or ring_fd=N, start=now|marker|never (marker), user_only=on|off (off), when_full=block|drop " \
-    "(block), "                                                                                                        \
-    "ring_kib=N (1024)"
+    "arguments: out=PATH or ring_fd=N, start=now|marker|never (marker), user_only=on|off (off), roi=on|off (off), "    \
+    "log_block_len=N (0), log_tracing_ratio=N (0), sample_seed=N, record_format=gmbeoo|compact (gmbeoo), "             \
+    "when_full=block|drop (block), strict_order=on|off (off), ring_kib=N (1024), control=PATH"
 
 /* Finds `value` among the NULL-terminated `choices` and gives its index. */
 static bool one_of(const char *name, const char *value, const char *const *choices, int *index, GError **error)
@@ -38,6 +38,7 @@ bool plugin_options_parse(PluginOptions *options, int argc, char **argv, GError 
         [START_AT_MARKER] = "marker", [START_NOW] = "now", [START_NEVER] = "never", NULL
     };
     static const char *const switches[] = { "off", "on", NULL };
+    static const char *const formats[] = { [RECORDS_GMBEOO] = "gmbeoo", [RECORDS_COMPACT] = "compact", NULL };
     static const char *const policies[] = { [RING_BLOCK] = "block", [RING_DROP] = "drop", NULL };
 
     *options = (PluginOptions){ .ring_fd = -1, .ring_bytes = RING_DEFAULT_BYTES };
@@ -52,6 +53,9 @@ bool plugin_options_parse(PluginOptions *options, int argc, char **argv, GError 
         if (!g_strcmp0(name, "out")) {
             g_free(options->out);
             options->out = g_strdup(value);
+        } else if (!g_strcmp0(name, "control")) {
+            g_free(options->control);
+            options->control = g_strdup(value);
         } else if (!g_strcmp0(name, "ring_fd")) {
             fine = number(name, value, 0, G_MAXINT, &n, error);
             options->ring_fd = (int)n;
@@ -61,6 +65,24 @@ bool plugin_options_parse(PluginOptions *options, int argc, char **argv, GError 
         } else if (!g_strcmp0(name, "user_only")) {
             fine = one_of(name, value, switches, &choice, error);
             options->user_only = choice;
+        } else if (!g_strcmp0(name, "roi")) {
+            fine = one_of(name, value, switches, &choice, error);
+            options->roi = choice;
+        } else if (!g_strcmp0(name, "strict_order")) {
+            fine = one_of(name, value, switches, &choice, error);
+            options->strict_order = choice;
+        } else if (!g_strcmp0(name, "log_block_len")) {
+            fine = number(name, value, 0, 64, &n, error);
+            options->sampler.log_block_len = (unsigned)n;
+        } else if (!g_strcmp0(name, "log_tracing_ratio")) {
+            fine = number(name, value, 0, 64, &n, error);
+            options->sampler.log_tracing_ratio = (unsigned)n;
+        } else if (!g_strcmp0(name, "sample_seed")) {
+            fine = number(name, value, 0, G_MAXUINT64, &options->sampler.seed, error);
+            options->sampler.seeded = true;
+        } else if (!g_strcmp0(name, "record_format")) {
+            fine = one_of(name, value, formats, &choice, error);
+            options->record_format = choice;
         } else if (!g_strcmp0(name, "when_full")) {
             fine = one_of(name, value, policies, &choice, error);
             options->when_full = choice;
@@ -73,6 +95,16 @@ bool plugin_options_parse(PluginOptions *options, int argc, char **argv, GError 
         }
         if (!fine)
             return false;
+    }
+    if (options->sampler.log_block_len + options->sampler.log_tracing_ratio > 64) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                    "log_block_len + log_tracing_ratio must be in range [0, 64], but %u + %u isn't",
+                    options->sampler.log_block_len, options->sampler.log_tracing_ratio);
+        return false;
+    }
+    if (options->control && !options->out) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "control needs out; " USAGE);
+        return false;
     }
     if ((options->out && *options->out) == (options->ring_fd >= 0)) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "one of out and ring_fd is needed; " USAGE);

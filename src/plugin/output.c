@@ -15,6 +15,8 @@ struct PluginOutput {
     Ring *ring;
     char *path;
     int fd;
+    bool compact;
+    uint64_t words[2 * RING_PIECE_RECORDS]; /* for the compact format */
     GThread *thread;
 };
 
@@ -24,6 +26,10 @@ static bool write_records(void *data, const struct gmbeoo_record *records, size_
     const uint8_t *bytes = (const uint8_t *)records;
     size_t left = count * sizeof *records;
 
+    if (output->compact) {
+        bytes = (const uint8_t *)output->words;
+        left = ring_make_compact(records, count, output->words);
+    }
     while (left) {
         ssize_t n = write(output->fd, bytes, left);
 
@@ -51,8 +57,9 @@ static gpointer output_thread(gpointer data)
     return NULL;
 }
 
-PluginOutput *plugin_output_new(Ring *ring, const char *path, GError **error)
+PluginOutput *output_new(Ring *ring, const PluginOptions *options, GError **error)
 {
+    const char *path = options->out;
     PluginOutput *output;
     struct stat status;
     int fd;
@@ -74,13 +81,14 @@ PluginOutput *plugin_output_new(Ring *ring, const char *path, GError **error)
     }
     output = g_new0(PluginOutput, 1);
     output->ring = ring;
+    output->compact = options->record_format == RECORDS_COMPACT;
     output->path = g_strdup(path);
     output->fd = fd;
     output->thread = g_thread_new("gmbe-output", output_thread, output);
     return output;
 }
 
-void plugin_output_finish(PluginOutput *output)
+void output_finish(PluginOutput *output)
 {
     g_thread_join(output->thread);
     close(output->fd);

@@ -3,8 +3,10 @@
  * libgmbe.so: loaded into a stock QEMU, captures every access of the guest to its memory.
  *
  * Until the start marker is executed, nothing is instrumented but the markers. Then QEMU's translations are thrown
- * away, and whatever is translated from then on calls access_cb() after each access. The stop marker reverses that.
+ * away, and whatever is translated from then on is instrumented. The stop marker reverses that. Each such switch takes
+ * place while all vCPUs stand still, in on_reset().
  */
+#include <gio/gio.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,99 +18,91 @@
 
 QEMU_EXPORT int qemu_plugin_version = QEMU_API_LEVEL;
 
-/* What QEMU encodes in a meminfo handle fits into so many bits; larger ones are looked up the slow way. */
-#define MEMINFO_TABLE_BITS 18
 #define MARKER_BYTES 7
 
-typedef enum {
-    PHASE_ASLEEP,   /* nothing is instrumented: QEMU makes a store per access for plugins that translate, even idly */
-    PHASE_SCANNING, /* markers are */
-    PHASE_TRACING,  /* accesses, too */
-} Phase;
+Plugin plugin;
 
+static gint switching;  /* on_reset() will be called */
+static bool was_active; /* when on_reset() was called last */
+static bool cpl_known;
+static GThread *vcpu_thread; /* of the first vCPU */
+
+/* What the workload has marked. Markers are rare, and any vCPU may execute them. */
 static struct {
-    qemu_plugin_id_t id;
-    PluginOptions options;
-    Ring *ring;
-    PluginOutput *output;
-    unsigned vcpus;
-    Phase phase, next_phase;
-    gint switching; /* a switch to next_phase is under way */
-    bool cpl_known;
-} plugin;
-
-static RingProducer producers[RING_MAX_VCPUS];
-
-/* The low 6 bits of a record's info, by meminfo handle: asking QEMU for each access would double the cost of one. */
-static uint8_t meminfo_table[1u << MEMINFO_TABLE_BITS];
-
-static uint8_t ask_meminfo(qemu_plugin_meminfo_t info)
-{
-    return (uint8_t)((qemu_plugin_mem_size_shift(info) & 7) |
-                     (qemu_plugin_mem_is_sign_extended(info) ? GMBEOO_SIGN_EXTEND : 0) |
-                     (qemu_plugin_mem_is_big_endian(info) ? GMBEOO_BIG_ENDIAN : 0) |
-                     (qemu_plugin_mem_is_store(info) ? GMBEOO_STORE : 0));
-}
-
-static __attribute__((noinline, cold)) void access_cb_odd_meminfo(unsigned int vcpu, qemu_plugin_meminfo_t info,
-                                                                  uint64_t vaddr, void *userdata)
-{
-    ring_producer_put(&producers[vcpu], (uintptr_t)userdata | ask_meminfo(info) | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT,
-                      vaddr);
-}
-
-/*
- * The hot path. `userdata` holds the bits of the record's info that are known at translation. What is rare is called
- * last, so that the compiler needs no stack frame.
- */
-static void access_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
-{
-    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS))
-        access_cb_odd_meminfo(vcpu, info, vaddr, userdata);
-    else
-        ring_producer_put(&producers[vcpu],
-                          (uintptr_t)userdata | meminfo_table[info] | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, vaddr);
-}
-
-/* The same for a guest with one vCPU, whose producer is at a fixed address: a quarter fewer instructions. */
-static void access_cb_one_vcpu(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
-{
-    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS))
-        access_cb_odd_meminfo(vcpu, info, vaddr, userdata);
-    else
-        ring_producer_put(&producers[0], (uintptr_t)userdata | meminfo_table[info], vaddr);
-}
+    GMutex lock;
+    unsigned depth; /* regions that have begun and not ended */
+    gint64 outside_since_us;
+} regions;
 
 static void on_reset(qemu_plugin_id_t id);
 
-/* To be called by a vCPU. The switch itself follows when all vCPUs have stopped, before the next block is executed. */
-static void switch_to(Phase phase)
+void plugin_reconsider(void)
 {
-    if (!g_atomic_int_compare_and_exchange(&plugin.switching, 0, 1))
-        return;
-    plugin.next_phase = phase;
-    qemu_plugin_reset(plugin.id, on_reset);
+    if (g_atomic_int_compare_and_exchange(&switching, 0, 1))
+        qemu_plugin_reset(plugin.id, on_reset);
 }
 
-/* Executed by a vCPU at a marker. */
+/* Markers. */
+
+static bool heeds_start_and_stop(void)
+{
+    return plugin.options.start != START_NEVER;
+}
+
+static void leave_outside(void)
+{
+    gint64 now_us = g_get_monotonic_time();
+
+    ring_exclude_ns(plugin.ring, (uint64_t)(now_us - regions.outside_since_us) * 1000);
+    regions.outside_since_us = now_us;
+}
+
+void plugin_set_active(bool active)
+{
+    if (active) {
+        regions.depth = 0;
+        regions.outside_since_us = g_get_monotonic_time();
+        capture_set_inside(!plugin.options.roi);
+    } else if (plugin.options.roi && !regions.depth) {
+        leave_outside();
+    }
+    plugin.active = active;
+}
+
+/* Executed by a vCPU at a marker. Whatever it changes is acted on before the vCPU's next block. */
 static void marker_cb(unsigned int vcpu, void *userdata)
 {
-    bool start = userdata;
-
     (void)vcpu;
-    if (start && plugin.phase == PHASE_SCANNING)
-        switch_to(PHASE_TRACING);
-    else if (!start && plugin.phase == PHASE_TRACING)
-        switch_to(plugin.output ? PHASE_SCANNING : PHASE_ASLEEP); /* a runner wants one region */
-}
+    g_mutex_lock(&regions.lock);
+    switch ((uintptr_t)userdata) {
+    case MEMORY_TRACER_START_MAGIC:
+    case MEMORY_TRACER_STOP_MAGIC: {
+        bool start = (uintptr_t)userdata == MEMORY_TRACER_START_MAGIC;
 
-/* A vCPU wakes up: the runner may have armed the ring. */
-static void vcpu_resumes_cb(qemu_plugin_id_t id, unsigned int vcpu)
-{
-    (void)id;
-    (void)vcpu;
-    if (plugin.phase == PHASE_ASLEEP && ring_get_state(plugin.ring) == RING_ASLEEP && ring_is_armed(plugin.ring))
-        switch_to(PHASE_SCANNING);
+        if (heeds_start_and_stop() && start != plugin.active) {
+            plugin_set_active(start);
+            plugin_reconsider();
+        }
+        break;
+    }
+    case MEMORY_TRACER_ROI_BEGIN_MAGIC:
+        if (plugin.active && regions.depth++ == 0) {
+            leave_outside();
+            ring_count_region(plugin.ring);
+            capture_set_inside(true);
+            if (plugin.phase == PHASE_SCANNING)
+                plugin_reconsider();
+        }
+        break;
+    case MEMORY_TRACER_ROI_END_MAGIC:
+        /* Going on to call us for each access is better than two switches, if the next region begins soon. */
+        if (plugin.active && regions.depth && --regions.depth == 0) {
+            capture_set_inside(false);
+            regions.outside_since_us = g_get_monotonic_time();
+        }
+        break;
+    }
+    g_mutex_unlock(&regions.lock);
 }
 
 /* Instruments the marker if `insn` is one. */
@@ -122,70 +116,104 @@ static void look_for_marker(struct qemu_plugin_insn *insn)
         bytes[2] != 0x80)
         return;
     memcpy(&magic, bytes + 3, sizeof magic);
-    if (magic == MEMORY_TRACER_START_MAGIC || magic == MEMORY_TRACER_STOP_MAGIC)
-        qemu_plugin_register_vcpu_insn_exec_cb(insn, marker_cb, QEMU_PLUGIN_CB_NO_REGS,
-                                               (void *)(uintptr_t)(magic == MEMORY_TRACER_START_MAGIC));
+    if (magic == MEMORY_TRACER_START_MAGIC || magic == MEMORY_TRACER_STOP_MAGIC ||
+        (plugin.options.roi && (magic == MEMORY_TRACER_ROI_BEGIN_MAGIC || magic == MEMORY_TRACER_ROI_END_MAGIC)))
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, marker_cb, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)magic);
+}
+
+/* Translation. */
+
+/* The bits of a record's info that are known of the code that is being translated. */
+static uint64_t info_of_block(unsigned *cpl)
+{
+    int found = cpl_of_translation();
+
+    if (found < 0) {
+        fprintf(stderr, "libgmbe: this QEMU doesn't let plugins read cs, cr0 and eflags\n");
+        _exit(1); /* wrong records are worse than none */
+    }
+    *cpl = (unsigned)found;
+    return GMBEOO_VALID | (uint64_t)found << GMBEOO_CPL_SHIFT;
 }
 
 static void tb_translated_cb(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
     size_t count = qemu_plugin_tb_n_insns(tb);
-    qemu_plugin_vcpu_mem_cb_t on_access = plugin.vcpus == 1 ? access_cb_one_vcpu : access_cb;
-    bool capture = plugin.phase == PHASE_TRACING;
+    bool capture = plugin.phase >= PHASE_COUNTING;
     uint64_t info = 0;
 
     (void)id;
+    if (plugin.control)
+        control_instrument_block(plugin.control, tb);
     if (capture) {
-        int cpl = cpl_of_translation();
+        unsigned cpl;
 
-        if (cpl < 0) {
-            fprintf(stderr, "libgmbe: this QEMU doesn't let plugins read cs, cr0 and eflags\n");
-            _exit(1); /* wrong records are worse than none */
-        }
-        info = GMBEOO_VALID | (uint64_t)cpl << GMBEOO_CPL_SHIFT;
+        info = info_of_block(&cpl);
         capture = !plugin.options.user_only || cpl == 3;
     }
+    if (capture)
+        capture_instrument_block(tb);
     for (size_t i = 0; i < count; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 
         look_for_marker(insn);
         if (capture)
-            qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
-                                             (void *)(uintptr_t)info);
+            capture_instrument(insn, info);
     }
 }
+
+/* vCPUs. */
 
 static void vcpu_started_cb(qemu_plugin_id_t id, unsigned int vcpu)
 {
     (void)id;
     (void)vcpu;
-    if (!plugin.cpl_known)
-        plugin.cpl_known = cpl_init();
+    if (!cpl_known)
+        cpl_known = cpl_init();
+    if (!vcpu_thread)
+        vcpu_thread = g_thread_self();
+    if (plugin.options.strict_order && vcpu_thread != g_thread_self()) {
+        fprintf(stderr, "libgmbe: strict_order needs QEMU to run all vCPUs in one thread: -accel tcg,thread=single\n");
+        _exit(1);
+    }
+}
+
+/* A vCPU wakes up: somebody may have asked for something. */
+static void vcpu_resumes_cb(qemu_plugin_id_t id, unsigned int vcpu)
+{
+    (void)id;
+    (void)vcpu;
+    if (plugin.control)
+        control_notice(plugin.control);
+    else if (plugin.phase == PHASE_ASLEEP && ring_get_state(plugin.ring) == RING_ASLEEP && ring_is_armed(plugin.ring))
+        plugin_reconsider();
 }
 
 /* A halted vCPU makes no records: what it has made shall not wait. */
 static void vcpu_idle_cb(qemu_plugin_id_t id, unsigned int vcpu)
 {
     (void)id;
-    if (plugin.phase == PHASE_TRACING && vcpu < plugin.vcpus)
-        ring_producer_publish(&producers[vcpu]);
+    if (vcpu < plugin.vcpus)
+        capture_publish(vcpu);
 }
 
 static void publish_all(void)
 {
     for (unsigned i = 0; i < plugin.vcpus; i++)
-        ring_producer_publish(&producers[i]);
+        capture_publish(i);
 }
+
+/* The end. */
 
 static void report(void)
 {
     RingCounts counts = ring_get_counts(plugin.ring);
+    uint64_t lost = counts.dropped + counts.waiting;
 
     fprintf(stderr, "libgmbe: %" G_GUINT64_FORMAT " accesses, %" G_GUINT64_FORMAT " records written\n", counts.events,
             counts.written - counts.waiting);
-    if (counts.events != counts.written - counts.waiting)
-        fprintf(stderr, "libgmbe: ATTENTION: %" G_GUINT64_FORMAT " records were lost\n",
-                counts.events - counts.written + counts.waiting);
+    if (lost)
+        fprintf(stderr, "libgmbe: ATTENTION: %" G_GUINT64_FORMAT " records were lost\n", lost);
 }
 
 static void qemu_exits_cb(qemu_plugin_id_t id, void *userdata)
@@ -193,50 +221,101 @@ static void qemu_exits_cb(qemu_plugin_id_t id, void *userdata)
     (void)id;
     (void)userdata;
     publish_all();
-    if (plugin.phase == PHASE_TRACING || plugin.output)
+    if (plugin.active || plugin.output)
         ring_set_state(plugin.ring, RING_STOPPED);
+    g_clear_pointer(&plugin.control, control_free);
     if (plugin.output) {
-        plugin_output_finish(plugin.output);
+        output_finish(plugin.output);
         plugin.output = NULL;
         report();
     }
+}
+
+/* Phases. */
+
+static Phase phase_wanted(void)
+{
+    if (plugin.active) {
+        if (plugin.options.roi && !regions.depth)
+            return PHASE_SCANNING;
+        return !plugin.options.roi && capture_may_count() ? PHASE_COUNTING : PHASE_TRACING;
+    }
+    if (plugin.control)
+        return PHASE_SCANNING; /* for control_instrument_block() */
+    if (!heeds_start_and_stop())
+        return PHASE_ASLEEP;
+    if (plugin.output)
+        return PHASE_SCANNING;
+    /* A runner arms us when the workload is ready, and wants one run. */
+    return ring_is_armed(plugin.ring) && ring_get_state(plugin.ring) <= RING_ARMED ? PHASE_SCANNING : PHASE_ASLEEP;
 }
 
 static void register_callbacks(qemu_plugin_id_t id)
 {
     qemu_plugin_register_vcpu_init_cb(id, vcpu_started_cb);
     qemu_plugin_register_atexit_cb(id, qemu_exits_cb, NULL);
-    if (plugin.phase == PHASE_ASLEEP && plugin.options.start != START_NEVER)
+    if (plugin.control || (plugin.phase == PHASE_ASLEEP && heeds_start_and_stop()))
         qemu_plugin_register_vcpu_resume_cb(id, vcpu_resumes_cb);
-    if (plugin.phase == PHASE_TRACING)
+    if (plugin.phase >= PHASE_COUNTING)
         qemu_plugin_register_vcpu_idle_cb(id, vcpu_idle_cb);
     if (plugin.phase != PHASE_ASLEEP)
         qemu_plugin_register_vcpu_tb_trans_cb(id, tb_translated_cb);
 }
 
+/* Tells the consumer what has changed. */
+static void announce(void)
+{
+    if (plugin.active && !was_active)
+        ring_set_state(plugin.ring, RING_TRACING);
+    else if (was_active && !plugin.active && !plugin.output) /* a reader of `out` sees the end when QEMU exits */
+        ring_set_state(plugin.ring, RING_STOPPED);
+    else if (!plugin.active && ring_is_armed(plugin.ring) && ring_get_state(plugin.ring) == RING_ASLEEP)
+        ring_set_state(plugin.ring, RING_ARMED);
+    was_active = plugin.active;
+}
+
 /* All vCPUs stand still, all translations are gone, and so are our callbacks. */
 static void on_reset(qemu_plugin_id_t id)
 {
-    bool was_tracing = plugin.phase == PHASE_TRACING;
-
-    plugin.phase = plugin.next_phase;
-    if (was_tracing)
-        publish_all();
-    if (plugin.phase == PHASE_TRACING)
-        ring_set_state(plugin.ring, RING_TRACING);
-    else if (!was_tracing)
-        ring_set_state(plugin.ring, RING_ARMED);
-    else if (!plugin.output) /* for a reader of `out` there may be more regions: it sees the end when QEMU exits */
-        ring_set_state(plugin.ring, RING_STOPPED);
+    if (plugin.phase == PHASE_COUNTING)
+        capture_end_counting();
+    publish_all();
+    if (plugin.control)
+        control_apply(plugin.control);
+    if (plugin.active && !was_active)
+        capture_restart_sampling();
+    announce();
+    plugin.phase = phase_wanted();
+    if (plugin.phase == PHASE_COUNTING)
+        capture_begin_counting();
     register_callbacks(id);
-    g_atomic_int_set(&plugin.switching, 0);
+    g_atomic_int_set(&switching, 0);
 }
+
+/* Installation. */
 
 static int refuse(GError *error)
 {
     fprintf(stderr, "libgmbe: %s\n", error->message);
     g_error_free(error);
     return 1;
+}
+
+/* The ring that the options ask for: ours, or the runner's. */
+static Ring *make_ring(GError **error)
+{
+    Ring *ring;
+
+    if (plugin.options.out)
+        return ring_new(plugin.vcpus, plugin.options.ring_bytes, error);
+    ring = ring_attach(plugin.options.ring_fd, error);
+    if (ring && ring_vcpus(ring) != plugin.vcpus) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the ring is for %u vCPUs, but the guest has %u",
+                    ring_vcpus(ring), plugin.vcpus);
+        g_clear_pointer(&ring, ring_free);
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* QEMU is of no use without the runner */
+    return ring;
 }
 
 QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv)
@@ -254,37 +333,18 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
         fprintf(stderr, "libgmbe: at most %d vCPUs can be traced\n", RING_MAX_VCPUS);
         return 1;
     }
-    if (!plugin_options_parse(&plugin.options, argc, argv, &error))
+    if (!plugin_options_parse(&plugin.options, argc, argv, &error) || !(plugin.ring = make_ring(&error)))
         return refuse(error);
-
-    if (plugin.options.out) {
-        plugin.ring = ring_new(plugin.vcpus, plugin.options.ring_bytes, &error);
-    } else {
-        plugin.ring = ring_attach(plugin.options.ring_fd, &error);
-        if (plugin.ring && ring_vcpus(plugin.ring) != plugin.vcpus) {
-            fprintf(stderr, "libgmbe: the ring is for %u vCPUs, but the guest has %u\n", ring_vcpus(plugin.ring),
-                    plugin.vcpus);
-            return 1;
-        }
-        prctl(PR_SET_PDEATHSIG, SIGKILL); /* QEMU is of no use without the runner */
-    }
-    if (!plugin.ring)
+    if (plugin.options.out && !(plugin.output = output_new(plugin.ring, &plugin.options, &error)))
         return refuse(error);
-    for (unsigned i = 0; i < plugin.vcpus; i++)
-        ring_producer_init(&producers[i], plugin.ring, i, plugin.options.when_full);
-    for (uint32_t i = 0; i < 1u << MEMINFO_TABLE_BITS; i++)
-        meminfo_table[i] = ask_meminfo(i);
-    if (plugin.options.out) {
-        plugin.output = plugin_output_new(plugin.ring, plugin.options.out, &error);
-        if (!plugin.output)
-            return refuse(error);
-    }
+    if (plugin.options.control && !(plugin.control = control_new(plugin.options.control, &error)))
+        return refuse(error);
+    capture_init();
     if (plugin.options.start == START_NOW)
-        plugin.phase = PHASE_TRACING;
-    else if (plugin.options.start == START_AT_MARKER && plugin.output)
-        plugin.phase = PHASE_SCANNING; /* there is no runner to wake us up */
-    if (plugin.phase == PHASE_TRACING)
-        ring_set_state(plugin.ring, RING_TRACING);
+        plugin_set_active(true);
+    capture_restart_sampling();
+    announce();
+    plugin.phase = phase_wanted();
     register_callbacks(id);
     return 0;
 }

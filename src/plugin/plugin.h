@@ -5,24 +5,86 @@
 
 #include "../ring/ring.h"
 #include "qemu_api.h"
+#include "sampler.h"
 
 typedef struct PluginOptions {
-    char *out;   /* path of the FIFO (or file) to write to; NULL with ring_fd */
-    int ring_fd; /* the runner's ring; -1 with out */
+    char *out;     /* path of the FIFO (or file) to write to; NULL with ring_fd */
+    char *control; /* path of the control socket, or NULL */
+    int ring_fd;   /* the runner's ring; -1 with out */
     enum { START_AT_MARKER, START_NOW, START_NEVER } start;
     bool user_only;
+    bool roi;          /* only inside the regions that the workload marks */
+    bool strict_order; /* all vCPUs run in one thread, and their records go into one ring */
+    SamplerOptions sampler;
     enum ring_policy when_full;
+    enum { RECORDS_GMBEOO, RECORDS_COMPACT } record_format; /* of out */
     uint32_t ring_bytes;
 } PluginOptions;
+
+typedef enum {
+    PHASE_ASLEEP,   /* nothing is instrumented: QEMU makes a store per access for plugins that translate, even idly */
+    PHASE_SCANNING, /* markers are */
+    PHASE_COUNTING, /* accesses are counted inline; sampling skips them all for a long while */
+    PHASE_TRACING,  /* each access calls us */
+} Phase;
+
+typedef struct PluginOutput PluginOutput;
+typedef struct PluginControl PluginControl;
+
+typedef struct Plugin {
+    qemu_plugin_id_t id;
+    PluginOptions options;
+    unsigned vcpus;
+    Ring *ring;
+    PluginOutput *output;   /* with out */
+    PluginControl *control; /* with control */
+    Phase phase;
+    bool active; /* between start and stop. What is wanted: `phase` follows, when all vCPUs have stopped for it */
+} Plugin;
+
+extern Plugin plugin;
+
+/* plugin.c */
+
+/* Makes all vCPUs stop before the next block, and the phase and instrumentation fit what is wanted. By a vCPU. */
+void plugin_reconsider(void);
+/* Begins or ends a run; it takes effect with plugin_reconsider(). */
+void plugin_set_active(bool active);
 
 /* arguments.c: reads "name=value" words. Returns false with a one-line message in *error. */
 bool plugin_options_parse(PluginOptions *options, int argc, char **argv, GError **error);
 
+/* capture.c: what is done at each access. */
+void capture_init(void);
+/* Makes an instruction's accesses call us, or be counted. `info`: the bits of the record that are known now. */
+void capture_instrument(struct qemu_plugin_insn *insn, uint64_t info);
+/* The same for a block as a whole. */
+void capture_instrument_block(struct qemu_plugin_tb *tb);
+/* Publishes what a vCPU has recorded. By that vCPU, or while all stand still. */
+void capture_publish(unsigned vcpu);
+/* While all vCPUs stand still: */
+void capture_restart_sampling(void);
+/* Whether all vCPUs will skip so many accesses that they need no more than be counted. */
+bool capture_may_count(void);
+void capture_begin_counting(void);
+void capture_end_counting(void);
+/* Regions of interest: by any vCPU. Outside of them nothing is recorded. */
+void capture_set_inside(bool inside);
+
+/* control.c: the socket through which somebody else switches tracing. */
+PluginControl *control_new(const char *path, GError **error);
+void control_free(PluginControl *control);
+/* Makes a block notice requests. */
+void control_instrument_block(PluginControl *control, struct qemu_plugin_tb *tb);
+/* A vCPU wakes up. */
+void control_notice(PluginControl *control);
+/* While all vCPUs stand still: what was requested becomes what is wanted. */
+void control_apply(PluginControl *control);
+
 /* output.c: the thread that writes records to `out` when no runner takes them. */
-typedef struct PluginOutput PluginOutput;
-PluginOutput *plugin_output_new(Ring *ring, const char *path, GError **error);
+PluginOutput *output_new(Ring *ring, const PluginOptions *options, GError **error);
 /* Waits until everything was written (the ring's state must be RING_STOPPED) and closes the output. */
-void plugin_output_finish(PluginOutput *output);
+void output_finish(PluginOutput *output);
 
 /* cpl.c: the privilege level of the code that is being translated. */
 /* To be called once, by a vCPU that is starting. */

@@ -8,6 +8,7 @@
 #include <gio/gio.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -26,6 +27,8 @@
 struct RingVcpu {
     _Alignas(64) _Atomic uint64_t head; /* bytes published since the beginning */
     _Atomic uint64_t dropped;           /* records */
+    _Atomic uint64_t skipped;           /* accesses */
+    _Atomic uint32_t publishing;        /* it may hold a ticket that is not to be seen yet */
     _Alignas(64) _Atomic uint64_t tail; /* bytes taken since the beginning */
     _Atomic uint32_t room_futex;        /* bumped when room was made while the producer waits */
     _Atomic uint32_t producer_waits;
@@ -39,7 +42,10 @@ struct RingShared {
     _Atomic uint32_t state;
     _Atomic uint32_t armed;
     _Atomic uint32_t closed;
-    _Atomic uint64_t started_ns, stopped_ns;  /* CLOCK_MONOTONIC */
+    _Atomic uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC */
+    _Atomic uint64_t excluded_ns;
+    _Atomic uint64_t regions;
+    _Alignas(64) _Atomic uint64_t ticket;     /* the number of chunks published, by all vCPUs */
     _Alignas(64) _Atomic uint32_t data_futex; /* bumped when there is something for a waiting consumer */
     _Atomic uint32_t consumer_waits;
     struct RingVcpu vcpu[];
@@ -47,7 +53,8 @@ struct RingShared {
 
 struct Ring {
     struct RingShared *shared;
-    uint8_t *data; /* the rings, one after the other, aligned to chunks */
+    uint8_t *data;             /* the rings, one after the other, aligned to chunks */
+    _Atomic uint64_t *tickets; /* by vCPU and chunk: when the chunk was published, among those of all vCPUs */
     size_t header_bytes, data_bytes;
     uint32_t bytes; /* of each ring: our own copy, as the other side can scribble over the shared one */
     unsigned vcpus;
@@ -78,9 +85,14 @@ static uint64_t monotonic_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static size_t header_bytes_for(unsigned vcpus)
+static size_t tickets_offset(unsigned vcpus)
 {
-    size_t bytes = sizeof(struct RingShared) + vcpus * sizeof(struct RingVcpu);
+    return sizeof(struct RingShared) + vcpus * sizeof(struct RingVcpu);
+}
+
+static size_t header_bytes_for(unsigned vcpus, uint32_t ring_bytes)
+{
+    size_t bytes = tickets_offset(vcpus) + vcpus * (ring_bytes / RING_CHUNK_BYTES) * sizeof(uint64_t);
 
     return (bytes + RING_CHUNK_BYTES - 1) & ~(size_t)(RING_CHUNK_BYTES - 1);
 }
@@ -109,13 +121,15 @@ static void *map_aligned(int fd, off_t offset, size_t bytes)
 
 static bool map_ring(Ring *ring, GError **error)
 {
-    ring->header_bytes = header_bytes_for(ring->vcpus);
+    ring->header_bytes = header_bytes_for(ring->vcpus, ring->bytes);
     ring->data_bytes = (size_t)ring->vcpus * ring->bytes;
     ring->wake_bytes = ring->bytes / 2;
     ring->shared = map_aligned(ring->fd, 0, ring->header_bytes);
     ring->data = map_aligned(ring->fd, (off_t)ring->header_bytes, ring->data_bytes);
-    if (ring->shared && ring->data)
+    if (ring->shared && ring->data) {
+        ring->tickets = (_Atomic uint64_t *)((uint8_t *)ring->shared + tickets_offset(ring->vcpus));
         return true;
+    }
     g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "can't map the ring: %s", g_strerror(errno));
     return false;
 }
@@ -130,7 +144,7 @@ Ring *ring_new(unsigned vcpus, uint32_t bytes, GError **error)
     ring->bytes = bytes;
     ring->consumer_pidfd = -1;
     ring->fd = memfd_create("memory_tracer_ring", MFD_CLOEXEC);
-    if (ring->fd < 0 || ftruncate(ring->fd, (off_t)(header_bytes_for(vcpus) + (size_t)vcpus * bytes))) {
+    if (ring->fd < 0 || ftruncate(ring->fd, (off_t)(header_bytes_for(vcpus, bytes) + (size_t)vcpus * bytes))) {
         g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "can't create the ring: %s", g_strerror(errno));
         return NULL;
     }
@@ -153,7 +167,7 @@ Ring *ring_attach(int fd, GError **error)
     ring->consumer_pidfd = -1;
     if (pread(fd, &header, sizeof header, 0) != sizeof header || header.magic != RING_MAGIC || header.vcpus < 1 ||
         header.vcpus > RING_MAX_VCPUS || header.bytes % RING_CHUNK_BYTES || fstat(fd, &status) ||
-        (size_t)status.st_size < header_bytes_for(header.vcpus) + (size_t)header.vcpus * header.bytes) {
+        (size_t)status.st_size < header_bytes_for(header.vcpus, header.bytes) + (size_t)header.vcpus * header.bytes) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "descriptor %d is not a ring", fd);
         return NULL;
     }
@@ -218,7 +232,7 @@ bool ring_is_armed(const Ring *ring)
 
 uint64_t ring_traced_ns(const Ring *ring)
 {
-    uint64_t started = atomic_load(&ring->shared->started_ns);
+    uint64_t started = atomic_load(&ring->shared->started_ns) + atomic_load(&ring->shared->excluded_ns);
 
     switch (ring_get_state(ring)) {
     case RING_TRACING:
@@ -230,6 +244,31 @@ uint64_t ring_traced_ns(const Ring *ring)
     }
 }
 
+void ring_exclude_ns(Ring *ring, uint64_t ns)
+{
+    atomic_fetch_add(&ring->shared->excluded_ns, ns);
+}
+
+void ring_set_skipped(Ring *ring, unsigned vcpu, uint64_t accesses)
+{
+    atomic_store_explicit(&ring->shared->vcpu[vcpu].skipped, accesses, memory_order_relaxed);
+}
+
+void ring_add_dropped(Ring *ring, unsigned vcpu, uint64_t accesses)
+{
+    atomic_fetch_add(&ring->shared->vcpu[vcpu].dropped, accesses);
+}
+
+void ring_count_region(Ring *ring)
+{
+    atomic_fetch_add(&ring->shared->regions, 1);
+}
+
+uint64_t ring_regions(const Ring *ring)
+{
+    return atomic_load(&ring->shared->regions);
+}
+
 RingCounts ring_get_counts(const Ring *ring)
 {
     RingCounts counts = { 0 };
@@ -239,10 +278,11 @@ RingCounts ring_get_counts(const Ring *ring)
         uint64_t tail = atomic_load(&vcpu->tail), head = atomic_load(&vcpu->head);
 
         counts.dropped += atomic_load(&vcpu->dropped);
+        counts.skipped += atomic_load(&vcpu->skipped);
         counts.written += head / RECORD_BYTES;
         counts.waiting += (head - tail) / RECORD_BYTES;
     }
-    counts.events = counts.written + counts.dropped;
+    counts.events = counts.written + counts.dropped + counts.skipped;
     return counts;
 }
 
@@ -318,17 +358,33 @@ static bool wait_for_room(RingProducer *producer)
     return room;
 }
 
-/* Publishes the records up to `next`, or counts them as dropped. Returns the number of bytes. */
-static uint64_t account(RingProducer *producer)
+/* The ticket of the chunk that byte `position` of a vCPU's stream lies in. */
+static _Atomic uint64_t *ticket_of(const Ring *ring, const struct RingVcpu *shared, uint64_t position)
 {
+    size_t vcpu = (size_t)(shared - ring->shared->vcpu);
+
+    return &ring->tickets[(vcpu * ring->bytes + position % ring->bytes) / RING_CHUNK_BYTES];
+}
+
+/* Publishes the records up to `next`, or counts them as dropped. */
+static void account(RingProducer *producer)
+{
+    Ring *ring = producer->ring;
+    struct RingVcpu *shared = producer->shared;
     uint64_t bytes = (uint64_t)((uint8_t *)producer->next - (uint8_t *)producer->published);
 
-    if (producer->dropping)
-        atomic_fetch_add_explicit(&producer->shared->dropped, bytes / RECORD_BYTES, memory_order_relaxed);
-    else
-        atomic_fetch_add_explicit(&producer->shared->head, bytes, memory_order_release);
     producer->published = producer->next;
-    return bytes;
+    if (producer->dropping) {
+        atomic_fetch_add_explicit(&shared->dropped, bytes / RECORD_BYTES, memory_order_relaxed);
+    } else if (ring->vcpus == 1) {
+        atomic_fetch_add_explicit(&shared->head, bytes, memory_order_release);
+    } else if (bytes) {
+        atomic_store(&shared->publishing, 1);
+        atomic_store(ticket_of(ring, shared, atomic_load_explicit(&shared->head, memory_order_relaxed)),
+                     atomic_fetch_add(&ring->shared->ticket, 1));
+        atomic_fetch_add(&shared->head, bytes);
+        atomic_store(&shared->publishing, 0);
+    }
 }
 
 void ring_producer_next_chunk(RingProducer *producer)
@@ -390,6 +446,15 @@ void ring_release(Ring *ring, unsigned vcpu, size_t count)
         futex_wake(&shared->room_futex);
 }
 
+size_t ring_make_compact(const struct gmbeoo_record *records, size_t count, uint64_t *words)
+{
+    uint64_t *next = words;
+
+    for (size_t i = 0; i < count; i++)
+        next += gmbeoo_to_compact(&records[i], next);
+    return (size_t)(next - words) * sizeof *words;
+}
+
 static bool any_half_full(const Ring *ring)
 {
     for (unsigned i = 0; i < ring->vcpus; i++)
@@ -438,6 +503,48 @@ static uint64_t sleep_us(const Ring *ring, uint64_t bytes, uint64_t elapsed_us)
     return CLAMP(us, SHORTEST_SLEEP_US, LIVENESS_US);
 }
 
+/*
+ * The vCPU whose records come next, or ring->vcpus if there are none; *count is how many. With several vCPUs it is the
+ * one that has published its oldest chunk first.
+ */
+static unsigned choose_vcpu(Ring *ring, const struct gmbeoo_record **records, size_t *count)
+{
+    unsigned chosen = ring->vcpus;
+    uint64_t oldest, drawn;
+    bool newer;
+
+    if (ring->vcpus == 1) {
+        *count = MIN(ring_peek(ring, 0, records), RING_PIECE_RECORDS);
+        return *count ? 0 : 1;
+    }
+    do {
+        newer = false;
+        oldest = drawn = atomic_load(&ring->shared->ticket);
+        for (unsigned i = 0; i < ring->vcpus; i++) {
+            struct RingVcpu *shared = &ring->shared->vcpu[i];
+            uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed), ticket;
+
+            /* After this, every ticket below `drawn` is to be seen; later ones are left for the next look. */
+            while (atomic_load(&shared->publishing) && !ring_is_closed(ring))
+                sched_yield();
+            if (atomic_load(&shared->head) == tail)
+                continue;
+            ticket = atomic_load(ticket_of(ring, shared, tail));
+            if (ticket < oldest) {
+                oldest = ticket;
+                chosen = i;
+            }
+            newer |= ticket >= drawn;
+        }
+    } while (chosen == ring->vcpus && newer && !ring_is_closed(ring));
+    if (chosen < ring->vcpus) {
+        uint64_t tail = atomic_load_explicit(&ring->shared->vcpu[chosen].tail, memory_order_relaxed);
+
+        *count = MIN(ring_peek(ring, chosen, records), (RING_CHUNK_BYTES - tail % RING_CHUNK_BYTES) / RECORD_BYTES);
+    }
+    return chosen;
+}
+
 bool ring_consume(Ring *ring, RingSink sink, void *sink_data)
 {
     uint64_t bytes = 0, since_us = monotonic_ns() / 1000;
@@ -445,27 +552,22 @@ bool ring_consume(Ring *ring, RingSink sink, void *sink_data)
     for (;;) {
         /* The state first: what was published before the stop is then seen below. */
         bool stopped = ring_get_state(ring) == RING_STOPPED;
-        bool taken = false;
+        const struct gmbeoo_record *records = NULL;
+        size_t count = 0;
+        unsigned vcpu = choose_vcpu(ring, &records, &count);
 
-        for (unsigned i = 0; i < ring->vcpus; i++) {
-            const struct gmbeoo_record *records;
-            size_t count = MIN(ring_peek(ring, i, &records), RING_PIECE_RECORDS);
-
-            if (ring_is_closed(ring))
-                return false;
-            if (!count)
-                continue;
+        if (ring_is_closed(ring))
+            return vcpu == ring->vcpus && stopped;
+        if (vcpu < ring->vcpus) {
             if (!sink(sink_data, records, count)) {
                 ring_close(ring);
                 return false;
             }
-            ring_release(ring, i, count);
+            ring_release(ring, vcpu, count);
             bytes += count * RECORD_BYTES;
-            taken = true;
-        }
-        if (!taken && (stopped || ring_is_closed(ring)))
-            return stopped;
-        if (!taken) {
+        } else if (stopped) {
+            return true;
+        } else {
             uint64_t now_us = monotonic_ns() / 1000;
 
             ring_wait(ring, sleep_us(ring, bytes, now_us - since_us));

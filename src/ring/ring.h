@@ -56,11 +56,21 @@ void ring_set_state(Ring *ring, enum ring_state state);
 /* By the consumer: asks the producers' side to look for the start marker. It does so when a vCPU next wakes up. */
 void ring_arm(Ring *ring);
 bool ring_is_armed(const Ring *ring);
-/* Nanoseconds between start and stop; until now while tracing; 0 before. */
+/* Nanoseconds between start and stop, but for what was excluded; until now while tracing; 0 before. */
 uint64_t ring_traced_ns(const Ring *ring);
+/* By the producers' side: so much of the time since the start was not traced, as it lay outside the regions. */
+void ring_exclude_ns(Ring *ring, uint64_t ns);
+/* By the producers' side: how many accesses of a vCPU sampling has left out so far. */
+void ring_set_skipped(Ring *ring, unsigned vcpu, uint64_t accesses);
+/* By the producers' side: so many accesses of a vCPU could not be recorded. */
+void ring_add_dropped(Ring *ring, unsigned vcpu, uint64_t accesses);
+/* By the producers' side: one more region of interest has begun. */
+void ring_count_region(Ring *ring);
+uint64_t ring_regions(const Ring *ring);
 
 typedef struct RingCounts {
-    uint64_t events;  /* accesses that took place while tracing, after the CPL filter */
+    uint64_t events;  /* accesses that took place while tracing, after the CPL filter and inside the regions */
+    uint64_t skipped; /* of these, the ones that sampling left out */
     uint64_t written; /* of these, records published */
     uint64_t dropped; /* of these, records dropped because there was no room */
     uint64_t waiting; /* of those written, the ones that the consumer has not taken yet */
@@ -124,9 +134,18 @@ typedef bool (*RingSink)(void *data, const struct gmbeoo_record *records, size_t
 /* At most so many records are handed over at once, so that their room is given back early. */
 #define RING_PIECE_RECORDS (2 * RING_CHUNK_RECORDS)
 
-/* The consumer's loop: hands everything to `sink` until tracing has stopped and all was taken. Returns false if it
- * ended sooner, because the sink wanted no more or the ring was closed; it is closed then. */
+/*
+ * The consumer's loop: hands everything to `sink` until tracing has stopped and all was taken. Returns false if it
+ * ended sooner, because the sink wanted no more or the ring was closed; it is closed then.
+ *
+ * The records of one vCPU come in their order. Those of several come in the order in which their chunks were published:
+ * no record is displaced by more than one chunk.
+ */
 bool ring_consume(Ring *ring, RingSink sink, void *sink_data);
+
+/* Writes records in the compact format (record.h) to `words`, which has room for two per record. Returns the number of
+ * bytes. */
+size_t ring_make_compact(const struct gmbeoo_record *records, size_t count, uint64_t *words);
 
 /* The consumer will take no more: producers stop waiting for room, and drop (and count) from now on. */
 void ring_close(Ring *ring);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is done at each access: it is recorded, or skipped by sampling, or it lies outside the regions of interest.
+ *
+ * Each vCPU touches only what is its own: its producer, its sampler, its counter. Where sampling skips very many
+ * accesses, they don't call us, but are counted inline (PHASE_COUNTING); each block then compares the count with the
+ * place at which we must look again, which comes before the next traced block by so much that no block jumps over it.
+ */
+#include "plugin.h"
+
+/* What QEMU encodes in a meminfo handle fits into so many bits; larger ones are looked up the slow way. */
+#define MEMINFO_TABLE_BITS 18
+/* At least so many accesses must be skipped for counting them inline to be worth two flushes of QEMU's translations. */
+#define WORTH_COUNTING (UINT64_C(1) << 24)
+/* A block makes at most 2^17 accesses (a repeated string instruction). So many before the next traced block we are
+ * called at each access again. */
+#define COUNTING_MARGIN (UINT64_C(1) << 18)
+/* How often somebody who looks at the totals sees them grow meanwhile. */
+#define COUNTING_REPORT (UINT64_C(1) << 25)
+/* Each block compares its vCPU's counter with this. */
+#define COUNTING_LIMIT (UINT64_C(1) << 63)
+/* After so many accesses outside all regions, they needn't call us any more. */
+#define LONG_OUTSIDE (UINT64_C(1) << 24)
+/* Records shall not wait in an unfinished chunk while so many accesses are skipped. */
+#define LONG_SKIP (UINT64_C(1) << 18)
+
+/* The rest of what belongs to one vCPU. */
+typedef struct {
+    uint64_t skipped_before; /* by samplers before the last restart */
+    uint64_t counted_from;   /* the inline counter's value when it was looked at last */
+    uint64_t outside;        /* accesses outside all regions */
+} __attribute__((aligned(64))) CaptureVcpu;
+
+static RingProducer producers[RING_MAX_VCPUS];
+static Sampler samplers[RING_MAX_VCPUS];
+static CaptureVcpu vcpus[RING_MAX_VCPUS];
+static _Atomic bool outside;
+static unsigned producer_mask; /* 0: all vCPUs share the first producer, as they never run at the same time */
+static qemu_plugin_u64 counter;
+
+/* The low 6 bits of a record's info, by meminfo handle: asking QEMU for each access would double the cost of one. */
+static uint8_t meminfo_table[1u << MEMINFO_TABLE_BITS];
+
+static uint8_t ask_meminfo(qemu_plugin_meminfo_t info)
+{
+    return (uint8_t)((qemu_plugin_mem_size_shift(info) & 7) |
+                     (qemu_plugin_mem_is_sign_extended(info) ? GMBEOO_SIGN_EXTEND : 0) |
+                     (qemu_plugin_mem_is_big_endian(info) ? GMBEOO_BIG_ENDIAN : 0) |
+                     (qemu_plugin_mem_is_store(info) ? GMBEOO_STORE : 0));
+}
+
+static __attribute__((noinline, cold)) void record_odd_meminfo(RingProducer *producer, uint64_t known,
+                                                               qemu_plugin_meminfo_t info, uint64_t vaddr)
+{
+    ring_producer_put(producer, known | ask_meminfo(info), vaddr);
+}
+
+/*
+ * The hot path. `known` holds the bits of the record's info that don't depend on the access. What is rare is called
+ * last, so that the compiler needs no stack frame.
+ */
+static inline __attribute__((always_inline)) void record(RingProducer *producer, uint64_t known,
+                                                         qemu_plugin_meminfo_t info, uint64_t vaddr)
+{
+    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS))
+        record_odd_meminfo(producer, known, info, vaddr);
+    else
+        ring_producer_put(producer, known | meminfo_table[info], vaddr);
+}
+
+static void access_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    record(&producers[vcpu], (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
+}
+
+/* The same for a guest with one vCPU, whose producer is at a fixed address: a quarter fewer instructions. */
+static void access_cb_one_vcpu(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    (void)vcpu;
+    record(&producers[0], (uintptr_t)userdata, info, vaddr);
+}
+
+static void access_cb_strict_order(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    record(&producers[0], (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
+}
+
+static void record_selected(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    record(&producers[vcpu & producer_mask], (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
+}
+
+static __attribute__((noinline, cold)) void long_outside(void)
+{
+    plugin_reconsider();
+}
+
+static __attribute__((noinline, cold)) void end_of_stretch(unsigned vcpu)
+{
+    Sampler *sampler = &samplers[vcpu];
+
+    sampler_next_stretch(sampler, &plugin.options.sampler);
+    if (sampler->skip_left >= LONG_SKIP)
+        capture_publish(vcpu);
+    if (sampler->skip_left >= WORTH_COUNTING && !plugin.options.roi && capture_may_count())
+        plugin_reconsider();
+}
+
+static __attribute__((noinline, cold)) void record_last_of_stretch(unsigned vcpu, qemu_plugin_meminfo_t info,
+                                                                   uint64_t vaddr, void *userdata)
+{
+    record_selected(vcpu, info, vaddr, userdata);
+    end_of_stretch(vcpu);
+}
+
+/* With sampling or regions of interest: not every access is recorded. */
+static void access_cb_selective(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    Sampler *sampler = &samplers[vcpu];
+
+    if (atomic_load_explicit(&outside, memory_order_relaxed)) {
+        if (G_UNLIKELY(++vcpus[vcpu].outside % LONG_OUTSIDE == 0))
+            long_outside();
+    } else if (sampler->skip_left) {
+        if (G_UNLIKELY(--sampler->skip_left == 0))
+            end_of_stretch(vcpu);
+    } else if (G_UNLIKELY(--sampler->trace_left == 0)) {
+        record_last_of_stretch(vcpu, info, vaddr, userdata);
+    } else {
+        record_selected(vcpu, info, vaddr, userdata);
+    }
+}
+
+/* Takes what was counted inline into the sampler's account. By that vCPU, or while all stand still. */
+static void take_counted(unsigned vcpu)
+{
+    uint64_t now = qemu_plugin_u64_get(counter, vcpu), missed;
+
+    missed = sampler_pass(&samplers[vcpu], &plugin.options.sampler, now - vcpus[vcpu].counted_from);
+    vcpus[vcpu].counted_from = now;
+    if (missed) /* a block that is longer than we believe possible */
+        ring_add_dropped(plugin.ring, vcpu, missed);
+    ring_set_skipped(plugin.ring, vcpu, vcpus[vcpu].skipped_before + sampler_skipped(&samplers[vcpu]));
+}
+
+/* Sets the counter so that it reaches the limit where we must look again. */
+static void set_counter(unsigned vcpu)
+{
+    uint64_t left = samplers[vcpu].skip_left;
+    uint64_t until = left > COUNTING_MARGIN ? MIN(left - COUNTING_MARGIN, COUNTING_REPORT) : 0;
+
+    vcpus[vcpu].counted_from = COUNTING_LIMIT - until;
+    qemu_plugin_u64_set(counter, vcpu, COUNTING_LIMIT - until);
+}
+
+static void counter_limit_cb(unsigned int vcpu, void *userdata)
+{
+    (void)userdata;
+    take_counted(vcpu);
+    if (samplers[vcpu].skip_left > COUNTING_MARGIN)
+        set_counter(vcpu);
+    else
+        plugin_reconsider();
+}
+
+void capture_init(void)
+{
+    const PluginOptions *options = &plugin.options;
+
+    producer_mask = options->strict_order ? 0 : RING_MAX_VCPUS - 1;
+    for (unsigned i = 0; i < plugin.vcpus; i++)
+        ring_producer_init(&producers[i], plugin.ring, i, options->when_full);
+    for (uint32_t i = 0; i < 1u << MEMINFO_TABLE_BITS; i++)
+        meminfo_table[i] = ask_meminfo(i);
+    counter = (qemu_plugin_u64){ .score = qemu_plugin_scoreboard_new(64) }; /* a cache line each */
+}
+
+void capture_instrument(struct qemu_plugin_insn *insn, uint64_t info)
+{
+    qemu_plugin_vcpu_mem_cb_t callback = access_cb;
+
+    if (plugin.phase == PHASE_COUNTING) {
+        qemu_plugin_register_vcpu_mem_inline_per_vcpu(insn, QEMU_PLUGIN_MEM_RW, QEMU_PLUGIN_INLINE_ADD_U64, counter, 1);
+        return;
+    }
+    if (plugin.options.roi || !sampler_is_trivial(&plugin.options.sampler))
+        callback = access_cb_selective;
+    else if (plugin.vcpus == 1)
+        callback = access_cb_one_vcpu;
+    else if (plugin.options.strict_order)
+        callback = access_cb_strict_order;
+    qemu_plugin_register_vcpu_mem_cb(insn, callback, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+                                     (void *)(uintptr_t)info);
+}
+
+void capture_instrument_block(struct qemu_plugin_tb *tb)
+{
+    if (plugin.phase == PHASE_COUNTING)
+        qemu_plugin_register_vcpu_tb_exec_cond_cb(tb, counter_limit_cb, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_COND_GE,
+                                                  counter, COUNTING_LIMIT, NULL);
+}
+
+void capture_publish(unsigned vcpu)
+{
+    if (plugin.phase == PHASE_COUNTING && (int)vcpu < qemu_plugin_num_vcpus())
+        take_counted(vcpu);
+    else
+        ring_set_skipped(plugin.ring, vcpu, vcpus[vcpu].skipped_before + sampler_skipped(&samplers[vcpu]));
+    ring_producer_publish(&producers[vcpu & producer_mask]);
+}
+
+void capture_restart_sampling(void)
+{
+    for (unsigned i = 0; i < plugin.vcpus; i++) {
+        vcpus[i].skipped_before += sampler_skipped(&samplers[i]);
+        sampler_init(&samplers[i], &plugin.options.sampler, i);
+    }
+}
+
+bool capture_may_count(void)
+{
+    if (sampler_is_trivial(&plugin.options.sampler) || !qemu_plugin_num_vcpus())
+        return false;
+    for (unsigned i = 0; i < plugin.vcpus; i++)
+        if (samplers[i].skip_left <= 2 * COUNTING_MARGIN)
+            return false;
+    return true;
+}
+
+void capture_begin_counting(void)
+{
+    for (int i = 0; i < qemu_plugin_num_vcpus(); i++)
+        set_counter((unsigned)i);
+}
+
+void capture_end_counting(void)
+{
+    for (int i = 0; i < qemu_plugin_num_vcpus(); i++)
+        take_counted((unsigned)i);
+}
+
+void capture_set_inside(bool inside)
+{
+    atomic_store(&outside, !inside);
+}
