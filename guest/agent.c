@@ -9,7 +9,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -50,8 +52,15 @@ int main(int argc, char **argv)
         printf("memory_tracer agent, protocol %d\n", MT_PROTOCOL_VERSION);
         return 0;
     }
+    if (argc == 3 && !strcmp(argv[1], "--serve")) {
+        prctl(PR_SET_PDEATHSIG, 0); /* we notice by ourselves when the runner has gone, and take the workload along */
+        agent_serve(atoi(argv[2]), true);
+        return 0;
+    }
     if (argc > 1 && getpid() != 1) {
-        fprintf(stderr, "usage: %s [--version]\nThe memory_tracer agent: it runs in a guest and takes no arguments.\n",
+        fprintf(stderr,
+                "usage: %s [--version | --serve FD]\nThe memory_tracer agent: in a guest it waits on its virtio-serial "
+                "port, else on the socket FD.\n",
                 argv[0]);
         return 2;
     }
@@ -60,6 +69,6 @@ int main(int argc, char **argv)
     while ((port = open_port()) < 0)
         usleep(RETRY_MS * 1000);
     fprintf(stderr, "memory_tracer agent: waiting for the runner\n");
-    agent_serve(port);
+    agent_serve(port, false);
     return 1;
 }

@@ -3,6 +3,7 @@
 #ifndef MEMORY_TRACER_GUEST_AGENT_H
 #define MEMORY_TRACER_GUEST_AGENT_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,7 +32,25 @@ void init_become_first_process(void);
 /* files.c: files from the host. */
 void files_stat(const char *path);
 void files_begin(const struct mt_file *file, const char *path);
+void files_begin_tree(const char *user, const char *name);
 void files_append(const uint8_t *bytes, size_t length);
+
+/* user.c: whose the workload is. */
+struct user {
+    bool known; /* else it is the agent's own user, and nothing below is set */
+    uid_t uid;
+    gid_t gid;
+    char name[64], home[PATH_MAX], shell[PATH_MAX];
+};
+
+/* Looks a user up by name; an empty one gives the agent's own. Returns false if there is none by that name. */
+bool user_find(const char *name, struct user *user);
+/* Becomes that user for good. Returns false, with errno set, if that is not allowed. */
+bool user_become(const struct user *user);
+
+/* descendants.c */
+/* Kills all processes that this one has started, directly or not, even those that have left their parents. */
+void descendants_kill(void);
 
 /* workload.c: the program that is traced. */
 void workload_run(const struct mt_run *run, const char *strings, size_t length);
@@ -42,8 +61,9 @@ int workload_poll_fds(int fds[2], int *timeout_ms);
 /* Call when a child has ended, when one of those descriptors is readable, or when the time is up. */
 void workload_progress(void);
 
-/* serve.c: the agent's loop. Returns when the port can't be polled any more. */
-void agent_serve(int port);
+/* serve.c: the agent's loop. Returns when the port can't be polled any more, or, with `once`, when the runner has gone:
+ * the workload is killed then. */
+void agent_serve(int port, bool once);
 
 int64_t monotonic_ns(void);
 

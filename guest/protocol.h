@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define MT_PORT_NAME "memory_tracer.agent"
-#define MT_PROTOCOL_VERSION 1
+#define MT_PROTOCOL_VERSION 2
 #define MT_FRAME_MAGIC 0x3146544du /* "MTF1" */
 #define MT_MAX_PAYLOAD (256u * 1024)
 
@@ -29,10 +29,12 @@ enum mt_frame_type {
     MT_FRAME_HELLO = 1, /* struct mt_hello: answered by MT_FRAME_HELLO_REPLY, at any time */
     MT_FRAME_STAT,      /* path: answered by MT_FRAME_STAT_REPLY */
     MT_FRAME_FILE,      /* struct mt_file, path: creates its folders; the contents follow in MT_FRAME_DATA frames */
-    MT_FRAME_DATA,  /* the next bytes of the file; the last one is answered by MT_FRAME_OK, trouble by MT_FRAME_ERROR */
-    MT_FRAME_RUN,   /* struct mt_run, then argc + envc strings and the working folder */
-    MT_FRAME_ENTER, /* executes the start marker and lets the workload go */
-    MT_FRAME_STOP,  /* kills the workload and what it started; MT_FRAME_EXIT follows */
+    MT_FRAME_DATA, /* the next bytes of the file; the last one is answered by MT_FRAME_OK, trouble by MT_FRAME_ERROR */
+    MT_FRAME_TREE, /* user, name: what follows in MT_FRAME_DATA frames is a tar stream, to be unpacked by that user into
+                      a new folder of that name in their home; ends with an empty frame, answered like a file */
+    MT_FRAME_RUN,  /* struct mt_run, then argc + envc strings, the working folder, the user */
+    MT_FRAME_ENTER,  /* executes the start marker and lets the workload go */
+    MT_FRAME_STOP,   /* kills the workload and what it started; MT_FRAME_EXIT follows */
     MT_FRAME_SETTLE, /* before a snapshot: drops caches, clears free memory; answered by MT_FRAME_OK */
 
     /* Agent to runner. */
@@ -79,7 +81,8 @@ struct mt_stat_reply {
 struct mt_run {
     uint32_t flags;
     uint32_t timeout_ms; /* of guest time, from MT_FRAME_ENTER; 0: none */
-    uint32_t argc;       /* the program's path is looked up in PATH when it has no slash */
+    /* The user is a name, and HOME, USER, LOGNAME and SHELL are set accordingly; or empty: the agent's own user. */
+    uint32_t argc; /* the program's path is looked up in PATH when it has no slash */
     uint32_t envc;
 };
 

@@ -113,6 +113,11 @@ static void handle(const struct mt_frame *frame, const uint8_t *payload)
         if (text)
             files_begin(&head.file, text);
         break;
+    case MT_FRAME_TREE:
+        text = string_at(frame, payload, 0);
+        if (text && strlen(text) + 1 < frame->length)
+            files_begin_tree(text, text + strlen(text) + 1);
+        break;
     case MT_FRAME_DATA:
         files_append(payload, frame->length);
         break;
@@ -134,7 +139,7 @@ static void handle(const struct mt_frame *frame, const uint8_t *payload)
     }
 }
 
-void agent_serve(int port)
+void agent_serve(int port, bool once)
 {
     sigset_t signals;
     int children;
@@ -163,9 +168,12 @@ void agent_serve(int port)
             (void)!read(children, &info, sizeof info);
         }
         workload_progress();
-        if ((polled[0].revents & POLLIN) && !channel_receive(handle))
-            usleep(NOBODY_THERE_MS * 1000);
-        else if (polled[0].revents & POLLHUP) /* nobody at the other end now */
+        bool gone = polled[0].revents & POLLIN ? !channel_receive(handle) : polled[0].revents & POLLHUP;
+        if (gone && once) {
+            descendants_kill();
+            return;
+        }
+        if (gone) /* somebody else may come */
             usleep(NOBODY_THERE_MS * 1000);
     }
 }

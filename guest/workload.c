@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -107,8 +108,12 @@ static int find_program(const char *name, const char *path_variable, char found[
     return error;
 }
 
-static void child(const char *program, char **argv, char **envp, const char *folder, const int stdio[3], int go,
-                  int exec_error)
+/* The parent goes back to sleep while we wait so long: what it does is not to be mixed into the beginning of the trace.
+ */
+#define LET_PARENT_SLEEP_US 2000
+
+static void child(const char *program, char **argv, char **envp, const char *folder, const struct user *user,
+                  const int stdio[3], int go, int exec_error)
 {
     sigset_t none;
     int error;
@@ -119,11 +124,18 @@ static void child(const char *program, char **argv, char **envp, const char *fol
         dup2(stdio[fd], fd);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (folder[0] && chdir(folder) && chdir("/"))
+    personality(ADDR_NO_RANDOMIZE); /* addresses that can be compared between runs */
+    if (!user_become(user)) {
+        error = errno;
+        (void)!write(exec_error, &error, sizeof error);
+        _exit(127);
+    }
+    if (folder[0] && chdir(folder) && chdir(user->known ? user->home : "/") && chdir("/"))
         _exit(127);
     if (go >= 0) {
         while (read(go, &byte, 1) < 0 && errno == EINTR)
             ;
+        usleep(LET_PARENT_SLEEP_US);
         MEMORY_TRACER_START();
     }
     execve(program, argv, envp);
@@ -171,39 +183,84 @@ static bool make_stdio(int stdio[3])
     return true;
 }
 
+/* What a request to run holds: pointers into its strings. The arrays end with NULL. */
+struct request {
+    char **words; /* the memory of both arrays */
+    char **argv, **envp;
+    const char *folder, *user;
+};
+
+/* Room for what a user's account adds to the environment. */
+#define USER_VARIABLES 4
+
+static bool parse_request(const struct mt_run *run, const char *strings, size_t length, struct request *request)
+{
+    uint32_t total = run->argc + run->envc;
+    const char *end = strings + length, *at = strings;
+    const char *last[2];
+
+    request->words = calloc((size_t)total + USER_VARIABLES + 2, sizeof *request->words);
+    if (!request->words)
+        return false;
+    request->argv = request->words;
+    request->envp = request->words + run->argc + 1;
+    for (uint32_t i = 0; i < total + 2; i++) {
+        const char *nul = at < end ? memchr(at, 0, (size_t)(end - at)) : NULL;
+
+        if (!nul) {
+            free(request->words);
+            return false;
+        }
+        if (i < total)
+            request->words[i + (i >= run->argc)] = (char *)at;
+        else
+            last[i - total] = at;
+        at = nul + 1;
+    }
+    request->folder = last[0];
+    request->user = last[1];
+    return true;
+}
+
+/* Adds to the environment what a login would. */
+static void add_user_variables(char **envp, uint32_t count, const struct user *user)
+{
+    static char text[USER_VARIABLES][PATH_MAX + 16];
+    const char *const values[USER_VARIABLES][2] = {
+        { "HOME", user->home }, { "USER", user->name }, { "LOGNAME", user->name }, { "SHELL", user->shell }
+    };
+
+    for (int i = 0; user->known && i < USER_VARIABLES; i++) {
+        snprintf(text[i], sizeof text[i], "%s=%s", values[i][0], values[i][1]);
+        envp[count + (uint32_t)i] = text[i];
+    }
+}
+
 void workload_run(const struct mt_run *run, const char *strings, size_t length)
 {
-    uint32_t total = run->argc + run->envc + 1;
-    const char *end = strings + length, *at = strings, *folder, *path_variable = NULL;
     int stdio[3] = { -1, -1, -1 }, go[2] = { -1, -1 }, exec_error[2] = { -1, -1 }, error;
-    char **words;
+    const char *path_variable = NULL;
+    struct request request;
+    struct user user;
 
     if (workload.phase != PHASE_NONE) {
         channel_send_error("a workload is running already");
         return;
     }
-    words = calloc((size_t)total + 2, sizeof *words);
-    for (uint32_t i = 0; words && i < total; i++) { /* argv, NULL, envp, NULL, folder */
-        const char *nul = at < end ? memchr(at, 0, (size_t)(end - at)) : NULL;
-
-        if (!nul) {
-            channel_send_error("a malformed request to run a workload");
-            free(words);
-            return;
-        }
-        words[i + (i >= run->argc) + (i >= run->argc + run->envc)] = (char *)at;
-        at = nul + 1;
-    }
-    if (!words || !run->argc) {
-        channel_send_error("a request to run a workload without a program");
-        free(words);
+    if (!run->argc || !parse_request(run, strings, length, &request)) {
+        channel_send_error("a malformed request to run a workload");
         return;
     }
-    char **argv = words, **envp = words + run->argc + 1;
-    folder = words[total + 1];
+    if (!user_find(request.user, &user)) {
+        channel_send_error("the guest has no user %s", request.user);
+        free(request.words);
+        return;
+    }
+    char **argv = request.argv, **envp = request.envp;
     for (uint32_t i = 0; i < run->envc; i++)
         if (!strncmp(envp[i], "PATH=", 5))
             path_variable = envp[i] + 5;
+    add_user_variables(envp, run->envc, &user);
 
     memset(&workload, 0, sizeof workload);
     workload.out = workload.err = workload.go = workload.exec_error = -1;
@@ -213,7 +270,7 @@ void workload_run(const struct mt_run *run, const char *strings, size_t length)
     error = find_program(argv[0], path_variable, workload.program);
     if (error) {
         channel_send_error("can't execute %s in the guest: %s", argv[0], strerror(error));
-        free(words);
+        free(request.words);
         return;
     }
     if (!make_stdio(stdio) || pipe2(exec_error, O_CLOEXEC) || (!workload.speaks && pipe2(go, O_CLOEXEC)) ||
@@ -222,7 +279,7 @@ void workload_run(const struct mt_run *run, const char *strings, size_t length)
         close_fd(&workload.out);
         close_fd(&workload.err);
     } else if (workload.pid == 0) {
-        child(workload.program, argv, envp, folder, stdio, go[0], exec_error[1]);
+        child(workload.program, argv, envp, request.folder, &user, stdio, go[0], exec_error[1]);
     } else {
         workload.go = go[1];
         go[1] = -1;
@@ -240,7 +297,7 @@ void workload_run(const struct mt_run *run, const char *strings, size_t length)
         close_fd(&go[i]);
         close_fd(&exec_error[i]);
     }
-    free(words);
+    free(request.words);
 }
 
 void workload_enter(void)
@@ -260,10 +317,7 @@ void workload_stop(void)
 {
     if (workload.phase == PHASE_NONE)
         return;
-    kill(-workload.pid, SIGKILL);
-    kill(workload.pid, SIGKILL); /* before its setsid */
-    if (getpid() == 1)
-        kill(-1, SIGKILL); /* there is nobody else in the default guest */
+    descendants_kill();
 }
 
 /* A line, or the beginning of one, from a workload that speaks. Returns true if it was part of the protocol. */

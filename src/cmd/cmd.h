@@ -6,7 +6,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
-#include "../run/error.h"
+#include "../run/session.h"
 
 #define DEFAULT_QEMU "qemu-system-x86_64"
 
@@ -14,6 +14,14 @@
 int cmd_trace(int argc, char **argv, GError **error);
 int cmd_run(int argc, char **argv, GError **error);
 int cmd_image(int argc, char **argv, GError **error);
+int cmd_ctl(int argc, char **argv, GError **error);
+
+/* What the verbs are, for messages. */
+#define CMD_VERBS "run, image, ctl"
+
+/* Runs a workload and prints what both positional command lines print (doc/protocols.md: the labels are an interface).
+ */
+int trace_and_print(const SessionOptions *options, bool trace_info, GError **error);
 
 /*
  * Parses options as GOption does, but accepts dashes for the underscores in long names, stops at the first word that is

@@ -12,6 +12,7 @@ static const struct {
 } verbs[] = {
     { "run", cmd_run },
     { "image", cmd_image },
+    { "ctl", cmd_ctl },
 };
 
 static const GOptionEntry *find_entry(const GOptionEntry *entries, const char *word)

@@ -8,6 +8,7 @@
 #include "../run/paths.h"
 #include "../run/session.h"
 #include "cmd.h"
+#include "run_options.h"
 
 static void print_row(const char *label, uint64_t count, uint64_t total)
 {
@@ -22,16 +23,23 @@ static double records_per_s(const SessionResult *result)
     return result->traced_ns ? (double)result->counts.written * 1e9 / (double)result->traced_ns : 0;
 }
 
+static uint64_t lost(const SessionResult *result)
+{
+    return result->counts.events - result->counts.skipped - result->counts.written;
+}
+
 static void print_summary(const SessionOptions *options, const SessionResult *result)
 {
     const FootprintResult *footprint = &result->footprint;
 
     fprintf(stderr, "\nmemory_tracer: %.3f s traced%s\n", (double)result->traced_ns / 1e9,
-            options->user_only ? ", user code only" : "");
-    if (options->destination == DESTINATION_NONE || options->destination == DESTINATION_IDLE)
+            options->capture.user_only ? ", user code only" : "");
+    if (options->destination.kind == DESTINATION_NONE || options->destination.kind == DESTINATION_IDLE)
         return;
     print_row("accesses", result->counts.events, 0);
-    if (options->destination == DESTINATION_FOOTPRINT) {
+    if (result->counts.skipped)
+        print_row("traced (sampling)", result->counts.written, result->counts.events);
+    if (options->destination.kind == DESTINATION_FOOTPRINT) {
         print_row("loads", footprint->loads, footprint->accesses);
         print_row("stores", footprint->stores, footprint->accesses);
         print_row("by the kernel", footprint->kernel, footprint->accesses);
@@ -46,9 +54,8 @@ static void print_summary(const SessionOptions *options, const SessionResult *re
         print_row("distinct 4-KiB pages", footprint->pages, 0);
     }
     print_row("records per second", (uint64_t)records_per_s(result), 0);
-    print_row("lost records", result->counts.events - result->counts.written, 0);
-    if (result->counts.events != result->counts.written)
-        fprintf(stderr, "memory_tracer: ATTENTION: records were lost\n");
+    print_row("lost records", lost(result), 0);
+    run_options_warn(options, result);
 }
 
 static void add_number(JsonBuilder *builder, const char *name, uint64_t value)
@@ -67,14 +74,15 @@ static char *summary_as_json(const SessionOptions *options, const SessionResult 
     add_number(builder, "traced_ns", result->traced_ns);
     add_number(builder, "exit_status", (uint64_t)result->status);
     add_number(builder, "exit_signal", (uint64_t)result->signal);
-    if (options->destination != DESTINATION_NONE) {
+    if (options->destination.kind != DESTINATION_NONE) {
         add_number(builder, "accesses", result->counts.events);
         add_number(builder, "records_written", result->counts.written);
-        add_number(builder, "records_lost", result->counts.events - result->counts.written);
+        add_number(builder, "accesses_skipped", result->counts.skipped);
+        add_number(builder, "records_lost", lost(result));
         json_builder_set_member_name(builder, "records_per_second");
         json_builder_add_double_value(builder, records_per_s(result));
     }
-    if (options->destination == DESTINATION_FOOTPRINT) {
+    if (options->destination.kind == DESTINATION_FOOTPRINT) {
         add_number(builder, "loads", footprint->loads);
         add_number(builder, "stores", footprint->stores);
         add_number(builder, "kernel", footprint->kernel);
@@ -107,11 +115,11 @@ static char *find_command(const char *name, GError **error)
     return found;
 }
 
-static bool parse_destination(const char *name, Destination *destination, GError **error)
+static bool parse_destination(const char *name, DestinationKind *destination, GError **error)
 {
     static const struct {
         const char *name;
-        Destination destination;
+        DestinationKind destination;
     } known[] = {
         { "footprint", DESTINATION_FOOTPRINT },
         { "null", DESTINATION_NULL },
@@ -143,9 +151,8 @@ static bool write_summary(const char *path, const char *text, GError **error)
 int cmd_run(int argc, char **argv, GError **error)
 {
     g_autofree char *image = NULL, *qemu = NULL, *sink = NULL, *fifo = NULL, *summary_path = NULL, *program = NULL;
-    gboolean user_only = FALSE, json = FALSE, verbose = FALSE;
-    int wait_timeout_s = SESSION_DEFAULT_WAIT_TIMEOUT_S;
-    const GOptionEntry entries[] = {
+    gboolean user_only = FALSE, json = FALSE;
+    const GOptionEntry own[] = {
         { "user_only", 'u', 0, G_OPTION_ARG_NONE, &user_only, "Trace user code only, not the kernel", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the summary as JSON", NULL },
         { "summary", 0, 0, G_OPTION_ARG_FILENAME, &summary_path, "Write the summary, as JSON, to a file instead",
@@ -159,14 +166,13 @@ int cmd_run(int argc, char **argv, GError **error)
         { "image", 0, 0, G_OPTION_ARG_FILENAME, &image, "The guest (default: the one of 'memory_tracer image build')",
           "IMAGE" },
         { "qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "QEMU, or a folder that has one (default: from PATH)", "PATH" },
-        { "wait_timeout", 0, 0, G_OPTION_ARG_INT, &wait_timeout_s,
-          "Give up when a reader keeps us waiting so long (default: 600; 0: never)", "SECONDS" },
-        { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Tell on stderr what is being done", NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
-    SessionOptions options = { .snapshot = IMAGE_DEFAULT_SNAPSHOT, .workload_is_on_host = true, .pass_output = true };
+    g_auto(RunOptions) run = RUN_OPTIONS_INIT;
+    g_autofree GOptionEntry *entries = run_options_entries(&run, own);
+    g_autoptr(Session) session = NULL;
+    SessionOptions options = { .snapshot = IMAGE_DEFAULT_SNAPSHOT };
     SessionResult result;
-    int status;
 
     if (!cmd_parse_options(
             &argc, &argv, entries, "[--] COMMAND [ARG...]",
@@ -179,19 +185,15 @@ int cmd_run(int argc, char **argv, GError **error)
         mt_fail_usage(error, "run: a COMMAND is needed (see --help)");
         return -1;
     }
-    if (wait_timeout_s < 0) {
-        mt_fail_usage(error, "wait_timeout can't be negative");
-        return -1;
-    }
     if (fifo && sink) {
         mt_fail_usage(error, "--fifo and --sink can't both be used");
         return -1;
     }
-    if (!parse_destination(sink, &options.destination, error))
+    if (!parse_destination(sink, &options.destination.kind, error) || !run_options_apply(&run, &options, error))
         return -1;
     if (fifo) {
-        options.destination = DESTINATION_FIFO;
-        options.destination_path = fifo;
+        options.destination.kind = DESTINATION_FIFO;
+        options.destination.path = fifo;
     }
     if (!image) {
         image = paths_default_image();
@@ -204,25 +206,24 @@ int cmd_run(int argc, char **argv, GError **error)
     if (!program)
         return -1;
     argv[1] = program;
-    options.workload = (const char *const *)argv + 1;
+    options.workload.argv = (const char *const *)argv + 1;
+    options.workload.is_on_host = options.workload.pass_output = true;
     options.image = image;
     options.qemu = qemu ? qemu : DEFAULT_QEMU;
-    options.user_only = user_only;
-    options.wait_timeout_s = (unsigned)wait_timeout_s;
-    options.verbose = verbose;
-    if (!session_run(&options, &result, error))
+    options.capture.user_only = user_only;
+    options.capture.stay_idle = options.destination.kind == DESTINATION_IDLE;
+    session = session_new(&options);
+    if (!session_run(session, &result, error))
         return -1;
 
     g_autofree char *text = json || summary_path ? summary_as_json(&options, &result) : NULL;
-    status = result.signal ? 128 + result.signal : result.status;
     if (summary_path) {
         if (!write_summary(summary_path, text, error))
-            status = -1;
+            return -1;
     } else if (json) {
         fprintf(stderr, "%s\n", text);
     } else {
         print_summary(&options, &result);
     }
-    session_result_clear(&result);
-    return status;
+    return result.signal ? 128 + result.signal : result.status;
 }

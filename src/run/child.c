@@ -206,17 +206,22 @@ void child_signal(Child *child, int signal)
     g_subprocess_send_signal(child->process, signal);
 }
 
+void child_wait(Child *child, unsigned seconds)
+{
+    gint64 until_us = g_get_monotonic_time() + seconds * G_USEC_PER_SEC;
+
+    while (!child->ended && g_get_monotonic_time() < until_us) {
+        g_main_context_iteration(NULL, FALSE);
+        g_usleep(1000);
+    }
+}
+
 void child_interrupt(Child *child, unsigned grace_s)
 {
-    gint64 until_us = g_get_monotonic_time() + grace_s * G_USEC_PER_SEC;
-
     if (!child || child->ended || !child->pid)
         return;
     kill(-child->pid, SIGINT);
-    while (!child->ended && g_get_monotonic_time() < until_us) {
-        g_main_context_iteration(NULL, FALSE);
-        g_usleep(5000);
-    }
+    child_wait(child, grace_s);
 }
 
 char *child_run(const char *const *argv, GError **error)

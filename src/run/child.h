@@ -34,6 +34,8 @@ int child_pid(const Child *child); /* 0 if it has ended */
 bool child_has_ended(const Child *child);
 bool child_succeeded(const Child *child);
 void child_signal(Child *child, int signal);
+/* Waits at most so long for it to end by itself. */
+void child_wait(Child *child, unsigned seconds);
 /* As Ctrl-C would: interrupts it and its process group, and gives it some time to clean up. */
 void child_interrupt(Child *child, unsigned grace_s);
 

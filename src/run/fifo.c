@@ -18,17 +18,20 @@ struct Fifo {
     char *path;
     Ring *ring;
     int fd;
-    _Atomic uint64_t written;
+    bool compact;
+    uint64_t words[2 * RING_PIECE_RECORDS]; /* for the compact format */
+    _Atomic uint64_t written, records;
     _Atomic int failure;
 };
 
-Fifo *fifo_new(const char *path, Ring *ring)
+Fifo *fifo_new(const char *path, Ring *ring, bool compact)
 {
     Fifo *fifo = g_new0(Fifo, 1);
 
     fifo->path = g_strdup(path);
     fifo->ring = ring;
     fifo->fd = -1;
+    fifo->compact = compact;
     return fifo;
 }
 
@@ -62,6 +65,10 @@ bool fifo_write(void *data, const struct gmbeoo_record *records, size_t count)
     const uint8_t *bytes = (const uint8_t *)records;
     size_t left = count * sizeof *records;
 
+    if (fifo->compact) {
+        bytes = (const uint8_t *)fifo->words;
+        left = ring_make_compact(records, count, fifo->words);
+    }
     while (left) {
         ssize_t n = write(fifo->fd, bytes, left);
 
@@ -78,6 +85,7 @@ bool fifo_write(void *data, const struct gmbeoo_record *records, size_t count)
             return false;
         }
     }
+    atomic_fetch_add_explicit(&fifo->records, count, memory_order_relaxed);
     return true;
 }
 
@@ -92,6 +100,11 @@ size_t fifo_unread_bytes(const Fifo *fifo)
 uint64_t fifo_written_bytes(const Fifo *fifo)
 {
     return atomic_load_explicit(&fifo->written, memory_order_relaxed);
+}
+
+uint64_t fifo_written_records(const Fifo *fifo)
+{
+    return atomic_load_explicit(&fifo->records, memory_order_relaxed);
 }
 
 int fifo_failure(const Fifo *fifo)

@@ -7,8 +7,8 @@
 
 typedef struct Fifo Fifo;
 
-/* Writes to the FIFO at `path`, which must exist. It is not opened yet. */
-Fifo *fifo_new(const char *path, Ring *ring);
+/* Writes to the FIFO at `path`, which must exist, in the compact format or as GMBEOO records. It is not opened yet. */
+Fifo *fifo_new(const char *path, Ring *ring, bool compact);
 /* Closes it: the reader sees the end of the stream. */
 void fifo_free(Fifo *fifo);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fifo, fifo_free)
@@ -22,8 +22,9 @@ bool fifo_write(void *data, const struct gmbeoo_record *records, size_t count);
 
 /* Bytes that the reader has not taken yet. */
 size_t fifo_unread_bytes(const Fifo *fifo);
-/* Bytes written so far. From any thread. */
+/* Bytes and records written so far. From any thread. */
 uint64_t fifo_written_bytes(const Fifo *fifo);
+uint64_t fifo_written_records(const Fifo *fifo);
 /* The errno that made fifo_write() give up, or 0. EPIPE: the reader has closed it. */
 int fifo_failure(const Fifo *fifo);
 

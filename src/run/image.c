@@ -23,6 +23,7 @@ ImageMachine *image_machine_new(unsigned ram_mb, unsigned vcpus)
     machine->machine = g_strdup(DEFAULT_MACHINE);
     machine->cpu = g_strdup(DEFAULT_CPU);
     machine->devices = g_strdup(IMAGE_DEVICES);
+    machine->user = g_strdup(IMAGE_DEFAULT_USER);
     machine->ram_mb = ram_mb;
     machine->vcpus = vcpus;
     return machine;
@@ -37,6 +38,7 @@ void image_machine_free(ImageMachine *machine)
     g_free(machine->devices);
     g_free(machine->kernel);
     g_free(machine->qemu_version);
+    g_free(machine->user);
     g_free(machine->fingerprint);
     g_free(machine);
 }
@@ -51,21 +53,43 @@ static char *string_member(JsonObject *object, const char *name)
     return g_strdup(json_object_get_string_member_with_default(object, name, ""));
 }
 
-ImageMachine *image_machine_load(const char *image, GError **error)
+/* The object that IMAGE.json holds, or an empty one if there is no such file. */
+static JsonNode *load_metadata(const char *path, GError **error)
 {
-    g_autofree char *path = metadata_path(image);
     g_autoptr(JsonParser) parser = json_parser_new();
     g_autoptr(GError) problem = NULL;
+    JsonNode *root;
+
+    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        root = json_node_new(JSON_NODE_OBJECT);
+        json_node_take_object(root, json_object_new());
+        return root;
+    }
+    if (json_parser_load_from_file(parser, path, &problem) && JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
+        return json_parser_steal_root(parser);
+    mt_fail(error, "can't read %s: %s", path, problem ? problem->message : "it is not a JSON object");
+    return NULL;
+}
+
+static JsonObject *object_member(JsonObject *object, const char *name)
+{
+    JsonNode *node = object ? json_object_get_member(object, name) : NULL;
+
+    return node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+}
+
+ImageMachine *image_machine_load(const char *image, const char *snapshot, GError **error)
+{
+    g_autofree char *path = metadata_path(image);
+    g_autoptr(JsonNode) root = load_metadata(path, error);
     ImageMachine *machine;
     JsonObject *object;
 
-    if (!g_file_test(path, G_FILE_TEST_EXISTS))
-        return image_machine_new(IMAGE_DEFAULT_RAM_MB, 1);
-    if (!json_parser_load_from_file(parser, path, &problem) || !JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser))) {
-        mt_fail(error, "can't read %s: %s", path, problem ? problem->message : "it is not a JSON object");
+    if (!root)
         return NULL;
-    }
-    object = json_node_get_object(json_parser_get_root(parser));
+    object = object_member(object_member(json_node_get_object(root), "snapshots"), snapshot);
+    if (!object)
+        return image_machine_new(IMAGE_DEFAULT_RAM_MB, 1);
     machine = g_new0(ImageMachine, 1);
     machine->known = true;
     machine->machine = string_member(object, "machine");
@@ -76,50 +100,48 @@ ImageMachine *image_machine_load(const char *image, GError **error)
     machine->kernel = string_member(object, "kernel");
     machine->qemu_version = string_member(object, "qemu_version");
     machine->agent_protocol = (unsigned)json_object_get_int_member_with_default(object, "agent_protocol", 0);
+    machine->user = string_member(object, "user");
     machine->fingerprint = string_member(object, "fingerprint");
     if (!*machine->machine || !*machine->cpu || !machine->ram_mb || !machine->vcpus) {
-        mt_fail(error, "%s lacks machine, cpu, ram_mb or vcpus", path);
+        mt_fail(error, "%s lacks machine, cpu, ram_mb or vcpus of snapshot '%s'", path, snapshot);
         image_machine_free(machine);
         return NULL;
     }
     return machine;
 }
 
-bool image_machine_save(const ImageMachine *machine, const char *image, GError **error)
+bool image_machine_save(const ImageMachine *machine, const char *image, const char *snapshot, GError **error)
 {
     g_autofree char *path = metadata_path(image);
-    g_autoptr(JsonBuilder) builder = json_builder_new();
+    g_autoptr(JsonNode) root = load_metadata(path, error);
     g_autoptr(JsonGenerator) generator = json_generator_new();
-    const struct {
-        const char *name, *value;
-    } strings[] = {
-        { "machine", machine->machine },           { "cpu", machine->cpu },
-        { "devices", machine->devices },           { "kernel", machine->kernel },
-        { "qemu_version", machine->qemu_version }, { "fingerprint", machine->fingerprint },
-    };
-    const struct {
-        const char *name;
-        unsigned value;
-    } numbers[] = {
-        { "ram_mb", machine->ram_mb },
-        { "vcpus", machine->vcpus },
-        { "agent_protocol", machine->agent_protocol },
-    };
+    g_autofree char *text = NULL;
+    JsonObject *object = json_object_new(), *snapshots;
 
-    json_builder_begin_object(builder);
-    for (guint i = 0; i < G_N_ELEMENTS(strings); i++) {
-        json_builder_set_member_name(builder, strings[i].name);
-        json_builder_add_string_value(builder, strings[i].value ? strings[i].value : "");
+    if (!root) {
+        json_object_unref(object);
+        return false;
     }
-    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
-        json_builder_set_member_name(builder, numbers[i].name);
-        json_builder_add_int_value(builder, numbers[i].value);
+    json_object_set_string_member(object, "machine", machine->machine);
+    json_object_set_string_member(object, "cpu", machine->cpu);
+    json_object_set_string_member(object, "devices", machine->devices);
+    json_object_set_int_member(object, "ram_mb", machine->ram_mb);
+    json_object_set_int_member(object, "vcpus", machine->vcpus);
+    json_object_set_string_member(object, "kernel", machine->kernel ? machine->kernel : "");
+    json_object_set_string_member(object, "qemu_version", machine->qemu_version ? machine->qemu_version : "");
+    json_object_set_int_member(object, "agent_protocol", machine->agent_protocol);
+    json_object_set_string_member(object, "user", machine->user);
+    json_object_set_string_member(object, "fingerprint", machine->fingerprint ? machine->fingerprint : "");
+    snapshots = object_member(json_node_get_object(root), "snapshots");
+    if (!snapshots) {
+        snapshots = json_object_new();
+        json_object_set_object_member(json_node_get_object(root), "snapshots", snapshots);
     }
-    json_builder_end_object(builder);
-    g_autoptr(JsonNode) root = json_builder_get_root(builder);
+    json_object_set_object_member(snapshots, snapshot, object);
     json_generator_set_root(generator, root);
     json_generator_set_pretty(generator, TRUE);
-    return json_generator_to_file(generator, path, error);
+    text = json_generator_to_data(generator, NULL);
+    return g_file_set_contents(path, text, -1, error);
 }
 
 GStrv image_list_snapshots(const char *image, const char *qemu_img, GError **error)

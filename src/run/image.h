@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guest images. Beside IMAGE lies IMAGE.json, which says how the machine was built that its snapshot was taken of: a
- * snapshot can only be loaded into the same machine.
+ * Guest images. Beside IMAGE lies IMAGE.json, which says of each snapshot how the machine was built that it was taken
+ * of: a snapshot can only be loaded into the same machine.
  */
 #ifndef MEMORY_TRACER_RUN_IMAGE_H
 #define MEMORY_TRACER_RUN_IMAGE_H
@@ -11,6 +11,7 @@
 
 #define IMAGE_DEFAULT_SNAPSHOT "ready_for_memory_tracer"
 #define IMAGE_DEFAULT_RAM_MB 2560
+#define IMAGE_DEFAULT_USER "root"
 /* The devices that qemu_start() gives every guest. To be changed whenever they are. */
 #define IMAGE_DEVICES "virtio-blk-pci virtio-serial-pci/virtserialport isa-serial"
 
@@ -23,13 +24,15 @@ typedef struct ImageMachine {
     char *kernel;       /* release */
     char *qemu_version; /* that took the snapshot */
     unsigned agent_protocol;
+    char *user;        /* that the workload runs as; empty: the agent's own, root */
     char *fingerprint; /* of the agent and the recipe it was built with; tells whether it is up to date */
     bool known;        /* false: there is no metadata, these are the defaults */
 } ImageMachine;
 
-/* Reads IMAGE.json. Without one, gives the defaults (known is false). */
-ImageMachine *image_machine_load(const char *image, GError **error);
-bool image_machine_save(const ImageMachine *machine, const char *image, GError **error);
+/* Reads what IMAGE.json says of a snapshot. If it says nothing, gives the defaults (known is false). */
+ImageMachine *image_machine_load(const char *image, const char *snapshot, GError **error);
+/* Adds it to IMAGE.json, or replaces it there. */
+bool image_machine_save(const ImageMachine *machine, const char *image, const char *snapshot, GError **error);
 void image_machine_free(ImageMachine *machine);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImageMachine, image_machine_free)
 

@@ -69,7 +69,7 @@ static char *fingerprint(const Build *build, const char *suite, GError **error)
 
 static bool is_up_to_date(const Build *build)
 {
-    g_autoptr(ImageMachine) there = image_machine_load(build->options->output, NULL);
+    g_autoptr(ImageMachine) there = image_machine_load(build->options->output, IMAGE_DEFAULT_SNAPSHOT, NULL);
 
     return there && there->known && g_file_test(build->options->output, G_FILE_TEST_IS_REGULAR) &&
            !g_strcmp0(there->fingerprint, build->machine->fingerprint) && there->ram_mb == build->machine->ram_mb &&
@@ -285,7 +285,8 @@ static bool make(Build *build, const char *suite, GError **error)
     if (!text)
         return false;
     g_unlink(root);
-    if (!boot_and_save(build, error) || !image_machine_save(build->machine, build->image, error))
+    if (!boot_and_save(build, error) ||
+        !image_machine_save(build->machine, build->image, IMAGE_DEFAULT_SNAPSHOT, error))
         return false;
 
     new_metadata = g_strconcat(build->image, ".json", NULL);

@@ -91,7 +91,7 @@ bool run_loop_wait(RunLoop *loop, const WaitFor *wait, GError **error)
 {
     gint64 began_us = g_get_monotonic_time();
     guint tick = g_timeout_add(wait->poll_ms ? wait->poll_ms : DEFAULT_POLL_MS, on_tick, NULL);
-    bool said = wait->expected, done;
+    bool said = wait->expected || wait->silent, done;
 
     while (!(done = !loop->failure && wait->done(wait->data)) && !loop->failure) {
         gint64 now_us = g_get_monotonic_time(), waited_us = now_us - began_us;
@@ -101,7 +101,8 @@ bool run_loop_wait(RunLoop *loop, const WaitFor *wait, GError **error)
                                             wait->timeout_s));
             break;
         }
-        if (loop->terminal && waited_us >= PROGRESS_AFTER_US && now_us - loop->progress_us >= PROGRESS_EVERY_US) {
+        if (loop->terminal && !wait->silent && waited_us >= PROGRESS_AFTER_US &&
+            now_us - loop->progress_us >= PROGRESS_EVERY_US) {
             loop->progress_us = now_us;
             show_progress(loop, wait->what, waited_us);
         } else if (!loop->terminal && !said && waited_us >= SAY_AFTER_US) {

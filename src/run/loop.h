@@ -28,6 +28,7 @@ typedef struct WaitFor {
     const char *what;   /* completes "waiting for ..." */
     unsigned timeout_s; /* 0: none */
     unsigned poll_ms;   /* how often `done` is asked when nothing happens; 0: 50 */
+    bool silent;        /* nothing is said about it */
     bool expected;      /* it may well take long: no message about it, unless on a terminal */
 } WaitFor;
 

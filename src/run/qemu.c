@@ -20,16 +20,17 @@
 #define LOAD_TIMEOUT_S 300
 #define COMMAND_TIMEOUT_S 600
 #define KEPT_LINES 8
+#define ICOUNT "shift=3,sleep=off"
 
 /* Descriptor numbers in QEMU. */
-enum { FD_AGENT = 3, FD_QMP, FD_RING };
+enum { FD_AGENT = 3, FD_QMP, FD_RING, FD_MONITOR };
 
 struct Qemu {
     RunLoop *loop;
     Child *child;
     char *binary, *image, *snapshot, *machine, *made_with;
     unsigned ram_mb;
-    int agent_fd, qmp_fd;
+    int agent_fd, qmp_fd, monitor_fd;
     GDataInputStream *qmp;
     GCancellable *cancellable;
     char *version;
@@ -235,6 +236,25 @@ static void add_disk(GPtrArray *argv, const QemuOptions *options)
         "-device", "virtio-blk-pci,drive=disk,werror=stop,rerror=stop", NULL);
 }
 
+static const char *on_off(bool value)
+{
+    return value ? "on" : "off";
+}
+
+static char *plugin_argument(const char *path, const CaptureOptions *capture)
+{
+    g_autofree char *quoted = quote_commas(path);
+    g_autofree char *seed =
+        capture->seeded ? g_strdup_printf(",sample_seed=%" G_GUINT64_FORMAT, capture->sample_seed) : g_strdup("");
+
+    return g_strdup_printf("%s,ring_fd=%d,start=%s,user_only=%s,roi=%s,strict_order=%s,when_full=%s,log_block_len=%u,"
+                           "log_tracing_ratio=%u%s",
+                           quoted, FD_RING, capture->stay_idle ? "never" : "marker", on_off(capture->user_only),
+                           on_off(capture->roi), on_off(capture->strict_order),
+                           capture->drop_when_full ? "drop" : "block", capture->log_block_len,
+                           capture->log_tracing_ratio, seed);
+}
+
 static GPtrArray *command_line(const QemuOptions *options)
 {
     GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
@@ -242,20 +262,31 @@ static GPtrArray *command_line(const QemuOptions *options)
     g_autofree char *ram = g_strdup_printf("%u", machine->ram_mb), *vcpus = g_strdup_printf("%u", machine->vcpus);
     g_autofree char *agent = g_strdup_printf("socket,id=agent,fd=%d", FD_AGENT);
     g_autofree char *qmp = g_strdup_printf("socket,id=qmp,fd=%d", FD_QMP);
+    bool one_thread = options->capture && options->capture->strict_order;
 
-    add(argv, options->binary, "-nodefaults", "-no-user-config", "-nographic", "-nic", "none", "-vga", "none", NULL);
-    add(argv, "-machine", machine->machine, "-cpu", machine->cpu, "-accel", "tcg", "-m", ram, "-smp", vcpus, NULL);
+    add(argv, options->binary, "-nodefaults", "-no-user-config", "-nic", "none", "-vga", "none", NULL);
+    if (!options->display)
+        add(argv, "-display", "none", NULL);
+    add(argv, "-machine", machine->machine, "-cpu", machine->cpu, "-m", ram, "-smp", vcpus, NULL);
+    add(argv, "-accel", one_thread ? "tcg,thread=single" : "tcg", NULL);
+    if (options->icount)
+        add(argv, "-icount", ICOUNT, NULL);
     add_disk(argv, options);
     add(argv, "-chardev", agent, "-device", "virtio-serial-pci", "-device",
         "virtserialport,chardev=agent,name=" MT_PORT_NAME, NULL);
     add(argv, "-chardev", qmp, "-mon", "chardev=qmp,mode=control", NULL);
+    if (options->monitor) {
+        g_autofree char *monitor = g_strdup_printf("socket,id=monitor,fd=%d", FD_MONITOR);
+
+        add(argv, "-chardev", monitor, "-mon", "chardev=monitor,mode=readline", NULL);
+    }
     if (options->console) {
         g_autofree char *path = quote_commas(options->console);
         g_autofree char *console = g_strdup_printf("file,id=console,path=%s", path);
 
         add(argv, "-chardev", console, NULL);
     } else {
-        add(argv, "-chardev", "null,id=console", NULL);
+        add(argv, "-chardev", options->display ? "vc,id=console" : "null,id=console", NULL);
     }
     add(argv, "-serial", "chardev:console", NULL);
     if (options->snapshot)
@@ -264,10 +295,7 @@ static GPtrArray *command_line(const QemuOptions *options)
         add(argv, "-kernel", options->kernel, "-initrd", options->initramfs, "-append", options->kernel_arguments,
             NULL);
     if (options->ring) {
-        g_autofree char *path = quote_commas(options->plugin);
-        g_autofree char *plugin = g_strdup_printf(
-            "%s,ring_fd=%d,start=%s,user_only=%s,when_full=%s", path, FD_RING, options->stay_idle ? "never" : "marker",
-            options->user_only ? "on" : "off", options->drop_when_full ? "drop" : "block");
+        g_autofree char *plugin = plugin_argument(options->plugin, options->capture);
 
         add(argv, "-plugin", plugin, NULL);
     }
@@ -291,7 +319,8 @@ Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
     g_autoptr(GPtrArray) argv = command_line(options);
     g_autofree char *command = g_strjoinv(" ", (char **)argv->pdata);
     g_autoptr(Qemu) qemu = g_new0(Qemu, 1);
-    ChildFd fds[] = { { -1, FD_AGENT }, { -1, FD_QMP }, { -1, FD_RING }, { -1, -1 } };
+    ChildFd fds[] = { { -1, FD_AGENT }, { -1, FD_QMP }, { -1, -1 }, { -1, -1 }, { -1, -1 } };
+    int next = 2;
     const ChildHandlers handlers = { .stderr_line = on_line, .ended = on_end, .data = qemu };
 
     qemu->loop = loop;
@@ -301,13 +330,18 @@ Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
     qemu->machine = g_strdup(options->machine->machine);
     qemu->made_with = g_strdup(options->machine->qemu_version ? options->machine->qemu_version : "");
     qemu->ram_mb = options->machine->ram_mb;
-    qemu->agent_fd = qemu->qmp_fd = -1;
+    qemu->agent_fd = qemu->qmp_fd = qemu->monitor_fd = -1;
     qemu->cancellable = g_cancellable_new();
     g_queue_init(&qemu->lines);
     if (!make_pair(&qemu->agent_fd, &fds[0].fd, error) || !make_pair(&qemu->qmp_fd, &fds[1].fd, error))
         return NULL;
     if (options->ring)
-        fds[2].fd = fcntl(ring_fd(options->ring), F_DUPFD_CLOEXEC, 0);
+        fds[next++] = (ChildFd){ fcntl(ring_fd(options->ring), F_DUPFD_CLOEXEC, 0), FD_RING };
+    if (options->monitor) {
+        fds[next].target = FD_MONITOR;
+        if (!make_pair(&qemu->monitor_fd, &fds[next].fd, error))
+            return NULL;
+    }
     run_loop_verbose(loop, "starting %s", command);
     qemu->child = child_start((const char *const *)argv->pdata, fds, &handlers, error);
     if (!qemu->child)
@@ -332,6 +366,8 @@ void qemu_free(Qemu *qemu)
         close(qemu->agent_fd);
     if (qemu->qmp_fd >= 0)
         close(qemu->qmp_fd);
+    if (qemu->monitor_fd >= 0)
+        close(qemu->monitor_fd);
     g_queue_clear_full(&qemu->lines, g_free);
     g_clear_pointer(&qemu->reply, json_node_unref);
     g_free(qemu->binary);
@@ -348,6 +384,14 @@ int qemu_take_agent_fd(Qemu *qemu)
     int fd = qemu->agent_fd;
 
     qemu->agent_fd = -1;
+    return fd;
+}
+
+int qemu_take_monitor_fd(Qemu *qemu)
+{
+    int fd = qemu->monitor_fd;
+
+    qemu->monitor_fd = -1;
     return fd;
 }
 
@@ -395,16 +439,26 @@ const char *qemu_version(const Qemu *qemu)
     return qemu->version;
 }
 
+void qemu_let_end(Qemu *qemu)
+{
+    qemu->quitting = true;
+}
+
+bool qemu_has_ended(const Qemu *qemu)
+{
+    return child_has_ended(qemu->child);
+}
+
 static bool has_ended(void *data)
 {
-    return child_has_ended(((Qemu *)data)->child);
+    return qemu_has_ended(data);
 }
 
 bool qemu_quit(Qemu *qemu, GError **error)
 {
     const WaitFor wait = { .done = has_ended, .data = qemu, .what = "QEMU to quit", .timeout_s = 60 };
 
-    qemu->quitting = true;
+    qemu_let_end(qemu);
     send_command(qemu, "quit", NULL);
     return run_loop_wait(qemu->loop, &wait, error);
 }

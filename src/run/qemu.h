@@ -9,6 +9,18 @@
 #include "image.h"
 #include "loop.h"
 
+/* What of the guest's accesses is captured: the plugin's arguments. */
+typedef struct CaptureOptions {
+    bool user_only;
+    bool roi;          /* only inside the regions that the workload marks */
+    bool strict_order; /* all vCPUs in one thread, so that the order across them is exact */
+    bool drop_when_full;
+    bool stay_idle;                            /* the plugin heeds no marker */
+    unsigned log_block_len, log_tracing_ratio; /* sampling */
+    bool seeded;
+    uint64_t sample_seed;
+} CaptureOptions;
+
 typedef struct QemuOptions {
     const char *binary;
     const ImageMachine *machine;
@@ -20,9 +32,10 @@ typedef struct QemuOptions {
     const char *console; /* file for the serial console, or NULL */
     Ring *ring;          /* NULL: without the plugin */
     const char *plugin;  /* path of libgmbe.so */
-    bool user_only;
-    bool drop_when_full;
-    bool stay_idle; /* the plugin heeds no marker */
+    const CaptureOptions *capture;
+    bool monitor; /* there will be somebody to use its monitor (qemu_take_monitor_fd) */
+    bool display; /* its usual display instead of none; the serial console is there, too */
+    bool icount;  /* guest time goes by instructions executed */
 } QemuOptions;
 
 typedef struct Qemu Qemu;
@@ -36,6 +49,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qemu, qemu_free)
 /* The socket that is the other end of the agent's port. The caller takes it, once. */
 int qemu_take_agent_fd(Qemu *qemu);
 
+/* The socket that is the other end of the monitor for people. The caller takes it, once; -1 without `monitor`. */
+int qemu_take_monitor_fd(Qemu *qemu);
+
 /* Waits until the monitor answers: the snapshot is loaded then and the guest runs. */
 bool qemu_wait_running(Qemu *qemu, GError **error);
 /* Runs a monitor command, `arguments` (JSON, or NULL). Returns its result, or NULL with an error. */
@@ -44,5 +60,8 @@ JsonNode *qemu_execute(Qemu *qemu, const char *command, const char *arguments, G
 const char *qemu_version(const Qemu *qemu);
 /* Asks it to quit and waits for its end. */
 bool qemu_quit(Qemu *qemu, GError **error);
+/* From now on QEMU may end without that being a failure: somebody else tells it to. */
+void qemu_let_end(Qemu *qemu);
+bool qemu_has_ended(const Qemu *qemu);
 
 #endif

@@ -166,13 +166,8 @@ const char *tool_output(const Tool *tool)
 
 void tool_dismiss(Tool *tool)
 {
-    gint64 until = g_get_monotonic_time() + DISMISS_S * G_USEC_PER_SEC;
-
     tool->dismissed = true;
-    while (!child_has_ended(tool->child) && g_get_monotonic_time() < until) {
-        g_main_context_iteration(NULL, FALSE);
-        g_usleep(1000);
-    }
+    child_wait(tool->child, DISMISS_S);
     if (!child_has_ended(tool->child))
         child_signal(tool->child, SIGTERM);
 }

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The options that every verb has which runs a workload: see run_options.h. */
+#include "run_options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+
+GOptionEntry *run_options_entries(RunOptions *options, const GOptionEntry *own)
+{
+    const GOptionEntry common[] = {
+        { "log_of_GMBE_block_len", 0, 0, G_OPTION_ARG_INT, &options->log_block_len,
+          "Sampling: trace blocks of 2^N consecutive accesses (default: 0)", "N" },
+        { "log_of_GMBE_tracing_ratio", 0, 0, G_OPTION_ARG_INT, &options->log_tracing_ratio,
+          "Sampling: trace one block of 2^N (default: 0, all)", "N" },
+        { "sample_seed", 0, 0, G_OPTION_ARG_STRING, &options->sample_seed,
+          "Sampling: trace a pseudo-random block of each 2^N, not the first one", "SEED" },
+        { "roi", 0, 0, G_OPTION_ARG_NONE, &options->roi,
+          "Trace only the regions of interest that the workload marks (memory_tracer/roi.h)", NULL },
+        { "strict_order", 0, 0, G_OPTION_ARG_NONE, &options->strict_order,
+          "Several vCPUs: run them in one thread, so that the order of all accesses is exact", NULL },
+        { "icount", 0, 0, G_OPTION_ARG_NONE, &options->icount,
+          "Let the guest's time go by the instructions it executes: tracing doesn't distort it", NULL },
+        { "when_full", 0, 0, G_OPTION_ARG_STRING, &options->when_full,
+          "When the reader is too slow: block the guest (lossless, the default), or drop records and count them",
+          "block|drop" },
+        { "record_format", 0, 0, G_OPTION_ARG_STRING, &options->record_format,
+          "What is written into a FIFO: 16-byte records (gmbeoo, the default), or 8-byte ones (compact)",
+          "gmbeoo|compact" },
+        { "workload_dir_path", 0, 0, G_OPTION_ARG_FILENAME, &options->folder,
+          "Copy this folder into the home of the workload's user in the guest, as qemu_mem_tracer_workload", "DIR" },
+        { "timeout", 0, 0, G_OPTION_ARG_INT, &options->timeout_s,
+          "Stop the workload after so much of the guest's time; what was traced until then is fine", "SECONDS" },
+        { "wait_timeout", 0, 0, G_OPTION_ARG_INT, &options->wait_timeout_s,
+          "Give up when the workload, a reader or the tool keeps us waiting so long (default: 600; 0: never)",
+          "SECONDS" },
+        { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, "Tell on stderr what is being done", NULL },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+    size_t count = 0;
+    GOptionEntry *entries;
+
+    while (own[count].long_name)
+        count++;
+    entries = g_new(GOptionEntry, count + G_N_ELEMENTS(common));
+    memcpy(entries, own, count * sizeof *own);
+    memcpy(entries + count, common, sizeof common);
+    return entries;
+}
+
+static bool check_log(const char *name, int value, GError **error)
+{
+    return (value >= 0 && value <= 64) ||
+           mt_fail_usage(error, "%s must be in range [0, 64], but %d isn't.", name, value);
+}
+
+static bool check_not_negative(const char *name, int value, GError **error)
+{
+    return value >= 0 || mt_fail_usage(error, "%s can't be negative, but %d is.", name, value);
+}
+
+/* Which of two words `value` is; the first one is the default. */
+static bool parse_choice(const char *name, const char *value, const char *first, const char *second, bool *is_second,
+                         GError **error)
+{
+    *is_second = !g_strcmp0(value, second);
+    return !value || *is_second || !strcmp(value, first) ||
+           mt_fail_usage(error, "%s must be %s or %s, but %s isn't.", name, first, second, value);
+}
+
+bool run_options_apply(const RunOptions *options, SessionOptions *session, GError **error)
+{
+    CaptureOptions *capture = &session->capture;
+    int sum = options->log_block_len + options->log_tracing_ratio;
+
+    if (!check_log("log_of_GMBE_block_len", options->log_block_len, error) ||
+        !check_log("log_of_GMBE_tracing_ratio", options->log_tracing_ratio, error) ||
+        !check_not_negative("wait_timeout", options->wait_timeout_s, error))
+        return false;
+    if (sum > 64)
+        return mt_fail_usage(
+            error,
+            "log_of_GMBE_block_len + log_of_GMBE_tracing_ratio must be in range [0, 64], but %d + %d = "
+            "%d isn't.",
+            options->log_block_len, options->log_tracing_ratio, sum);
+    if (options->timeout_s < 0 || options->timeout_s > G_MAXINT / 1000)
+        return mt_fail_usage(error, "timeout must be in range [0, %d], but %d isn't.", G_MAXINT / 1000,
+                             options->timeout_s);
+    if (options->timeout_s && session->workload.speaks)
+        return mt_fail_usage(error, "--timeout and --dont_add_communications_with_host_to_workload can't both be used");
+    if (options->sample_seed &&
+        !g_ascii_string_to_unsigned(options->sample_seed, 10, 0, G_MAXUINT64, &capture->sample_seed, NULL))
+        return mt_fail_usage(error, "sample_seed must be in range [0, 2^64 - 1], but %s isn't.", options->sample_seed);
+    if (!parse_choice("when_full", options->when_full, "block", "drop", &capture->drop_when_full, error) ||
+        !parse_choice("record_format", options->record_format, "gmbeoo", "compact", &session->destination.compact,
+                      error))
+        return false;
+    if (options->folder && session->native)
+        return mt_fail_usage(error, "--workload_dir_path is for a guest: without one, the files are where they are");
+
+    capture->log_block_len = (unsigned)options->log_block_len;
+    capture->log_tracing_ratio = (unsigned)options->log_tracing_ratio;
+    capture->seeded = options->sample_seed;
+    capture->roi = options->roi;
+    capture->strict_order = options->strict_order;
+    session->icount = options->icount;
+    session->workload.folder = options->folder;
+    session->workload.timeout_s = (unsigned)options->timeout_s;
+    session->workload.wait_timeout_s = (unsigned)options->wait_timeout_s;
+    session->destination.wait_timeout_s = (unsigned)options->wait_timeout_s;
+    session->verbose = options->verbose;
+    return true;
+}
+
+void run_options_clear(RunOptions *options)
+{
+    g_free(options->sample_seed);
+    g_free(options->when_full);
+    g_free(options->record_format);
+    g_free(options->folder);
+}
+
+void run_options_warn(const SessionOptions *session, const SessionResult *result)
+{
+    bool traced = session->destination.kind != DESTINATION_NONE && session->destination.kind != DESTINATION_IDLE;
+
+    if (result->counts.dropped)
+        fprintf(stderr,
+                "memory_tracer: ATTENTION: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " records were dropped\n",
+                result->counts.dropped, result->counts.events - result->counts.skipped);
+    if (result->timed_out)
+        fprintf(stderr, "memory_tracer: the workload was stopped after %u s\n", session->workload.timeout_s);
+    if (traced && session->capture.roi && !result->regions)
+        fprintf(stderr, "memory_tracer: the workload has marked no region of interest, so nothing was traced\n");
+}

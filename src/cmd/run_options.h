@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The options that every verb has which runs a workload: what is captured, and how the guest runs. */
+#ifndef MEMORY_TRACER_CMD_RUN_OPTIONS_H
+#define MEMORY_TRACER_CMD_RUN_OPTIONS_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "../run/session.h"
+
+/* As GOption leaves them. */
+typedef struct RunOptions {
+    int log_block_len, log_tracing_ratio, timeout_s, wait_timeout_s;
+    char *sample_seed, *when_full, *record_format, *folder;
+    gboolean roi, strict_order, icount, verbose;
+} RunOptions;
+
+#define RUN_OPTIONS_INIT                                                                                               \
+    {                                                                                                                  \
+        .wait_timeout_s = SESSION_DEFAULT_WAIT_TIMEOUT_S                                                               \
+    }
+
+/* The table for cmd_parse_options(): `own` (ended by a NULL name), then those of `options`. To be freed. */
+GOptionEntry *run_options_entries(RunOptions *options, const GOptionEntry *own);
+/* Checks them and sets what they are about. The strings stay `options`' own. */
+bool run_options_apply(const RunOptions *options, SessionOptions *session, GError **error);
+void run_options_clear(RunOptions *options);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunOptions, run_options_clear)
+
+/* The warnings that a result calls for, on stderr: records lost, nothing traced, timed out. */
+void run_options_warn(const SessionOptions *session, const SessionResult *result);
+
+#endif

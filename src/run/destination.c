@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where the records of a run go: see destination.h. */
+#include "destination.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "consumer.h"
+#include "fifo.h"
+#include "tool.h"
+
+#define TOOL_READY_TIMEOUT_S 60
+#define TOOL_DEATH_GRACE_US G_USEC_PER_SEC
+
+struct Destination {
+    const DestinationOptions *options;
+    RunLoop *loop;
+    Ring *ring;
+    char *fifo_path; /* of ours */
+    Fifo *fifo;
+    Tool *tool;
+    Footprint *footprint;
+    Consumer *consumer;
+    uint64_t stall_mark; /* bytes that the FIFO's reader had taken when it last took any */
+    gint64 stall_us;
+    gint64 sink_failed_us; /* when the sink was found to have given up, or 0 */
+};
+
+static bool take_and_forget(void *data, const struct gmbeoo_record *records, size_t count)
+{
+    (void)data;
+    (void)records;
+    (void)count;
+    return true;
+}
+
+static bool take_footprint(void *data, const struct gmbeoo_record *records, size_t count)
+{
+    footprint_add(data, records, count);
+    return true;
+}
+
+static bool fifo_is_open(void *data)
+{
+    Destination *destination = data;
+    GError *problem = NULL;
+    bool open = fifo_try_open(destination->fifo, &problem) > 0;
+
+    if (problem)
+        run_loop_fail(destination->loop, problem);
+    return open;
+}
+
+static bool open_fifo(Destination *destination, const char *path, GError **error)
+{
+    g_autofree char *what =
+        destination->tool ? g_strdup("the analysis tool to open the FIFO") : g_strdup_printf("a reader of %s", path);
+    const WaitFor wait = { .done = fifo_is_open,
+                           .data = destination,
+                           .what = what,
+                           .timeout_s = destination->options->wait_timeout_s,
+                           .poll_ms = 2 };
+
+    destination->fifo = fifo_new(path, destination->ring, destination->options->compact);
+    return run_loop_wait(destination->loop, &wait, error);
+}
+
+static bool start_tool(Destination *destination, const char *info, const char *folder, GError **error)
+{
+    const DestinationOptions *options = destination->options;
+    WaitFor wait = { .done = tool_is_ready,
+                     .what = "the analysis tool to print \"Ready to analyze\"",
+                     .timeout_s = options->wait_timeout_s ? MIN(options->wait_timeout_s, TOOL_READY_TIMEOUT_S) : 0,
+                     .poll_ms = 10 };
+
+    destination->fifo_path = g_build_filename(folder, "trace_fifo", NULL);
+    if (mkfifo(destination->fifo_path, 0600))
+        return mt_fail(error, "can't create the FIFO %s: %s", destination->fifo_path, g_strerror(errno));
+    wait.data = destination->tool = tool_start(options->path, destination->fifo_path, info, destination->loop, error);
+    return destination->tool && run_loop_wait(destination->loop, &wait, error) &&
+           open_fifo(destination, destination->fifo_path, error);
+}
+
+Destination *destination_start(const DestinationOptions *options, Ring *ring, const char *info, const char *folder,
+                               RunLoop *loop, GError **error)
+{
+    g_autoptr(Destination) destination = g_new0(Destination, 1);
+    RingSink sink = take_and_forget;
+    void *sink_data = NULL;
+
+    destination->options = options;
+    destination->loop = loop;
+    destination->ring = ring;
+    switch (options->kind) {
+    case DESTINATION_NONE:
+    case DESTINATION_IDLE:
+        return g_steal_pointer(&destination);
+    case DESTINATION_TOOL:
+        if (!start_tool(destination, info, folder, error))
+            return NULL;
+        break;
+    case DESTINATION_FIFO:
+        if (!open_fifo(destination, options->path, error))
+            return NULL;
+        break;
+    case DESTINATION_FOOTPRINT:
+        sink = take_footprint;
+        sink_data = destination->footprint = footprint_new();
+        break;
+    case DESTINATION_NULL:
+        break;
+    }
+    if (destination->fifo) {
+        sink = fifo_write;
+        sink_data = destination->fifo;
+    }
+    destination->consumer = consumer_start(ring, sink, sink_data);
+    return g_steal_pointer(&destination);
+}
+
+void destination_free(Destination *destination)
+{
+    if (!destination)
+        return;
+    consumer_free(destination->consumer);
+    fifo_free(destination->fifo);
+    tool_free(destination->tool);
+    footprint_free(destination->footprint);
+    g_free(destination->fifo_path);
+    g_free(destination);
+}
+
+void destination_watch(Destination *destination)
+{
+    unsigned timeout_s = destination->options->wait_timeout_s;
+    const char *reader = destination->tool ? "the analysis tool" : "the reader of the FIFO";
+    gint64 now_us = g_get_monotonic_time();
+    uint64_t taken;
+
+    if (!destination->fifo)
+        return;
+    if (consumer_has_finished(destination->consumer) && !consumer_is_complete(destination->consumer)) {
+        int failure = fifo_failure(destination->fifo);
+
+        /* A tool that has died closes the FIFO first; how it died says more. */
+        if (!destination->sink_failed_us)
+            destination->sink_failed_us = now_us;
+        if (!destination->tool || now_us - destination->sink_failed_us > TOOL_DEATH_GRACE_US)
+            run_loop_fail(destination->loop,
+                          g_error_new(MT_ERROR, MT_ERROR_FAILED, "%s %s after %" G_GUINT64_FORMAT " records", reader,
+                                      failure == EPIPE ? "closed it" : g_strerror(failure),
+                                      fifo_written_records(destination->fifo)));
+        return;
+    }
+    taken = fifo_written_bytes(destination->fifo) - fifo_unread_bytes(destination->fifo);
+    if (taken != destination->stall_mark || !fifo_unread_bytes(destination->fifo)) {
+        destination->stall_mark = taken;
+        destination->stall_us = now_us;
+    } else if (timeout_s && now_us - destination->stall_us > timeout_s * G_USEC_PER_SEC) {
+        run_loop_fail(destination->loop,
+                      g_error_new(MT_ERROR, MT_ERROR_FAILED, "%s has read nothing for %u s", reader, timeout_s));
+    }
+}
+
+static bool all_is_taken(void *data)
+{
+    Destination *destination = data;
+
+    destination_watch(destination);
+    return consumer_is_complete(destination->consumer);
+}
+
+static bool tool_has_taken_all(void *data)
+{
+    Destination *destination = data;
+
+    destination_watch(destination);
+    return !fifo_unread_bytes(destination->fifo) && tool_is_idle(destination->tool);
+}
+
+static bool finish_tool(Destination *destination, GError **error)
+{
+    const WaitFor until_taken = { .done = tool_has_taken_all,
+                                  .data = destination,
+                                  .what = "the analysis tool to process what is in the FIFO",
+                                  .timeout_s = destination->options->wait_timeout_s,
+                                  .poll_ms = 3 };
+    const WaitFor until_output = { .done = tool_has_output,
+                                   .data = destination->tool,
+                                   .what = "the analysis tool's output",
+                                   .timeout_s = destination->options->wait_timeout_s,
+                                   .poll_ms = 5 };
+
+    if (!run_loop_wait(destination->loop, &until_taken, error))
+        return false;
+    tool_request_output(destination->tool);
+    if (!run_loop_wait(destination->loop, &until_output, error))
+        return false;
+    g_clear_pointer(&destination->consumer, consumer_free);
+    g_clear_pointer(&destination->fifo, fifo_free); /* only now does the tool see the end of the stream */
+    tool_dismiss(destination->tool);
+    return true;
+}
+
+bool destination_finish(Destination *destination, GError **error)
+{
+    const WaitFor wait = { .done = all_is_taken, .data = destination, .what = "the records to be taken", .poll_ms = 5 };
+
+    if (!destination->consumer)
+        return true;
+    if (ring_get_state(destination->ring) != RING_STOPPED)
+        return mt_fail(error, "the plugin has not seen the markers: records are missing");
+    return run_loop_wait(destination->loop, &wait, error) && (!destination->tool || finish_tool(destination, error));
+}
+
+const char *destination_tool_output(const Destination *destination)
+{
+    return destination->tool ? tool_output(destination->tool) : NULL;
+}
+
+FootprintResult destination_footprint(const Destination *destination)
+{
+    return destination->footprint ? footprint_result(destination->footprint) : (FootprintResult){ 0 };
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where the records of a run go: an analysis tool, a FIFO, the built-in analysis, or nowhere. */
+#ifndef MEMORY_TRACER_RUN_DESTINATION_H
+#define MEMORY_TRACER_RUN_DESTINATION_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "../analysis/footprint.h"
+#include "../ring/ring.h"
+#include "loop.h"
+
+typedef enum {
+    DESTINATION_NONE,      /* not traced: the plugin isn't loaded */
+    DESTINATION_TOOL,      /* a FIFO of ours that an analysis tool reads */
+    DESTINATION_FIFO,      /* a FIFO of the user's */
+    DESTINATION_FOOTPRINT, /* the built-in analysis */
+    DESTINATION_NULL,      /* taken and forgotten: measures the tracer itself */
+    DESTINATION_IDLE,      /* the plugin is loaded, but not told to start: measures that */
+} DestinationKind;
+
+typedef struct DestinationOptions {
+    DestinationKind kind;
+    const char *path;        /* of the tool or the FIFO */
+    bool compact;            /* the record format of the tool's FIFO or the FIFO */
+    unsigned wait_timeout_s; /* how long to wait for a tool or a reader that does nothing; 0: for ever */
+} DestinationOptions;
+
+typedef struct Destination Destination;
+
+/* Starts the tool, waits for the FIFO's reader, and begins to take records out of `ring`. `info` is the workload's,
+ * `folder` is for temporary files. NULL on failure. */
+Destination *destination_start(const DestinationOptions *options, Ring *ring, const char *info, const char *folder,
+                               RunLoop *loop, GError **error);
+void destination_free(Destination *destination);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Destination, destination_free)
+
+/* To be called now and then: a reader that gave up, or takes nothing for too long, makes `loop` fail. */
+void destination_watch(Destination *destination);
+
+/* After the stop marker: waits until everything was taken, and for the tool's output. */
+bool destination_finish(Destination *destination, GError **error);
+
+/* What came of it. The tool's output is NULL unless there is a tool. */
+const char *destination_tool_output(const Destination *destination);
+FootprintResult destination_footprint(const Destination *destination);
+
+#endif

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where the workload runs: see guest.h. */
+#define _GNU_SOURCE
+#include "guest.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent_link.h"
+#include "child.h"
+#include "guest_files.h"
+#include "paths.h"
+
+#define AGENT_TIMEOUT_S 20
+#define STAT_TIMEOUT_S 60
+#define NATIVE_GRACE_S 5
+#define GUEST_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define GUEST_FOLDER "qemu_mem_tracer_workload"
+#define READY_LINE "Ready to trace. Press enter to continue"
+/* Descriptors of our children. */
+#define FD_AGENT 3
+#define FD_TAR 3
+
+struct Guest {
+    const WorkloadOptions *options;
+    RunLoop *loop;
+    Qemu *qemu;
+    Child *native; /* the agent on this machine */
+    char *user;    /* the workload's; empty: the agent's own */
+    AgentLink *agent;
+    bool greeted, acknowledged;
+    struct mt_hello_reply greeting;
+    GArray *stats; /* of struct mt_stat_reply */
+    GuestWorkload workload;
+    GString *complaints; /* of tar */
+    uint64_t folder_bytes;
+};
+
+Qemu *guest_qemu(const Guest *guest)
+{
+    return guest->qemu;
+}
+
+const GuestWorkload *guest_workload(const Guest *guest)
+{
+    return &guest->workload;
+}
+
+/* The agent. */
+
+static void pass_output(Guest *guest, bool is_stderr, const uint8_t *bytes, uint32_t length)
+{
+    FILE *stream = is_stderr || !guest->options->pass_output ? stderr : stdout;
+
+    run_loop_clear_progress(guest->loop);
+    fwrite(bytes, 1, length, stream);
+    fflush(stream);
+}
+
+static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload, uint32_t length)
+{
+    Guest *guest = data;
+    GuestWorkload *workload = &guest->workload;
+
+    switch (type) {
+    case MT_FRAME_HELLO_REPLY:
+        memcpy(&guest->greeting, payload, MIN(length, sizeof guest->greeting));
+        guest->greeted = true;
+        break;
+    case MT_FRAME_OK:
+        guest->acknowledged = true;
+        break;
+    case MT_FRAME_ERROR:
+        run_loop_fail(guest->loop, g_error_new(MT_ERROR, MT_ERROR_FAILED, "%s", (const char *)payload));
+        break;
+    case MT_FRAME_STAT_REPLY: {
+        struct mt_stat_reply reply = { 0 };
+
+        memcpy(&reply, payload, MIN(length, sizeof reply));
+        g_array_append_val(guest->stats, reply);
+        break;
+    }
+    case MT_FRAME_READY:
+        g_free(workload->info);
+        workload->info = g_strdup((const char *)payload);
+        workload->ready = true;
+        break;
+    case MT_FRAME_STDOUT:
+    case MT_FRAME_STDERR:
+        pass_output(guest, type == MT_FRAME_STDERR, payload, length);
+        break;
+    case MT_FRAME_TRACED:
+        memcpy(&workload->times, payload, MIN(length, sizeof workload->times));
+        workload->traced = true;
+        break;
+    case MT_FRAME_EXIT:
+        memcpy(&workload->exit, payload, MIN(length, sizeof workload->exit));
+        workload->exited = true;
+        break;
+    default:
+        break;
+    }
+}
+
+static bool has_greeted(void *data)
+{
+    return ((Guest *)data)->greeted;
+}
+
+/* `who` is what the message is about if nobody answers. */
+static bool greet(Guest *guest, int fd, const char *who, GError **error)
+{
+    /* This machine's clock is right. */
+    struct mt_hello hello = { .version = MT_PROTOCOL_VERSION,
+                              .wall_clock_ns = guest->native ? 0 : g_get_real_time() * 1000 };
+    const WaitFor wait = {
+        .done = has_greeted, .data = guest, .what = "the agent to answer", .timeout_s = AGENT_TIMEOUT_S, .poll_ms = 10
+    };
+    g_autoptr(GError) problem = NULL;
+
+    guest->agent = agent_link_new(fd, on_frame, guest);
+    agent_link_send(guest->agent, MT_FRAME_HELLO, &hello, sizeof hello);
+    if (guest->qemu && !qemu_wait_running(guest->qemu, error))
+        return false;
+    if (!run_loop_wait(guest->loop, &wait, &problem)) {
+        if (strstr(problem->message, "gave up"))
+            return mt_fail(error, "no agent answers in %s: was it made by 'memory_tracer image'?", who);
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
+    if (guest->greeting.version != MT_PROTOCOL_VERSION)
+        return mt_fail(error, "the agent in %s speaks protocol %u, but this memory_tracer %d: prepare the image again",
+                       who, guest->greeting.version, MT_PROTOCOL_VERSION);
+    return true;
+}
+
+static Guest *new_guest(const WorkloadOptions *workload, RunLoop *loop)
+{
+    Guest *guest = g_new0(Guest, 1);
+
+    guest->options = workload;
+    guest->loop = loop;
+    guest->stats = g_array_new(FALSE, FALSE, sizeof(struct mt_stat_reply));
+    guest->complaints = g_string_new(NULL);
+    return guest;
+}
+
+Guest *guest_start(const QemuOptions *qemu, const WorkloadOptions *workload, RunLoop *loop, GError **error)
+{
+    g_autoptr(Guest) guest = new_guest(workload, loop);
+    g_autofree char *who = g_strdup_printf("snapshot '%s' of %s", qemu->snapshot, qemu->image);
+
+    guest->user = g_strdup(qemu->machine->user);
+    guest->qemu = qemu_start(qemu, loop, error);
+    if (!guest->qemu || !greet(guest, qemu_take_agent_fd(guest->qemu), who, error))
+        return NULL;
+    return g_steal_pointer(&guest);
+}
+
+static void on_native_line(void *data, const char *line)
+{
+    run_loop_note(((Guest *)data)->loop, "agent: %s", line);
+}
+
+static void on_native_end(void *data, const char *how)
+{
+    run_loop_fail(((Guest *)data)->loop, g_error_new(MT_ERROR, MT_ERROR_FAILED, "the agent %s", how));
+}
+
+Guest *guest_start_native(const WorkloadOptions *workload, RunLoop *loop, GError **error)
+{
+    g_autoptr(Guest) guest = new_guest(workload, loop);
+    g_autofree char *agent = paths_find_resource("memory_tracer_agent", error);
+    const char *argv[] = { agent, "--serve", G_STRINGIFY(FD_AGENT), NULL };
+    const ChildHandlers handlers = { .stderr_line = on_native_line, .ended = on_native_end, .data = guest };
+    int pair[2];
+
+    if (!agent)
+        return NULL;
+    guest->user = g_strdup("");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
+        mt_fail(error, "can't create a socket pair: %s", g_strerror(errno));
+        return NULL;
+    }
+    const ChildFd fds[] = { { pair[1], FD_AGENT }, { -1, -1 } };
+    guest->native = child_start(argv, fds, &handlers, error);
+    if (!guest->native || !greet(guest, pair[0], "this machine", error))
+        return NULL;
+    return g_steal_pointer(&guest);
+}
+
+void guest_free(Guest *guest)
+{
+    if (!guest)
+        return;
+    g_clear_pointer(&guest->agent, agent_link_free);
+    if (guest->native) /* it has noticed, and takes the workload along */
+        child_wait(guest->native, NATIVE_GRACE_S);
+    child_free(guest->native);
+    qemu_free(guest->qemu);
+    g_array_unref(guest->stats);
+    g_string_free(guest->complaints, TRUE);
+    g_free(guest->workload.info);
+    g_free(guest->user);
+    g_free(guest);
+}
+
+/* Files. */
+
+typedef struct {
+    Guest *guest;
+    guint count;
+} StatsWanted;
+
+static bool has_stats(void *data)
+{
+    StatsWanted *wanted = data;
+
+    return wanted->guest->stats->len >= wanted->count;
+}
+
+static bool has_acknowledged(void *data)
+{
+    return ((Guest *)data)->acknowledged;
+}
+
+static bool send_file(Guest *guest, const char *path, GError **error)
+{
+    const WaitFor wait = {
+        .done = has_acknowledged, .data = guest, .what = "the guest to receive files", .poll_ms = 20
+    };
+
+    run_loop_verbose(guest->loop, "sending %s", path);
+    guest->acknowledged = false;
+    return agent_link_send_file(guest->agent, path, path, error) && run_loop_wait(guest->loop, &wait, error);
+}
+
+/* Has the guest the same file? Files of the same package version have the same size and time. */
+static bool is_same(const char *path, const struct mt_stat_reply *reply)
+{
+    GStatBuf status;
+
+    return !g_stat(path, &status) && S_ISREG(reply->mode) && (uint64_t)status.st_size == reply->size &&
+           status.st_mtim.tv_sec == reply->mtime_ns / 1000000000;
+}
+
+static bool send_files(Guest *guest, GPtrArray *paths, bool only_missing, GError **error)
+{
+    StatsWanted wanted = { guest, paths->len };
+    const WaitFor wait = { .done = has_stats,
+                           .data = &wanted,
+                           .what = "the guest to say which files it has",
+                           .timeout_s = STAT_TIMEOUT_S,
+                           .poll_ms = 20 };
+
+    g_array_set_size(guest->stats, 0);
+    for (guint i = 0; i < paths->len; i++)
+        agent_link_send(guest->agent, MT_FRAME_STAT, paths->pdata[i], strlen(paths->pdata[i]) + 1);
+    if (!run_loop_wait(guest->loop, &wait, error))
+        return false;
+    for (guint i = 0; i < paths->len; i++) {
+        struct mt_stat_reply reply = g_array_index(guest->stats, struct mt_stat_reply, i);
+        bool skip = only_missing ? reply.mode != 0 : is_same(paths->pdata[i], &reply);
+
+        if (!skip && !send_file(guest, paths->pdata[i], error))
+            return false;
+    }
+    return true;
+}
+
+static bool send_program(Guest *guest, const char *program, GError **error)
+{
+    g_autoptr(GuestFiles) files = guest_files_new();
+
+    return guest_files_add_program(files, program, error) &&
+           (guest->native ||
+            (send_files(guest, files->needed, false, error) && send_files(guest, files->if_missing, true, error)));
+}
+
+/* A folder with all that is in it, as a tar stream. */
+
+static uint64_t counted_bytes; /* nftw() has no way to hand over anything */
+
+static int count_bytes(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)path;
+    (void)where;
+    if (type == FTW_F)
+        counted_bytes += (uint64_t)status->st_size;
+    return 0;
+}
+
+static void on_complaint(void *data, const char *line)
+{
+    Guest *guest = data;
+
+    g_string_append_printf(guest->complaints, "%s%s", guest->complaints->len ? "; " : "", line);
+}
+
+static char *folder_status(void *data)
+{
+    Guest *guest = data;
+
+    return g_strdup_printf("%.0f of %.0f MB", (double)agent_link_sent_bytes(guest->agent) / 1e6,
+                           (double)guest->folder_bytes / 1e6);
+}
+
+static bool tar_has_ended(void *data)
+{
+    return child_has_ended(data);
+}
+
+static bool send_folder(Guest *guest, const char *path, GError **error)
+{
+    const char *argv[] = {
+        "tar", "--create", "--file=/dev/fd/" G_STRINGIFY(FD_TAR), "--format=posix", "--directory", path, ".", NULL
+    };
+    const ChildHandlers handlers = { .stderr_line = on_complaint, .data = guest };
+    const WaitFor received = {
+        .done = has_acknowledged, .data = guest, .what = "the guest to receive the folder", .poll_ms = 20
+    };
+    g_autoptr(Child) tar = NULL;
+    int stream[2];
+    bool fine;
+
+    if (pipe2(stream, O_CLOEXEC))
+        return mt_fail(error, "can't create a pipe: %s", g_strerror(errno));
+    const ChildFd fds[] = { { stream[1], FD_TAR }, { -1, -1 } };
+    tar = child_start(argv, fds, &handlers, error);
+    if (!tar) {
+        close(stream[0]);
+        return false;
+    }
+    counted_bytes = 0;
+    nftw(path, count_bytes, 16, FTW_PHYS);
+    guest->folder_bytes = counted_bytes;
+    guest->acknowledged = false;
+    agent_link_send_tree(guest->agent, stream[0], guest->user, GUEST_FOLDER);
+    run_loop_set_status(guest->loop, folder_status, guest);
+    fine = run_loop_wait(guest->loop, &received, error);
+    run_loop_set_status(guest->loop, NULL, NULL);
+    if (!fine)
+        return false;
+
+    const WaitFor ended = { .done = tar_has_ended, .data = tar, .what = "tar to end", .poll_ms = 5 };
+    if (!run_loop_wait(guest->loop, &ended, error))
+        return false;
+    return child_succeeded(tar) || mt_fail(error, "can't read %s: %s", path, guest->complaints->str);
+}
+
+/* The workload. */
+
+static bool is_ready(void *data)
+{
+    const GuestWorkload *workload = &((Guest *)data)->workload;
+
+    return workload->ready || workload->exited;
+}
+
+bool guest_ended_too_early(const Guest *guest, const char *line, GError **error)
+{
+    const struct mt_exit *end = &guest->workload.exit;
+
+    return end->signal
+               ? mt_fail(error, "the workload was killed by signal %u (%s) before it printed \"%s\"", end->signal,
+                         g_strsignal((int)end->signal), line)
+               : mt_fail(error, "the workload exited with status %u before it printed \"%s\"", end->status, line);
+}
+
+static void append_strings(GByteArray *payload, const char *const *strings)
+{
+    for (; *strings; strings++)
+        g_byte_array_append(payload, (const guint8 *)*strings, (guint)strlen(*strings) + 1);
+}
+
+bool guest_start_workload(Guest *guest, GError **error)
+{
+    const WorkloadOptions *options = guest->options;
+    const WaitFor wait = { .done = is_ready,
+                           .data = guest,
+                           .what = "the workload to print \"" READY_LINE "\"",
+                           .timeout_s = options->wait_timeout_s,
+                           .poll_ms = 10 };
+    g_autofree char *program =
+        options->is_on_host ? g_canonicalize_filename(options->argv[0], NULL) : g_strdup(options->argv[0]);
+    g_autofree char *folder = g_get_current_dir();
+    const char *program_word[] = { program, NULL }, *last_words[] = { folder, guest->user, NULL };
+    const char *guest_environment[] = { GUEST_PATH, "LANG=C.UTF-8", "TERM=dumb", NULL };
+    g_auto(GStrv) own_environment = guest->native ? g_get_environ() : NULL;
+    const char *const *environment = guest->native ? (const char *const *)own_environment : guest_environment;
+    struct mt_run run = { .flags = options->speaks ? MT_RUN_WORKLOAD_SPEAKS : 0,
+                          .timeout_ms = options->timeout_s * 1000,
+                          .argc = g_strv_length((char **)options->argv),
+                          .envc = g_strv_length((char **)environment) };
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+
+    if (options->is_on_host && !send_program(guest, program, error))
+        return false;
+    if (options->folder && !send_folder(guest, options->folder, error))
+        return false;
+    g_byte_array_append(payload, (const guint8 *)&run, sizeof run);
+    append_strings(payload, program_word);
+    append_strings(payload, options->argv + 1);
+    append_strings(payload, environment);
+    append_strings(payload, last_words);
+    if (payload->len > MT_MAX_PAYLOAD)
+        return mt_fail(error, "the workload's arguments are longer than %u bytes", MT_MAX_PAYLOAD);
+    agent_link_send(guest->agent, MT_FRAME_RUN, payload->data, payload->len);
+    if (!run_loop_wait(guest->loop, &wait, error))
+        return false;
+    return guest->workload.ready || guest_ended_too_early(guest, READY_LINE, error);
+}
+
+void guest_enter(Guest *guest)
+{
+    agent_link_send(guest->agent, MT_FRAME_ENTER, NULL, 0);
+}

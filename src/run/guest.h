@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where the workload runs, seen through the agent there: a QEMU guest, or (natively) this machine itself, on which the
+ * same agent serves us.
+ */
+#ifndef MEMORY_TRACER_RUN_GUEST_H
+#define MEMORY_TRACER_RUN_GUEST_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../guest/protocol.h"
+#include "loop.h"
+#include "qemu.h"
+
+typedef struct Guest Guest;
+
+/* What the agent has told about the workload. */
+typedef struct GuestWorkload {
+    bool ready, traced, exited;
+    char *info;             /* once it is ready */
+    struct mt_traced times; /* once it was traced */
+    struct mt_exit exit;    /* once it has exited */
+} GuestWorkload;
+
+typedef struct WorkloadOptions {
+    const char *const *argv; /* program and arguments */
+    bool is_on_host;         /* the program's file is put into the guest, with what it needs */
+    bool speaks;             /* the workload protocol: it says itself when it is ready and when to stop */
+    const char *folder;      /* of this machine, to be copied into the home of the workload's user; or NULL */
+    unsigned timeout_s;      /* of guest time; 0: none */
+    unsigned wait_timeout_s; /* for it to become ready; 0: none */
+    bool pass_output;        /* its output goes to our stdout and stderr; else both to stderr */
+} WorkloadOptions;
+
+/* Starts QEMU from a snapshot and greets the agent in it. */
+Guest *guest_start(const QemuOptions *qemu, const WorkloadOptions *workload, RunLoop *loop, GError **error);
+/* Starts the agent on this machine. */
+Guest *guest_start_native(const WorkloadOptions *workload, RunLoop *loop, GError **error);
+/* Stops all that was started. */
+void guest_free(Guest *guest);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Guest, guest_free)
+
+/* NULL if it is native. */
+Qemu *guest_qemu(const Guest *guest);
+const GuestWorkload *guest_workload(const Guest *guest);
+
+/* Brings the workload there, starts it and waits until it is ready. */
+bool guest_start_workload(Guest *guest, GError **error);
+/* Lets it go. */
+void guest_enter(Guest *guest);
+/* Turns the workload's end before it printed `line` into an error. Returns false. */
+bool guest_ended_too_early(const Guest *guest, const char *line, GError **error);
+
+#endif
