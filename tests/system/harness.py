@@ -26,6 +26,15 @@ def workload(name):
     return os.path.join(BUILD, "workload_" + name)
 
 
+def boot_image(source, image):
+    """Assembles a boot sector of tests/workloads."""
+    elf = image + ".elf"
+    subprocess.run(["gcc", "-m32", "-nostdlib", "-static", "-Wl,-Ttext=0x7c00,--build-id=none,-e,_start", "-o", elf,
+                    os.path.join(ROOT, "tests", "workloads", source)], check=True)
+    subprocess.run(["objcopy", "-O", "binary", "-j", ".text", elf, image], check=True)
+    os.unlink(elf)
+
+
 class Result:
     def __init__(self, status, out, err):
         self.status, self.out, self.err = status, out, err

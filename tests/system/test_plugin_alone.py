@@ -6,7 +6,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import BUILD, QEMU, ROOT, SystemTest
+from harness import BUILD, QEMU, SystemTest, boot_image
 
 EXITED = 0x10 << 1 | 1  # what isa-debug-exit makes of the boot sector's last word
 
@@ -14,10 +14,7 @@ EXITED = 0x10 << 1 | 1  # what isa-debug-exit makes of the boot sector's last wo
 class PluginAlone(SystemTest):
     def setUp(self):
         super().setUp()
-        elf = self.path("boot.elf")
-        subprocess.run(["gcc", "-m32", "-nostdlib", "-static", "-Wl,-Ttext=0x7c00,--build-id=none,-e,_start", "-o", elf,
-                        os.path.join(ROOT, "tests", "workloads", "boot_sector.S")], check=True)
-        subprocess.run(["objcopy", "-O", "binary", "-j", ".text", elf, self.path("boot.img")], check=True)
+        boot_image("boot_sector.S", self.path("boot.img"))
 
     def qemu(self, arguments):
         return subprocess.run([QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg", "-m", "32",

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A boot sector that increments the word at 0x9000 for ever: 2 accesses in each round, and nothing else. */
+    .code16
+    .globl _start
+_start:
+    cli
+    xorw %ax, %ax
+    movw %ax, %ds
+1:  incl 0x9000
+    jmp 1b
+
+    .org 510
+    .word 0xaa55
