@@ -30,19 +30,34 @@ static struct {
     uint64_t records, user, loads, stores, in_array, invalid;
     uint64_t first, element_bytes, elements;
     uint64_t *by_element;
+    uint64_t in_array_by_kernel;
+    unsigned vcpus; /* one more than the highest seen */
+    struct {
+        uint64_t in_array, first_element, last_element;
+    } by_vcpu[256];
 } counts;
 
 static void count(const struct gmbeoo_record *record)
 {
     uint64_t offset = record->virt_addr - counts.first;
+    unsigned vcpu = gmbeoo_vcpu(record) & 255;
 
     counts.records++;
     counts.invalid += !gmbeoo_is_valid(record);
     counts.user += gmbeoo_cpl(record) == 3;
     *(gmbeoo_is_store(record) ? &counts.stores : &counts.loads) += 1;
+    if (vcpu >= counts.vcpus)
+        counts.vcpus = vcpu + 1;
     if (counts.elements && offset < counts.element_bytes * counts.elements) {
+        uint64_t element = offset / counts.element_bytes;
+
+        counts.in_array_by_kernel += gmbeoo_cpl(record) != 3;
+        counts.by_element[element]++;
+        if (!counts.by_vcpu[vcpu].in_array++ || element < counts.by_vcpu[vcpu].first_element)
+            counts.by_vcpu[vcpu].first_element = element;
+        if (element > counts.by_vcpu[vcpu].last_element)
+            counts.by_vcpu[vcpu].last_element = element;
         counts.in_array++;
-        counts.by_element[offset / counts.element_bytes]++;
     }
 }
 
@@ -64,6 +79,13 @@ static void print_output(void)
     if (counts.elements)
         printf("in the array: %llu, per element from %llu to %llu\n", (unsigned long long)counts.in_array,
                (unsigned long long)least, (unsigned long long)most);
+    if (counts.in_array_by_kernel)
+        printf("in the array by the kernel: %llu\n", (unsigned long long)counts.in_array_by_kernel);
+    for (unsigned i = 0; counts.vcpus > 1 && i < counts.vcpus; i++)
+        if (counts.by_vcpu[i].in_array)
+            printf("in the array by vCPU %u: %llu, elements %llu to %llu\n", i,
+                   (unsigned long long)counts.by_vcpu[i].in_array, (unsigned long long)counts.by_vcpu[i].first_element,
+                   (unsigned long long)counts.by_vcpu[i].last_element);
     printf("-----end analysis output-----\n");
     fflush(stdout);
 }

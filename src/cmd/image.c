@@ -12,11 +12,12 @@ static int build(int argc, char **argv, GError **error)
 {
     g_autofree char *output = NULL, *qemu = NULL, *suite = NULL;
     gboolean if_needed = FALSE, verbose = FALSE;
-    int ram_mb = IMAGE_DEFAULT_RAM_MB;
+    int ram_mb = IMAGE_DEFAULT_RAM_MB, vcpus = 1;
     const GOptionEntry entries[] = {
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "The image to make (default: where 'run' looks for it)",
           "IMAGE" },
         { "ram", 0, 0, G_OPTION_ARG_INT, &ram_mb, "The guest's RAM (default: 2560)", "MB" },
+        { "vcpus", 0, 0, G_OPTION_ARG_INT, &vcpus, "The guest's virtual CPUs (default: 1)", "N" },
         { "suite", 0, 0, G_OPTION_ARG_STRING, &suite, "Debian suite (default: this machine's, or the stable one)",
           "NAME" },
         { "qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "QEMU, or a folder that has one (default: from PATH)", "PATH" },
@@ -40,13 +41,17 @@ static int build(int argc, char **argv, GError **error)
         mt_fail_usage(error, "ram must be in range [256, 1048576], but %d isn't.", ram_mb);
         return -1;
     }
+    if (vcpus < 1 || vcpus > RING_MAX_VCPUS) {
+        mt_fail_usage(error, "vcpus must be in range [1, %d], but %d isn't.", RING_MAX_VCPUS, vcpus);
+        return -1;
+    }
     if (!output)
         output = paths_default_image();
     ImageBuildOptions options = { .output = output,
                                   .qemu = qemu ? qemu : DEFAULT_QEMU,
                                   .suite = suite,
                                   .ram_mb = (unsigned)ram_mb,
-                                  .vcpus = 1,
+                                  .vcpus = (unsigned)vcpus,
                                   .if_needed = if_needed,
                                   .verbose = verbose };
     if (!image_build(&options, &built, error))

@@ -21,7 +21,7 @@ GOptionEntry *run_options_entries(RunOptions *options, const GOptionEntry *own)
         { "strict_order", 0, 0, G_OPTION_ARG_NONE, &options->strict_order,
           "Several vCPUs: run them in one thread, so that the order of all accesses is exact", NULL },
         { "icount", 0, 0, G_OPTION_ARG_NONE, &options->icount,
-          "Let the guest's time go by the instructions it executes: tracing doesn't distort it", NULL },
+          "Let the guest's time go by the instructions that it executes, so that tracing doesn't distort it", NULL },
         { "when_full", 0, 0, G_OPTION_ARG_STRING, &options->when_full,
           "When the reader is too slow: block the guest (lossless, the default), or drop records and count them",
           "block|drop" },

@@ -24,9 +24,16 @@ ImageMachine *image_machine_new(unsigned ram_mb, unsigned vcpus)
     machine->cpu = g_strdup(DEFAULT_CPU);
     machine->devices = g_strdup(IMAGE_DEVICES);
     machine->user = g_strdup(IMAGE_DEFAULT_USER);
+    machine->icount = g_strdup("");
     machine->ram_mb = ram_mb;
     machine->vcpus = vcpus;
     return machine;
+}
+
+void image_machine_set_icount(ImageMachine *machine, bool icount)
+{
+    g_free(machine->icount);
+    machine->icount = g_strdup(icount ? IMAGE_ICOUNT : "");
 }
 
 void image_machine_free(ImageMachine *machine)
@@ -39,6 +46,7 @@ void image_machine_free(ImageMachine *machine)
     g_free(machine->kernel);
     g_free(machine->qemu_version);
     g_free(machine->user);
+    g_free(machine->icount);
     g_free(machine->fingerprint);
     g_free(machine);
 }
@@ -95,6 +103,7 @@ ImageMachine *image_machine_load(const char *image, const char *snapshot, GError
     machine->machine = string_member(object, "machine");
     machine->cpu = string_member(object, "cpu");
     machine->devices = string_member(object, "devices");
+    machine->icount = string_member(object, "icount");
     machine->ram_mb = (unsigned)json_object_get_int_member_with_default(object, "ram_mb", 0);
     machine->vcpus = (unsigned)json_object_get_int_member_with_default(object, "vcpus", 0);
     machine->kernel = string_member(object, "kernel");
@@ -125,6 +134,7 @@ bool image_machine_save(const ImageMachine *machine, const char *image, const ch
     json_object_set_string_member(object, "machine", machine->machine);
     json_object_set_string_member(object, "cpu", machine->cpu);
     json_object_set_string_member(object, "devices", machine->devices);
+    json_object_set_string_member(object, "icount", machine->icount);
     json_object_set_int_member(object, "ram_mb", machine->ram_mb);
     json_object_set_int_member(object, "vcpus", machine->vcpus);
     json_object_set_string_member(object, "kernel", machine->kernel ? machine->kernel : "");

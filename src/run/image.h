@@ -10,6 +10,10 @@
 #include <stdbool.h>
 
 #define IMAGE_DEFAULT_SNAPSHOT "ready_for_memory_tracer"
+/* A snapshot for --icount is another one than that for real time, as a snapshot holds the clocks: its name has this
+ * appended. */
+#define IMAGE_ICOUNT_SUFFIX "_icount"
+#define IMAGE_ICOUNT "shift=1,sleep=on" /* 2 ns of guest time per instruction */
 #define IMAGE_DEFAULT_RAM_MB 2560
 #define IMAGE_DEFAULT_USER "root"
 /* The devices that qemu_start() gives every guest. To be changed whenever they are. */
@@ -18,6 +22,7 @@
 typedef struct ImageMachine {
     char *machine; /* QEMU's -machine */
     char *cpu;     /* QEMU's -cpu */
+    char *icount;  /* QEMU's -icount; empty: guest time is real time */
     unsigned ram_mb;
     unsigned vcpus;
     char *devices;      /* IMAGE_DEVICES when the snapshot was taken */
@@ -38,6 +43,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ImageMachine, image_machine_free)
 
 /* The machine that `image build` makes. */
 ImageMachine *image_machine_new(unsigned ram_mb, unsigned vcpus);
+/* Switches between real time and IMAGE_ICOUNT. */
+void image_machine_set_icount(ImageMachine *machine, bool icount);
 
 /* The names of the image's internal snapshots, oldest first. */
 GStrv image_list_snapshots(const char *image, const char *qemu_img, GError **error);

@@ -61,7 +61,7 @@ static char *fingerprint(const Build *build, const char *suite, GError **error)
             return NULL;
         g_checksum_update(checksum, (guchar *)contents, (gssize)length);
     }
-    g_autofree char *rest = g_strdup_printf("%s %s %s %s %s %d", suite, build->machine->devices,
+    g_autofree char *rest = g_strdup_printf("%s %s %s %s %s %s %d", suite, IMAGE_ICOUNT, build->machine->devices,
                                             build->machine->machine, build->machine->cpu, KERNEL_ARGUMENTS, DISK_MB);
     g_checksum_update(checksum, (guchar *)rest, -1);
     return g_strdup(g_checksum_get_string(checksum));
@@ -185,10 +185,10 @@ static bool wait_until_quiet(Build *build, GError **error)
     return true;
 }
 
-static bool save_snapshot(Build *build, GError **error)
+static bool save_snapshot(Build *build, const char *name, GError **error)
 {
-    g_autoptr(JsonNode) result = qemu_execute(build->qemu, "human-monitor-command",
-                                              "{\"command-line\":\"savevm " IMAGE_DEFAULT_SNAPSHOT "\"}", error);
+    g_autofree char *arguments = g_strdup_printf("{\"command-line\":\"savevm %s\"}", name);
+    g_autoptr(JsonNode) result = qemu_execute(build->qemu, "human-monitor-command", arguments, error);
     const char *text = result && JSON_NODE_HOLDS_VALUE(result) ? json_node_get_string(result) : "";
 
     if (!result)
@@ -196,7 +196,7 @@ static bool save_snapshot(Build *build, GError **error)
     return !*text || mt_fail(error, "QEMU can't save the snapshot: %s", text);
 }
 
-static bool boot_and_save(Build *build, GError **error)
+static bool boot_and_save(Build *build, const char *snapshot, GError **error)
 {
     g_autofree char *kernel = g_build_filename(build->folder, "vmlinuz", NULL);
     g_autofree char *initramfs = g_build_filename(build->folder, "initramfs.cpio", NULL);
@@ -216,10 +216,13 @@ static bool boot_and_save(Build *build, GError **error)
                               .expected = true };
     g_autoptr(GError) problem = NULL;
 
-    run_loop_note(build->loop, "booting the guest");
+    build->acknowledged = false;
+    run_loop_note(build->loop,
+                  *build->machine->icount ? "booting the guest once more, for --icount" : "booting the guest");
     build->qemu = qemu_start(&qemu, build->loop, error);
     if (!build->qemu || !qemu_wait_running(build->qemu, error))
         return false;
+    g_free(build->machine->qemu_version);
     build->machine->qemu_version = g_strdup(qemu_version(build->qemu));
     build->agent = agent_link_new(qemu_take_agent_fd(build->qemu), on_frame, build);
     if (!greet(build, "the guest to boot", BOOT_TIMEOUT_S, &problem)) {
@@ -235,7 +238,31 @@ static bool boot_and_save(Build *build, GError **error)
     if (!run_loop_wait(build->loop, &settled, error) || !wait_until_quiet(build, error))
         return false;
     run_loop_note(build->loop, "saving the snapshot");
-    return save_snapshot(build, error) && qemu_quit(build->qemu, error);
+    if (!save_snapshot(build, snapshot, error) || !qemu_quit(build->qemu, error))
+        return false;
+    g_clear_pointer(&build->agent, agent_link_free);
+    g_clear_pointer(&build->qemu, qemu_free);
+    return image_machine_save(build->machine, build->image, snapshot, error);
+}
+
+/* A snapshot of the disk alone, by qemu-img: -c creates it, -a applies it, -d deletes it. */
+static bool handle_disk_snapshot(Build *build, const char *action, GError **error)
+{
+    const char *argv[] = { build->qemu_img, "snapshot", action, "unused", build->image, NULL };
+    g_autofree char *text = child_run(argv, error);
+
+    return text;
+}
+
+/* Both snapshots are taken of a guest that was booted from the same, unused disk. */
+static bool boot_and_save_both(Build *build, GError **error)
+{
+    if (!handle_disk_snapshot(build, "-c", error) || !boot_and_save(build, IMAGE_DEFAULT_SNAPSHOT, error) ||
+        !handle_disk_snapshot(build, "-a", error))
+        return false;
+    image_machine_set_icount(build->machine, true);
+    return boot_and_save(build, IMAGE_DEFAULT_SNAPSHOT IMAGE_ICOUNT_SUFFIX, error) &&
+           handle_disk_snapshot(build, "-d", error);
 }
 
 /* All of it. */
@@ -285,8 +312,7 @@ static bool make(Build *build, const char *suite, GError **error)
     if (!text)
         return false;
     g_unlink(root);
-    if (!boot_and_save(build, error) ||
-        !image_machine_save(build->machine, build->image, IMAGE_DEFAULT_SNAPSHOT, error))
+    if (!boot_and_save_both(build, error))
         return false;
 
     new_metadata = g_strconcat(build->image, ".json", NULL);

@@ -20,7 +20,6 @@
 #define LOAD_TIMEOUT_S 300
 #define COMMAND_TIMEOUT_S 600
 #define KEPT_LINES 8
-#define ICOUNT "shift=3,sleep=off"
 
 /* Descriptor numbers in QEMU. */
 enum { FD_AGENT = 3, FD_QMP, FD_RING, FD_MONITOR };
@@ -269,8 +268,8 @@ static GPtrArray *command_line(const QemuOptions *options)
         add(argv, "-display", "none", NULL);
     add(argv, "-machine", machine->machine, "-cpu", machine->cpu, "-m", ram, "-smp", vcpus, NULL);
     add(argv, "-accel", one_thread ? "tcg,thread=single" : "tcg", NULL);
-    if (options->icount)
-        add(argv, "-icount", ICOUNT, NULL);
+    if (*machine->icount)
+        add(argv, "-icount", machine->icount, NULL);
     add_disk(argv, options);
     add(argv, "-chardev", agent, "-device", "virtio-serial-pci", "-device",
         "virtserialport,chardev=agent,name=" MT_PORT_NAME, NULL);

@@ -35,7 +35,6 @@ typedef struct QemuOptions {
     const CaptureOptions *capture;
     bool monitor; /* there will be somebody to use its monitor (qemu_take_monitor_fd) */
     bool display; /* its usual display instead of none; the serial console is there, too */
-    bool icount;  /* guest time goes by instructions executed */
 } QemuOptions;
 
 typedef struct Qemu Qemu;

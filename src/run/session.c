@@ -17,6 +17,7 @@
 struct Session {
     const SessionOptions *options;
     char *qemu_binary, *qemu_img, *plugin;
+    char *snapshot;
     char *folder; /* for temporary files */
     ImageMachine *machine;
     RunLoop *loop;
@@ -72,25 +73,45 @@ static bool check_paths(Session *session, GError **error)
     return session->qemu_img && (options->destination.kind == DESTINATION_NONE || session->plugin);
 }
 
-static bool check_image(Session *session, GError **error)
+/* Which snapshot it is to be: with icount, the one that was taken with it, by that name or with the suffix. */
+static bool choose_snapshot(Session *session, GError **error)
 {
     const SessionOptions *options = session->options;
     g_auto(GStrv) snapshots = image_list_snapshots(options->image, session->qemu_img, error);
 
     if (!snapshots)
         return false;
-    if (!g_strv_contains((const char *const *)snapshots, options->snapshot)) {
+    session->snapshot = g_strdup(options->snapshot);
+    if (options->icount && !g_str_has_suffix(options->snapshot, IMAGE_ICOUNT_SUFFIX)) {
+        g_free(session->snapshot);
+        session->snapshot = g_strconcat(options->snapshot, IMAGE_ICOUNT_SUFFIX, NULL);
+    }
+    if (!g_strv_contains((const char *const *)snapshots, session->snapshot)) {
         g_autofree char *names = g_strjoinv(", ", snapshots);
 
-        return mt_fail(error, "%s has no snapshot '%s' (it has %s%s)", options->image, options->snapshot,
+        return mt_fail(error, "%s has no snapshot '%s' (it has %s%s)", options->image, session->snapshot,
                        *names ? "these: " : "none", names);
     }
-    session->machine = image_machine_load(options->image, options->snapshot, error);
+    session->machine = image_machine_load(options->image, session->snapshot, error);
     if (!session->machine)
+        return false;
+    if (options->icount && !session->machine->known)
+        image_machine_set_icount(session->machine, true);
+    if (options->icount != (*session->machine->icount != 0))
+        return mt_fail(error, "snapshot '%s' of %s was made %s --icount, and can only be used like that",
+                       session->snapshot, options->image, options->icount ? "without" : "with");
+    return true;
+}
+
+static bool check_image(Session *session, GError **error)
+{
+    const SessionOptions *options = session->options;
+
+    if (!choose_snapshot(session, error))
         return false;
     if (session->machine->known && options->ram_mb && options->ram_mb != session->machine->ram_mb)
         return mt_fail(error, "snapshot '%s' of %s was made with %u MB of RAM, but guest_RAM_in_MBs is %u",
-                       options->snapshot, options->image, session->machine->ram_mb, options->ram_mb);
+                       session->snapshot, options->image, session->machine->ram_mb, options->ram_mb);
     if (options->ram_mb)
         session->machine->ram_mb = options->ram_mb;
     if (g_strcmp0(session->machine->devices, IMAGE_DEVICES))
@@ -104,6 +125,13 @@ static bool check_image(Session *session, GError **error)
 
 /* The guest. */
 
+/* With icount or strict_order QEMU runs all vCPUs in one thread, and doesn't tell the plugin when one wakes up. So it
+ * is armed from the beginning. */
+static bool has_one_thread(const Session *session)
+{
+    return *session->machine->icount || session->options->capture.strict_order;
+}
+
 static bool start_guest(Session *session, GError **error)
 {
     const SessionOptions *options = session->options;
@@ -113,12 +141,11 @@ static bool start_guest(Session *session, GError **error)
                          .image = options->image,
                          .disk = layer,
                          .disk_is_layer = true,
-                         .snapshot = options->snapshot,
+                         .snapshot = session->snapshot,
                          .plugin = session->plugin,
                          .capture = &options->capture,
                          .monitor = options->display || options->keep_qemu,
-                         .display = options->display,
-                         .icount = options->icount };
+                         .display = options->display };
 
     if (!image_create_layer(options->image, layer, session->qemu_img, error))
         return false;
@@ -127,6 +154,8 @@ static bool start_guest(Session *session, GError **error)
         if (!session->ring)
             return false;
         qemu.ring = session->ring;
+        if (has_one_thread(session) && is_traced(session))
+            ring_arm(session->ring);
     }
     session->guest = guest_start(&qemu, &options->workload, session->loop, error);
     if (!session->guest)
@@ -183,6 +212,8 @@ static bool arm(Session *session, GError **error)
     Qemu *qemu = guest_qemu(session->guest);
     g_autoptr(JsonNode) stopped = NULL, continued = NULL;
 
+    if (is_armed(session))
+        return true;
     ring_arm(session->ring);
     stopped = qemu_execute(qemu, "stop", NULL, error);
     continued = stopped ? qemu_execute(qemu, "cont", NULL, error) : NULL;
@@ -299,6 +330,7 @@ void session_free(Session *session)
     g_free(session->qemu_binary);
     g_free(session->qemu_img);
     g_free(session->plugin);
+    g_free(session->snapshot);
     paths_remove_temporary_folder(session->folder);
     g_free(session);
 }
