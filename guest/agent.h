@@ -55,6 +55,7 @@ void descendants_kill(void);
 /* workload.c: the program that is traced. */
 void workload_run(const struct mt_run *run, const char *strings, size_t length);
 void workload_enter(void);
+bool workload_is_traced(void);
 void workload_stop(void);
 /* Fills `fds` with what to poll (at most 2) and returns their number; *timeout_ms is lowered to the deadline. */
 int workload_poll_fds(int fds[2], int *timeout_ms);

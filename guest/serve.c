@@ -18,6 +18,9 @@
 #include "agent.h"
 
 #define NOBODY_THERE_MS 200
+/* What the agent does while the workload is traced is in the trace. So it does as little as possible: it lets output
+ * gather, and a process that ends (first its pipes are closed, then it sends a signal) come to its end. */
+#define LET_IT_SETTLE_US 1000
 
 static uint64_t running_us(void)
 {
@@ -162,6 +165,8 @@ void agent_serve(int port, bool once)
             polled[2 + i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
         if (poll(polled, 2 + (nfds_t)count, timeout_ms) < 0 && errno != EINTR)
             return;
+        if (workload_is_traced())
+            usleep(LET_IT_SETTLE_US);
         if (polled[1].revents) {
             struct signalfd_siginfo info;
 

@@ -313,6 +313,11 @@ void workload_enter(void)
     }
 }
 
+bool workload_is_traced(void)
+{
+    return workload.phase == PHASE_TRACED;
+}
+
 void workload_stop(void)
 {
     if (workload.phase == PHASE_NONE)
