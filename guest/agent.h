@@ -32,7 +32,6 @@ void init_become_first_process(void);
 /* files.c: files from the host. */
 void files_stat(const char *path);
 void files_begin(const struct mt_file *file, const char *path);
-void files_begin_tree(const char *user, const char *name);
 void files_append(const uint8_t *bytes, size_t length);
 
 /* user.c: whose the workload is. */
@@ -47,6 +46,11 @@ struct user {
 bool user_find(const char *name, struct user *user);
 /* Becomes that user for good. Returns false, with errno set, if that is not allowed. */
 bool user_become(const struct user *user);
+
+/* unpack.c: folders from the host. */
+void unpack(const char *user_name, const char *name);
+/* Unpacks the archive `fd` into a new folder, as that user. Returns false with one line in `problem` if it can't. */
+bool unpack_archive(int fd, const char *path, const struct user *user, char *problem, size_t problem_size);
 
 /* descendants.c */
 /* Kills all processes that this one has started, directly or not, even those that have left their parents. */

@@ -13,6 +13,8 @@
 #include <stdint.h>
 
 #define MT_PORT_NAME "memory_tracer.agent"
+/* The serial number of a read-only drive whose contents differ from run to run. */
+#define MT_TRANSFER_SERIAL "memory_tracer"
 #define MT_PROTOCOL_VERSION 2
 #define MT_FRAME_MAGIC 0x3146544du /* "MTF1" */
 #define MT_MAX_PAYLOAD (256u * 1024)
@@ -30,9 +32,9 @@ enum mt_frame_type {
     MT_FRAME_STAT,      /* path: answered by MT_FRAME_STAT_REPLY */
     MT_FRAME_FILE,      /* struct mt_file, path: creates its folders; the contents follow in MT_FRAME_DATA frames */
     MT_FRAME_DATA, /* the next bytes of the file; the last one is answered by MT_FRAME_OK, trouble by MT_FRAME_ERROR */
-    MT_FRAME_TREE, /* user, name: what follows in MT_FRAME_DATA frames is a tar stream, to be unpacked by that user into
-                      a new folder of that name in their home; ends with an empty frame, answered like a file */
-    MT_FRAME_RUN,  /* struct mt_run, then argc + envc strings, the working folder, the user */
+    MT_FRAME_UNPACK, /* user, name: that user unpacks the archive on the transfer drive (archive_format.h) into a new
+                        folder of that name in their home; answered like a file, with MT_FRAME_PROGRESS before */
+    MT_FRAME_RUN,    /* struct mt_run, then argc + envc strings, the working folder, the user */
     MT_FRAME_ENTER,  /* executes the start marker and lets the workload go */
     MT_FRAME_STOP,   /* kills the workload and what it started; MT_FRAME_EXIT follows */
     MT_FRAME_SETTLE, /* before a snapshot: drops caches, clears free memory; answered by MT_FRAME_OK */
@@ -40,6 +42,7 @@ enum mt_frame_type {
     /* Agent to runner. */
     MT_FRAME_HELLO_REPLY = 64, /* struct mt_hello_reply, kernel release */
     MT_FRAME_OK,
+    MT_FRAME_PROGRESS,   /* struct mt_progress */
     MT_FRAME_ERROR,      /* one line: what failed and why; a workload that was asked for doesn't run */
     MT_FRAME_STAT_REPLY, /* struct mt_stat_reply */
     MT_FRAME_READY,      /* the workload waits for MT_FRAME_ENTER; payload: its info, without the delimiting lines */
@@ -73,6 +76,10 @@ struct mt_stat_reply {
     uint32_t reserved;
     int64_t mtime_ns;
     uint64_t size;
+};
+
+struct mt_progress {
+    uint64_t bytes; /* of the archive, so far */
 };
 
 /* The workload says itself when it is ready and when to stop (the workload protocol of doc/protocols.md). */

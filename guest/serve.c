@@ -116,10 +116,10 @@ static void handle(const struct mt_frame *frame, const uint8_t *payload)
         if (text)
             files_begin(&head.file, text);
         break;
-    case MT_FRAME_TREE:
+    case MT_FRAME_UNPACK:
         text = string_at(frame, payload, 0);
         if (text && strlen(text) + 1 < frame->length)
-            files_begin_tree(text, text + strlen(text) + 1);
+            unpack(text, text + strlen(text) + 1);
         break;
     case MT_FRAME_DATA:
         files_append(payload, frame->length);

@@ -24,13 +24,12 @@ typedef struct {
 
 struct AgentLink {
     int fd;
-    guint readable, writable, pipe_readable;
+    guint readable, writable;
     AgentFrame on_frame;
     void *data;
     GByteArray *in;
     GQueue out;     /* of Outgoing */
     size_t written; /* of the first one's bytes */
-    uint64_t sent;  /* in all */
 };
 
 static void outgoing_free(gpointer data)
@@ -53,46 +52,23 @@ static void append_frame(GByteArray *bytes, enum mt_frame_type type, const void 
     g_byte_array_append(bytes, payload, (guint)length);
 }
 
-/* Replaces sent bytes by the next ones. Returns 1 if there are any, 0 at the end, -1 if they are still to come. */
-static int refill(Outgoing *outgoing)
+/* Replaces sent bytes by the file's next ones. Returns false when there are none left. */
+static bool refill(Outgoing *outgoing)
 {
     static uint8_t buffer[MT_MAX_PAYLOAD];
     ssize_t n;
 
-    if (outgoing->fd < 0 || (!outgoing->is_pipe && !outgoing->remaining))
-        return 0;
-    n = read(outgoing->fd, buffer, outgoing->is_pipe ? sizeof buffer : MIN(sizeof buffer, outgoing->remaining));
-    if (outgoing->is_pipe) {
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return -1;
-        if (n <= 0) { /* an empty frame tells the end */
-            n = 0;
-            close(outgoing->fd);
-            outgoing->fd = -1;
-        }
-    } else {
-        if (n <= 0) { /* it has shrunk or can't be read any more: the guest gets zeros, and the size that it was told */
-            n = (ssize_t)MIN(sizeof buffer, outgoing->remaining);
-            memset(buffer, 0, (size_t)n);
-        }
-        outgoing->remaining -= (uint64_t)n;
+    if (outgoing->fd < 0 || !outgoing->remaining)
+        return false;
+    n = read(outgoing->fd, buffer, MIN(sizeof buffer, outgoing->remaining));
+    if (n <= 0) { /* it has shrunk or can't be read any more: the guest gets zeros, and the size that it was told */
+        n = (ssize_t)MIN(sizeof buffer, outgoing->remaining);
+        memset(buffer, 0, (size_t)n);
     }
+    outgoing->remaining -= (uint64_t)n;
     g_byte_array_set_size(outgoing->bytes, 0);
     append_frame(outgoing->bytes, MT_FRAME_DATA, buffer, (size_t)n);
-    return 1;
-}
-
-static gboolean on_writable(gint fd, GIOCondition condition, gpointer data);
-
-static gboolean on_pipe_readable(gint fd, GIOCondition condition, gpointer data)
-{
-    AgentLink *link = data;
-
-    (void)fd;
-    (void)condition;
-    link->pipe_readable = 0;
-    link->writable = g_unix_fd_add(link->fd, G_IO_OUT, on_writable, link);
-    return G_SOURCE_REMOVE;
+    return true;
 }
 
 static gboolean on_writable(gint fd, GIOCondition condition, gpointer data)
@@ -102,26 +78,18 @@ static gboolean on_writable(gint fd, GIOCondition condition, gpointer data)
 
     (void)condition;
     while ((first = g_queue_peek_head(&link->out))) {
-        size_t left = first->bytes->len - link->written;
-        ssize_t n = left ? write(fd, first->bytes->data + link->written, left) : 0;
-        int more;
+        ssize_t n = write(fd, first->bytes->data + link->written, first->bytes->len - link->written);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return G_SOURCE_CONTINUE;
         if (n < 0)
             break; /* QEMU is gone; its end is noticed elsewhere */
         link->written += (size_t)n;
-        link->sent += (uint64_t)n;
-        if (link->written < first->bytes->len)
-            continue;
-        more = refill(first);
-        if (more < 0) {
-            link->pipe_readable = g_unix_fd_add(first->fd, G_IO_IN | G_IO_HUP, on_pipe_readable, link);
-            break;
+        if (link->written == first->bytes->len) {
+            link->written = 0;
+            if (!refill(first))
+                outgoing_free(g_queue_pop_head(&link->out));
         }
-        link->written = 0;
-        if (!more)
-            outgoing_free(g_queue_pop_head(&link->out));
     }
     link->writable = 0;
     return G_SOURCE_REMOVE;
@@ -130,7 +98,7 @@ static gboolean on_writable(gint fd, GIOCondition condition, gpointer data)
 static void queue(AgentLink *link, Outgoing *outgoing)
 {
     g_queue_push_tail(&link->out, outgoing);
-    if (!link->writable && !link->pipe_readable)
+    if (!link->writable)
         link->writable = g_unix_fd_add(link->fd, G_IO_OUT, on_writable, link);
 }
 
@@ -204,8 +172,6 @@ void agent_link_free(AgentLink *link)
         g_source_remove(link->readable);
     if (link->writable)
         g_source_remove(link->writable);
-    if (link->pipe_readable)
-        g_source_remove(link->pipe_readable);
     g_queue_clear_full(&link->out, outgoing_free);
     g_byte_array_unref(link->in);
     close(link->fd);
@@ -250,24 +216,4 @@ bool agent_link_send_file(AgentLink *link, const char *host_path, const char *gu
     append_frame(outgoing->bytes, MT_FRAME_FILE, payload->data, payload->len);
     queue(link, outgoing);
     return true;
-}
-
-void agent_link_send_tree(AgentLink *link, int stream, const char *user, const char *name)
-{
-    Outgoing *outgoing = g_new0(Outgoing, 1);
-    g_autoptr(GByteArray) payload = g_byte_array_new();
-
-    g_byte_array_append(payload, (const guint8 *)user, (guint)strlen(user) + 1);
-    g_byte_array_append(payload, (const guint8 *)name, (guint)strlen(name) + 1);
-    fcntl(stream, F_SETFL, O_NONBLOCK);
-    outgoing->fd = stream;
-    outgoing->is_pipe = true;
-    outgoing->bytes = g_byte_array_new();
-    append_frame(outgoing->bytes, MT_FRAME_TREE, payload->data, payload->len);
-    queue(link, outgoing);
-}
-
-uint64_t agent_link_sent_bytes(const AgentLink *link)
-{
-    return link->sent;
 }

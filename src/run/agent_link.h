@@ -24,11 +24,4 @@ void agent_link_send(AgentLink *link, enum mt_frame_type type, const void *paylo
 /* Queues a file: it is read while it is sent. Returns false if it can't be opened. */
 bool agent_link_send_file(AgentLink *link, const char *host_path, const char *guest_path, GError **error);
 
-/* Queues a tree of files: `stream` is a pipe from which a tar archive is read while it is sent; taken. See
- * MT_FRAME_TREE for the others. */
-void agent_link_send_tree(AgentLink *link, int stream, const char *user, const char *name);
-
-/* Bytes sent so far. */
-uint64_t agent_link_sent_bytes(const AgentLink *link);
-
 #endif

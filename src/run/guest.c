@@ -4,7 +4,6 @@
 #include "guest.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,9 +22,8 @@
 #define GUEST_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define GUEST_FOLDER "qemu_mem_tracer_workload"
 #define READY_LINE "Ready to trace. Press enter to continue"
-/* Descriptors of our children. */
+/* The native agent's descriptor. */
 #define FD_AGENT 3
-#define FD_TAR 3
 
 struct Guest {
     const WorkloadOptions *options;
@@ -38,8 +36,8 @@ struct Guest {
     struct mt_hello_reply greeting;
     GArray *stats; /* of struct mt_stat_reply */
     GuestWorkload workload;
-    GString *complaints; /* of tar */
-    uint64_t folder_bytes;
+    struct mt_progress progress; /* of unpacking */
+    uint64_t archive_bytes;
 };
 
 Qemu *guest_qemu(const Guest *guest)
@@ -75,6 +73,9 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
         break;
     case MT_FRAME_OK:
         guest->acknowledged = true;
+        break;
+    case MT_FRAME_PROGRESS:
+        memcpy(&guest->progress, payload, MIN(length, sizeof guest->progress));
         break;
     case MT_FRAME_ERROR:
         run_loop_fail(guest->loop, g_error_new(MT_ERROR, MT_ERROR_FAILED, "%s", (const char *)payload));
@@ -147,7 +148,6 @@ static Guest *new_guest(const WorkloadOptions *workload, RunLoop *loop)
     guest->options = workload;
     guest->loop = loop;
     guest->stats = g_array_new(FALSE, FALSE, sizeof(struct mt_stat_reply));
-    guest->complaints = g_string_new(NULL);
     return guest;
 }
 
@@ -205,7 +205,6 @@ void guest_free(Guest *guest)
     child_free(guest->native);
     qemu_free(guest->qemu);
     g_array_unref(guest->stats);
-    g_string_free(guest->complaints, TRUE);
     g_free(guest->workload.info);
     g_free(guest->user);
     g_free(guest);
@@ -283,75 +282,32 @@ static bool send_program(Guest *guest, const char *program, GError **error)
             (send_files(guest, files->needed, false, error) && send_files(guest, files->if_missing, true, error)));
 }
 
-/* A folder with all that is in it, as a tar stream. */
-
-static uint64_t counted_bytes; /* nftw() has no way to hand over anything */
-
-static int count_bytes(const char *path, const struct stat *status, int type, struct FTW *where)
+void guest_set_archive_bytes(Guest *guest, uint64_t bytes)
 {
-    (void)path;
-    (void)where;
-    if (type == FTW_F)
-        counted_bytes += (uint64_t)status->st_size;
-    return 0;
+    guest->archive_bytes = bytes;
 }
 
-static void on_complaint(void *data, const char *line)
+static char *unpack_status(void *data)
 {
     Guest *guest = data;
 
-    g_string_append_printf(guest->complaints, "%s%s", guest->complaints->len ? "; " : "", line);
+    return g_strdup_printf("%.0f of %.0f MB", (double)guest->progress.bytes / 1e6, (double)guest->archive_bytes / 1e6);
 }
 
-static char *folder_status(void *data)
+static bool unpack_folder(Guest *guest, GError **error)
 {
-    Guest *guest = data;
-
-    return g_strdup_printf("%.0f of %.0f MB", (double)agent_link_sent_bytes(guest->agent) / 1e6,
-                           (double)guest->folder_bytes / 1e6);
-}
-
-static bool tar_has_ended(void *data)
-{
-    return child_has_ended(data);
-}
-
-static bool send_folder(Guest *guest, const char *path, GError **error)
-{
-    const char *argv[] = {
-        "tar", "--create", "--file=/dev/fd/" G_STRINGIFY(FD_TAR), "--format=posix", "--directory", path, ".", NULL
+    const WaitFor wait = {
+        .done = has_acknowledged, .data = guest, .what = "the guest to unpack the folder", .poll_ms = 20
     };
-    const ChildHandlers handlers = { .stderr_line = on_complaint, .data = guest };
-    const WaitFor received = {
-        .done = has_acknowledged, .data = guest, .what = "the guest to receive the folder", .poll_ms = 20
-    };
-    g_autoptr(Child) tar = NULL;
-    int stream[2];
+    g_autofree char *words = g_strdup_printf("%s%c%s", guest->user, 0, GUEST_FOLDER);
     bool fine;
 
-    if (pipe2(stream, O_CLOEXEC))
-        return mt_fail(error, "can't create a pipe: %s", g_strerror(errno));
-    const ChildFd fds[] = { { stream[1], FD_TAR }, { -1, -1 } };
-    tar = child_start(argv, fds, &handlers, error);
-    if (!tar) {
-        close(stream[0]);
-        return false;
-    }
-    counted_bytes = 0;
-    nftw(path, count_bytes, 16, FTW_PHYS);
-    guest->folder_bytes = counted_bytes;
     guest->acknowledged = false;
-    agent_link_send_tree(guest->agent, stream[0], guest->user, GUEST_FOLDER);
-    run_loop_set_status(guest->loop, folder_status, guest);
-    fine = run_loop_wait(guest->loop, &received, error);
+    agent_link_send(guest->agent, MT_FRAME_UNPACK, words, strlen(guest->user) + 1 + sizeof GUEST_FOLDER);
+    run_loop_set_status(guest->loop, unpack_status, guest);
+    fine = run_loop_wait(guest->loop, &wait, error);
     run_loop_set_status(guest->loop, NULL, NULL);
-    if (!fine)
-        return false;
-
-    const WaitFor ended = { .done = tar_has_ended, .data = tar, .what = "tar to end", .poll_ms = 5 };
-    if (!run_loop_wait(guest->loop, &ended, error))
-        return false;
-    return child_succeeded(tar) || mt_fail(error, "can't read %s: %s", path, guest->complaints->str);
+    return fine;
 }
 
 /* The workload. */
@@ -402,7 +358,7 @@ bool guest_start_workload(Guest *guest, GError **error)
 
     if (options->is_on_host && !send_program(guest, program, error))
         return false;
-    if (options->folder && !send_folder(guest, options->folder, error))
+    if (options->folder && !unpack_folder(guest, error))
         return false;
     g_byte_array_append(payload, (const guint8 *)&run, sizeof run);
     append_strings(payload, program_word);

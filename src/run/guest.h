@@ -28,8 +28,9 @@ typedef struct WorkloadOptions {
     const char *const *argv; /* program and arguments */
     bool is_on_host;         /* the program's file is put into the guest, with what it needs */
     bool speaks;             /* the workload protocol: it says itself when it is ready and when to stop */
-    const char *folder;      /* of this machine, to be copied into the home of the workload's user; or NULL */
-    unsigned timeout_s;      /* of guest time; 0: none */
+    const char *folder; /* of this machine, to be copied into the home of the workload's user; or NULL. It must be on
+                           the transfer drive (archive.h) */
+    unsigned timeout_s; /* of guest time; 0: none */
     unsigned wait_timeout_s; /* for it to become ready; 0: none */
     bool pass_output;        /* its output goes to our stdout and stderr; else both to stderr */
 } WorkloadOptions;
@@ -46,6 +47,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Guest, guest_free)
 Qemu *guest_qemu(const Guest *guest);
 const GuestWorkload *guest_workload(const Guest *guest);
 
+/* How large the archive is, for the progress. */
+void guest_set_archive_bytes(Guest *guest, uint64_t bytes);
 /* Brings the workload there, starts it and waits until it is ready. */
 bool guest_start_workload(Guest *guest, GError **error);
 /* Lets it go. */

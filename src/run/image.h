@@ -17,7 +17,7 @@
 #define IMAGE_DEFAULT_RAM_MB 2560
 #define IMAGE_DEFAULT_USER "root"
 /* The devices that qemu_start() gives every guest. To be changed whenever they are. */
-#define IMAGE_DEVICES "virtio-blk-pci virtio-serial-pci/virtserialport isa-serial"
+#define IMAGE_DEVICES "virtio-blk-pci virtio-blk-pci/transfer virtio-serial-pci/virtserialport isa-serial"
 
 typedef struct ImageMachine {
     char *machine; /* QEMU's -machine */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../../guest/protocol.h"
+#include "archive.h"
 #include "child.h"
 
 #define MINIMUM_MAJOR 10
@@ -235,6 +236,24 @@ static void add_disk(GPtrArray *argv, const QemuOptions *options)
         "-device", "virtio-blk-pci,drive=disk,werror=stop,rerror=stop", NULL);
 }
 
+/* The drive that brings things into the guest. It is always there, and its size is always the same. */
+static void add_transfer_drive(GPtrArray *argv, const QemuOptions *options)
+{
+    g_autofree char *node = NULL;
+
+    if (options->transfer) {
+        g_autofree char *path = quote_commas(options->transfer);
+
+        node =
+            g_strdup_printf("driver=raw,node-name=transfer,read-only=on,file.driver=file,file.aio=%s,file.filename=%s",
+                            choose_aio(options->binary), path);
+    } else {
+        node = g_strdup_printf("driver=null-co,node-name=transfer,read-only=on,read-zeroes=on,size=%" G_GUINT64_FORMAT,
+                               ARCHIVE_DRIVE_BYTES);
+    }
+    add(argv, "-blockdev", node, "-device", "virtio-blk-pci,drive=transfer,serial=" MT_TRANSFER_SERIAL, NULL);
+}
+
 static const char *on_off(bool value)
 {
     return value ? "on" : "off";
@@ -271,6 +290,7 @@ static GPtrArray *command_line(const QemuOptions *options)
     if (*machine->icount)
         add(argv, "-icount", machine->icount, NULL);
     add_disk(argv, options);
+    add_transfer_drive(argv, options);
     add(argv, "-chardev", agent, "-device", "virtio-serial-pci", "-device",
         "virtserialport,chardev=agent,name=" MT_PORT_NAME, NULL);
     add(argv, "-chardev", qmp, "-mon", "chardev=qmp,mode=control", NULL);

@@ -27,6 +27,7 @@ typedef struct QemuOptions {
     const char *image;    /* as the user calls it, for messages */
     const char *disk;     /* the file to open */
     bool disk_is_layer;   /* `disk` is a layer over the image file (image_create_layer) */
+    const char *transfer; /* the read-only transfer drive's contents (archive.h), or NULL: zeros */
     const char *snapshot; /* to load; NULL: boots `kernel` and `initramfs` */
     const char *kernel, *initramfs, *kernel_arguments;
     const char *console; /* file for the serial console, or NULL */

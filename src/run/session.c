@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "archive.h"
 #include "image.h"
 #include "loop.h"
 #include "paths.h"
@@ -136,6 +137,8 @@ static bool start_guest(Session *session, GError **error)
 {
     const SessionOptions *options = session->options;
     g_autofree char *layer = g_build_filename(session->folder, "layer.qcow2", NULL);
+    g_autofree char *archive = g_build_filename(session->folder, "transfer.tar", NULL);
+    uint64_t archive_bytes = 0;
     QemuOptions qemu = { .binary = session->qemu_binary,
                          .machine = session->machine,
                          .image = options->image,
@@ -147,6 +150,11 @@ static bool start_guest(Session *session, GError **error)
                          .monitor = options->display || options->keep_qemu,
                          .display = options->display };
 
+    if (options->workload.folder) {
+        if (!archive_create(options->workload.folder, archive, &archive_bytes, session->loop, error))
+            return false;
+        qemu.transfer = archive;
+    }
     if (!image_create_layer(options->image, layer, session->qemu_img, error))
         return false;
     if (options->destination.kind != DESTINATION_NONE) {
@@ -160,7 +168,9 @@ static bool start_guest(Session *session, GError **error)
     session->guest = guest_start(&qemu, &options->workload, session->loop, error);
     if (!session->guest)
         return false;
+    guest_set_archive_bytes(session->guest, archive_bytes);
     g_unlink(layer); /* QEMU has it open: nothing stays behind, whatever ends us */
+    g_unlink(archive);
     if (options->display)
         session->terminal = terminal_new(qemu_take_monitor_fd(guest_qemu(session->guest)));
     return true;

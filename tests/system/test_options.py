@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What each option of a run changes: sampling, regions, formats, time-outs, folders, running natively, QEMU's monitor."""
+import filecmp
+import hashlib
+import json
+import os
+import pty
+import re
+import select
+import stat
+import struct
+import subprocess
+import threading
+import time
+import unittest
+
+from harness import ARRAY, BUILD, COUNTER, IMAGE, QEMU, SNAPSHOT, SPEAKS, SystemTest, workload
+
+ANALYSE = ["--analysis_tool_path", COUNTER, "--print_trace_info"]
+ARRAY_INCREMENTS = ["--workload_path_on_host", ARRAY, SPEAKS]
+EVENTS = "num_of_GMBE_events_since_enabling_GMBEOO"
+WRITTEN = "num_of_events_written_to_trace_buf"
+SUSTAIN = "#!/bin/bash\nwhile :; do :; done\n"
+
+
+def fifo_reader(path, into):
+    """Starts to read a FIFO to its end; what was read is added to `into`."""
+    def read():
+        with open(path, "rb") as file:
+            into.append(file.read())
+    thread = threading.Thread(target=read)
+    thread.start()
+    return thread
+
+
+class Sampling(SystemTest):
+    def sample(self, length, ratio, *options):
+        result = self.trace(*ANALYSE, *ARRAY_INCREMENTS, "--log_of_GMBE_block_len", str(length),
+                            "--log_of_GMBE_tracing_ratio", str(ratio), *options)
+        self.assert_succeeds(result)
+        self.assertEqual(result.number("records"), result.number(WRITTEN))
+        self.assertEqual(result.number("actual_tracing_ratio (i.e. num_of_GMBE_events_since_enabling_GMBEOO / "
+                                       "num_of_events_written_to_trace_buf)"),
+                         result.number(EVENTS) // result.number(WRITTEN))
+        return result
+
+    def test_the_first_block_of_each_group(self):
+        for length, ratio in ((0, 3), (3, 0), (5, 4), (10, 2)):
+            with self.subTest(length=length, ratio=ratio):
+                result = self.sample(length, ratio)
+                groups, rest = divmod(result.number(EVENTS), 1 << length + ratio)
+                self.assertEqual(result.number(WRITTEN), (groups << length) + min(rest, 1 << length))
+
+    def test_extremes(self):
+        self.assertEqual(self.sample(3, 61).number(WRITTEN), 8)
+        self.assertEqual(self.sample(0, 64).number(WRITTEN), 1)
+        for length, ratio in ((64, 0), (61, 3)):
+            result = self.sample(length, ratio)
+            self.assertEqual(result.number(WRITTEN), result.number(EVENTS))
+            self.assertIn("in the array: 100000, per element from 10 to 10\n", result.out)
+
+    def test_user_only_samples_user_accesses(self):
+        result = self.sample(2, 2, "--trace_only_CPL3_code_GMBE")
+        self.assertEqual(result.number("by the kernel"), 0)
+        # 10 accesses to each element, one access of the loop in between now and then.
+        self.assertAlmostEqual(result.number("in the array"), 25000, delta=2500)
+
+    def test_a_seed_picks_other_blocks(self):
+        """Which ones it picks is the same each time, which user accesses there are, too."""
+        one, same, other = (self.sample(4, 4, "--sample_seed", seed, "--trace_only_CPL3_code_GMBE")
+                            for seed in ("1", "1", "2"))
+        self.assertEqual(one.out.split("analysis output:")[1], same.out.split("analysis output:")[1])
+        self.assertNotEqual(one.out.split("analysis output:")[1], other.out.split("analysis output:")[1])
+        self.assertAlmostEqual(one.number(WRITTEN), one.number(EVENTS) / 16, delta=32)
+
+    def test_wrong_arguments(self):
+        for name, value in (("log_of_GMBE_block_len", 65), ("log_of_GMBE_tracing_ratio", -1),
+                            ("log_of_GMBE_block_len", -7), ("log_of_GMBE_tracing_ratio", 1000)):
+            self.assert_fails(self.trace(*ANALYSE, *ARRAY_INCREMENTS, f"--{name}={value}"),
+                              f"memory_tracer: {name} must be in range [0, 64], but {value} isn't.", status=2)
+        self.assert_fails(self.trace(*ANALYSE, *ARRAY_INCREMENTS, "--log_of_GMBE_block_len", "60",
+                                     "--log-of-GMBE-tracing-ratio", "5"),
+                          "log_of_GMBE_block_len + log_of_GMBE_tracing_ratio must be in range [0, 64], but 60 + 5 = 65 isn't.",
+                          status=2)
+        self.assert_fails(self.trace(*ANALYSE, *ARRAY_INCREMENTS, "--sample_seed", "-1"), "sample_seed", status=2)
+
+
+class Regions(SystemTest):
+    def test_only_what_is_inside(self):
+        result = self.trace(*ANALYSE, "--workload_path_on_host", workload("regions"), SPEAKS, "--roi")
+        self.assert_succeeds(result)
+        self.assertIn("in the array: 100200, per element from 1002 to 1002\n", result.out)
+        self.assertEqual(result.number("records"), result.number(EVENTS))
+
+    def test_without_the_option_the_marks_do_nothing(self):
+        result = self.trace(*ANALYSE, "--workload_path_on_host", workload("regions"), SPEAKS,
+                            "--trace_only_CPL3_code_GMBE")
+        self.assert_succeeds(result)
+        self.assertIn("in the array: 40200600, per element from 402006 to 402006\n", result.out)
+
+    def test_with_sampling(self):
+        result = self.trace(*ANALYSE, "--workload_path_on_host", workload("regions"), SPEAKS, "--roi",
+                            "--log_of_GMBE_block_len", "3", "--log_of_GMBE_tracing_ratio", "3")
+        self.assert_succeeds(result)
+        groups, rest = divmod(result.number(EVENTS), 64)
+        self.assertEqual(result.number(WRITTEN), groups * 8 + min(rest, 8))
+        self.assertGreater(result.number(EVENTS), 100200)
+        self.assertLess(result.number(EVENTS), 1000000)
+
+    def test_no_region_at_all_is_said(self):
+        result = self.tracer("run", "--roi", "true")
+        self.assertEqual(result.status, 0)
+        self.assertIn("has marked no region of interest", result.err)
+
+
+class Formats(SystemTest):
+    def test_compact_records_hold_the_same(self):
+        """A static program's user accesses are the same in each run."""
+        with open(self.path("main.c"), "w") as file:
+            file.write("static volatile int a[1000];\nint main(void) { for (int i = 0; i < 1000; i++) a[i]++; }\n")
+        subprocess.run(["gcc", "-static", "-o", self.path("prog"), self.path("main.c")], check=True)
+        fifo, read = self.path("fifo"), []
+        os.mkfifo(fifo)
+        for record_format in ("gmbeoo", "compact"):
+            reader = fifo_reader(fifo, read)
+            result = self.tracer("run", "--fifo", fifo, "--user-only", "--record-format", record_format,
+                                 self.path("prog"))
+            reader.join()
+            self.assert_succeeds(result)
+        expected = b"".join(struct.pack("<Q", address & (1 << 48) - 1 | (info & 255) << 48)
+                            for info, address in struct.iter_unpack("<QQ", read[0]))
+        self.assertGreater(len(read[1]), 2000 * 8)
+        self.assertEqual(read[1], expected)
+
+    def test_kernel_addresses_fit(self):
+        fifo, read = self.path("fifo"), []
+        os.mkfifo(fifo)
+        reader = fifo_reader(fifo, read)
+        result = self.trace("--trace_fifo_path", fifo, "--workload_path_on_guest", "/bin/true", "--print_trace_info",
+                            "--record_format", "compact")
+        reader.join()
+        self.assert_succeeds(result)
+        self.assertEqual(len(read[0]), 8 * result.number(WRITTEN))
+        kernel = [word for (word,) in struct.iter_unpack("<Q", read[0]) if not word >> 54 & 3]
+        self.assertTrue(kernel)
+        self.assertTrue(all(word >> 48 & 7 <= 4 for word in kernel))
+        self.assertTrue(any(word >> 47 & 1 for word in kernel))
+
+    def test_an_unknown_format(self):
+        self.assert_fails(self.trace("--dont_trace", "--workload_path_on_guest", "/bin/true", "--record_format", "pdf"),
+                          "record_format must be gmbeoo or compact, but pdf isn't.", status=2)
+
+
+class Timeout(SystemTest):
+    def test_the_workload_and_its_children_are_stopped(self):
+        script = self.script("workload", "#!/bin/bash\n(setsid bash -c 'while :; do :; done' &)\nwhile :; do :; done\n")
+        result = self.trace(*ANALYSE, "--workload_path_on_host", script, "--timeout", "1")
+        self.assertEqual(result.status, 0, result.err)
+        self.assertEqual(result.err, "memory_tracer: the workload was stopped after 1 s\n")
+        self.assertGreaterEqual(result.number("tracing_duration_in_milliseconds"), 900)
+        self.assertEqual(result.number("records"), result.number(WRITTEN))
+
+    def test_a_workload_that_ends_in_time(self):
+        result = self.trace(*ANALYSE, "--workload_path_on_guest", "/bin/true", "--timeout", "60")
+        self.assert_succeeds(result)
+        self.assertEqual(result.err, "")
+
+    def test_not_with_a_workload_that_speaks(self):
+        self.assert_fails(self.trace(*ANALYSE, *ARRAY_INCREMENTS, "--timeout", "1"), "can't both be used", status=2)
+
+    def test_negative(self):
+        self.assert_fails(self.trace(*ANALYSE, "--workload_path_on_guest", "/bin/true", "--timeout=-1"), "timeout", status=2)
+
+
+class Folder(SystemTest):
+    def make(self):
+        folder = self.path("a folder")
+        os.makedirs(os.path.join(folder, "sub folder", "empty"))
+        for name, mode, text in (("plain", 0o644, "plain\n"), ("with space", 0o600, "x" * 100000),
+                                 ("sub folder/run me", 0o755, "#!/bin/sh\necho ran\n"), ("\u00fcml\u00e4ut\nline", 0o444, ""),
+                                 ("-dash", 0o640, "d")):
+            path = os.path.join(folder, name)
+            with open(path, "w") as file:
+                file.write(text)
+            os.chmod(path, mode)
+        os.symlink("plain", os.path.join(folder, "link"))
+        os.symlink("/no/such/target", os.path.join(folder, "dangling"))
+        os.link(os.path.join(folder, "plain"), os.path.join(folder, "hard link"))
+        os.mkfifo(os.path.join(folder, "a fifo"))
+        os.chmod(os.path.join(folder, "sub folder"), 0o711)
+        return folder
+
+    def test_it_arrives_as_it_is(self):
+        folder = self.make()
+        script = self.script("workload", """#!/bin/bash
+cd ~/qemu_mem_tracer_workload || exit 1
+find . ! -type d -printf '%P|%y|%m|%l|%n|%s|%U\\0' | sort -z | tr '\\0\\n' '\\n?'
+find . -type d -printf '%P|%y|%m\\0' | sort -z | tr '\\0' '\\n'
+sha256sum 'with space'; './sub folder/run me'
+""")
+        result = self.tracer("run", "--sink", "untraced", "--workload_dir_path", folder, script)
+        self.assertEqual(result.status, 0, result.err)
+        here = subprocess.run(["bash", "-c", """cd "$1"
+find . ! -type d -printf '%P|%y|%m|%l|%n|%s|0\\0' | LC_ALL=C.UTF-8 sort -z | tr '\\0\\n' '\\n?'
+find . -type d -printf '%P|%y|%m\\0' | LC_ALL=C.UTF-8 sort -z | tr '\\0' '\\n'
+sha256sum 'with space'; './sub folder/run me'""", "bash", folder], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(result.out, here)
+
+    def test_a_large_one(self):
+        folder = self.path("large")
+        os.mkdir(folder)
+        with open(os.path.join(folder, "data"), "wb") as file:
+            for _ in range(300):
+                file.write(os.urandom(1 << 20))
+        checksum = subprocess.run(["sha256sum", os.path.join(folder, "data")], capture_output=True, text=True).stdout[:64]
+        result = self.tracer("run", "--sink", "untraced", "--workload-dir-path", folder, "--", "sh", "-c",
+                             "sha256sum ~/qemu_mem_tracer_workload/data")
+        self.assertEqual(result.out[:64], checksum, result.err)
+
+    def test_wrong_folders(self):
+        result = self.trace("--dont_trace", "--workload_path_on_guest", "/bin/true", "--workload_dir_path", self.path("no"))
+        self.assert_fails(result, f"workload_dir_path must be a dir path, but {self.path('no')} isn't.")
+
+    def test_a_disk_that_is_too_small_in_the_guest(self):
+        folder = self.path("sparse")
+        os.mkdir(folder)
+        with open(os.path.join(folder, "huge"), "wb") as file:
+            file.truncate(6 << 30)
+        process = self.start("run", "--sink", "untraced", "--workload_dir_path", folder, "true")
+        self.assert_fails(self.finish(process, 300), "can't create /root/qemu_mem_tracer_workload in the guest",
+                          "No space left on device")
+
+
+class Native(SystemTest):
+    def test_the_protocol_is_the_same(self):
+        for positional in (["x", "y", "z"], []):
+            result = self.tracer("--dont_use_qemu", "--workload_path_on_host", ARRAY, SPEAKS, "--print_trace_info", *positional)
+            self.assert_succeeds(result)
+            self.assertRegex(result.out,
+                             r"\Aworkload info:\n0x[0-9a-f]+ 4 10000\ntracing_duration_in_milliseconds: \d+\n\Z")
+
+    def test_a_workload_that_does_not_speak(self):
+        script = self.script("workload", "#!/bin/sh\necho $HOME $1; pwd; exit 3\n")
+        result = self.tracer("--dont_use_qemu", "--workload_path_on_host", script, "x", "y", "z")
+        self.assertEqual(result.status, 0, result.err)
+        self.assertIn(os.environ["HOME"], result.err)
+        self.assertIn(os.getcwd(), result.err)
+        self.assertIn("exited with status 3", result.err)
+
+    def test_timeout(self):
+        script = self.script("workload", "#!/bin/bash\n(setsid sleep 1000 &)\nsleep 1000\n")
+        result = self.tracer("--dont_use_qemu", "--workload_path_on_host", script, "--timeout", "1")
+        self.assertEqual(result.status, 0, result.err)
+
+    def test_it_takes_the_workload_along_when_it_dies(self):
+        script = self.script("workload", "#!/bin/bash\n(setsid sleep 1000 &)\nsleep 1000\n")
+        for number in (2, 9):
+            process = self.start("--dont_use_qemu", "--workload_path_on_host", script)
+            deadline = time.time() + 10
+            while sum("sleep 1000" in command for _, command in self.processes()) < 2 and time.time() < deadline:
+                time.sleep(0.05)
+            process.send_signal(number)
+            process.communicate()
+            while self.processes() and time.time() < deadline:
+                time.sleep(0.05)
+            self.assertEqual(self.processes(), [])
+        for name in os.listdir(self.temporary):  # after SIGKILL nobody can
+            os.rmdir(os.path.join(self.temporary, name))
+
+    def test_what_it_cannot_be_used_with(self):
+        for arguments in (["--dont_trace"], ["--analysis_tool_path", COUNTER], ["--workload_dir_path", self.folder]):
+            self.assert_fails(self.tracer("--dont_use_qemu", "--workload_path_on_host", ARRAY, *arguments), status=2)
+
+
+class Monitor(SystemTest):
+    def run_with_input(self, text, *options):
+        process = subprocess.Popen([os.path.join(BUILD, "memory_tracer"), *options, IMAGE, SNAPSHOT, QEMU],
+                                   env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        try:
+            out, err = process.communicate(text, timeout=60)
+        finally:
+            process.kill()
+        return process.returncode, out, err
+
+    def test_the_guest_goes_on_until_somebody_quits(self):
+        status, out, err = self.run_with_input("info status\ninfo version\nquit\n", *ANALYSE, *ARRAY_INCREMENTS,
+                                               "--dont_exit_qemu_when_done")
+        self.assertEqual((status, err), (0, ""))
+        self.assertRegex(out, r"(?s)per element from 10 to 10\n.*trace info:.*\(qemu\) .*VM status: running")
+
+    def test_the_end_of_the_input_quits(self):
+        status, out, err = self.run_with_input("info status\n", "--dont_trace", "--workload_path_on_guest", "/bin/true",
+                                               "--dont_exit_qemu_when_done")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("VM status: running", out)
+
+    def test_ctrl_c(self):
+        process = self.start("--dont_trace", "--workload_path_on_guest", "/bin/true", "--dont_exit_qemu_when_done", IMAGE,
+                             SNAPSHOT, QEMU)
+        del process  # its standard input is /dev/null: it ends by itself
+        reading, writing = os.pipe()
+        process = subprocess.Popen([os.path.join(BUILD, "memory_tracer"), "--dont_trace", "--workload_path_on_guest",
+                                    "/bin/true", "--dont_exit_qemu_when_done", IMAGE, SNAPSHOT, QEMU], stdin=reading,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment)
+        self.assertRegex(process.stdout.readline(), "tracing_duration")
+        process.send_signal(2)
+        _, err = process.communicate(timeout=30)
+        os.close(reading)
+        os.close(writing)
+        self.assertEqual((process.returncode, err), (130, "memory_tracer: interrupted\n"))
+
+    def test_the_monitor_from_the_beginning_on_a_terminal(self):
+        """--dont_use_nographic: here with a display that needs no screen."""
+        qemu = self.script("qemu-system-x86_64", f"#!/bin/sh\nexec {QEMU} -display vnc=unix:{self.path('vnc')} \"$@\"\n")
+        script = self.script("workload", "#!/bin/sh\nsleep 2\n")
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([os.path.join(BUILD, "memory_tracer"), "--dont_trace", "--dont_use_nographic",
+                                    "--workload_path_on_host", script, IMAGE, SNAPSHOT, qemu], stdin=theirs,
+                                   stdout=theirs, stderr=theirs, env=self.environment)
+        os.close(theirs)
+        os.write(ours, b"info status\r")
+        text = b""
+        while True:
+            try:
+                data = os.read(ours, 4096)
+            except OSError:
+                break
+            if not data:
+                break
+            text += data
+        os.close(ours)
+        self.assertEqual(process.wait(30), 0, text)
+        self.assertIn(b"VM status: running", text)
+        self.assertIn(b"tracing_duration_in_milliseconds: ", text)
+
+
+class Icount(SystemTest):
+    SLOW = """#!/usr/bin/env python3
+import sys, time
+bytes_, kernel, records, began = 0, 0, 0, time.time()
+with open(sys.argv[1], 'rb', buffering=0) as fifo:
+    while True:
+        data = fifo.read(1 << 20)
+        if not data: break
+        infos = data[0::16]  # reads are multiples of 16 bytes but for the last one
+        records += len(infos)
+        kernel += sum(infos.count(bytes([i])) for i in range(64))
+        time.sleep(float(sys.argv[2]))
+print(records, kernel)
+"""
+
+    def kernel_share(self, pause, *options):
+        """The kernel's share of the accesses, with a reader that sleeps for `pause` seconds after each MiB."""
+        fifo = self.path("fifo")
+        if not os.path.exists(fifo):
+            os.mkfifo(fifo)
+        reader = subprocess.Popen([self.script("reader", self.SLOW), fifo, str(pause)], stdout=subprocess.PIPE, text=True)
+        result = self.tracer("run", "--fifo", fifo, *options, "--", os.path.join(BUILD, "qsort_ints"), "100000")
+        records, kernel = map(int, reader.communicate()[0].split())
+        self.assert_succeeds(result)
+        self.assertIn(f"{records}\n", result.err)
+        return kernel / records
+
+    def test_the_kernels_share_does_not_depend_on_the_readers_speed(self):
+        fast, slow = self.kernel_share(0, "--icount"), self.kernel_share(0.02, "--icount")
+        self.assertAlmostEqual(slow / fast, 1, delta=0.05)
+        # Without it, it does: otherwise this test shows nothing.
+        self.assertGreater(self.kernel_share(0.02) / self.kernel_share(0), 1.2)
+
+    def user_trace(self, *options):
+        fifo, read = self.path("fifo"), []
+        if not os.path.exists(fifo):
+            os.mkfifo(fifo)
+        reader = fifo_reader(fifo, read)
+        self.assert_succeeds(self.tracer("run", "--fifo", fifo, "--user-only", *options, self.path("prog")))
+        reader.join()
+        return hashlib.sha256(read[0]).hexdigest()
+
+    def test_user_only_runs_repeat_bit_for_bit(self):
+        with open(self.path("main.c"), "w") as file:
+            file.write("#include <stdlib.h>\nint main(void) { int n = 3000, *a = malloc(n * 4);\n"
+                       "for (int i = 0; i < n; i++) a[i] = rand(); for (int i = 1; i < n; i++)\n"
+                       "for (int j = i; j && a[j] < a[j - 1]; j--) { int t = a[j]; a[j] = a[j - 1]; a[j - 1] = t; }\n"
+                       "return a[0] > a[1]; }\n")
+        subprocess.run(["gcc", "-O1", "-static", "-o", self.path("prog"), self.path("main.c")], check=True)
+        self.assertEqual(self.user_trace("--icount"), self.user_trace("--icount"))
+        self.assertEqual(self.user_trace(), self.user_trace())
+
+    def test_snapshots_fit_or_are_refused(self):
+        run = ["--dont_trace", "--workload_path_on_guest", "/bin/true"]
+        self.assert_succeeds(self.trace(*run, "--icount", snapshot=SNAPSHOT + "_icount"))
+        self.assert_fails(self.trace(*run, snapshot=SNAPSHOT + "_icount"), "was made with --icount")
+        self.assert_fails(self.trace(*run, "--icount", snapshot="gone"), "no snapshot 'gone_icount'")
+
+
+if __name__ == "__main__":
+    unittest.main()
