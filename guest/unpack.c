@@ -139,14 +139,15 @@ static void make_file(const char *name, const struct archive_entry *entry)
         close(direct_fd);
 }
 
-static void make_symlink(const char *name, const char *target, const struct archive_entry *entry)
+/* Of what can't be opened: a link, a FIFO, a device. */
+static void set_time(const char *name, const struct archive_entry *entry)
 {
     const struct timespec times[2] = {
         { .tv_nsec = UTIME_OMIT },
         { .tv_sec = entry->mtime_ns / 1000000000, .tv_nsec = entry->mtime_ns % 1000000000 },
     };
 
-    if (symlink(target, name) || utimensat(AT_FDCWD, name, times, AT_SYMLINK_NOFOLLOW))
+    if (utimensat(AT_FDCWD, name, times, AT_SYMLINK_NOFOLLOW))
         give_up(name);
 }
 
@@ -185,7 +186,9 @@ static bool unpack_entry(void)
         finish_folder(*name ? name : ".", &entry);
         return true;
     case ARCHIVE_SYMLINK:
-        make_symlink(name, target, &entry);
+        if (symlink(target, name))
+            give_up(name);
+        set_time(name, &entry);
         return true;
     case ARCHIVE_HARD_LINK:
         if (link(target, name))
@@ -194,6 +197,7 @@ static bool unpack_entry(void)
     case ARCHIVE_NODE:
         if (mknod(name, entry.mode, entry.device) || chmod(name, entry.mode & 07777))
             give_up(name);
+        set_time(name, &entry);
         return true;
     case ARCHIVE_END:
         return false;
