@@ -19,9 +19,11 @@ int cmd_ctl(int argc, char **argv, GError **error);
 /* What the verbs are, for messages. */
 #define CMD_VERBS "run, image, ctl"
 
-/* Runs a workload and prints what both positional command lines print (doc/protocols.md: the labels are an interface).
- */
-int trace_and_print(const SessionOptions *options, bool trace_info, GError **error);
+/* Runs a workload and prints what both positional command lines print. Returns the exit status, or -1 with an error. */
+int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError **error);
+
+/* What main() returns: prints the error, if there is one. Takes it. */
+int cmd_exit_status(int status, GError *error);
 
 /*
  * Parses options as GOption does, but accepts dashes for the underscores in long names, stops at the first word that is

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* memory_tracer [options] GUEST_IMAGE SNAPSHOT QEMU: the command line for scripts; what it prints is an interface. */
-#include <stdio.h>
-
 #include "../run/image.h"
 #include "../run/session.h"
 #include "cmd.h"
@@ -15,55 +13,6 @@
     "  memory_tracer VERB --help        tells more about a verb\n\n"                                                   \
     "QEMU is a qemu-system-x86_64 (10.0 or newer), or a folder that has one. Exit status: 0 done, 1 the run failed,\n" \
     "2 wrong usage, 130 interrupted. The manual: man memory_tracer."
-
-static void print_trace_info(const RingCounts *counts)
-{
-    uint64_t missing = counts->events - counts->skipped - counts->written - counts->dropped;
-
-    printf("trace info:\n");
-    if (counts->waiting)
-        printf("num_of_events_waiting_in_trace_buf: %" G_GUINT64_FORMAT "\n", counts->waiting);
-    printf("num_of_GMBE_events_since_enabling_GMBEOO: %" G_GUINT64_FORMAT "\n", counts->events);
-    printf("num_of_events_written_to_trace_buf: %" G_GUINT64_FORMAT "\n", counts->written);
-    if (missing)
-        printf("num_of_missing_events: %" G_GUINT64_FORMAT "\n", missing);
-    printf("actual_tracing_ratio (i.e. num_of_GMBE_events_since_enabling_GMBEOO / num_of_events_written_to_trace_buf): "
-           "%" G_GUINT64_FORMAT "\n",
-           counts->written ? counts->events / counts->written : 0);
-    if (counts->dropped)
-        printf("num_of_dropped_events: %" G_GUINT64_FORMAT "\n", counts->dropped);
-}
-
-static void print_result(const SessionOptions *options, const SessionResult *result, bool trace_info)
-{
-    if (result->workload_info && *result->workload_info)
-        printf("workload info:\n%s\n", result->workload_info);
-    printf("tracing_duration_in_milliseconds: %" G_GUINT64_FORMAT "\n", result->traced_ns / 1000000);
-    if (options->destination.kind == DESTINATION_TOOL)
-        printf("analysis output:\n%s", result->analysis_output);
-    if (trace_info && options->destination.kind != DESTINATION_NONE)
-        print_trace_info(&result->counts);
-    run_options_warn(options, result);
-}
-
-int trace_and_print(const SessionOptions *options, bool trace_info, GError **error)
-{
-    g_autoptr(Session) session = session_new(options);
-    SessionResult result;
-
-    if (!session_run(session, &result, error))
-        return -1;
-    print_result(options, &result, trace_info);
-    if (options->keep_qemu && !session_stay(session, error))
-        return -1;
-    if (result.signal && !result.timed_out) {
-        mt_fail(error, "the workload was killed by signal %d (%s)", result.signal, g_strsignal(result.signal));
-        return -1;
-    }
-    if (result.status)
-        fprintf(stderr, "memory_tracer: the workload exited with status %d\n", result.status);
-    return 0;
-}
 
 int cmd_trace(int argc, char **argv, GError **error)
 {
@@ -141,5 +90,5 @@ int cmd_trace(int argc, char **argv, GError **error)
         .display = display,
         .keep_qemu = keep_qemu,
     };
-    return run_options_apply(&run, &options, error) ? trace_and_print(&options, trace_info, error) : -1;
+    return run_options_apply(&run, &options, error) ? cmd_trace_and_print(&options, trace_info, error) : -1;
 }

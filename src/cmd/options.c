@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Command lines: GOption, and what we want of it besides. See cmd.h. */
+#include <string.h>
+
+#include "cmd.h"
+
+static const GOptionEntry *find_entry(const GOptionEntry *entries, const char *word)
+{
+    bool is_long = g_str_has_prefix(word, "--");
+    size_t length = strcspn(word + 2, "=");
+
+    for (; entries->long_name; entries++)
+        if (is_long ? strlen(entries->long_name) == length && !strncmp(entries->long_name, word + 2, length)
+                    : entries->short_name && word[1] == entries->short_name && !word[2])
+            return entries;
+    return NULL;
+}
+
+/* Turns the dashes in long options' names into underscores; not in their values, nor in what follows the options. */
+static void accept_dashes(int argc, char **argv, const GOptionEntry *entries, bool posix)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+        const GOptionEntry *entry;
+
+        if (argv[i][0] != '-' && posix)
+            break;
+        if (argv[i][0] != '-')
+            continue;
+        if (argv[i][1] == '-')
+            for (char *c = argv[i] + 2; *c && *c != '='; c++)
+                if (*c == '-')
+                    *c = '_';
+        entry = find_entry(entries, argv[i]);
+        if (entry && entry->arg != G_OPTION_ARG_NONE && !strchr(argv[i], '='))
+            i++; /* its value */
+    }
+}
+
+bool cmd_parse_options(int *argc, char ***argv, const GOptionEntry *entries, const char *parameters,
+                       const char *summary, const char *description, bool posix, GError **error)
+{
+    g_autoptr(GOptionContext) context = g_option_context_new(parameters);
+    g_autoptr(GError) problem = NULL;
+    int kept = 1;
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_summary(context, summary);
+    g_option_context_set_description(context, description);
+    g_option_context_set_strict_posix(context, posix);
+    accept_dashes(*argc, *argv, entries, posix);
+    if (!g_option_context_parse(context, argc, argv, &problem))
+        return mt_fail_usage(error, "%s (see --help)", problem->message);
+    for (int i = 1; i < *argc; i++) /* GOption leaves the "--" */
+        if (kept > 1 || strcmp((*argv)[i], "--"))
+            (*argv)[kept++] = (*argv)[i];
+    (*argv)[kept] = NULL;
+    *argc = kept;
+    return true;
+}
