@@ -14,6 +14,8 @@
 int cmd_trace(int argc, char **argv, GError **error);
 int cmd_run(int argc, char **argv, GError **error);
 int cmd_image(int argc, char **argv, GError **error);
+int cmd_image_prepare(int argc, char **argv, GError **error);
+int cmd_image_info(int argc, char **argv, GError **error);
 int cmd_ctl(int argc, char **argv, GError **error);
 
 /* What the verbs are, for messages. */
@@ -24,6 +26,12 @@ int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError *
 
 /* What main() returns: prints the error, if there is one. Takes it. */
 int cmd_exit_status(int status, GError *error);
+
+/* Checks the RAM and the vCPUs of a guest that is to be made. */
+bool cmd_check_machine(int ram_mb, int vcpus, GError **error);
+
+/* Overwrites a secret in argv, so that nobody can read it in /proc. */
+void cmd_wipe(char *secret);
 
 /*
  * Parses options as GOption does, but accepts dashes for the underscores in long names, stops at the first word that is

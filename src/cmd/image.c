@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* memory_tracer image build: makes the default guest. */
+/* memory_tracer image: dispatches, and image build makes the default guest. */
 #include <stdio.h>
 #include <string.h>
 
@@ -37,14 +37,8 @@ static int build(int argc, char **argv, GError **error)
         mt_fail_usage(error, "image build: unexpected argument '%s'", argv[1]);
         return -1;
     }
-    if (ram_mb < 256 || ram_mb > 1024 * 1024) {
-        mt_fail_usage(error, "ram must be in range [256, 1048576], but %d isn't.", ram_mb);
+    if (!cmd_check_machine(ram_mb, vcpus, error))
         return -1;
-    }
-    if (vcpus < 1 || vcpus > RING_MAX_VCPUS) {
-        mt_fail_usage(error, "vcpus must be in range [1, %d], but %d isn't.", RING_MAX_VCPUS, vcpus);
-        return -1;
-    }
     if (!output)
         output = paths_default_image();
     ImageBuildOptions options = { .output = output,
@@ -60,17 +54,37 @@ static int build(int argc, char **argv, GError **error)
     return 0;
 }
 
+bool cmd_check_machine(int ram_mb, int vcpus, GError **error)
+{
+    if (ram_mb < 256 || ram_mb > 1024 * 1024)
+        return mt_fail_usage(error, "ram must be in range [256, 1048576], but %d isn't.", ram_mb);
+    if (vcpus < 1 || vcpus > RING_MAX_VCPUS)
+        return mt_fail_usage(error, "vcpus must be in range [1, %d], but %d isn't.", RING_MAX_VCPUS, vcpus);
+    return true;
+}
+
 int cmd_image(int argc, char **argv, GError **error)
 {
-    if (argc > 1 && !strcmp(argv[1], "build")) {
-        g_set_prgname("memory_tracer image build");
-        return build(argc - 1, argv + 1, error);
-    }
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv, GError **error);
+    } verbs[] = { { "build", build }, { "prepare", cmd_image_prepare }, { "info", cmd_image_info } };
+
+    for (guint i = 0; argc > 1 && i < G_N_ELEMENTS(verbs); i++)
+        if (!strcmp(argv[1], verbs[i].name)) {
+            g_autofree char *name = g_strdup_printf("memory_tracer image %s", verbs[i].name);
+
+            g_set_prgname(name);
+            return verbs[i].run(argc - 1, argv + 1, error);
+        }
     if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-        puts("usage: memory_tracer image build [options]\nMakes the default guest; see memory_tracer image build "
-             "--help.");
+        puts("usage: memory_tracer image VERB ...\n"
+             "  build      make the default guest\n"
+             "  prepare    make a snapshot of a guest that you have installed yourself\n"
+             "  info       list an image's snapshots\n"
+             "See memory_tracer image VERB --help.");
         return 0;
     }
-    mt_fail_usage(error, "image: the verb must be build (see memory_tracer image --help)");
+    mt_fail_usage(error, "image: the verb must be build, prepare or info (see memory_tracer image --help)");
     return -1;
 }

@@ -57,3 +57,12 @@ bool cmd_parse_options(int *argc, char ***argv, const GOptionEntry *entries, con
     *argc = kept;
     return true;
 }
+
+void cmd_wipe(char *secret)
+{
+    size_t length = strlen(secret);
+
+    memset(secret, 0, length);
+    if (length)
+        *secret = '*';
+}

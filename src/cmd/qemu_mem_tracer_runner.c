@@ -15,16 +15,6 @@
 
 #define FIFO_TRIES 10
 
-/* Nobody shall read it in /proc. */
-static void wipe(char *password)
-{
-    size_t length = strlen(password);
-
-    memset(password, 0, length);
-    if (length)
-        *password = '*';
-}
-
 /* trace_fifo_<unix time>; should there be one by that name, that of the next second. */
 static char *create_fifo(GError **error)
 {
@@ -72,7 +62,7 @@ static int run(int argc, char **argv, GError **error)
             "HOST_PASSWORD is ignored: none is needed any more. New scripts should use memory_tracer.", false, error))
         return -1;
     if (argc > 4)
-        wipe(argv[4]);
+        cmd_wipe(argv[4]);
     if (argc != 6) {
         mt_fail_usage(error, "GUEST_IMAGE, SNAPSHOT, WORKLOAD_RUNNER, HOST_PASSWORD and QEMU are needed (see --help)");
         return -1;

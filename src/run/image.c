@@ -2,7 +2,6 @@
 /* Guest images: metadata, snapshots, copy-on-write layers. See image.h. */
 #include "image.h"
 
-#include <json-glib/json-glib.h>
 #include <string.h>
 
 #include "child.h"
@@ -154,22 +153,26 @@ bool image_machine_save(const ImageMachine *machine, const char *image, const ch
     return g_file_set_contents(path, text, -1, error);
 }
 
-GStrv image_list_snapshots(const char *image, const char *qemu_img, GError **error)
+JsonNode *image_query(const char *image, const char *qemu_img, GError **error)
 {
     const char *argv[] = { qemu_img, "info", "--force-share", "--output=json", image, NULL };
     g_autoptr(GError) problem = NULL;
     g_autofree char *text = child_run(argv, &problem);
     g_autoptr(JsonParser) parser = json_parser_new();
-    GStrvBuilder *names;
-    JsonObject *object;
 
-    if (!text || !json_parser_load_from_data(parser, text, -1, &problem) ||
-        !JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser))) {
-        mt_fail(error, "can't read %s: %s", image, problem ? problem->message : "qemu-img gives no information");
-        return NULL;
-    }
-    object = json_node_get_object(json_parser_get_root(parser));
-    names = g_strv_builder_new();
+    if (text && json_parser_load_from_data(parser, text, -1, &problem) &&
+        JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
+        return json_parser_steal_root(parser);
+    mt_fail(error, "can't read %s: %s", image, problem ? problem->message : "qemu-img gives no information");
+    return NULL;
+}
+
+GStrv image_snapshot_names(JsonNode *information)
+{
+    JsonObject *object = json_node_get_object(information);
+    GStrvBuilder *names = g_strv_builder_new();
+    GStrv result;
+
     if (json_object_has_member(object, "snapshots")) {
         JsonArray *snapshots = json_object_get_array_member(object, "snapshots");
 
@@ -177,9 +180,16 @@ GStrv image_list_snapshots(const char *image, const char *qemu_img, GError **err
             g_strv_builder_add(names, json_object_get_string_member_with_default(
                                           json_array_get_object_element(snapshots, i), "name", ""));
     }
-    GStrv result = g_strv_builder_end(names);
+    result = g_strv_builder_end(names);
     g_strv_builder_unref(names);
     return result;
+}
+
+GStrv image_list_snapshots(const char *image, const char *qemu_img, GError **error)
+{
+    g_autoptr(JsonNode) information = image_query(image, qemu_img, error);
+
+    return information ? image_snapshot_names(information) : NULL;
 }
 
 bool image_create_layer(const char *image, const char *path, const char *qemu_img, GError **error)

@@ -6,7 +6,7 @@
 #ifndef MEMORY_TRACER_RUN_IMAGE_H
 #define MEMORY_TRACER_RUN_IMAGE_H
 
-#include <glib.h>
+#include <json-glib/json-glib.h>
 #include <stdbool.h>
 
 #define IMAGE_DEFAULT_SNAPSHOT "ready_for_memory_tracer"
@@ -46,6 +46,10 @@ ImageMachine *image_machine_new(unsigned ram_mb, unsigned vcpus);
 /* Switches between real time and IMAGE_ICOUNT. */
 void image_machine_set_icount(ImageMachine *machine, bool icount);
 
+/* What qemu-img tells about an image: an object with "format", "virtual-size", "snapshots"... */
+JsonNode *image_query(const char *image, const char *qemu_img, GError **error);
+/* The names of the internal snapshots in that, oldest first. */
+GStrv image_snapshot_names(JsonNode *information);
 /* The names of the image's internal snapshots, oldest first. */
 GStrv image_list_snapshots(const char *image, const char *qemu_img, GError **error);
 

@@ -5,12 +5,11 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "agent_link.h"
 #include "child.h"
 #include "image.h"
+#include "image_guest.h"
 #include "loop.h"
 #include "paths.h"
-#include "qemu.h"
 
 #define DISK_MB 4096
 #define FALLBACK_SUITE "trixie"
@@ -18,10 +17,6 @@
 #define KERNEL_ARGUMENTS "console=ttyS0 panic=-1 mitigations=off nokaslr nowatchdog"
 #define BOOTSTRAP_GRACE_S 10
 #define BOOT_TIMEOUT_S 180
-#define QUIET_TIMEOUT_S 120
-#define QUIET_SAMPLE_US (G_USEC_PER_SEC / 2)
-#define QUIET_SAMPLES 4        /* in a row */
-#define QUIET_RUNNING_US 10000 /* CPU time at most, per sample: one tick */
 
 static const char *const needed_programs[] = { "mmdebstrap", "fakeroot", "mke2fs", "cpio", "modinfo", NULL };
 
@@ -34,10 +29,6 @@ typedef struct {
     char *step;           /* what the script says it does */
     GString *complaints;  /* what it printed to stderr */
     Child *bootstrap;
-    Qemu *qemu;
-    AgentLink *agent;
-    bool greeted, acknowledged;
-    uint64_t running_us;
 } Build;
 
 static char *host_suite(void)
@@ -122,79 +113,7 @@ static bool bootstrap(Build *build, const char *suite, GError **error)
     return true;
 }
 
-/* Booting and waiting. */
-
-static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload, uint32_t length)
-{
-    Build *build = data;
-
-    if (type == MT_FRAME_HELLO_REPLY && length > sizeof(struct mt_hello_reply)) {
-        struct mt_hello_reply reply;
-
-        memcpy(&reply, payload, sizeof reply);
-        build->running_us = reply.running_us;
-        build->greeted = true;
-        g_free(build->machine->kernel);
-        build->machine->kernel = g_strdup((const char *)payload + sizeof reply);
-    } else if (type == MT_FRAME_OK) {
-        build->acknowledged = true;
-    }
-}
-
-static bool has_greeted(void *data)
-{
-    return ((Build *)data)->greeted;
-}
-
-static bool has_acknowledged(void *data)
-{
-    return ((Build *)data)->acknowledged;
-}
-
-static bool greet(Build *build, const char *what, unsigned timeout_s, GError **error)
-{
-    const struct mt_hello hello = { .version = MT_PROTOCOL_VERSION };
-    const WaitFor wait = { .done = has_greeted, .data = build, .what = what, .timeout_s = timeout_s };
-
-    build->greeted = false;
-    agent_link_send(build->agent, MT_FRAME_HELLO, &hello, sizeof hello);
-    return run_loop_wait(build->loop, &wait, error);
-}
-
-static bool pause_is_over(void *until_us)
-{
-    return g_get_monotonic_time() >= *(gint64 *)until_us;
-}
-
-/* Waits until the guest does nothing: a snapshot that is taken too early makes every run slower. */
-static bool wait_until_quiet(Build *build, GError **error)
-{
-    gint64 give_up_us = g_get_monotonic_time() + QUIET_TIMEOUT_S * G_USEC_PER_SEC;
-
-    for (int quiet = 0; quiet < QUIET_SAMPLES;) {
-        uint64_t before_us = build->running_us;
-        gint64 until_us = g_get_monotonic_time() + QUIET_SAMPLE_US;
-        const WaitFor wait = { .done = pause_is_over, .data = &until_us, .what = "the guest to become quiet" };
-
-        if (!run_loop_wait(build->loop, &wait, error) || !greet(build, wait.what, BOOT_TIMEOUT_S, error))
-            return false;
-        quiet = build->running_us - before_us <= QUIET_RUNNING_US ? quiet + 1 : 0;
-        if (g_get_monotonic_time() > give_up_us)
-            return mt_fail(error, "the guest has not become quiet within %d s", QUIET_TIMEOUT_S);
-    }
-    return true;
-}
-
-static bool save_snapshot(Build *build, const char *name, GError **error)
-{
-    g_autofree char *arguments = g_strdup_printf("{\"command-line\":\"savevm %s\"}", name);
-    g_autoptr(JsonNode) result = qemu_execute(build->qemu, "human-monitor-command", arguments, error);
-    const char *text = result && JSON_NODE_HOLDS_VALUE(result) ? json_node_get_string(result) : "";
-
-    if (!result)
-        return false;
-    return !*text || mt_fail(error, "QEMU can't save the snapshot: %s", text);
-}
+/* Booting. */
 
 static bool boot_and_save(Build *build, const char *snapshot, GError **error)
 {
@@ -209,40 +128,22 @@ static bool boot_and_save(Build *build, const char *snapshot, GError **error)
                                .initramfs = initramfs,
                                .kernel_arguments = KERNEL_ARGUMENTS,
                                .console = console };
-    const WaitFor settled = { .done = has_acknowledged,
-                              .data = build,
-                              .what = "the guest to clear its free memory",
-                              .timeout_s = QUIET_TIMEOUT_S,
-                              .expected = true };
-    g_autoptr(GError) problem = NULL;
+    g_autoptr(ImageGuest) guest = NULL;
 
-    build->acknowledged = false;
     run_loop_note(build->loop,
                   *build->machine->icount ? "booting the guest once more, for --icount" : "booting the guest");
-    build->qemu = qemu_start(&qemu, build->loop, error);
-    if (!build->qemu || !qemu_wait_running(build->qemu, error))
+    guest = image_guest_start(&qemu, build->machine, build->loop, error);
+    if (!guest)
         return false;
-    g_free(build->machine->qemu_version);
-    build->machine->qemu_version = g_strdup(qemu_version(build->qemu));
-    build->agent = agent_link_new(qemu_take_agent_fd(build->qemu), on_frame, build);
-    if (!greet(build, "the guest to boot", BOOT_TIMEOUT_S, &problem)) {
+    if (!image_guest_greet(guest, "the guest to boot", BOOT_TIMEOUT_S, error)) {
         g_autofree char *text = NULL;
 
         g_file_get_contents(console, &text, NULL, NULL);
         run_loop_verbose(build->loop, "the guest's console:\n%s", text ? text : "");
-        g_propagate_error(error, g_steal_pointer(&problem));
         return false;
     }
-    run_loop_note(build->loop, "waiting until the guest is quiet");
-    agent_link_send(build->agent, MT_FRAME_SETTLE, NULL, 0);
-    if (!run_loop_wait(build->loop, &settled, error) || !wait_until_quiet(build, error))
-        return false;
-    run_loop_note(build->loop, "saving the snapshot");
-    if (!save_snapshot(build, snapshot, error) || !qemu_quit(build->qemu, error))
-        return false;
-    g_clear_pointer(&build->agent, agent_link_free);
-    g_clear_pointer(&build->qemu, qemu_free);
-    return image_machine_save(build->machine, build->image, snapshot, error);
+    return image_guest_save(guest, snapshot, error) &&
+           image_machine_save(build->machine, build->image, snapshot, error);
 }
 
 /* A snapshot of the disk alone, by qemu-img: -c creates it, -a applies it, -d deletes it. */
@@ -278,7 +179,6 @@ static bool prepare(Build *build, const char *suite, GError **error)
     if (!build->script)
         return false;
     build->machine = image_machine_new(build->options->ram_mb, build->options->vcpus);
-    build->machine->agent_protocol = MT_PROTOCOL_VERSION;
     build->machine->fingerprint = fingerprint(build, suite, error);
     return build->machine->fingerprint;
 }
@@ -335,8 +235,6 @@ bool image_build(const ImageBuildOptions *options, bool *built, GError **error)
         fine = make(&build, suite, error);
         *built = fine;
     }
-    agent_link_free(build.agent);
-    qemu_free(build.qemu);
     child_interrupt(build.bootstrap, BOOTSTRAP_GRACE_S);
     child_free(build.bootstrap);
     image_machine_free(build.machine);

@@ -23,14 +23,14 @@
 #define KEPT_LINES 8
 
 /* Descriptor numbers in QEMU. */
-enum { FD_AGENT = 3, FD_QMP, FD_RING, FD_MONITOR };
+enum { FD_AGENT = 3, FD_QMP, FD_RING, FD_MONITOR, FD_CONSOLE };
 
 struct Qemu {
     RunLoop *loop;
     Child *child;
     char *binary, *image, *snapshot, *machine, *made_with;
     unsigned ram_mb;
-    int agent_fd, qmp_fd, monitor_fd;
+    int agent_fd, qmp_fd, monitor_fd, console_fd;
     GDataInputStream *qmp;
     GCancellable *cancellable;
     char *version;
@@ -304,13 +304,17 @@ static GPtrArray *command_line(const QemuOptions *options)
         g_autofree char *console = g_strdup_printf("file,id=console,path=%s", path);
 
         add(argv, "-chardev", console, NULL);
+    } else if (options->use_console) {
+        g_autofree char *console = g_strdup_printf("socket,id=console,fd=%d", FD_CONSOLE);
+
+        add(argv, "-chardev", console, NULL);
     } else {
         add(argv, "-chardev", options->display ? "vc,id=console" : "null,id=console", NULL);
     }
     add(argv, "-serial", "chardev:console", NULL);
     if (options->snapshot)
         add(argv, "-loadvm", options->snapshot, NULL);
-    else
+    else if (options->kernel)
         add(argv, "-kernel", options->kernel, "-initrd", options->initramfs, "-append", options->kernel_arguments,
             NULL);
     if (options->ring) {
@@ -338,7 +342,7 @@ Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
     g_autoptr(GPtrArray) argv = command_line(options);
     g_autofree char *command = g_strjoinv(" ", (char **)argv->pdata);
     g_autoptr(Qemu) qemu = g_new0(Qemu, 1);
-    ChildFd fds[] = { { -1, FD_AGENT }, { -1, FD_QMP }, { -1, -1 }, { -1, -1 }, { -1, -1 } };
+    ChildFd fds[] = { { -1, FD_AGENT }, { -1, FD_QMP }, { -1, -1 }, { -1, -1 }, { -1, -1 }, { -1, -1 } };
     int next = 2;
     const ChildHandlers handlers = { .stderr_line = on_line, .ended = on_end, .data = qemu };
 
@@ -349,7 +353,7 @@ Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
     qemu->machine = g_strdup(options->machine->machine);
     qemu->made_with = g_strdup(options->machine->qemu_version ? options->machine->qemu_version : "");
     qemu->ram_mb = options->machine->ram_mb;
-    qemu->agent_fd = qemu->qmp_fd = qemu->monitor_fd = -1;
+    qemu->agent_fd = qemu->qmp_fd = qemu->monitor_fd = qemu->console_fd = -1;
     qemu->cancellable = g_cancellable_new();
     g_queue_init(&qemu->lines);
     if (!make_pair(&qemu->agent_fd, &fds[0].fd, error) || !make_pair(&qemu->qmp_fd, &fds[1].fd, error))
@@ -358,7 +362,12 @@ Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
         fds[next++] = (ChildFd){ fcntl(ring_fd(options->ring), F_DUPFD_CLOEXEC, 0), FD_RING };
     if (options->monitor) {
         fds[next].target = FD_MONITOR;
-        if (!make_pair(&qemu->monitor_fd, &fds[next].fd, error))
+        if (!make_pair(&qemu->monitor_fd, &fds[next++].fd, error))
+            return NULL;
+    }
+    if (options->use_console) {
+        fds[next].target = FD_CONSOLE;
+        if (!make_pair(&qemu->console_fd, &fds[next++].fd, error))
             return NULL;
     }
     run_loop_verbose(loop, "starting %s", command);
@@ -387,6 +396,8 @@ void qemu_free(Qemu *qemu)
         close(qemu->qmp_fd);
     if (qemu->monitor_fd >= 0)
         close(qemu->monitor_fd);
+    if (qemu->console_fd >= 0)
+        close(qemu->console_fd);
     g_queue_clear_full(&qemu->lines, g_free);
     g_clear_pointer(&qemu->reply, json_node_unref);
     g_free(qemu->binary);
@@ -398,20 +409,27 @@ void qemu_free(Qemu *qemu)
     g_free(qemu);
 }
 
+static int take(int *fd)
+{
+    int taken = *fd;
+
+    *fd = -1;
+    return taken;
+}
+
 int qemu_take_agent_fd(Qemu *qemu)
 {
-    int fd = qemu->agent_fd;
-
-    qemu->agent_fd = -1;
-    return fd;
+    return take(&qemu->agent_fd);
 }
 
 int qemu_take_monitor_fd(Qemu *qemu)
 {
-    int fd = qemu->monitor_fd;
+    return take(&qemu->monitor_fd);
+}
 
-    qemu->monitor_fd = -1;
-    return fd;
+int qemu_take_console_fd(Qemu *qemu)
+{
+    return take(&qemu->console_fd);
 }
 
 static bool is_negotiated(void *data)

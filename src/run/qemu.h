@@ -28,9 +28,10 @@ typedef struct QemuOptions {
     const char *disk;     /* the file to open */
     bool disk_is_layer;   /* `disk` is a layer over the image file (image_create_layer) */
     const char *transfer; /* the read-only transfer drive's contents (archive.h), or NULL: zeros */
-    const char *snapshot; /* to load; NULL: boots `kernel` and `initramfs` */
+    const char *snapshot; /* to load; NULL: boots `kernel` and `initramfs`, or if there is none, the disk */
     const char *kernel, *initramfs, *kernel_arguments;
     const char *console; /* file for the serial console, or NULL */
+    bool use_console;    /* there will be somebody to use the serial console (qemu_take_console_fd) */
     Ring *ring;          /* NULL: without the plugin */
     const char *plugin;  /* path of libgmbe.so */
     const CaptureOptions *capture;
@@ -51,6 +52,8 @@ int qemu_take_agent_fd(Qemu *qemu);
 
 /* The socket that is the other end of the monitor for people. The caller takes it, once; -1 without `monitor`. */
 int qemu_take_monitor_fd(Qemu *qemu);
+/* Likewise for the serial console. */
+int qemu_take_console_fd(Qemu *qemu);
 
 /* Waits until the monitor answers: the snapshot is loaded then and the guest runs. */
 bool qemu_wait_running(Qemu *qemu, GError **error);

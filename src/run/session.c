@@ -172,7 +172,7 @@ static bool start_guest(Session *session, GError **error)
     g_unlink(layer); /* QEMU has it open: nothing stays behind, whatever ends us */
     g_unlink(archive);
     if (options->display)
-        session->terminal = terminal_new(qemu_take_monitor_fd(guest_qemu(session->guest)));
+        session->terminal = terminal_new(qemu_take_monitor_fd(guest_qemu(session->guest)), false);
     return true;
 }
 
@@ -319,7 +319,7 @@ bool session_stay(Session *session, GError **error)
     if (!qemu)
         return true; /* there is none */
     if (!session->terminal)
-        session->terminal = terminal_new(qemu_take_monitor_fd(qemu));
+        session->terminal = terminal_new(qemu_take_monitor_fd(qemu), false);
     qemu_let_end(qemu);
     return run_loop_wait(session->loop, &wait, error) && (qemu_has_ended(qemu) || qemu_quit(qemu, error));
 }

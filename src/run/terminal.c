@@ -69,7 +69,7 @@ static gboolean on_output(gint fd, GIOCondition condition, gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-Terminal *terminal_new(int fd)
+Terminal *terminal_new(int fd, bool raw)
 {
     Terminal *terminal = g_new0(Terminal, 1);
 
@@ -80,6 +80,8 @@ Terminal *terminal_new(int fd)
 
         terminal->is_terminal = true;
         mode.c_lflag &= ~(tcflag_t)(ICANON | ECHO); /* the monitor edits its line itself */
+        if (raw)
+            cfmakeraw(&mode);
         tcsetattr(STDIN_FILENO, TCSANOW, &mode);
     }
     terminal->input = g_unix_fd_add(STDIN_FILENO, G_IO_IN | G_IO_HUP, on_input, terminal);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* QEMU's monitor on our terminal (or whatever standard input and output are). */
+/* QEMU's monitor, or the guest's console, on our terminal (or whatever standard input and output are). */
 #ifndef MEMORY_TRACER_RUN_TERMINAL_H
 #define MEMORY_TRACER_RUN_TERMINAL_H
 
@@ -8,9 +8,9 @@
 
 typedef struct Terminal Terminal;
 
-/* Passes on, in the main loop, what is typed and what the monitor prints. `fd` is the monitor's socket: taken. Ctrl-C
- * stays what it is: it interrupts us. */
-Terminal *terminal_new(int fd);
+/* Passes on, in the main loop, what is typed and what the other side prints. `fd` is its socket: taken. Ctrl-C
+ * interrupts us; but with `raw` all keys are the other side's. */
+Terminal *terminal_new(int fd, bool raw);
 /* Gives the terminal back as it was. */
 void terminal_free(Terminal *terminal);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Terminal, terminal_free)
