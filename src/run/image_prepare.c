@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../guest/protocol.h"
 #include "archive.h"
 #include "child.h"
 #include "console.h"
