@@ -35,7 +35,9 @@ static RingProducer producers[RING_MAX_VCPUS];
 static Sampler samplers[RING_MAX_VCPUS];
 static CaptureVcpu vcpus[RING_MAX_VCPUS];
 static _Atomic bool outside;
-static unsigned producer_mask; /* 0: all vCPUs share the first producer, as they never run at the same time */
+/* 0: all vCPUs are taken for one. They run in one thread then, and QEMU (10.0 to 10.2 at least) tells us not which of
+ * them executes a block, but which one has translated it. */
+static unsigned vcpu_mask;
 static qemu_plugin_u64 counter;
 
 /* The low 6 bits of a record's info, by meminfo handle: asking QEMU for each access would double the cost of one. */
@@ -73,21 +75,17 @@ static void access_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t va
     record(&producers[vcpu], (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
 }
 
-/* The same for a guest with one vCPU, whose producer is at a fixed address: a quarter fewer instructions. */
+/* The same where there is one vCPU, or all are taken for one; the producer is at a fixed address: a quarter fewer
+ * instructions. */
 static void access_cb_one_vcpu(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
     (void)vcpu;
     record(&producers[0], (uintptr_t)userdata, info, vaddr);
 }
 
-static void access_cb_strict_order(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
-{
-    record(&producers[0], (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
-}
-
 static void record_selected(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
-    record(&producers[vcpu & producer_mask], (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
+    record(&producers[vcpu], (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
 }
 
 static __attribute__((noinline, cold)) void long_outside(void)
@@ -116,8 +114,10 @@ static __attribute__((noinline, cold)) void record_last_of_stretch(unsigned vcpu
 /* With sampling or regions of interest: not every access is recorded. */
 static void access_cb_selective(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
-    Sampler *sampler = &samplers[vcpu];
+    Sampler *sampler;
 
+    vcpu &= vcpu_mask;
+    sampler = &samplers[vcpu];
     if (atomic_load_explicit(&outside, memory_order_relaxed)) {
         if (G_UNLIKELY(++vcpus[vcpu].outside % LONG_OUTSIDE == 0))
             long_outside();
@@ -167,7 +167,7 @@ void capture_init(void)
 {
     const PluginOptions *options = &plugin.options;
 
-    producer_mask = options->strict_order ? 0 : RING_MAX_VCPUS - 1;
+    vcpu_mask = options->strict_order ? 0 : RING_MAX_VCPUS - 1;
     for (unsigned i = 0; i < plugin.vcpus; i++)
         ring_producer_init(&producers[i], plugin.ring, i, options->when_full);
     for (uint32_t i = 0; i < 1u << MEMINFO_TABLE_BITS; i++)
@@ -185,10 +185,8 @@ void capture_instrument(struct qemu_plugin_insn *insn, uint64_t info)
     }
     if (plugin.options.roi || !sampler_is_trivial(&plugin.options.sampler))
         callback = access_cb_selective;
-    else if (plugin.vcpus == 1)
+    else if (plugin.vcpus == 1 || plugin.options.strict_order)
         callback = access_cb_one_vcpu;
-    else if (plugin.options.strict_order)
-        callback = access_cb_strict_order;
     qemu_plugin_register_vcpu_mem_cb(insn, callback, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
                                      (void *)(uintptr_t)info);
 }
@@ -206,7 +204,7 @@ void capture_publish(unsigned vcpu)
         take_counted(vcpu);
     else
         ring_set_skipped(plugin.ring, vcpu, vcpus[vcpu].skipped_before + sampler_skipped(&samplers[vcpu]));
-    ring_producer_publish(&producers[vcpu & producer_mask]);
+    ring_producer_publish(&producers[vcpu]);
 }
 
 void capture_restart_sampling(void)
@@ -219,7 +217,7 @@ void capture_restart_sampling(void)
 
 bool capture_may_count(void)
 {
-    if (sampler_is_trivial(&plugin.options.sampler) || !qemu_plugin_num_vcpus())
+    if (sampler_is_trivial(&plugin.options.sampler) || !qemu_plugin_num_vcpus() || !vcpu_mask)
         return false;
     for (unsigned i = 0; i < plugin.vcpus; i++)
         if (samplers[i].skip_left <= 2 * COUNTING_MARGIN)

@@ -14,7 +14,7 @@ typedef struct PluginOptions {
     enum { START_AT_MARKER, START_NOW, START_NEVER } start;
     bool user_only;
     bool roi;          /* only inside the regions that the workload marks */
-    bool strict_order; /* all vCPUs run in one thread, and their records go into one ring */
+    bool strict_order; /* all vCPUs run in one thread; they are taken for one */
     SamplerOptions sampler;
     enum ring_policy when_full;
     enum { RECORDS_GMBEOO, RECORDS_COMPACT } record_format; /* of out */

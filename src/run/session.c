@@ -138,6 +138,7 @@ static bool start_guest(Session *session, GError **error)
     const SessionOptions *options = session->options;
     g_autofree char *layer = g_build_filename(session->folder, "layer.qcow2", NULL);
     g_autofree char *archive = g_build_filename(session->folder, "transfer.tar", NULL);
+    CaptureOptions capture = options->capture;
     uint64_t archive_bytes = 0;
     QemuOptions qemu = { .binary = session->qemu_binary,
                          .machine = session->machine,
@@ -146,7 +147,7 @@ static bool start_guest(Session *session, GError **error)
                          .disk_is_layer = true,
                          .snapshot = session->snapshot,
                          .plugin = session->plugin,
-                         .capture = &options->capture,
+                         .capture = &capture,
                          .monitor = options->display || options->keep_qemu,
                          .display = options->display };
 
@@ -154,6 +155,10 @@ static bool start_guest(Session *session, GError **error)
         if (!archive_create(options->workload.folder, archive, &archive_bytes, session->loop, error))
             return false;
         qemu.transfer = archive;
+    }
+    if (has_one_thread(session) && session->machine->vcpus > 1) {
+        capture.strict_order = true;
+        run_loop_note(session->loop, "all vCPUs run in one thread: records don't tell them apart");
     }
     if (!image_create_layer(options->image, layer, session->qemu_img, error))
         return false;
