@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""memory_tracer image prepare and info: a guest that somebody else has installed."""
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import time
+import unittest
+
+import images
+from harness import ARRAY, COUNTER, IMAGE, SNAPSHOT, SPEAKS, TRACER, SystemTest
+
+
+class Prepare(SystemTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.installed = images.installed()
+
+    def setUp(self):
+        super().setUp()
+        self.image = self.path("installed.qcow2")
+        subprocess.run(["cp", "--reflink=auto", self.installed, self.image], check=True)
+
+    def prepare(self, *options, timeout_s=600):
+        return self.finish(self.start("image", "prepare", self.image, "ready", "--ram", "1024", *options), timeout_s)
+
+    def assert_untouched(self):
+        self.assertEqual(sorted(os.listdir(self.folder)), ["installed.qcow2", "tmp"])
+        self.assertEqual(subprocess.run(["cmp", self.installed, self.image]).returncode, 0)
+
+    def test_over_the_serial_console(self):
+        result = self.prepare("--console-password", images.PASSWORD, "--workload-user", "researcher", "--vcpus", "2")
+        self.assertEqual((result.status, result.out), (0, f"{self.image} has the snapshot ready\n"), result.err)
+        self.assertNotIn(images.PASSWORD, result.err)
+
+        info = json.loads(self.tracer("image", "info", "--json", self.image).out)
+        self.assertEqual([snapshot["name"] for snapshot in info["snapshots"]], ["ready"])
+        snapshot = info["snapshots"][0]
+        self.assertEqual((snapshot["ram_mb"], snapshot["vcpus"], snapshot["user"], snapshot["icount"]),
+                         (1024, 2, "researcher", ""))
+        self.assertRegex(snapshot["kernel"], r"^\d+\.\d+")
+
+        # It is used like any other.
+        result = self.trace("--analysis_tool_path", COUNTER, "--workload_path_on_host", ARRAY, SPEAKS, image=self.image,
+                            snapshot="ready")
+        self.assert_succeeds(result)
+        self.assertIn("in the array: 100000, per element from 10 to 10\n", result.out)
+
+        # Workloads are that user's, and so is what they bring along.
+        folder = self.path("files")
+        os.mkdir(folder)
+        with open(os.path.join(folder, "data"), "w") as file:
+            file.write("x")
+        script = self.script("workload", "#!/bin/bash\nid -un; echo $HOME $USER; stat -c %U ~/qemu_mem_tracer_workload/data\n"
+                             "cat /proc/1/comm\n")
+        os.chmod(self.folder, 0o755)
+        result = self.trace("--dont_trace", "--workload_path_on_host", script, "--workload_dir_path", folder, image=self.image,
+                            snapshot="ready")
+        self.assertEqual((result.status, result.err),
+                         (0, "researcher\n/home/researcher researcher\nresearcher\nsystemd\n"))
+
+        # A second snapshot needs no password any more: the agent is there when the guest boots.
+        result = self.finish(self.start("image", "prepare", self.image, "second", "--ram", "1024", "--icount"), 600)
+        self.assertEqual((result.status, result.out), (0, f"{self.image} has the snapshot second_icount\n"), result.err)
+        result = self.trace("--analysis_tool_path", COUNTER, "--workload_path_on_host", ARRAY, SPEAKS, "--icount",
+                            image=self.image, snapshot="second")
+        self.assert_succeeds(result)
+        self.assertIn("in the array: 100000, per element from 10 to 10\n", result.out)
+        self.assert_fails(self.prepare("--console-password", "x"), "has a snapshot 'ready' already")
+
+    def test_interactively(self):
+        """A person types the command that they are told."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([TRACER, "image", "prepare", self.image, "ready", "--ram", "1024", "--interactive"],
+                                   stdin=theirs, stdout=theirs, stderr=theirs, env=self.environment)
+        os.close(theirs)
+        said = ""
+
+        def wait_for(text):
+            nonlocal said
+            deadline = time.time() + 300
+            while text not in said:
+                self.assertLess(time.time(), deadline, said)
+                if select.select([ours], [], [], 1)[0]:
+                    said += os.read(ours, 4096).decode(errors="replace")
+
+        def type_in(text):
+            nonlocal said
+            said = ""
+            os.write(ours, text.encode())
+        wait_for("login:")
+        command = re.search(r"type:\s+(mkdir .*install_agent)\r?\n", said).group(1)
+        type_in("root\r")
+        wait_for("assword:")
+        type_in(images.PASSWORD + "\r")
+        wait_for("# ")
+        type_in(command + "\r")
+        wait_for("has the snapshot ready")
+        os.close(ours)
+        self.assertEqual(process.wait(30), 0)
+        result = self.trace("--analysis_tool_path", COUNTER, "--workload_path_on_host", ARRAY, SPEAKS, image=self.image,
+                            snapshot="ready")
+        self.assert_succeeds(result)
+
+    def test_a_wrong_password(self):
+        self.assert_last_line(self.prepare("--console-password", "wrong"), "doesn't let root log in")
+        self.assert_untouched()
+
+    def test_a_user_who_may_not_become_root(self):
+        result = self.prepare("--user", "researcher", "--console-password", images.PASSWORD)
+        self.assert_last_line(result, "the agent could not be installed", "sudo")
+        self.assert_untouched()
+
+    def test_ctrl_c(self):
+        process = self.start("image", "prepare", self.image, "ready", "--ram", "1024", "--console-password", "x")
+        time.sleep(8)
+        for pid, command in self.processes():
+            self.assertNotIn("--console-password x", command)
+        process.send_signal(2)
+        result = self.finish(process, 30)
+        self.assertEqual(result.status, 130, result.err)
+        self.assert_untouched()
+
+    def assert_last_line(self, result, *texts):
+        self.assertEqual(result.status, 1, result.err)
+        for text in texts:
+            self.assertIn(text, result.err.splitlines()[-1])
+
+
+class PrepareNothing(SystemTest):
+    def test_what_is_no_image(self):
+        self.assert_fails(self.tracer("image", "prepare", self.path("gone"), "ready"), "guest_image_path must be a file path")
+        raw = self.path("raw")
+        with open(raw, "wb") as file:
+            file.truncate(1 << 20)
+        self.assert_fails(self.tracer("image", "prepare", raw, "ready"), "is a raw image, but only qcow2 can hold snapshots")
+
+    def test_usage(self):
+        for arguments in (["prepare"], ["prepare", "x"], ["prepare", "x", "bad name"], ["prepare", "x", "y", "--ram", "1"],
+                          ["prepare", "x", "y", "--vcpus", "0"], ["prepare", "x", "y", "--interactive", "--console-password",
+                                                                  "z"], ["info"], ["info", "a", "b"], ["paint"],
+                          ["build", "--vcpus", "1000"]):
+            with self.subTest(arguments):
+                self.assert_fails(self.tracer("image", *arguments), status=2)
+
+
+class Info(SystemTest):
+    def test_the_default_image(self):
+        result = self.tracer("image", "info", IMAGE)
+        self.assertEqual((result.status, result.err), (0, ""))
+        self.assertRegex(result.out, rf"snapshot: {SNAPSHOT}\n  taken: .*\n  RAM: 2560 MB\n  vCPUs: 1\n")
+        self.assertIn(f"snapshot: {SNAPSHOT}_icount\n", result.out)
+
+    def test_an_image_that_we_know_nothing_of(self):
+        image = self.path("image.qcow2")
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "64M"], check=True)
+        self.assertIn("no snapshot\n", self.tracer("image", "info", image).out)
+        subprocess.run(["qemu-img", "snapshot", "-c", "mine", image], check=True)
+        self.assertIn("snapshot: mine\n", self.tracer("image", "info", image).out)
+        self.assertIn("nothing is known of its machine", self.tracer("image", "info", image).out)
+
+    def test_no_image(self):
+        self.assert_fails(self.tracer("image", "info", self.path("gone")), self.path("gone"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Guests with several virtual CPUs."""
+import json
+import os
+import struct
+import unittest
+
+from harness import COUNTER, SPEAKS, SystemTest, workload
+from images import VCPUS, several_vcpus
+from test_options import EVENTS, WRITTEN, fifo_reader
+
+THREADS = ["--workload_path_on_host", workload("threads"), SPEAKS, "--print_trace_info"]
+
+
+class SeveralVcpus(SystemTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.image = several_vcpus()
+
+    def count(self, *options):
+        result = self.trace("--analysis_tool_path", COUNTER, *THREADS, *options, image=self.image)
+        self.assertEqual(result.status, 0, result.err)
+        self.assertEqual(result.number("records"), result.number(WRITTEN))
+        return result
+
+    def test_each_pinned_thread_has_its_exact_count_on_its_vcpu(self):
+        for options in ([], ["--trace_only_CPL3_code_GMBE"]):
+            result = self.count(*options)
+            for vcpu in range(VCPUS):
+                self.assertIn(f"in the array by vCPU {vcpu}: 200000, elements {1024 * vcpu} to {1024 * vcpu + 999}\n",
+                              result.out)
+            self.assertIn("in the array: 800000,", result.out)
+            self.assertEqual(result.number(EVENTS), result.number(WRITTEN))
+
+    def test_each_vcpu_samples_its_own_accesses(self):
+        result = self.count("--log_of_GMBE_block_len", "2", "--log_of_GMBE_tracing_ratio", "2")
+        for vcpu in range(VCPUS):
+            self.assertAlmostEqual(result.number(f"in the array by vCPU {vcpu}"), 50000, delta=5000)
+        # Each vCPU's last group may be unfinished.
+        self.assertAlmostEqual(result.number(WRITTEN), result.number(EVENTS) / 4, delta=3 * VCPUS)
+
+    def test_in_program_order_within_a_vcpu(self):
+        """Each thread goes through its elements from the first to the last, again and again."""
+        fifo, read = self.path("fifo"), []
+        os.mkfifo(fifo)
+        reader = fifo_reader(fifo, read)
+        result = self.trace("--trace_fifo_path", fifo, *THREADS, "--trace_only_CPL3_code_GMBE", image=self.image)
+        reader.join()
+        self.assert_succeeds(result)
+        array = int(result.out.split()[2], 16)
+        expected = [array + 4 * i for i in range(1000) for _ in "ls"] * 100
+        for vcpu in range(VCPUS):
+            first = array + 4096 * vcpu
+            seen = [address - 4096 * vcpu for info, address in struct.iter_unpack("<QQ", read[0])
+                    if info >> 8 & 0xffff == vcpu and first <= address < first + 4000]
+            self.assertTrue(seen == expected)
+
+    def test_strict_order_has_one_thread_and_says_what_it_costs(self):
+        result = self.count("--strict_order")
+        self.assertIn("in the array: 800000,", result.out)
+        self.assertEqual(result.err, "memory_tracer: all vCPUs run in one thread: records don't tell them apart\n")
+
+    def test_icount(self):
+        self.assertIn("in the array: 800000,", self.count("--icount").out)
+
+    def test_roi_and_summary(self):
+        result = self.tracer("run", "--json", "--image", self.image, "true")
+        summary = json.loads(result.err)
+        self.assertEqual(summary["accesses"], summary["records_written"])
+        self.assertEqual(summary["accesses"], summary["loads"] + summary["stores"])
+
+
+if __name__ == "__main__":
+    unittest.main()
