@@ -295,6 +295,92 @@ static void test_positions_exceed_32_bits(void)
 }
 #endif
 
+/* The order across vCPUs: each record holds the time at which it was made, by one counter for all of them. */
+
+#define STAMPED_VCPUS 4
+#define STAMPED_RECORDS 300000
+
+typedef struct {
+    Ring *ring;
+    unsigned vcpu;
+    _Atomic uint64_t *clock;
+} StampedJob;
+
+typedef struct {
+    uint64_t newest[STAMPED_VCPUS]; /* delivered, by vCPU */
+    uint64_t count, late; /* how many of the current run of records are older than what others have delivered */
+    unsigned vcpu;
+} StampedSink;
+
+static gpointer produce_stamped(gpointer data)
+{
+    StampedJob *job = data;
+    GRand *random = g_rand_new_with_seed(job->vcpu);
+    RingProducer producer;
+
+    ring_producer_init(&producer, job->ring, job->vcpu, RING_BLOCK);
+    for (int i = 0; i < STAMPED_RECORDS; i++) {
+        ring_producer_put(&producer, GMBEOO_VALID | (uint64_t)job->vcpu << GMBEOO_VCPU_SHIFT,
+                          atomic_fetch_add(job->clock, 1));
+        if (g_rand_int_range(random, 0, 3000) == 0) /* it goes idle */
+            ring_producer_publish(&producer);
+    }
+    ring_producer_publish(&producer);
+    ring_producer_clear(&producer);
+    g_rand_free(random);
+    return NULL;
+}
+
+static bool take_stamped(void *data, const struct gmbeoo_record *records, size_t count)
+{
+    StampedSink *sink = data;
+
+    for (size_t i = 0; i < count; i++) {
+        unsigned vcpu = gmbeoo_vcpu(&records[i]);
+        uint64_t others = 0;
+
+        for (unsigned other = 0; other < STAMPED_VCPUS; other++)
+            if (other != vcpu)
+                others = MAX(others, sink->newest[other]);
+        g_assert_true(!sink->newest[vcpu] || records[i].virt_addr > sink->newest[vcpu]);
+        sink->late = vcpu == sink->vcpu && records[i].virt_addr < others ? sink->late + 1 : 0;
+        g_assert_cmpuint(sink->late, <=, RING_CHUNK_RECORDS);
+        sink->vcpu = vcpu;
+        sink->newest[vcpu] = records[i].virt_addr;
+        sink->count++;
+    }
+    return true;
+}
+
+static gpointer produce_all_stamped(gpointer data)
+{
+    StampedJob *jobs = data;
+    GThread *threads[STAMPED_VCPUS];
+
+    for (unsigned i = 0; i < STAMPED_VCPUS; i++)
+        threads[i] = g_thread_new("producer", produce_stamped, &jobs[i]);
+    for (unsigned i = 0; i < STAMPED_VCPUS; i++)
+        g_thread_join(threads[i]);
+    ring_set_state(jobs[0].ring, RING_STOPPED);
+    return NULL;
+}
+
+static void test_order_across_vcpus_is_exact_to_a_chunk(void)
+{
+    g_autoptr(Ring) ring = ring_new(STAMPED_VCPUS, 4 * RING_CHUNK_BYTES, NULL);
+    _Atomic uint64_t clock = 1;
+    StampedJob jobs[STAMPED_VCPUS];
+    StampedSink sink = { 0 };
+    GThread *thread;
+
+    for (unsigned i = 0; i < STAMPED_VCPUS; i++)
+        jobs[i] = (StampedJob){ ring, i, &clock };
+    thread = g_thread_new("producers", produce_all_stamped, jobs);
+    g_assert_true(ring_consume(ring, take_stamped, &sink));
+    g_thread_join(thread);
+    g_assert_cmpuint(sink.count, ==, STAMPED_VCPUS * STAMPED_RECORDS);
+}
+
 static void test_garbage_is_no_ring(void)
 {
     g_autoptr(GError) error = NULL;
@@ -320,6 +406,7 @@ int main(int argc, char **argv)
 #ifndef __SANITIZE_THREAD__ /* it would take minutes, and shows nothing about threads */
     g_test_add_func("/ring/positions_exceed_32_bits", test_positions_exceed_32_bits);
 #endif
+    g_test_add_func("/ring/order_across_vcpus_is_exact_to_a_chunk", test_order_across_vcpus_is_exact_to_a_chunk);
     g_test_add_func("/ring/garbage_is_no_ring", test_garbage_is_no_ring);
     return g_test_run();
 }
