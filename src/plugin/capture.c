@@ -83,11 +83,6 @@ static void access_cb_one_vcpu(unsigned int vcpu, qemu_plugin_meminfo_t info, ui
     record(&producers[0], (uintptr_t)userdata, info, vaddr);
 }
 
-static void record_selected(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
-{
-    record(&producers[vcpu], (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
-}
-
 static __attribute__((noinline, cold)) void long_outside(void)
 {
     plugin_reconsider();
@@ -104,31 +99,48 @@ static __attribute__((noinline, cold)) void end_of_stretch(unsigned vcpu)
         plugin_reconsider();
 }
 
-static __attribute__((noinline, cold)) void record_last_of_stretch(unsigned vcpu, qemu_plugin_meminfo_t info,
-                                                                   uint64_t vaddr, void *userdata)
+static __attribute__((noinline, cold)) void record_last_of_stretch(unsigned vcpu, uint64_t known,
+                                                                   qemu_plugin_meminfo_t info, uint64_t vaddr)
 {
-    record_selected(vcpu, info, vaddr, userdata);
+    record(&producers[vcpu], known, info, vaddr);
     end_of_stretch(vcpu);
 }
 
-/* With sampling or regions of interest: not every access is recorded. */
-static void access_cb_selective(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+/* With sampling: most accesses take the first branch. */
+static inline __attribute__((always_inline)) void sample(unsigned vcpu, uint64_t known, qemu_plugin_meminfo_t info,
+                                                         uint64_t vaddr)
 {
-    Sampler *sampler;
+    Sampler *sampler = &samplers[vcpu];
 
-    vcpu &= vcpu_mask;
-    sampler = &samplers[vcpu];
-    if (atomic_load_explicit(&outside, memory_order_relaxed)) {
-        if (G_UNLIKELY(++vcpus[vcpu].outside % LONG_OUTSIDE == 0))
-            long_outside();
-    } else if (sampler->skip_left) {
+    if (sampler->skip_left) {
         if (G_UNLIKELY(--sampler->skip_left == 0))
             end_of_stretch(vcpu);
     } else if (G_UNLIKELY(--sampler->trace_left == 0)) {
-        record_last_of_stretch(vcpu, info, vaddr, userdata);
+        record_last_of_stretch(vcpu, known, info, vaddr);
     } else {
-        record_selected(vcpu, info, vaddr, userdata);
+        record(&producers[vcpu], known, info, vaddr);
     }
+}
+
+static void access_cb_sampled(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    sample(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
+}
+
+static void access_cb_sampled_one_vcpu(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    (void)vcpu;
+    sample(0, (uintptr_t)userdata, info, vaddr);
+}
+
+/* With regions of interest, and perhaps sampling inside them. */
+static void access_cb_roi(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    vcpu &= vcpu_mask;
+    if (!atomic_load_explicit(&outside, memory_order_relaxed))
+        sample(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
+    else if (G_UNLIKELY(++vcpus[vcpu].outside % LONG_OUTSIDE == 0))
+        long_outside();
 }
 
 /* Takes what was counted inline into the sampler's account. By that vCPU, or while all stand still. */
@@ -175,20 +187,24 @@ void capture_init(void)
     counter = (qemu_plugin_u64){ .score = qemu_plugin_scoreboard_new(64) }; /* a cache line each */
 }
 
+static qemu_plugin_vcpu_mem_cb_t choose_callback(void)
+{
+    bool one = plugin.vcpus == 1 || !vcpu_mask;
+
+    if (plugin.options.roi)
+        return access_cb_roi;
+    if (sampler_is_trivial(&plugin.options.sampler))
+        return one ? access_cb_one_vcpu : access_cb;
+    return one ? access_cb_sampled_one_vcpu : access_cb_sampled;
+}
+
 void capture_instrument(struct qemu_plugin_insn *insn, uint64_t info)
 {
-    qemu_plugin_vcpu_mem_cb_t callback = access_cb;
-
-    if (plugin.phase == PHASE_COUNTING) {
+    if (plugin.phase == PHASE_COUNTING)
         qemu_plugin_register_vcpu_mem_inline_per_vcpu(insn, QEMU_PLUGIN_MEM_RW, QEMU_PLUGIN_INLINE_ADD_U64, counter, 1);
-        return;
-    }
-    if (plugin.options.roi || !sampler_is_trivial(&plugin.options.sampler))
-        callback = access_cb_selective;
-    else if (plugin.vcpus == 1 || plugin.options.strict_order)
-        callback = access_cb_one_vcpu;
-    qemu_plugin_register_vcpu_mem_cb(insn, callback, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
-                                     (void *)(uintptr_t)info);
+    else
+        qemu_plugin_register_vcpu_mem_cb(insn, choose_callback(), QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+                                         (void *)(uintptr_t)info);
 }
 
 void capture_instrument_block(struct qemu_plugin_tb *tb)
