@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -102,11 +103,17 @@ class Reporter(unittest.TextTestResult):
         self.line(test, f"skip ({reason})")
 
 
-def run_system_tests(folder):
-    say(f"== tests/system with {os.path.basename(folder)}")
+# These wait for guests that boot most of the time: they run beside all the others.
+SLOW = ["test_image"]
+
+
+def start_system_tests(folder, group):
     # A process of its own: the tests read the folder when they are loaded.
-    process = subprocess.Popen([sys.executable, os.path.abspath(__file__), "--system_tests"], stdout=subprocess.PIPE,
-                               text=True, env=dict(os.environ, MEMORY_TRACER_BUILD=folder, **SANITIZER_OPTIONS), cwd=ROOT)
+    return subprocess.Popen([sys.executable, os.path.abspath(__file__), "--system_tests", group], stdout=subprocess.PIPE,
+                            text=True, env=dict(os.environ, MEMORY_TRACER_BUILD=folder, **SANITIZER_OPTIONS), cwd=ROOT)
+
+
+def follow_system_tests(process):
     counts = None
     for line in process.stdout:
         found = re.match(r"counts: (\d+) (\d+) (\d+)", line)
@@ -123,8 +130,22 @@ def run_system_tests(folder):
     Count.skipped += counts[2]
 
 
-def system_tests_here():
-    suite = unittest.defaultTestLoader.discover(os.path.join(ROOT, "tests", "system"))
+def run_system_tests(folder):
+    say(f"== tests/system with {os.path.basename(folder)}")
+    threads = [threading.Thread(target=follow_system_tests, args=(start_system_tests(folder, group),))
+               for group in ("slow", "others")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def system_tests_here(group):
+    folder = os.path.join(ROOT, "tests", "system")
+    sys.path.insert(0, folder)
+    names = sorted(name[:-3] for name in os.listdir(folder) if re.match(r"test_.*\.py$", name))
+    suite = unittest.defaultTestLoader.loadTestsFromNames(
+        [name for name in names if (name in SLOW) == (group == "slow")])
     runner = unittest.TextTestRunner(stream=sys.stdout, verbosity=0, resultclass=Reporter)
     result = runner.run(suite)
     failed = len({test.id().split(" ")[0] for test, _ in result.failures + result.errors})
@@ -133,7 +154,7 @@ def system_tests_here():
 
 def main():
     if "--system_tests" in sys.argv:
-        system_tests_here()
+        system_tests_here(sys.argv[-1])
         return 0
     quick = "--quick" in sys.argv
     normal = os.path.join(ROOT, "build")

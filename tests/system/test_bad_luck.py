@@ -57,7 +57,8 @@ class WrongArguments(SystemTest):
                 self.assert_fails(self.tracer(*arguments), status=2)
 
     def test_help_is_no_error(self):
-        for arguments in (["--help"], ["run", "--help"], ["image", "--help"], ["image", "build", "--help"], ["--version"]):
+        for arguments in (["--help"], ["run", "--help"], ["image", "--help"], ["image", "build", "--help"],
+                          ["image", "prepare", "--help"], ["image", "info", "--help"], ["ctl", "--help"], ["--version"]):
             with self.subTest(arguments):
                 result = self.tracer(*arguments)
                 self.assertEqual((result.status, result.err), (0, ""))
@@ -71,7 +72,7 @@ class WrongImage(SystemTest):
         os.symlink(IMAGE, path)
         with open(IMAGE + ".json") as file:
             metadata = json.load(file)
-        metadata.update(changes)
+        metadata["snapshots"][SNAPSHOT].update(changes)
         with open(path + ".json", "w") as file:
             json.dump(metadata, file)
         return path
@@ -99,7 +100,7 @@ class WrongImage(SystemTest):
             file.write("{ nonsense")
         self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=image), image + ".json")
         with open(image + ".json", "w") as file:
-            file.write("{}")
+            json.dump({"snapshots": {SNAPSHOT: {}}}, file)
         self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=image), "lacks machine")
 
     def test_another_machine_than_the_snapshots(self):
@@ -119,14 +120,16 @@ class WrongImage(SystemTest):
         image = self.path("empty.qcow2")
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "64M"], check=True)
         with open(IMAGE + ".json") as file:
-            metadata = json.load(file)
+            metadata = json.load(file)["snapshots"][SNAPSHOT]
         metadata["ram_mb"] = 256
         with open(image + ".json", "w") as file:
-            json.dump(metadata, file)
+            json.dump({"snapshots": {"empty": metadata}}, file)
         subprocess.run([QEMU, "-nodefaults", "-no-user-config", "-nographic", "-nic", "none", "-vga", "none", "-machine",
                         metadata["machine"], "-cpu", metadata["cpu"], "-accel", "tcg", "-m", "256", "-smp", "1",
                         "-blockdev", f"driver=file,node-name=file,filename={image}",
                         "-blockdev", "driver=qcow2,node-name=disk,file=file", "-device", "virtio-blk-pci,drive=disk",
+                        "-blockdev", f"driver=null-co,node-name=transfer,read-only=on,read-zeroes=on,size={256 << 30}",
+                        "-device", "virtio-blk-pci,drive=transfer,serial=memory_tracer",
                         "-chardev", "null,id=agent", "-device", "virtio-serial-pci",
                         "-device", "virtserialport,chardev=agent,name=memory_tracer.agent", "-serial", "null",
                         "-monitor", "stdio"], input="savevm empty\nquit\n", text=True, check=True,
@@ -374,6 +377,15 @@ class FullDisk(SystemTest):
     def test_full_before_the_run(self):
         self.mount("16k")
         result = self.trace("--dont_trace", *GUEST_TRUE)
+        self.assert_fails(result, "No space left on device")
+
+    def test_full_while_a_folder_is_packed(self):
+        self.mount("4m")
+        folder = self.path("folder")
+        os.mkdir(folder)
+        with open(os.path.join(folder, "data"), "wb") as file:
+            file.write(b"x" * (20 << 20))
+        result = self.trace("--dont_trace", *GUEST_TRUE, "--workload_dir_path", folder)
         self.assert_fails(result, "No space left on device")
 
     def test_full_in_mid_run(self):
