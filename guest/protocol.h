@@ -84,6 +84,9 @@ struct mt_progress {
 
 /* The workload says itself when it is ready and when to stop (the workload protocol of doc/protocols.md). */
 #define MT_RUN_WORKLOAD_SPEAKS 1u
+/* The program was put into the guest at its path on the host: the user may go there, whatever the folders on the way
+ * say. */
+#define MT_RUN_FROM_HOST 2u
 
 struct mt_run {
     uint32_t flags;

@@ -350,7 +350,8 @@ bool guest_start_workload(Guest *guest, GError **error)
     const char *guest_environment[] = { GUEST_PATH, "LANG=C.UTF-8", "TERM=dumb", NULL };
     g_auto(GStrv) own_environment = guest->native ? g_get_environ() : NULL;
     const char *const *environment = guest->native ? (const char *const *)own_environment : guest_environment;
-    struct mt_run run = { .flags = options->speaks ? MT_RUN_WORKLOAD_SPEAKS : 0,
+    struct mt_run run = { .flags = (options->speaks ? MT_RUN_WORKLOAD_SPEAKS : 0) |
+                                   (options->is_on_host ? MT_RUN_FROM_HOST : 0),
                           .timeout_ms = options->timeout_s * 1000,
                           .argc = g_strv_length((char **)options->argv),
                           .envc = g_strv_length((char **)environment) };

@@ -287,12 +287,11 @@ static bool wait_for_person(Preparation *preparation, GError **error)
         .done = image_guest_has_answered, .data = preparation->guest, .what = "you", .silent = true
     };
 
-    fprintf(
-        stderr,
-        "\n"
-        "This terminal is now the guest's serial console. When it has booted, log in, become root, and type:\n\n"
-        "    " INSTALL_COMMAND "\n\n"
-        "All else goes on by itself as soon as the agent answers. To give up, end this program from elsewhere.\n\n");
+    fprintf(stderr,
+            "\n"
+            "This terminal is now the guest's serial console. When it has booted, log in, become root, and type:\n\n"
+            "    " INSTALL_COMMAND "\n\n"
+            "All else goes on by itself as soon as the agent answers. Ctrl-] gives up.\n\n");
     preparation->terminal = terminal_new(qemu_take_console_fd(image_guest_qemu(preparation->guest)), true);
     image_guest_hail(preparation->guest);
     if (!run_loop_wait(preparation->loop, &wait, error))

@@ -137,7 +137,7 @@ static bool start_guest(Session *session, GError **error)
 {
     const SessionOptions *options = session->options;
     g_autofree char *layer = g_build_filename(session->folder, "layer.qcow2", NULL);
-    g_autofree char *archive = g_build_filename(session->folder, "transfer.tar", NULL);
+    g_autofree char *archive = g_build_filename(session->folder, "transfer", NULL);
     CaptureOptions capture = options->capture;
     uint64_t archive_bytes = 0;
     QemuOptions qemu = { .binary = session->qemu_binary,

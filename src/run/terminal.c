@@ -4,18 +4,22 @@
 
 #include <errno.h>
 #include <glib-unix.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
 /* After the end of our input the monitor has had its say when it has been silent for so long. */
 #define ANSWER_US (300 * 1000)
+#define ESCAPE_KEY 0x1d /* Ctrl-] */
 
 struct Terminal {
     int fd;
     guint input, output;
     bool is_terminal, at_end;
     struct termios before;
+    char escape;
     gint64 printed_us; /* when the monitor printed last */
 };
 
@@ -33,13 +37,15 @@ static void write_all(int fd, const char *bytes, size_t length)
     }
 }
 
-/* Passes on what there is. Returns false at the end. */
-static bool pass_on(int from, int to)
+/* Passes on what there is. Returns false at the end. `escape` is the key that interrupts us, or 0. */
+static bool pass_on(int from, int to, char escape)
 {
     char bytes[4096];
     ssize_t n = read(from, bytes, sizeof bytes);
 
-    if (n > 0)
+    if (n > 0 && escape && memchr(bytes, escape, (size_t)n))
+        kill(getpid(), SIGINT);
+    else if (n > 0)
         write_all(to, bytes, (size_t)n);
     return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
@@ -49,7 +55,7 @@ static gboolean on_input(gint fd, GIOCondition condition, gpointer data)
     Terminal *terminal = data;
 
     (void)condition;
-    if (pass_on(fd, terminal->fd))
+    if (pass_on(fd, terminal->fd, terminal->escape))
         return G_SOURCE_CONTINUE;
     terminal->at_end = true;
     terminal->printed_us = g_get_monotonic_time();
@@ -63,7 +69,7 @@ static gboolean on_output(gint fd, GIOCondition condition, gpointer data)
 
     (void)condition;
     terminal->printed_us = g_get_monotonic_time();
-    if (pass_on(fd, STDOUT_FILENO))
+    if (pass_on(fd, STDOUT_FILENO, 0))
         return G_SOURCE_CONTINUE;
     terminal->output = 0;
     return G_SOURCE_REMOVE;
@@ -75,6 +81,7 @@ Terminal *terminal_new(int fd, bool raw)
 
     fflush(stdout);
     terminal->fd = fd;
+    terminal->escape = raw ? ESCAPE_KEY : 0;
     if (isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &terminal->before)) {
         struct termios mode = terminal->before;
 

@@ -9,7 +9,7 @@
 typedef struct Terminal Terminal;
 
 /* Passes on, in the main loop, what is typed and what the other side prints. `fd` is its socket: taken. Ctrl-C
- * interrupts us; but with `raw` all keys are the other side's. */
+ * interrupts us; but with `raw` all keys are the other side's, except for Ctrl-], which interrupts us then. */
 Terminal *terminal_new(int fd, bool raw);
 /* Gives the terminal back as it was. */
 void terminal_free(Terminal *terminal);

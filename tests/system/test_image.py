@@ -104,6 +104,19 @@ class Prepare(SystemTest):
                             snapshot="ready")
         self.assert_succeeds(result)
 
+    def test_interactively_given_up(self):
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([TRACER, "image", "prepare", self.image, "ready", "--ram", "1024", "--interactive"],
+                                   stdin=theirs, stdout=theirs, stderr=theirs, env=self.environment)
+        os.close(theirs)
+        said = ""
+        while "SeaBIOS" not in said:
+            said += os.read(ours, 4096).decode(errors="replace")
+        os.write(ours, b"\x1d")
+        self.assertEqual(process.wait(30), 130)
+        os.close(ours)
+        self.assert_untouched()
+
     def test_a_wrong_password(self):
         self.assert_last_line(self.prepare("--console-password", "wrong"), "doesn't let root log in")
         self.assert_untouched()
