@@ -110,8 +110,9 @@ class Prepare(SystemTest):
                                    stdin=theirs, stdout=theirs, stderr=theirs, env=self.environment)
         os.close(theirs)
         said = ""
-        while "SeaBIOS" not in said:
+        while "gives up" not in said:
             said += os.read(ours, 4096).decode(errors="replace")
+        time.sleep(2)
         os.write(ours, b"\x1d")
         self.assertEqual(process.wait(30), 130)
         os.close(ours)
