@@ -72,6 +72,7 @@ static char *summary_as_json(const SessionOptions *options, const SessionResult 
 
     json_builder_begin_object(builder);
     add_number(builder, "traced_ns", result->traced_ns);
+    add_number(builder, "guest_ns", result->guest_ns);
     add_number(builder, "exit_status", (uint64_t)result->status);
     add_number(builder, "exit_signal", (uint64_t)result->signal);
     if (options->destination.kind != DESTINATION_NONE) {

@@ -35,7 +35,7 @@ static RingProducer producers[RING_MAX_VCPUS];
 static Sampler samplers[RING_MAX_VCPUS];
 static CaptureVcpu vcpus[RING_MAX_VCPUS];
 static _Atomic bool outside;
-/* 0: all vCPUs are taken for one. They run in one thread then, and QEMU (10.0 to 10.2 at least) tells us not which of
+/* 0: all vCPUs are taken for one. They run in one thread then, and QEMU 10.0 tells us not which of
  * them executes a block, but which one has translated it. */
 static unsigned vcpu_mask;
 static qemu_plugin_u64 counter;

@@ -263,6 +263,7 @@ static void take_results(Session *session, SessionResult *result)
     result->timed_out = workload->exit.timed_out;
     result->signal = (int)workload->exit.signal;
     result->status = (int)workload->exit.status;
+    result->guest_ns = workload->times.elapsed_ns;
     result->traced_ns = is_traced(session) ? ring_traced_ns(session->ring) : workload->times.elapsed_ns;
     if (session->ring) {
         result->counts = ring_get_counts(session->ring);

@@ -28,7 +28,8 @@ typedef struct SessionOptions {
 typedef struct SessionResult {
     const char *workload_info;
     const char *analysis_output; /* DESTINATION_TOOL */
-    uint64_t traced_ns;
+    uint64_t traced_ns; /* without what lay outside the regions of interest */
+    uint64_t guest_ns;  /* from start to stop, by the guest's clock */
     RingCounts counts;         /* unless DESTINATION_NONE */
     uint64_t regions;          /* of interest that the workload has marked, with capture.roi */
     FootprintResult footprint; /* DESTINATION_FOOTPRINT */
