@@ -180,7 +180,7 @@ static gpointer pack(gpointer data)
 {
     Archive *archive = data;
     char *const paths[] = { (char *)archive->folder, NULL };
-    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, NULL);
     FTSENT *found;
     bool fine = walk;
 

@@ -97,6 +97,30 @@ static void test_damaged_archives(void)
     shell("rm -r \"$1\"", work, NULL);
 }
 
+/* The folder may be named by way of a link, and with slashes at its end. */
+static void test_other_names_of_the_folder(void)
+{
+    g_autofree char *work = g_dir_make_tmp("mt_archive_XXXXXX", NULL);
+    g_autofree char *folder = g_build_filename(work, "folder", NULL), *link = g_build_filename(work, "link", NULL);
+    g_autofree char *slashes = g_strconcat(folder, "//", NULL);
+    const char *names[] = { link, slashes };
+
+    shell("mkdir -p \"$1/sub\" && echo hello >\"$1/sub/file\" && ln -s folder \"$2\"", folder, link);
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *name = g_strdup_printf("%s/archive%u", work, i), *copy = g_strdup_printf("%s/copy%u", work, i);
+        char problem[1000] = "";
+        uint64_t bytes;
+        int fd;
+
+        pack(names[i], name, &bytes);
+        fd = open(name, O_RDONLY);
+        g_assert_true(unpack_archive(fd, copy, &ourselves, problem, sizeof problem));
+        close(fd);
+        shell("diff -r \"$1\" \"$2\"", folder, copy);
+    }
+    shell("rm -r \"$1\"", work, NULL);
+}
+
 static void test_what_cannot_be_read(void)
 {
     g_autofree char *work = g_dir_make_tmp("mt_archive_XXXXXX", NULL);
@@ -115,6 +139,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/archive/round_trip", test_round_trip);
     g_test_add_func("/archive/damaged", test_damaged_archives);
+    g_test_add_func("/archive/other_names_of_the_folder", test_other_names_of_the_folder);
     g_test_add_func("/archive/what_cannot_be_read", test_what_cannot_be_read);
     return g_test_run();
 }
