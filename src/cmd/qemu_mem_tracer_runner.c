@@ -95,7 +95,9 @@ static int run(int argc, char **argv, GError **error)
 int main(int argc, char **argv)
 {
     GError *error = NULL;
-    int status = run(argc, argv, &error);
+    int status;
 
+    setlocale(LC_ALL, "");
+    status = run(argc, argv, &error);
     return cmd_exit_status(status, error);
 }

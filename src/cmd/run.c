@@ -226,5 +226,7 @@ int cmd_run(int argc, char **argv, GError **error)
     } else {
         print_summary(&options, &result);
     }
+    if (result.timed_out)
+        return 0; /* it was we who killed it */
     return result.signal ? 128 + result.signal : result.status;
 }

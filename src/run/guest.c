@@ -61,6 +61,15 @@ static void pass_output(Guest *guest, bool is_stderr, const uint8_t *bytes, uint
     fflush(stream);
 }
 
+/* The agent believes that it is in a guest. */
+static GError *agent_error(const Guest *guest, const char *line)
+{
+    g_auto(GStrv) parts = g_strsplit(line, guest->native ? " in the guest" : "\n", 2);
+    g_autofree char *text = g_strjoinv("", parts);
+
+    return g_error_new(MT_ERROR, MT_ERROR_FAILED, "%s", text);
+}
+
 static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload, uint32_t length)
 {
     Guest *guest = data;
@@ -78,7 +87,7 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
         memcpy(&guest->progress, payload, MIN(length, sizeof guest->progress));
         break;
     case MT_FRAME_ERROR:
-        run_loop_fail(guest->loop, g_error_new(MT_ERROR, MT_ERROR_FAILED, "%s", (const char *)payload));
+        run_loop_fail(guest->loop, agent_error(guest, (const char *)payload));
         break;
     case MT_FRAME_STAT_REPLY: {
         struct mt_stat_reply reply = { 0 };

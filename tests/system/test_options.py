@@ -162,6 +162,11 @@ class Timeout(SystemTest):
         self.assertGreaterEqual(result.number("tracing_duration_in_milliseconds"), 900)
         self.assertEqual(result.number("records"), result.number(WRITTEN))
 
+    def test_of_run(self):
+        result = self.tracer("run", "--sink", "null", "--timeout", "1", "sleep", "100")
+        self.assertEqual(result.status, 0, result.err)
+        self.assertTrue(result.err.endswith("memory_tracer: the workload was stopped after 1 s\n"), result.err)
+
     def test_a_workload_that_ends_in_time(self):
         result = self.trace(*ANALYSE, "--workload_path_on_guest", "/bin/true", "--timeout", "60")
         self.assert_succeeds(result)
@@ -289,6 +294,10 @@ class Native(SystemTest):
             self.assertEqual(self.processes(), [])
         for name in os.listdir(self.temporary):  # after SIGKILL nobody can
             os.rmdir(os.path.join(self.temporary, name))
+
+    def test_what_is_not_there(self):
+        self.assert_fails(self.tracer("--dont_use_qemu", "--workload_path_on_guest", "no-such-program"),
+                          "can't execute no-such-program: No such file or directory")
 
     def test_what_it_cannot_be_used_with(self):
         for arguments in (["--dont_trace"], ["--analysis_tool_path", COUNTER], ["--workload_dir_path", self.folder]):
