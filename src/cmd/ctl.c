@@ -107,21 +107,17 @@ static uint64_t number(JsonObject *object, const char *name)
 
 static void print_info(JsonObject *info)
 {
-    uint64_t events = number(info, "events"), written = number(info, "written");
+    const RingCounts counts = { .events = number(info, "events"),
+                                .skipped = number(info, "skipped"),
+                                .written = number(info, "written"),
+                                .dropped = number(info, "dropped"),
+                                .waiting = number(info, "waiting") };
 
     printf("trace: %s\n", json_object_get_boolean_member(info, "trace") ? "on" : "off");
     printf("cpl3-only: %s\n", json_object_get_boolean_member(info, "cpl3_only") ? "on" : "off");
     printf("block-len: %" G_GUINT64_FORMAT "\n", number(info, "log_block_len"));
     printf("tracing-ratio: %" G_GUINT64_FORMAT "\n", number(info, "log_tracing_ratio"));
-    if (number(info, "waiting"))
-        printf("num_of_events_waiting_in_trace_buf: %" G_GUINT64_FORMAT "\n", number(info, "waiting"));
-    printf("num_of_GMBE_events_since_enabling_GMBEOO: %" G_GUINT64_FORMAT "\n", events);
-    printf("num_of_events_written_to_trace_buf: %" G_GUINT64_FORMAT "\n", written);
-    printf("actual_tracing_ratio (i.e. num_of_GMBE_events_since_enabling_GMBEOO / num_of_events_written_to_trace_buf): "
-           "%" G_GUINT64_FORMAT "\n",
-           written ? events / written : 0);
-    if (number(info, "dropped"))
-        printf("num_of_dropped_events: %" G_GUINT64_FORMAT "\n", number(info, "dropped"));
+    cmd_print_counts(&counts);
 }
 
 int cmd_ctl(int argc, char **argv, GError **error)

@@ -6,11 +6,10 @@
 #include "cmd.h"
 #include "run_options.h"
 
-static void print_trace_info(const RingCounts *counts)
+void cmd_print_counts(const RingCounts *counts)
 {
     uint64_t missing = counts->events - counts->skipped - counts->written - counts->dropped;
 
-    printf("trace info:\n");
     if (counts->waiting)
         printf("num_of_events_waiting_in_trace_buf: %" G_GUINT64_FORMAT "\n", counts->waiting);
     printf("num_of_GMBE_events_since_enabling_GMBEOO: %" G_GUINT64_FORMAT "\n", counts->events);
@@ -31,8 +30,10 @@ static void print_result(const SessionOptions *options, const SessionResult *res
     printf("tracing_duration_in_milliseconds: %" G_GUINT64_FORMAT "\n", result->traced_ns / 1000000);
     if (options->destination.kind == DESTINATION_TOOL)
         printf("analysis output:\n%s", result->analysis_output);
-    if (trace_info && options->destination.kind != DESTINATION_NONE)
-        print_trace_info(&result->counts);
+    if (trace_info && options->destination.kind != DESTINATION_NONE) {
+        printf("trace info:\n");
+        cmd_print_counts(&result->counts);
+    }
     run_options_warn(options, result);
 }
 
