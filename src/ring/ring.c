@@ -510,7 +510,7 @@ static uint64_t sleep_us(const Ring *ring, uint64_t bytes, uint64_t elapsed_us)
 static unsigned choose_vcpu(Ring *ring, const struct gmbeoo_record **records, size_t *count)
 {
     unsigned chosen = ring->vcpus;
-    uint64_t oldest, drawn;
+    uint64_t oldest, drawn, end = 0;
     bool newer;
 
     if (ring->vcpus == 1) {
@@ -522,17 +522,19 @@ static unsigned choose_vcpu(Ring *ring, const struct gmbeoo_record **records, si
         oldest = drawn = atomic_load(&ring->shared->ticket);
         for (unsigned i = 0; i < ring->vcpus; i++) {
             struct RingVcpu *shared = &ring->shared->vcpu[i];
-            uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed), ticket;
+            uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed), head, ticket;
 
             /* After this, every ticket below `drawn` is to be seen; later ones are left for the next look. */
             while (atomic_load(&shared->publishing) && !ring_is_closed(ring))
                 sched_yield();
-            if (atomic_load(&shared->head) == tail)
+            head = atomic_load(&shared->head);
+            if (head == tail)
                 continue;
             ticket = atomic_load(ticket_of(ring, shared, tail));
             if (ticket < oldest) {
                 oldest = ticket;
                 chosen = i;
+                end = head;
             }
             newer |= ticket >= drawn;
         }
@@ -540,7 +542,9 @@ static unsigned choose_vcpu(Ring *ring, const struct gmbeoo_record **records, si
     if (chosen < ring->vcpus) {
         uint64_t tail = atomic_load_explicit(&ring->shared->vcpu[chosen].tail, memory_order_relaxed);
 
-        *count = MIN(ring_peek(ring, chosen, records), (RING_CHUNK_BYTES - tail % RING_CHUNK_BYTES) / RECORD_BYTES);
+        /* No further than what was published when the ticket was read: the rest of the chunk gets a later one. */
+        ring_peek(ring, chosen, records);
+        *count = MIN(end - tail, RING_CHUNK_BYTES - tail % RING_CHUNK_BYTES) / RECORD_BYTES;
     }
     return chosen;
 }
