@@ -70,6 +70,50 @@ static inline __attribute__((always_inline)) void record(RingProducer *producer,
         ring_producer_put(producer, known | meminfo_table[info], vaddr);
 }
 
+/* With fields that widen the record. They are slow enough for what record() avoids to make no difference. */
+static inline __attribute__((always_inline)) void record_wide(RingProducer *producer, uint64_t known,
+                                                              qemu_plugin_meminfo_t info, uint64_t vaddr,
+                                                              unsigned fields)
+{
+    RingWide wide = { .record = { .info = known | (G_LIKELY(info < 1u << MEMINFO_TABLE_BITS) ? meminfo_table[info]
+                                                                                              : ask_meminfo(info)),
+                                  .virt_addr = vaddr } };
+    uint64_t paddr = RING_PADDR_UNKNOWN;
+
+    if (fields & RING_PADDR) {
+        const struct qemu_plugin_hwaddr *address = qemu_plugin_get_hwaddr(info, vaddr);
+
+        if (address)
+            paddr = qemu_plugin_hwaddr_phys_addr(address) | (qemu_plugin_hwaddr_is_io(address) ? RING_PADDR_IO : 0);
+        wide.paddr = paddr;
+    }
+    if (fields & RING_VALUE) {
+        qemu_plugin_mem_value value = qemu_plugin_mem_get_value(info);
+
+        wide.paddr_beside_value = paddr;
+        wide.value[1] = 0;
+        switch (value.type) {
+        case QEMU_PLUGIN_MEM_VALUE_U8:
+            wide.value[0] = value.data.u8;
+            break;
+        case QEMU_PLUGIN_MEM_VALUE_U16:
+            wide.value[0] = value.data.u16;
+            break;
+        case QEMU_PLUGIN_MEM_VALUE_U32:
+            wide.value[0] = value.data.u32;
+            break;
+        case QEMU_PLUGIN_MEM_VALUE_U64:
+            wide.value[0] = value.data.u64;
+            break;
+        case QEMU_PLUGIN_MEM_VALUE_U128:
+            wide.value[0] = value.data.u128.low;
+            wide.value[1] = value.data.u128.high;
+            break;
+        }
+    }
+    ring_producer_put_wide(producer, &wide, fields == (RING_PADDR | RING_VALUE) ? sizeof wide : sizeof wide / 2);
+}
+
 static void access_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
     record(&producers[vcpu], (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
@@ -81,11 +125,6 @@ static void access_cb_one_vcpu(unsigned int vcpu, qemu_plugin_meminfo_t info, ui
 {
     (void)vcpu;
     record(&producers[0], (uintptr_t)userdata, info, vaddr);
-}
-
-static __attribute__((noinline, cold)) void long_outside(void)
-{
-    plugin_reconsider();
 }
 
 static __attribute__((noinline, cold)) void end_of_stretch(unsigned vcpu)
@@ -140,7 +179,44 @@ static void access_cb_roi(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_
     if (!atomic_load_explicit(&outside, memory_order_relaxed))
         sample(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
     else if (G_UNLIKELY(++vcpus[vcpu].outside % LONG_OUTSIDE == 0))
-        long_outside();
+        plugin_reconsider();
+}
+
+/* With other fields than those of a plain record, and perhaps regions and sampling. */
+static inline __attribute__((always_inline)) void access_wide(unsigned vcpu, qemu_plugin_meminfo_t info,
+                                                              uint64_t vaddr, void *userdata, unsigned fields)
+{
+    uint64_t known = (uintptr_t)userdata | (uint64_t)(vcpu & vcpu_mask) << GMBEOO_VCPU_SHIFT;
+    Sampler *sampler;
+
+    vcpu &= vcpu_mask;
+    sampler = &samplers[vcpu];
+    if (atomic_load_explicit(&outside, memory_order_relaxed)) {
+        if (++vcpus[vcpu].outside % LONG_OUTSIDE == 0)
+            plugin_reconsider();
+    } else if (sampler->skip_left) {
+        if (--sampler->skip_left == 0)
+            end_of_stretch(vcpu);
+    } else {
+        record_wide(&producers[vcpu], known, info, vaddr, fields);
+        if (--sampler->trace_left == 0)
+            end_of_stretch(vcpu);
+    }
+}
+
+static void access_cb_paddr(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    access_wide(vcpu, info, vaddr, userdata, RING_PADDR);
+}
+
+static void access_cb_value(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    access_wide(vcpu, info, vaddr, userdata, RING_VALUE);
+}
+
+static void access_cb_paddr_value(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    access_wide(vcpu, info, vaddr, userdata, RING_PADDR | RING_VALUE);
 }
 
 /* Takes what was counted inline into the sampler's account. By that vCPU, or while all stand still. */
@@ -191,6 +267,14 @@ static qemu_plugin_vcpu_mem_cb_t choose_callback(void)
 {
     bool one = plugin.vcpus == 1 || !vcpu_mask;
 
+    switch (ring_fields(plugin.ring) & (RING_PADDR | RING_VALUE)) {
+    case RING_PADDR:
+        return access_cb_paddr;
+    case RING_VALUE:
+        return access_cb_value;
+    case RING_PADDR | RING_VALUE:
+        return access_cb_paddr_value;
+    }
     if (plugin.options.roi)
         return access_cb_roi;
     if (sampler_is_trivial(&plugin.options.sampler))

@@ -139,15 +139,14 @@ static uint64_t info_of_block(unsigned *cpl)
 static void tb_translated_cb(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
     size_t count = qemu_plugin_tb_n_insns(tb);
-    bool capture = plugin.phase >= PHASE_COUNTING;
+    bool capture = plugin.phase >= PHASE_COUNTING, number = ring_fields(plugin.ring) & RING_INSTRUCTIONS;
+    unsigned cpl = 0;
     uint64_t info = 0;
 
     (void)id;
     if (plugin.control)
         control_instrument_block(plugin.control, tb);
     if (capture) {
-        unsigned cpl;
-
         info = info_of_block(&cpl);
         capture = !plugin.options.user_only || cpl == 3;
     }
@@ -158,7 +157,8 @@ static void tb_translated_cb(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
         look_for_marker(insn);
         if (capture)
-            capture_instrument(insn, info);
+            capture_instrument(
+                insn, info | (number ? (uint64_t)instruction_number(insn, cpl) << RING_INSTRUCTION_SHIFT : 0));
     }
 }
 
@@ -307,7 +307,7 @@ static Ring *make_ring(GError **error)
     Ring *ring;
 
     if (plugin.options.out)
-        return ring_new(plugin.vcpus, plugin.options.ring_bytes, error);
+        return ring_new(plugin.vcpus, plugin.options.ring_bytes, 0, error);
     ring = ring_attach(plugin.options.ring_fd, error);
     if (ring && ring_vcpus(ring) != plugin.vcpus) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the ring is for %u vCPUs, but the guest has %u",

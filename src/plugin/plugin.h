@@ -54,6 +54,9 @@ void plugin_set_active(bool active);
 /* arguments.c: reads "name=value" words. Returns false with a one-line message in *error. */
 bool plugin_options_parse(PluginOptions *options, int argc, char **argv, GError **error);
 
+/* instructions.c: the number of an instruction that is being translated, for RING_INSTRUCTION_SHIFT. */
+uint32_t instruction_number(const struct qemu_plugin_insn *insn, unsigned cpl);
+
 /* capture.c: what is done at each access. */
 void capture_init(void);
 /* Makes an instruction's accesses call us, or be counted. `info`: the bits of the record that are known now. */

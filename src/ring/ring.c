@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define RING_MAGIC UINT64_C(0x31676e6972544d4d)
-#define RECORD_BYTES sizeof(struct gmbeoo_record)
 /* How often whoever waits looks whether the other side still lives. */
 #define LIVENESS_US 200000
 /* The shortest time that a consumer sleeps before it looks into the rings again by itself. */
@@ -38,7 +37,9 @@ struct RingShared {
     uint64_t magic;
     uint32_t vcpus;
     uint32_t bytes; /* of each ring */
+    uint32_t fields;
     int32_t consumer_pid;
+    _Atomic uint32_t instructions; /* in the table */
     _Atomic uint32_t state;
     _Atomic uint32_t armed;
     _Atomic uint32_t closed;
@@ -55,7 +56,10 @@ struct Ring {
     struct RingShared *shared;
     uint8_t *data;             /* the rings, one after the other, aligned to chunks */
     _Atomic uint64_t *tickets; /* by vCPU and chunk: when the chunk was published, among those of all vCPUs */
+    _Atomic uint64_t *times;   /* likewise; with RING_TIME */
+    RingInstruction *instructions;
     size_t header_bytes, data_bytes;
+    unsigned fields, record_bytes;
     uint32_t bytes; /* of each ring: our own copy, as the other side can scribble over the shared one */
     unsigned vcpus;
     uint64_t wake_bytes; /* a waiting consumer is woken when a ring holds this much */
@@ -92,9 +96,27 @@ static size_t tickets_offset(unsigned vcpus)
 
 static size_t header_bytes_for(unsigned vcpus, uint32_t ring_bytes)
 {
-    size_t bytes = tickets_offset(vcpus) + vcpus * (ring_bytes / RING_CHUNK_BYTES) * sizeof(uint64_t);
+    size_t bytes = tickets_offset(vcpus) + 2 * vcpus * (ring_bytes / RING_CHUNK_BYTES) * sizeof(uint64_t);
 
     return (bytes + RING_CHUNK_BYTES - 1) & ~(size_t)(RING_CHUNK_BYTES - 1);
+}
+
+static size_t table_bytes_for(unsigned fields)
+{
+    return fields & RING_INSTRUCTIONS ? RING_MAX_INSTRUCTIONS * sizeof(RingInstruction) : 0;
+}
+
+/* All of the memfd; the table of instructions is last, and sparse. */
+static size_t file_bytes_for(unsigned vcpus, uint32_t ring_bytes, unsigned fields)
+{
+    return header_bytes_for(vcpus, ring_bytes) + (size_t)vcpus * ring_bytes + table_bytes_for(fields);
+}
+
+static unsigned record_bytes_for(unsigned fields)
+{
+    if ((fields & RING_PADDR) && (fields & RING_VALUE))
+        return sizeof(RingWide);
+    return fields & (RING_PADDR | RING_VALUE) ? sizeof(RingWide) / 2 : sizeof(struct gmbeoo_record);
 }
 
 /* Maps `bytes` of `fd` (-1: anonymous memory) at an address that is a multiple of the chunk size. */
@@ -126,15 +148,20 @@ static bool map_ring(Ring *ring, GError **error)
     ring->wake_bytes = ring->bytes / 2;
     ring->shared = map_aligned(ring->fd, 0, ring->header_bytes);
     ring->data = map_aligned(ring->fd, (off_t)ring->header_bytes, ring->data_bytes);
-    if (ring->shared && ring->data) {
+    if (ring->fields & RING_INSTRUCTIONS)
+        ring->instructions =
+            map_aligned(ring->fd, (off_t)(ring->header_bytes + ring->data_bytes), table_bytes_for(ring->fields));
+    if (ring->shared && ring->data && !ring->instructions == !(ring->fields & RING_INSTRUCTIONS)) {
         ring->tickets = (_Atomic uint64_t *)((uint8_t *)ring->shared + tickets_offset(ring->vcpus));
+        ring->times = ring->tickets + ring->data_bytes / RING_CHUNK_BYTES;
+        ring->record_bytes = record_bytes_for(ring->fields);
         return true;
     }
     g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "can't map the ring: %s", g_strerror(errno));
     return false;
 }
 
-Ring *ring_new(unsigned vcpus, uint32_t bytes, GError **error)
+Ring *ring_new(unsigned vcpus, uint32_t bytes, unsigned fields, GError **error)
 {
     g_autoptr(Ring) ring = g_new0(Ring, 1);
 
@@ -142,9 +169,10 @@ Ring *ring_new(unsigned vcpus, uint32_t bytes, GError **error)
     g_return_val_if_fail(bytes >= 2 * RING_CHUNK_BYTES && bytes % RING_CHUNK_BYTES == 0, NULL);
     ring->vcpus = vcpus;
     ring->bytes = bytes;
+    ring->fields = fields;
     ring->consumer_pidfd = -1;
     ring->fd = memfd_create("memory_tracer_ring", MFD_CLOEXEC);
-    if (ring->fd < 0 || ftruncate(ring->fd, (off_t)(header_bytes_for(vcpus, bytes) + (size_t)vcpus * bytes))) {
+    if (ring->fd < 0 || ftruncate(ring->fd, (off_t)file_bytes_for(vcpus, bytes, fields))) {
         g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "can't create the ring: %s", g_strerror(errno));
         return NULL;
     }
@@ -152,6 +180,8 @@ Ring *ring_new(unsigned vcpus, uint32_t bytes, GError **error)
         return NULL;
     ring->shared->vcpus = vcpus;
     ring->shared->bytes = bytes;
+    ring->shared->fields = fields;
+    atomic_store(&ring->shared->instructions, 1); /* number 0: unknown */
     ring->shared->consumer_pid = getpid();
     ring->shared->magic = RING_MAGIC;
     return g_steal_pointer(&ring);
@@ -167,12 +197,13 @@ Ring *ring_attach(int fd, GError **error)
     ring->consumer_pidfd = -1;
     if (pread(fd, &header, sizeof header, 0) != sizeof header || header.magic != RING_MAGIC || header.vcpus < 1 ||
         header.vcpus > RING_MAX_VCPUS || header.bytes % RING_CHUNK_BYTES || fstat(fd, &status) ||
-        (size_t)status.st_size < header_bytes_for(header.vcpus, header.bytes) + (size_t)header.vcpus * header.bytes) {
+        (size_t)status.st_size < file_bytes_for(header.vcpus, header.bytes, header.fields)) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "descriptor %d is not a ring", fd);
         return NULL;
     }
     ring->vcpus = header.vcpus;
     ring->bytes = header.bytes;
+    ring->fields = header.fields;
     if (header.consumer_pid != getpid())
         ring->consumer_pidfd = (int)syscall(SYS_pidfd_open, header.consumer_pid, 0);
     if (!map_ring(ring, error))
@@ -188,6 +219,8 @@ void ring_free(Ring *ring)
         munmap(ring->shared, ring->header_bytes);
     if (ring->data)
         munmap(ring->data, ring->data_bytes);
+    if (ring->instructions)
+        munmap(ring->instructions, table_bytes_for(ring->fields));
     if (ring->fd >= 0)
         close(ring->fd);
     if (ring->consumer_pidfd >= 0)
@@ -203,6 +236,16 @@ int ring_fd(const Ring *ring)
 unsigned ring_vcpus(const Ring *ring)
 {
     return ring->vcpus;
+}
+
+unsigned ring_fields(const Ring *ring)
+{
+    return ring->fields;
+}
+
+unsigned ring_record_bytes(const Ring *ring)
+{
+    return ring->record_bytes;
 }
 
 enum ring_state ring_get_state(const Ring *ring)
@@ -259,6 +302,27 @@ void ring_add_dropped(Ring *ring, unsigned vcpu, uint64_t accesses)
     atomic_fetch_add(&ring->shared->vcpu[vcpu].dropped, accesses);
 }
 
+uint32_t ring_add_instruction(Ring *ring, const RingInstruction *instruction)
+{
+    uint32_t number = atomic_load_explicit(&ring->shared->instructions, memory_order_relaxed);
+
+    if (number >= RING_MAX_INSTRUCTIONS)
+        return 0;
+    ring->instructions[number] = *instruction;
+    atomic_store_explicit(&ring->shared->instructions, number + 1, memory_order_release);
+    return number;
+}
+
+uint32_t ring_instructions(const Ring *ring)
+{
+    return MIN(atomic_load_explicit(&ring->shared->instructions, memory_order_acquire), RING_MAX_INSTRUCTIONS);
+}
+
+const RingInstruction *ring_get_instruction(const Ring *ring, uint32_t number)
+{
+    return &ring->instructions[number];
+}
+
 void ring_count_region(Ring *ring)
 {
     atomic_fetch_add(&ring->shared->regions, 1);
@@ -279,8 +343,8 @@ RingCounts ring_get_counts(const Ring *ring)
 
         counts.dropped += atomic_load(&vcpu->dropped);
         counts.skipped += atomic_load(&vcpu->skipped);
-        counts.written += head / RECORD_BYTES;
-        counts.waiting += (head - tail) / RECORD_BYTES;
+        counts.written += head / ring->record_bytes;
+        counts.waiting += (head - tail) / ring->record_bytes;
     }
     counts.events = counts.written + counts.dropped + counts.skipped;
     return counts;
@@ -358,12 +422,12 @@ static bool wait_for_room(RingProducer *producer)
     return room;
 }
 
-/* The ticket of the chunk that byte `position` of a vCPU's stream lies in. */
-static _Atomic uint64_t *ticket_of(const Ring *ring, const struct RingVcpu *shared, uint64_t position)
+/* The index, among those of all vCPUs, of the chunk that byte `position` of a vCPU's stream lies in. */
+static size_t chunk_of(const Ring *ring, const struct RingVcpu *shared, uint64_t position)
 {
     size_t vcpu = (size_t)(shared - ring->shared->vcpu);
 
-    return &ring->tickets[(vcpu * ring->bytes + position % ring->bytes) / RING_CHUNK_BYTES];
+    return (vcpu * ring->bytes + position % ring->bytes) / RING_CHUNK_BYTES;
 }
 
 /* Publishes the records up to `next`, or counts them as dropped. */
@@ -374,14 +438,19 @@ static void account(RingProducer *producer)
     uint64_t bytes = (uint64_t)((uint8_t *)producer->next - (uint8_t *)producer->published);
 
     producer->published = producer->next;
+    if ((ring->fields & RING_TIME) && !producer->dropping)
+        atomic_store_explicit(
+            &ring->times[chunk_of(ring, shared, atomic_load_explicit(&shared->head, memory_order_relaxed))],
+            monotonic_ns(), memory_order_relaxed);
     if (producer->dropping) {
-        atomic_fetch_add_explicit(&shared->dropped, bytes / RECORD_BYTES, memory_order_relaxed);
+        atomic_fetch_add_explicit(&shared->dropped, bytes / ring->record_bytes, memory_order_relaxed);
     } else if (ring->vcpus == 1) {
         atomic_fetch_add_explicit(&shared->head, bytes, memory_order_release);
     } else if (bytes) {
         atomic_store(&shared->publishing, 1);
-        atomic_store(ticket_of(ring, shared, atomic_load_explicit(&shared->head, memory_order_relaxed)),
-                     atomic_fetch_add(&ring->shared->ticket, 1));
+        atomic_store(
+            &ring->tickets[chunk_of(ring, shared, atomic_load_explicit(&shared->head, memory_order_relaxed))],
+            atomic_fetch_add(&ring->shared->ticket, 1));
         atomic_fetch_add(&shared->head, bytes);
         atomic_store(&shared->publishing, 0);
     }
@@ -431,14 +500,14 @@ size_t ring_peek(Ring *ring, unsigned vcpu, const struct gmbeoo_record **records
     uint64_t to_end = ring->bytes - tail % ring->bytes;
 
     *records = (const struct gmbeoo_record *)(ring->data + (size_t)vcpu * ring->bytes + tail % ring->bytes);
-    return MIN(available, to_end) / RECORD_BYTES;
+    return MIN(available, to_end) / ring->record_bytes;
 }
 
 void ring_release(Ring *ring, unsigned vcpu, size_t count)
 {
     struct RingVcpu *shared = &ring->shared->vcpu[vcpu];
 
-    atomic_fetch_add_explicit(&shared->tail, count * RECORD_BYTES, memory_order_release);
+    atomic_fetch_add_explicit(&shared->tail, count * ring->record_bytes, memory_order_release);
     /* Pairs with wait_for_room(). A producer that waits is woken for half a ring, not for each piece. */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&shared->producer_waits, memory_order_relaxed) &&
@@ -473,6 +542,12 @@ void ring_wait(Ring *ring, uint64_t timeout_us)
     if (!any_half_full(ring) && ring_get_state(ring) == state)
         futex_wait(&ring->shared->data_futex, seen, timeout_us);
     atomic_store(&ring->shared->consumer_waits, 0);
+}
+
+uint64_t ring_time(const Ring *ring, const struct gmbeoo_record *records)
+{
+    return atomic_load_explicit(&ring->times[((const uint8_t *)records - ring->data) / RING_CHUNK_BYTES],
+                                memory_order_relaxed);
 }
 
 void ring_wake(Ring *ring)
@@ -514,7 +589,12 @@ static unsigned choose_vcpu(Ring *ring, const struct gmbeoo_record **records, si
     bool newer;
 
     if (ring->vcpus == 1) {
-        *count = MIN(ring_peek(ring, 0, records), RING_PIECE_RECORDS);
+        size_t room = RING_PIECE_RECORDS * sizeof(struct gmbeoo_record);
+
+        *count = ring_peek(ring, 0, records);
+        if (ring->fields & RING_TIME)
+            room = RING_CHUNK_BYTES - ((uintptr_t)*records & (RING_CHUNK_BYTES - 1));
+        *count = MIN(*count, room / ring->record_bytes);
         return *count ? 0 : 1;
     }
     do {
@@ -530,7 +610,7 @@ static unsigned choose_vcpu(Ring *ring, const struct gmbeoo_record **records, si
             head = atomic_load(&shared->head);
             if (head == tail)
                 continue;
-            ticket = atomic_load(ticket_of(ring, shared, tail));
+            ticket = atomic_load(&ring->tickets[chunk_of(ring, shared, tail)]);
             if (ticket < oldest) {
                 oldest = ticket;
                 chosen = i;
@@ -544,7 +624,7 @@ static unsigned choose_vcpu(Ring *ring, const struct gmbeoo_record **records, si
 
         /* No further than what was published when the ticket was read: the rest of the chunk gets a later one. */
         ring_peek(ring, chosen, records);
-        *count = MIN(end - tail, RING_CHUNK_BYTES - tail % RING_CHUNK_BYTES) / RECORD_BYTES;
+        *count = MIN(end - tail, RING_CHUNK_BYTES - tail % RING_CHUNK_BYTES) / ring->record_bytes;
     }
     return chosen;
 }
@@ -568,7 +648,7 @@ bool ring_consume(Ring *ring, RingSink sink, void *sink_data)
                 return false;
             }
             ring_release(ring, vcpu, count);
-            bytes += count * RECORD_BYTES;
+            bytes += count * ring->record_bytes;
         } else if (stopped) {
             return true;
         } else {

@@ -34,11 +34,48 @@ enum ring_state {
     RING_STOPPED, /* everything that was traced has been published */
 };
 
+/* What a ring carries beside plain records. Nothing of it costs anything when it isn't asked for. */
+enum ring_fields {
+    RING_INSTRUCTIONS = 1, /* bits 24-55 of a record's info: which instruction it was (ring_get_instruction) */
+    RING_PADDR = 2,        /* the physical address: in RingWide */
+    RING_VALUE = 4,        /* the value: in RingWide */
+    RING_TIME = 8,         /* when each chunk was published (ring_time) */
+};
+
+#define RING_INSTRUCTION_SHIFT 24
+#define RING_INSTRUCTION_MASK (UINT64_C(0xffffffff) << RING_INSTRUCTION_SHIFT)
+
+/* A record with RING_PADDR, RING_VALUE or both. Only with both is the second half there. */
+typedef struct RingWide {
+    struct gmbeoo_record record;
+    union {
+        uint64_t paddr;    /* with RING_PADDR only */
+        uint64_t value[2]; /* low and high half; what the access doesn't cover is 0 */
+    };
+    uint64_t paddr_beside_value;
+    uint64_t unused[3];
+} RingWide;
+
+/* In a physical address: it is device memory's. */
+#define RING_PADDR_IO (UINT64_C(1) << 63)
+#define RING_PADDR_UNKNOWN UINT64_MAX
+
+/* An instruction that was translated for tracing. Instruction 0 stands for those that the table has no room for. */
+typedef struct RingInstruction {
+    uint64_t pc;
+    uint8_t cpl;
+    uint8_t length; /* 1 to 15 */
+    uint8_t bytes[15];
+    uint8_t unused[7];
+} RingInstruction;
+
+#define RING_MAX_INSTRUCTIONS (1u << 24)
+
 typedef struct Ring Ring;
 
-/* Creates a ring of `bytes` per vCPU (a multiple of RING_CHUNK_BYTES, at least two of them) in a new memfd. The caller
- * is its consumer: when this process ends, producers stop waiting for room. */
-Ring *ring_new(unsigned vcpus, uint32_t bytes, GError **error);
+/* Creates a ring of `bytes` per vCPU (a multiple of RING_CHUNK_BYTES, at least two of them) in a new memfd. `fields`: of
+ * enum ring_fields. The caller is its consumer: when this process ends, producers stop waiting for room. */
+Ring *ring_new(unsigned vcpus, uint32_t bytes, unsigned fields, GError **error);
 
 /* Maps a ring that another process made, as its producer. Takes `fd`. */
 Ring *ring_attach(int fd, GError **error);
@@ -49,6 +86,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Ring, ring_free)
 /* The memfd, to be inherited by the producers' process. It belongs to the ring. */
 int ring_fd(const Ring *ring);
 unsigned ring_vcpus(const Ring *ring);
+unsigned ring_fields(const Ring *ring);
+/* The distance between records: 16 bytes, or with fields the size of RingWide or half of it. */
+unsigned ring_record_bytes(const Ring *ring);
 
 enum ring_state ring_get_state(const Ring *ring);
 /* By the producers' side. Takes the time for ring_traced_ns() and wakes the consumer. */
@@ -64,6 +104,13 @@ void ring_exclude_ns(Ring *ring, uint64_t ns);
 void ring_set_skipped(Ring *ring, unsigned vcpu, uint64_t accesses);
 /* By the producers' side: so many accesses of a vCPU could not be recorded. */
 void ring_add_dropped(Ring *ring, unsigned vcpu, uint64_t accesses);
+/* By the producers' side, one caller at a time: appends to the table of instructions. Returns the number of the new one,
+ * or 0 if the table is full. */
+uint32_t ring_add_instruction(Ring *ring, const RingInstruction *instruction);
+/* How many instructions the table has, with the one of number 0. */
+uint32_t ring_instructions(const Ring *ring);
+/* `number` is below ring_instructions(). */
+const RingInstruction *ring_get_instruction(const Ring *ring, uint32_t number);
 /* By the producers' side: one more region of interest has begun. */
 void ring_count_region(Ring *ring);
 uint64_t ring_regions(const Ring *ring);
@@ -115,6 +162,18 @@ static inline void ring_producer_put(RingProducer *producer, uint64_t info, uint
         ring_producer_next_chunk(producer);
 }
 
+/* The same for a wide record, of which `bytes` are written: ring_record_bytes(). */
+static inline void ring_producer_put_wide(RingProducer *producer, const RingWide *wide, size_t bytes)
+{
+    uint8_t *slot = (uint8_t *)producer->next;
+
+    __builtin_memcpy(slot, wide, bytes);
+    slot += bytes;
+    producer->next = (uint64_t *)slot;
+    if (__builtin_expect(((uintptr_t)slot & (RING_CHUNK_BYTES - 1)) == 0, 0))
+        ring_producer_next_chunk(producer);
+}
+
 /* Consumer. */
 
 /* The records of a vCPU that can be taken now, oldest first, as far as they are contiguous. Returns their number. */
@@ -128,10 +187,15 @@ void ring_release(Ring *ring, unsigned vcpu, size_t count);
 void ring_wait(Ring *ring, uint64_t timeout_us);
 void ring_wake(Ring *ring);
 
-/* Takes `count` records; they are valid during the call only. Returns false if no more are wanted. */
+/* With RING_TIME: CLOCK_MONOTONIC nanoseconds at which the chunk that these records lie in was published last. */
+uint64_t ring_time(const Ring *ring, const struct gmbeoo_record *records);
+
+/* Takes `count` records of one vCPU, ring_record_bytes() apart; they are valid during the call only. Returns false if no
+ * more are wanted. */
 typedef bool (*RingSink)(void *data, const struct gmbeoo_record *records, size_t count);
 
-/* At most so many records are handed over at once, so that their room is given back early. */
+/* At most so many records are handed over at once (with fields, as many as fit into their room; with RING_TIME, those of
+ * one chunk), so that their room is given back early. */
 #define RING_PIECE_RECORDS (2 * RING_CHUNK_RECORDS)
 
 /*

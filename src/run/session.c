@@ -163,7 +163,7 @@ static bool start_guest(Session *session, GError **error)
     if (!image_create_layer(options->image, layer, session->qemu_img, error))
         return false;
     if (options->destination.kind != DESTINATION_NONE) {
-        session->ring = ring_new(session->machine->vcpus, RING_DEFAULT_BYTES, error);
+        session->ring = ring_new(session->machine->vcpus, RING_DEFAULT_BYTES, 0, error);
         if (!session->ring)
             return false;
         qemu.ring = session->ring;

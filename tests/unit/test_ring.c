@@ -83,7 +83,7 @@ static gpointer stop_when_all_have_published(gpointer data)
 static RingCounts run(unsigned vcpus, uint64_t records, enum ring_policy policy, Taken *taken, bool expect_complete)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(Ring) ring = ring_new(vcpus, SMALL_RING, &error);
+    g_autoptr(Ring) ring = ring_new(vcpus, SMALL_RING, 0, &error);
     ProducerJob jobs[4];
     GThread *threads[4], *stopper;
 
@@ -163,7 +163,7 @@ static pid_t start_consumer(Ring **attached, uint64_t *expected_by_pipe)
     g_assert_no_errno(pipe(ready));
     pid = fork();
     if (pid == 0) {
-        Ring *ring = ring_new(1, SMALL_RING, NULL);
+        Ring *ring = ring_new(1, SMALL_RING, 0, NULL);
         Taken taken = { 0 };
 
         fd = ring_fd(ring);
@@ -238,7 +238,7 @@ static gint64 own_cpu_us(void)
 
 static void test_waiting_does_not_spin(void)
 {
-    g_autoptr(Ring) ring = ring_new(1, SMALL_RING, NULL);
+    g_autoptr(Ring) ring = ring_new(1, SMALL_RING, 0, NULL);
     gint64 began_us = g_get_monotonic_time(), cpu_us = own_cpu_us();
 
     for (int i = 0; i < 4; i++)
@@ -250,7 +250,7 @@ static void test_waiting_does_not_spin(void)
 
 static void test_unfinished_chunks_can_be_published(void)
 {
-    g_autoptr(Ring) ring = ring_new(1, SMALL_RING, NULL);
+    g_autoptr(Ring) ring = ring_new(1, SMALL_RING, 0, NULL);
     const struct gmbeoo_record *records;
     RingProducer producer;
 
@@ -283,7 +283,7 @@ static gpointer produce_and_stop(gpointer data)
 /* More than 4 GiB of records: positions in bytes need more than 32 bits. */
 static void test_positions_exceed_32_bits(void)
 {
-    g_autoptr(Ring) ring = ring_new(1, RING_DEFAULT_BYTES, NULL);
+    g_autoptr(Ring) ring = ring_new(1, RING_DEFAULT_BYTES, 0, NULL);
     uint64_t records = (UINT64_C(1) << 28) + 12345, taken = 0;
     ProducerJob job = { ring, 0, records, RING_BLOCK };
     GThread *thread = g_thread_new("producer", produce_and_stop, &job);
@@ -367,7 +367,7 @@ static gpointer produce_all_stamped(gpointer data)
 
 static void test_order_across_vcpus_is_exact_to_a_chunk(void)
 {
-    g_autoptr(Ring) ring = ring_new(STAMPED_VCPUS, 4 * RING_CHUNK_BYTES, NULL);
+    g_autoptr(Ring) ring = ring_new(STAMPED_VCPUS, 4 * RING_CHUNK_BYTES, 0, NULL);
     _Atomic uint64_t clock = 1;
     StampedJob jobs[STAMPED_VCPUS];
     StampedSink sink = { 0 };
