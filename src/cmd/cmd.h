@@ -13,13 +13,14 @@
 /* Each takes its arguments (argv[0] is the verb) and returns the exit status, or -1 with an error. */
 int cmd_trace(int argc, char **argv, GError **error);
 int cmd_run(int argc, char **argv, GError **error);
+int cmd_record(int argc, char **argv, GError **error);
 int cmd_image(int argc, char **argv, GError **error);
 int cmd_image_prepare(int argc, char **argv, GError **error);
 int cmd_image_info(int argc, char **argv, GError **error);
 int cmd_ctl(int argc, char **argv, GError **error);
 
 /* What the verbs are, for messages. */
-#define CMD_VERBS "run, image, ctl"
+#define CMD_VERBS "run, record, info, dump, check, recover, cut, merge, convert, image, ctl"
 
 /* Runs a workload and prints what both positional command lines print. Returns the exit status, or -1 with an error. */
 int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError **error);

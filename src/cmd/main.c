@@ -11,6 +11,7 @@ static const struct {
     int (*run)(int argc, char **argv, GError **error);
 } verbs[] = {
     { "run", cmd_run },
+    { "record", cmd_record },
     { "image", cmd_image },
     { "ctl", cmd_ctl },
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* memory_tracer run COMMAND...: the easy way. Traces a program of this machine in the default guest and sums it up. */
+/* memory_tracer run COMMAND... and record -o FILE COMMAND...: the easy way. Traces a program of this machine in the
+ * default guest, and sums it up or records it. */
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,6 +54,12 @@ static void print_summary(const SessionOptions *options, const SessionResult *re
         print_row("distinct 64-byte lines", footprint->lines, 0);
         print_row("distinct 4-KiB pages", footprint->pages, 0);
     }
+    if (options->destination.kind == DESTINATION_TRACE) {
+        print_row("bytes in the file", result->trace_bytes, 0);
+        if (result->counts.written)
+            fprintf(stderr, "  %-24s %18.3f\n", "bytes per record",
+                    (double)result->trace_bytes / (double)result->counts.written);
+    }
     print_row("records per second", (uint64_t)records_per_s(result), 0);
     print_row("lost records", lost(result), 0);
     run_options_warn(options, result);
@@ -83,6 +90,8 @@ static char *summary_as_json(const SessionOptions *options, const SessionResult 
         json_builder_set_member_name(builder, "records_per_second");
         json_builder_add_double_value(builder, records_per_s(result));
     }
+    if (options->destination.kind == DESTINATION_TRACE)
+        add_number(builder, "trace_bytes", result->trace_bytes);
     if (options->destination.kind == DESTINATION_FOOTPRINT) {
         add_number(builder, "loads", footprint->loads);
         add_number(builder, "stores", footprint->stores);
@@ -149,21 +158,31 @@ static bool write_summary(const char *path, const char *text, GError **error)
     return mt_fail(error, "can't write the summary: %s", problem->message);
 }
 
-int cmd_run(int argc, char **argv, GError **error)
+static int run_command(int argc, char **argv, bool record, GError **error)
 {
     g_autofree char *image = NULL, *qemu = NULL, *sink = NULL, *fifo = NULL, *summary_path = NULL, *program = NULL;
+    g_autofree char *output = NULL, *fields = NULL;
     gboolean user_only = FALSE, json = FALSE;
-    const GOptionEntry own[] = {
-        { "user_only", 'u', 0, G_OPTION_ARG_NONE, &user_only, "Trace user code only, not the kernel", NULL },
-        { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the summary as JSON", NULL },
-        { "summary", 0, 0, G_OPTION_ARG_FILENAME, &summary_path, "Write the summary, as JSON, to a file instead",
-          "FILE" },
+    const GOptionEntry run_only[] = {
         { "fifo", 0, 0, G_OPTION_ARG_FILENAME, &fifo, "Write the trace into this FIFO instead of analysing it",
           "PATH" },
         { "sink", 0, 0, G_OPTION_ARG_STRING, &sink,
           "What takes the records: footprint (the summary), null (nothing), idle (loads the plugin, traces nothing), "
           "untraced (no plugin)",
           "SINK" },
+    };
+    const GOptionEntry record_only[] = {
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "The trace file to write", "FILE" },
+        { "fields", 0, 0, G_OPTION_ARG_STRING, &fields, RUN_OPTIONS_FIELDS_HELP, "LIST" },
+    };
+    const GOptionEntry *special = record ? record_only : run_only;
+    const GOptionEntry own[] = {
+        special[0],
+        special[1],
+        { "user_only", 'u', 0, G_OPTION_ARG_NONE, &user_only, "Trace user code only, not the kernel", NULL },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the summary as JSON", NULL },
+        { "summary", 0, 0, G_OPTION_ARG_FILENAME, &summary_path, "Write the summary, as JSON, to a file instead",
+          "FILE" },
         { "image", 0, 0, G_OPTION_ARG_FILENAME, &image, "The guest (default: the one of 'memory_tracer image build')",
           "IMAGE" },
         { "qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "QEMU, or a folder that has one (default: from PATH)", "PATH" },
@@ -177,13 +196,20 @@ int cmd_run(int argc, char **argv, GError **error)
 
     if (!cmd_parse_options(
             &argc, &argv, entries, "[--] COMMAND [ARG...]",
-            "Runs a program of this machine, with the libraries it needs, in the default guest, traces every "
-            "memory access meanwhile, and ends with a summary on stderr. The program's output and exit status "
-            "are passed on.",
+            record ? "Runs a program of this machine, with the libraries it needs, in the default guest, and records "
+                     "every memory access meanwhile into a compressed trace file. The program's output and exit "
+                     "status are passed on."
+                   : "Runs a program of this machine, with the libraries it needs, in the default guest, traces every "
+                     "memory access meanwhile, and ends with a summary on stderr. The program's output and exit "
+                     "status are passed on.",
             NULL, true, error))
         return -1;
     if (argc < 2) {
-        mt_fail_usage(error, "run: a COMMAND is needed (see --help)");
+        mt_fail_usage(error, "%s: a COMMAND is needed (see --help)", record ? "record" : "run");
+        return -1;
+    }
+    if (record && !output) {
+        mt_fail_usage(error, "record: --output FILE is needed");
         return -1;
     }
     if (fifo && sink) {
@@ -192,6 +218,12 @@ int cmd_run(int argc, char **argv, GError **error)
     }
     if (!parse_destination(sink, &options.destination.kind, error) || !run_options_apply(&run, &options, error))
         return -1;
+    if (record) {
+        options.destination.kind = DESTINATION_TRACE;
+        options.destination.path = output;
+        if (!run_options_parse_fields(fields, &options.destination.fields, error))
+            return -1;
+    }
     if (fifo) {
         options.destination.kind = DESTINATION_FIFO;
         options.destination.path = fifo;
@@ -229,4 +261,14 @@ int cmd_run(int argc, char **argv, GError **error)
     if (result.timed_out)
         return 0; /* it was we who killed it */
     return result.signal ? 128 + result.signal : result.status;
+}
+
+int cmd_run(int argc, char **argv, GError **error)
+{
+    return run_command(argc, argv, false, error);
+}
+
+int cmd_record(int argc, char **argv, GError **error)
+{
+    return run_command(argc, argv, true, error);
 }

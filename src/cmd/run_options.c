@@ -113,6 +113,34 @@ bool run_options_apply(const RunOptions *options, SessionOptions *session, GErro
     return true;
 }
 
+bool run_options_parse_fields(const char *list, unsigned *fields, GError **error)
+{
+    static const struct {
+        const char *name;
+        unsigned fields;
+    } known[] = {
+        { "none", 0 },
+        { "pc", RING_INSTRUCTIONS },
+        { "paddr", RING_PADDR },
+        { "value", RING_VALUE },
+        { "time", RING_TIME },
+        { "all", RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME },
+    };
+    g_auto(GStrv) words = g_strsplit(list ? list : "pc", ",", -1);
+
+    *fields = 0;
+    for (char **word = words; *word; word++) {
+        guint i = 0;
+
+        while (i < G_N_ELEMENTS(known) && strcmp(*word, known[i].name))
+            i++;
+        if (i == G_N_ELEMENTS(known))
+            return mt_fail_usage(error, "fields must be of pc, paddr, value, time, all and none, but %s isn't.", *word);
+        *fields |= known[i].fields;
+    }
+    return true;
+}
+
 void run_options_clear(RunOptions *options)
 {
     g_free(options->sample_seed);

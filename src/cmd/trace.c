@@ -8,6 +8,8 @@
 #define DESCRIPTION                                                                                                    \
     "Verbs:\n"                                                                                                         \
     "  memory_tracer run COMMAND...     trace a program of this machine in the default guest\n"                        \
+    "  memory_tracer record -o FILE COMMAND...   the same, into a trace file\n"                                        \
+    "  memory_tracer info|dump|check|recover|cut|merge|convert   work with trace files\n"                              \
     "  memory_tracer image build        build the default guest\n"                                                     \
     "  memory_tracer ctl SOCKET ...     switch the tracing of a running guest by hand\n"                               \
     "  memory_tracer VERB --help        tells more about a verb\n\n"                                                   \
@@ -16,7 +18,8 @@
 
 int cmd_trace(int argc, char **argv, GError **error)
 {
-    g_autofree char *on_guest = NULL, *on_host = NULL, *tool = NULL, *fifo = NULL;
+    g_autofree char *on_guest = NULL, *on_host = NULL, *tool = NULL, *fifo = NULL, *output = NULL;
+    g_autofree char *fields = NULL;
     gboolean dont_trace = FALSE, dont_use_qemu = FALSE, user_only = FALSE, speaks = FALSE, trace_info = FALSE;
     gboolean display = FALSE, keep_qemu = FALSE;
     int ram_mb = 0;
@@ -28,6 +31,8 @@ int cmd_trace(int argc, char **argv, GError **error)
         { "analysis_tool_path", 0, 0, G_OPTION_ARG_FILENAME, &tool, "Start this program and let it read the trace",
           "PATH" },
         { "trace_fifo_path", 0, 0, G_OPTION_ARG_FILENAME, &fifo, "Write the trace into this FIFO", "PATH" },
+        { "output", 0, 0, G_OPTION_ARG_FILENAME, &output, "Write a compressed trace file", "FILE" },
+        { "fields", 0, 0, G_OPTION_ARG_STRING, &fields, RUN_OPTIONS_FIELDS_HELP, "LIST" },
         { "dont_trace", 0, 0, G_OPTION_ARG_NONE, &dont_trace, "Run the same without tracing, for comparison", NULL },
         { "dont_use_qemu", 0, 0, G_OPTION_ARG_NONE, &dont_use_qemu,
           "Run the workload on this machine itself, without tracing, for comparison; GUEST_IMAGE, SNAPSHOT and QEMU "
@@ -63,10 +68,14 @@ int cmd_trace(int argc, char **argv, GError **error)
         mt_fail_usage(error, "exactly one of --workload_path_on_guest and --workload_path_on_host is needed");
         return -1;
     }
-    if (!!tool + !!fifo + !!dont_trace + !!dont_use_qemu != 1) {
+    if (!!tool + !!fifo + !!output + !!dont_trace + !!dont_use_qemu != 1) {
         mt_fail_usage(error,
-                      "exactly one of --analysis_tool_path, --trace_fifo_path, --dont_trace and --dont_use_qemu is "
-                      "needed");
+                      "exactly one of --analysis_tool_path, --trace_fifo_path, --output, --dont_trace and --dont_use_qemu "
+                      "is needed");
+        return -1;
+    }
+    if (fields && !output) {
+        mt_fail_usage(error, "--fields is for a trace file (--output)");
         return -1;
     }
     if (ram_mb < 0) {
@@ -85,10 +94,13 @@ int cmd_trace(int argc, char **argv, GError **error)
         .capture = { .user_only = user_only },
         .destination = { .kind = tool   ? DESTINATION_TOOL
                                  : fifo ? DESTINATION_FIFO
-                                        : DESTINATION_NONE,
-                         .path = tool ? tool : fifo },
+                                 : output ? DESTINATION_TRACE
+                                          : DESTINATION_NONE,
+                         .path = tool ? tool : fifo ? fifo : output },
         .display = display,
         .keep_qemu = keep_qemu,
     };
+    if (output && !run_options_parse_fields(fields, &options.destination.fields, error))
+        return -1;
     return run_options_apply(&run, &options, error) ? cmd_trace_and_print(&options, trace_info, error) : -1;
 }

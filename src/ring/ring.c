@@ -64,6 +64,7 @@ struct Ring {
     unsigned vcpus;
     uint64_t wake_bytes; /* a waiting consumer is woken when a ring holds this much */
     int fd;
+    uint64_t taken_bytes, slept_us; /* by ring_take(): since it slept last, and when that was */
     int consumer_pidfd; /* in a producer's process: readable when the consumer has died */
 };
 
@@ -112,7 +113,7 @@ static size_t file_bytes_for(unsigned vcpus, uint32_t ring_bytes, unsigned field
     return header_bytes_for(vcpus, ring_bytes) + (size_t)vcpus * ring_bytes + table_bytes_for(fields);
 }
 
-static unsigned record_bytes_for(unsigned fields)
+unsigned ring_record_bytes_for(unsigned fields)
 {
     if ((fields & RING_PADDR) && (fields & RING_VALUE))
         return sizeof(RingWide);
@@ -154,7 +155,7 @@ static bool map_ring(Ring *ring, GError **error)
     if (ring->shared && ring->data && !ring->instructions == !(ring->fields & RING_INSTRUCTIONS)) {
         ring->tickets = (_Atomic uint64_t *)((uint8_t *)ring->shared + tickets_offset(ring->vcpus));
         ring->times = ring->tickets + ring->data_bytes / RING_CHUNK_BYTES;
-        ring->record_bytes = record_bytes_for(ring->fields);
+        ring->record_bytes = ring_record_bytes_for(ring->fields);
         return true;
     }
     g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "can't map the ring: %s", g_strerror(errno));
@@ -348,6 +349,16 @@ RingCounts ring_get_counts(const Ring *ring)
     }
     counts.events = counts.written + counts.dropped + counts.skipped;
     return counts;
+}
+
+uint64_t ring_dropped(const Ring *ring, unsigned vcpu)
+{
+    return atomic_load_explicit(&ring->shared->vcpu[vcpu].dropped, memory_order_relaxed);
+}
+
+uint64_t ring_started_ns(const Ring *ring)
+{
+    return atomic_load(&ring->shared->started_ns);
 }
 
 /* Producer. */
@@ -629,34 +640,44 @@ static unsigned choose_vcpu(Ring *ring, const struct gmbeoo_record **records, si
     return chosen;
 }
 
-bool ring_consume(Ring *ring, RingSink sink, void *sink_data)
+int ring_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, size_t *count)
 {
-    uint64_t bytes = 0, since_us = monotonic_ns() / 1000;
-
+    if (!ring->slept_us)
+        ring->slept_us = monotonic_ns() / 1000;
     for (;;) {
         /* The state first: what was published before the stop is then seen below. */
         bool stopped = ring_get_state(ring) == RING_STOPPED;
-        const struct gmbeoo_record *records = NULL;
-        size_t count = 0;
-        unsigned vcpu = choose_vcpu(ring, &records, &count);
+        uint64_t now_us;
 
+        *vcpu = choose_vcpu(ring, records, count);
         if (ring_is_closed(ring))
-            return vcpu == ring->vcpus && stopped;
-        if (vcpu < ring->vcpus) {
-            if (!sink(sink_data, records, count)) {
-                ring_close(ring);
-                return false;
-            }
-            ring_release(ring, vcpu, count);
-            bytes += count * ring->record_bytes;
-        } else if (stopped) {
-            return true;
-        } else {
-            uint64_t now_us = monotonic_ns() / 1000;
-
-            ring_wait(ring, sleep_us(ring, bytes, now_us - since_us));
-            bytes = 0;
-            since_us = now_us;
+            return *vcpu == ring->vcpus && stopped ? 0 : -1;
+        if (*vcpu < ring->vcpus) {
+            ring->taken_bytes += *count * ring->record_bytes;
+            return 1;
         }
+        if (stopped)
+            return 0;
+        now_us = monotonic_ns() / 1000;
+        ring_wait(ring, sleep_us(ring, ring->taken_bytes, now_us - ring->slept_us));
+        ring->taken_bytes = 0;
+        ring->slept_us = now_us;
     }
+}
+
+bool ring_consume(Ring *ring, RingSink sink, void *sink_data)
+{
+    const struct gmbeoo_record *records;
+    unsigned vcpu;
+    size_t count;
+    int more;
+
+    while ((more = ring_take(ring, &vcpu, &records, &count)) > 0) {
+        if (!sink(sink_data, records, count)) {
+            ring_close(ring);
+            return false;
+        }
+        ring_release(ring, vcpu, count);
+    }
+    return more == 0;
 }

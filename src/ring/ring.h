@@ -89,6 +89,7 @@ unsigned ring_vcpus(const Ring *ring);
 unsigned ring_fields(const Ring *ring);
 /* The distance between records: 16 bytes, or with fields the size of RingWide or half of it. */
 unsigned ring_record_bytes(const Ring *ring);
+unsigned ring_record_bytes_for(unsigned fields);
 
 enum ring_state ring_get_state(const Ring *ring);
 /* By the producers' side. Takes the time for ring_traced_ns() and wakes the consumer. */
@@ -126,6 +127,11 @@ typedef struct RingCounts {
 /* Sums over all vCPUs. Exact once the state is RING_STOPPED; before that, up to what is in the producers' last chunks.
  */
 RingCounts ring_get_counts(const Ring *ring);
+
+/* The records of one vCPU that were dropped so far. */
+uint64_t ring_dropped(const Ring *ring, unsigned vcpu);
+/* When tracing began: CLOCK_MONOTONIC. */
+uint64_t ring_started_ns(const Ring *ring);
 
 /* Producer. */
 
@@ -189,6 +195,11 @@ void ring_wake(Ring *ring);
 
 /* With RING_TIME: CLOCK_MONOTONIC nanoseconds at which the chunk that these records lie in was published last. */
 uint64_t ring_time(const Ring *ring, const struct gmbeoo_record *records);
+
+/* Waits for records: those of one vCPU that come next in the order below. They are the caller's until it calls
+ * ring_release() with their number. Returns 1; 0 when tracing has stopped and all was taken; -1 when the ring was closed
+ * before that. */
+int ring_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, size_t *count);
 
 /* Takes `count` records of one vCPU, ring_record_bytes() apart; they are valid during the call only. Returns false if no
  * more are wanted. */

@@ -20,6 +20,7 @@ struct Destination {
     Fifo *fifo;
     Tool *tool;
     Footprint *footprint;
+    Recording *recording;
     Consumer *consumer;
     uint64_t stall_mark; /* bytes that the FIFO's reader had taken when it last took any */
     gint64 stall_us;
@@ -81,8 +82,8 @@ static bool start_tool(Destination *destination, const char *info, const char *f
            open_fifo(destination, destination->fifo_path, error);
 }
 
-Destination *destination_start(const DestinationOptions *options, Ring *ring, const char *info, const char *folder,
-                               RunLoop *loop, GError **error)
+Destination *destination_start(const DestinationOptions *options, Ring *ring, const char *info,
+                               const RecordingFacts *facts, const char *folder, RunLoop *loop, GError **error)
 {
     g_autoptr(Destination) destination = g_new0(Destination, 1);
     RingSink sink = take_and_forget;
@@ -101,6 +102,12 @@ Destination *destination_start(const DestinationOptions *options, Ring *ring, co
         break;
     case DESTINATION_FIFO:
         if (!open_fifo(destination, options->path, error))
+            return NULL;
+        break;
+    case DESTINATION_TRACE:
+        sink = recording_take;
+        sink_data = destination->recording = recording_start(options->path, ring, facts, error);
+        if (!sink_data)
             return NULL;
         break;
     case DESTINATION_FOOTPRINT:
@@ -126,6 +133,7 @@ void destination_free(Destination *destination)
     fifo_free(destination->fifo);
     tool_free(destination->tool);
     footprint_free(destination->footprint);
+    recording_free(destination->recording);
     g_free(destination->fifo_path);
     g_free(destination);
 }
@@ -137,6 +145,13 @@ void destination_watch(Destination *destination)
     gint64 now_us = g_get_monotonic_time();
     uint64_t taken;
 
+    if (destination->recording && consumer_has_finished(destination->consumer) &&
+        recording_error(destination->recording)) {
+        GError *problem = g_error_copy(recording_error(destination->recording));
+
+        g_prefix_error(&problem, "what was recorded so far can be read, but the rest is lost: ");
+        run_loop_fail(destination->loop, problem);
+    }
     if (!destination->fifo)
         return;
     if (consumer_has_finished(destination->consumer) && !consumer_is_complete(destination->consumer)) {
@@ -211,6 +226,16 @@ bool destination_finish(Destination *destination, GError **error)
     if (ring_get_state(destination->ring) != RING_STOPPED)
         return mt_fail(error, "the plugin has not seen the markers: records are missing");
     return run_loop_wait(destination->loop, &wait, error) && (!destination->tool || finish_tool(destination, error));
+}
+
+bool destination_finish_trace(Destination *destination, const char *metadata, GError **error)
+{
+    return !destination->recording || recording_finish(destination->recording, metadata, error);
+}
+
+uint64_t destination_trace_bytes(const Destination *destination)
+{
+    return destination->recording ? recording_bytes(destination->recording) : 0;
 }
 
 const char *destination_tool_output(const Destination *destination)

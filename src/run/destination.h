@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where the records of a run go: an analysis tool, a FIFO, the built-in analysis, or nowhere. */
+/* Where the records of a run go: an analysis tool, a FIFO, a trace file, the built-in analysis, or nowhere. */
 #ifndef MEMORY_TRACER_RUN_DESTINATION_H
 #define MEMORY_TRACER_RUN_DESTINATION_H
 
@@ -9,11 +9,13 @@
 #include "../analysis/footprint.h"
 #include "../ring/ring.h"
 #include "loop.h"
+#include "recording.h"
 
 typedef enum {
     DESTINATION_NONE,      /* not traced: the plugin isn't loaded */
     DESTINATION_TOOL,      /* a FIFO of ours that an analysis tool reads */
     DESTINATION_FIFO,      /* a FIFO of the user's */
+    DESTINATION_TRACE,     /* a trace file */
     DESTINATION_FOOTPRINT, /* the built-in analysis */
     DESTINATION_NULL,      /* taken and forgotten: measures the tracer itself */
     DESTINATION_IDLE,      /* the plugin is loaded, but not told to start: measures that */
@@ -21,7 +23,8 @@ typedef enum {
 
 typedef struct DestinationOptions {
     DestinationKind kind;
-    const char *path;        /* of the tool or the FIFO */
+    const char *path;        /* of the tool, the FIFO or the trace file */
+    unsigned fields;         /* enum ring_fields, of a trace file */
     bool compact;            /* the record format of the tool's FIFO or the FIFO */
     unsigned wait_timeout_s; /* how long to wait for a tool or a reader that does nothing; 0: for ever */
 } DestinationOptions;
@@ -29,9 +32,9 @@ typedef struct DestinationOptions {
 typedef struct Destination Destination;
 
 /* Starts the tool, waits for the FIFO's reader, and begins to take records out of `ring`. `info` is the workload's,
- * `folder` is for temporary files. NULL on failure. */
-Destination *destination_start(const DestinationOptions *options, Ring *ring, const char *info, const char *folder,
-                               RunLoop *loop, GError **error);
+ * `facts` are for a trace file, `folder` is for temporary files. NULL on failure. */
+Destination *destination_start(const DestinationOptions *options, Ring *ring, const char *info,
+                               const RecordingFacts *facts, const char *folder, RunLoop *loop, GError **error);
 void destination_free(Destination *destination);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Destination, destination_free)
 
@@ -41,8 +44,13 @@ void destination_watch(Destination *destination);
 /* After the stop marker: waits until everything was taken, and for the tool's output. */
 bool destination_finish(Destination *destination, GError **error);
 
+/* After that, for a trace file: completes it. `metadata` is a JSON object. */
+bool destination_finish_trace(Destination *destination, const char *metadata, GError **error);
+
 /* What came of it. The tool's output is NULL unless there is a tool. */
 const char *destination_tool_output(const Destination *destination);
+/* The size of the trace file, or 0. */
+uint64_t destination_trace_bytes(const Destination *destination);
 FootprintResult destination_footprint(const Destination *destination);
 
 #endif

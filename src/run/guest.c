@@ -36,6 +36,7 @@ struct Guest {
     struct mt_hello_reply greeting;
     GArray *stats; /* of struct mt_stat_reply */
     GuestWorkload workload;
+    GString *captured;           /* where a program's output goes instead; or NULL */
     struct mt_progress progress; /* of unpacking */
     uint64_t archive_bytes;
 };
@@ -103,7 +104,10 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
         break;
     case MT_FRAME_STDOUT:
     case MT_FRAME_STDERR:
-        pass_output(guest, type == MT_FRAME_STDERR, payload, length);
+        if (guest->captured && type == MT_FRAME_STDOUT)
+            g_string_append_len(guest->captured, (const char *)payload, length);
+        else if (!guest->captured)
+            pass_output(guest, type == MT_FRAME_STDERR, payload, length);
         break;
     case MT_FRAME_TRACED:
         memcpy(&workload->times, payload, MIN(length, sizeof workload->times));
@@ -215,6 +219,7 @@ void guest_free(Guest *guest)
     qemu_free(guest->qemu);
     g_array_unref(guest->stats);
     g_free(guest->workload.info);
+    g_free(guest->workload.libraries);
     g_free(guest->user);
     g_free(guest);
 }
@@ -282,13 +287,135 @@ static bool send_files(Guest *guest, GPtrArray *paths, bool only_missing, GError
     return true;
 }
 
+/* Programs in the guest. */
+
+static bool is_ready(void *data)
+{
+    const GuestWorkload *workload = &((Guest *)data)->workload;
+
+    return workload->ready || workload->exited;
+}
+
+bool guest_ended_too_early(const Guest *guest, const char *line, GError **error)
+{
+    const struct mt_exit *end = &guest->workload.exit;
+
+    return end->signal
+               ? mt_fail(error, "the workload was killed by signal %u (%s) before it printed \"%s\"", end->signal,
+                         g_strsignal((int)end->signal), line)
+               : mt_fail(error, "the workload exited with status %u before it printed \"%s\"", end->status, line);
+}
+
+static void append_strings(GByteArray *payload, const char *const *strings)
+{
+    for (; *strings; strings++)
+        g_byte_array_append(payload, (const guint8 *)*strings, (guint)strlen(*strings) + 1);
+}
+
+/* The last words of a request: folder and user. */
+static bool send_run(Guest *guest, const struct mt_run *flags, const char *program, const char *const *arguments,
+                     const char *const *environment, const char *user, GError **error)
+{
+    g_autofree char *folder = g_get_current_dir();
+    const char *program_word[] = { program, NULL }, *last_words[] = { folder, user, NULL };
+    struct mt_run run = *flags;
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+
+    run.argc = 1 + g_strv_length((char **)arguments);
+    run.envc = g_strv_length((char **)environment);
+    g_byte_array_append(payload, (const guint8 *)&run, sizeof run);
+    append_strings(payload, program_word);
+    append_strings(payload, arguments);
+    append_strings(payload, environment);
+    append_strings(payload, last_words);
+    if (payload->len > MT_MAX_PAYLOAD)
+        return mt_fail(error, "the workload's arguments are longer than %u bytes", MT_MAX_PAYLOAD);
+    agent_link_send(guest->agent, MT_FRAME_RUN, payload->data, payload->len);
+    return true;
+}
+
+static bool has_exited(void *data)
+{
+    return ((Guest *)data)->workload.exited;
+}
+
+char *guest_run_program(Guest *guest, const char *const *argv, const char *const *environment, GError **error)
+{
+    const WaitFor until_ready = {
+        .done = is_ready, .data = guest, .what = "the guest to start a program", .timeout_s = 30, .poll_ms = 2
+    };
+    const WaitFor until_end = {
+        .done = has_exited, .data = guest, .what = "a program in the guest", .timeout_s = 120, .poll_ms = 2
+    };
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
+    g_autoptr(GString) output = g_string_new(NULL);
+    const char *const usual[] = { GUEST_PATH, "LC_ALL=C", NULL };
+    bool fine;
+
+    for (int i = 0; usual[i]; i++)
+        g_ptr_array_add(all, (gpointer)usual[i]);
+    for (int i = 0; environment && environment[i]; i++)
+        g_ptr_array_add(all, (gpointer)environment[i]);
+    g_ptr_array_add(all, NULL);
+    guest->captured = output;
+    fine = send_run(guest, &(struct mt_run){ 0 }, argv[0], argv + 1, (const char *const *)all->pdata, "", error) &&
+           run_loop_wait(guest->loop, &until_ready, error);
+    if (fine && guest->workload.ready) {
+        guest_enter(guest);
+        fine = run_loop_wait(guest->loop, &until_end, error);
+    }
+    guest->captured = NULL;
+    if (fine && (guest->workload.exit.status || guest->workload.exit.signal))
+        fine = mt_fail(error, "%s failed in the guest", argv[0]);
+    g_clear_pointer(&guest->workload.info, g_free);
+    guest->workload = (GuestWorkload){ .libraries = guest->workload.libraries };
+    return fine ? g_string_free(g_steal_pointer(&output), FALSE) : NULL;
+}
+
+/*
+ * Where the loader will put the program and its libraries: without address space randomisation it is the same each
+ * time, so it is asked to tell, as ldd does. That it can't be known is no failure.
+ */
+static void find_libraries(Guest *guest, const char *program, const GuestFiles *files)
+{
+    const char *const environment[] = { "LD_TRACE_LOADED_OBJECTS=1", NULL };
+    const char *const argv[] = { program, NULL };
+    g_autoptr(GString) libraries = g_string_new(NULL);
+    g_autofree char *listed = NULL;
+    uint64_t bias;
+
+    if (!guest_files_load_bias(program, &bias))
+        return;
+    g_string_append_printf(libraries, "%" G_GINT64_MODIFIER "x %s\n", bias, program);
+    if (files->needed->len > 1 && guest->options->describe_libraries)
+        listed = guest_run_program(guest, argv, environment, NULL);
+    g_auto(GStrv) lines = g_strsplit(listed ? listed : "", "\n", -1);
+    for (char **line = lines; *line; line++) {
+        char *path = strchr(*line, '/'), *address = strstr(*line, " (0x");
+
+        if (path && address && path < address) {
+            *address = 0;
+            address += strlen(" (0x");
+            address[strcspn(address, ")")] = 0;
+            g_string_append_printf(libraries, "%s %s\n", address, path);
+        }
+    }
+    guest->workload.libraries = g_string_free(g_steal_pointer(&libraries), FALSE);
+}
+
 static bool send_program(Guest *guest, const char *program, GError **error)
 {
     g_autoptr(GuestFiles) files = guest_files_new();
 
-    return guest_files_add_program(files, program, error) &&
-           (guest->native ||
-            (send_files(guest, files->needed, false, error) && send_files(guest, files->if_missing, true, error)));
+    if (!guest_files_add_program(files, program, error))
+        return false;
+    if (guest->native)
+        return true;
+    if (!send_files(guest, files->needed, false, error) || !send_files(guest, files->if_missing, true, error))
+        return false;
+    if (guest->options->describe)
+        find_libraries(guest, program, files);
+    return true;
 }
 
 void guest_set_archive_bytes(Guest *guest, uint64_t bytes)
@@ -321,29 +448,6 @@ static bool unpack_folder(Guest *guest, GError **error)
 
 /* The workload. */
 
-static bool is_ready(void *data)
-{
-    const GuestWorkload *workload = &((Guest *)data)->workload;
-
-    return workload->ready || workload->exited;
-}
-
-bool guest_ended_too_early(const Guest *guest, const char *line, GError **error)
-{
-    const struct mt_exit *end = &guest->workload.exit;
-
-    return end->signal
-               ? mt_fail(error, "the workload was killed by signal %u (%s) before it printed \"%s\"", end->signal,
-                         g_strsignal((int)end->signal), line)
-               : mt_fail(error, "the workload exited with status %u before it printed \"%s\"", end->status, line);
-}
-
-static void append_strings(GByteArray *payload, const char *const *strings)
-{
-    for (; *strings; strings++)
-        g_byte_array_append(payload, (const guint8 *)*strings, (guint)strlen(*strings) + 1);
-}
-
 bool guest_start_workload(Guest *guest, GError **error)
 {
     const WorkloadOptions *options = guest->options;
@@ -354,30 +458,19 @@ bool guest_start_workload(Guest *guest, GError **error)
                            .poll_ms = 10 };
     g_autofree char *program =
         options->is_on_host ? g_canonicalize_filename(options->argv[0], NULL) : g_strdup(options->argv[0]);
-    g_autofree char *folder = g_get_current_dir();
-    const char *program_word[] = { program, NULL }, *last_words[] = { folder, guest->user, NULL };
     const char *guest_environment[] = { GUEST_PATH, "LANG=C.UTF-8", "TERM=dumb", NULL };
     g_auto(GStrv) own_environment = guest->native ? g_get_environ() : NULL;
     const char *const *environment = guest->native ? (const char *const *)own_environment : guest_environment;
     struct mt_run run = { .flags = (options->speaks ? MT_RUN_WORKLOAD_SPEAKS : 0) |
                                    (options->is_on_host ? MT_RUN_FROM_HOST : 0),
-                          .timeout_ms = options->timeout_s * 1000,
-                          .argc = g_strv_length((char **)options->argv),
-                          .envc = g_strv_length((char **)environment) };
-    g_autoptr(GByteArray) payload = g_byte_array_new();
+                          .timeout_ms = options->timeout_s * 1000 };
 
     if (options->is_on_host && !send_program(guest, program, error))
         return false;
     if (options->folder && !unpack_folder(guest, error))
         return false;
-    g_byte_array_append(payload, (const guint8 *)&run, sizeof run);
-    append_strings(payload, program_word);
-    append_strings(payload, options->argv + 1);
-    append_strings(payload, environment);
-    append_strings(payload, last_words);
-    if (payload->len > MT_MAX_PAYLOAD)
-        return mt_fail(error, "the workload's arguments are longer than %u bytes", MT_MAX_PAYLOAD);
-    agent_link_send(guest->agent, MT_FRAME_RUN, payload->data, payload->len);
+    if (!send_run(guest, &run, program, options->argv + 1, environment, guest->user, error))
+        return false;
     if (!run_loop_wait(guest->loop, &wait, error))
         return false;
     return guest->workload.ready || guest_ended_too_early(guest, READY_LINE, error);

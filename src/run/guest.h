@@ -20,6 +20,7 @@ typedef struct Guest Guest;
 typedef struct GuestWorkload {
     bool ready, traced, exited;
     char *info;             /* once it is ready */
+    char *libraries;        /* with options.describe: "ADDRESS PATH\n" for each of its ELF files, or NULL */
     struct mt_traced times; /* once it was traced */
     struct mt_exit exit;    /* once it has exited */
 } GuestWorkload;
@@ -32,6 +33,8 @@ typedef struct WorkloadOptions {
                            the transfer drive (archive.h) */
     unsigned timeout_s; /* of guest time; 0: none */
     unsigned wait_timeout_s; /* for it to become ready; 0: none */
+    bool describe;           /* find out where the program will be loaded */
+    bool describe_libraries; /* and its libraries: runs a program, and so executes markers, before the workload */
     bool pass_output;        /* its output goes to our stdout and stderr; else both to stderr */
 } WorkloadOptions;
 
@@ -47,6 +50,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Guest, guest_free)
 Qemu *guest_qemu(const Guest *guest);
 const GuestWorkload *guest_workload(const Guest *guest);
 
+/* Runs a program that is in the guest, as root and untraced, and gives what it printed on stdout. Before the workload
+ * was started. `environment` is added to the usual one. */
+char *guest_run_program(Guest *guest, const char *const *argv, const char *const *environment, GError **error);
 /* How large the archive is, for the progress. */
 void guest_set_archive_bytes(Guest *guest, uint64_t bytes);
 /* Brings the workload there, starts it and waits until it is ready. */

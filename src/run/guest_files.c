@@ -11,6 +11,8 @@
 #include "child.h"
 #include "error.h"
 
+/* Two thirds of the user's half of the address space: ELF_ET_DYN_BASE in the kernel. */
+#define PIE_BIAS UINT64_C(0x555555554000)
 #define SCRIPT_DEPTH_MAX 4 /* of interpreters that are scripts, as in Linux */
 
 GuestFiles *guest_files_new(void)
@@ -38,7 +40,7 @@ static void add_once(GPtrArray *files, const char *path)
 }
 
 /* The ELF interpreter ("loader") of `path`: *loader stays NULL for a static program. */
-static bool read_loader(const char *path, int fd, char **loader, GError **error)
+static bool read_loader(const char *path, int fd, char **loader, bool *movable, GError **error)
 {
     Elf *elf;
     GElf_Ehdr header;
@@ -49,6 +51,7 @@ static bool read_loader(const char *path, int fd, char **loader, GError **error)
     elf = elf_begin(fd, ELF_C_READ, NULL);
     fine = elf && gelf_getehdr(elf, &header) && header.e_machine == EM_X86_64 &&
            (header.e_type == ET_EXEC || header.e_type == ET_DYN) && !elf_getphdrnum(elf, &segments);
+    *movable = fine && header.e_type == ET_DYN;
     for (size_t i = 0; fine && i < segments; i++) {
         GElf_Phdr segment;
 
@@ -92,6 +95,7 @@ static bool add_program(GuestFiles *files, const char *path, unsigned depth, GEr
     GPtrArray *list = depth ? files->if_missing : files->needed;
     g_autofree char *loader = NULL;
     char head[256] = "";
+    bool movable;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t length = fd < 0 ? -1 : pread(fd, head, sizeof head - 1, 0);
     bool fine;
@@ -107,7 +111,7 @@ static bool add_program(GuestFiles *files, const char *path, unsigned depth, GEr
                    ? add_program(files, interpreter, depth + 1, error)
                    : mt_fail(error, "can't execute %s: its first line names no interpreter", path);
     } else if (!memcmp(head, "\177ELF", 4)) {
-        fine = read_loader(path, fd, &loader, error);
+        fine = read_loader(path, fd, &loader, &movable, error);
         if (fine)
             add_once(list, path);
         if (fine && loader)
@@ -125,4 +129,17 @@ bool guest_files_add_program(GuestFiles *files, const char *path, GError **error
     g_autofree char *absolute = g_canonicalize_filename(path, NULL);
 
     return add_program(files, absolute, 0, error);
+}
+
+bool guest_files_load_bias(const char *path, uint64_t *bias)
+{
+    g_autofree char *loader = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool movable, fine = fd >= 0 && read_loader(path, fd, &loader, &movable, NULL);
+
+    if (fd >= 0)
+        close(fd);
+    if (fine)
+        *bias = movable ? PIE_BIAS : 0;
+    return fine && (!movable || loader);
 }

@@ -5,6 +5,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct GuestFiles {
     GPtrArray *needed;     /* of char *, absolute host paths, each once: the guest gets them unless it has the same */
@@ -20,5 +21,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestFiles, guest_files_free)
  * them), a script's interpreter. Libraries that a program loads later (dlopen) can't be known. Fails if it isn't
  * something that an x86-64 Linux can execute. */
 bool guest_files_add_program(GuestFiles *files, const char *path, GError **error);
+
+/* What Linux adds to the addresses in an ELF file when it starts that program without address space randomisation.
+ * False if that isn't known: it is no ELF file, or a static one that can be loaded anywhere. */
+bool guest_files_load_bias(const char *path, uint64_t *bias);
 
 #endif

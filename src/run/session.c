@@ -8,7 +8,9 @@
 
 #include "archive.h"
 #include "image.h"
+#include "kernel_symbols.h"
 #include "loop.h"
+#include "metadata.h"
 #include "paths.h"
 #include "qemu.h"
 #include "terminal.h"
@@ -24,6 +26,8 @@ struct Session {
     RunLoop *loop;
     Ring *ring;
     Guest *guest;
+    WorkloadOptions workload; /* the options', and what of it is to be found out */
+    char *kallsyms, *modules; /* of the guest's kernel, for a trace file; or NULL */
     Terminal *terminal;
     Destination *destination;
     gint64 status_us; /* when the progress was shown last, and what it was then */
@@ -85,6 +89,8 @@ static bool choose_snapshot(Session *session, GError **error)
     session->snapshot = g_strdup(options->snapshot);
     if (options->icount && !g_str_has_suffix(options->snapshot, IMAGE_ICOUNT_SUFFIX)) {
         g_free(session->snapshot);
+    g_free(session->kallsyms);
+    g_free(session->modules);
         session->snapshot = g_strconcat(options->snapshot, IMAGE_ICOUNT_SUFFIX, NULL);
     }
     if (!g_strv_contains((const char *const *)snapshots, session->snapshot)) {
@@ -133,6 +139,12 @@ static bool has_one_thread(const Session *session)
     return *session->machine->icount || session->options->capture.strict_order;
 }
 
+/* A trace file's blocks are compressed when they are full: meanwhile the ring holds what the guest goes on to do. */
+static uint32_t ring_bytes(const Session *session)
+{
+    return session->options->destination.kind == DESTINATION_TRACE ? 8 * RING_DEFAULT_BYTES : RING_DEFAULT_BYTES;
+}
+
 static bool start_guest(Session *session, GError **error)
 {
     const SessionOptions *options = session->options;
@@ -162,15 +174,22 @@ static bool start_guest(Session *session, GError **error)
     }
     if (!image_create_layer(options->image, layer, session->qemu_img, error))
         return false;
+    if (options->destination.kind == DESTINATION_TRACE &&
+        (!kernel_symbols_load(&qemu, options->verbose, &session->kallsyms, &session->modules, error) ||
+         !image_create_layer(options->image, layer, session->qemu_img, error))) /* a fresh one */
+        return false;
     if (options->destination.kind != DESTINATION_NONE) {
-        session->ring = ring_new(session->machine->vcpus, RING_DEFAULT_BYTES, 0, error);
+        session->ring = ring_new(session->machine->vcpus, ring_bytes(session), options->destination.fields, error);
         if (!session->ring)
             return false;
         qemu.ring = session->ring;
         if (has_one_thread(session) && is_traced(session))
             ring_arm(session->ring);
     }
-    session->guest = guest_start(&qemu, &options->workload, session->loop, error);
+    session->workload = options->workload;
+    session->workload.describe = options->destination.kind == DESTINATION_TRACE;
+    session->workload.describe_libraries = !has_one_thread(session); /* there, markers are heeded from the start */
+    session->guest = guest_start(&qemu, &session->workload, session->loop, error);
     if (!session->guest)
         return false;
     guest_set_archive_bytes(session->guest, archive_bytes);
@@ -292,6 +311,34 @@ static bool start(Session *session, GError **error)
     return check_image(session, error) && start_guest(session, error);
 }
 
+static bool start_destination(Session *session, GError **error)
+{
+    const DestinationOptions *options = &session->options->destination;
+    const GuestWorkload *workload = guest_workload(session->guest);
+    g_autofree char *metadata =
+        options->kind == DESTINATION_TRACE ? metadata_of_run(session->options, session->snapshot, session->machine,
+                                                             qemu_version(guest_qemu(session->guest)))
+                                           : NULL;
+    const RecordingFacts facts = { .metadata = metadata,
+                                   .kallsyms = session->kallsyms,
+                                   .modules = session->modules,
+                                   .libraries = workload->libraries };
+
+    session->destination =
+        destination_start(options, session->ring, workload->info, &facts, session->folder, session->loop, error);
+    return session->destination;
+}
+
+static bool finish_trace(Session *session, SessionResult *result, GError **error)
+{
+    g_autofree char *metadata = metadata_of_result(result);
+
+    if (!destination_finish_trace(session->destination, metadata, error))
+        return false;
+    result->trace_bytes = destination_trace_bytes(session->destination);
+    return true;
+}
+
 bool session_run(Session *session, SessionResult *result, GError **error)
 {
     const SessionOptions *options = session->options;
@@ -302,12 +349,10 @@ bool session_run(Session *session, SessionResult *result, GError **error)
     session->folder = paths_make_temporary_folder(error);
     if (!session->folder || !start(session, error) || !guest_start_workload(session->guest, error))
         return false;
-    session->destination = destination_start(&options->destination, session->ring, guest_workload(session->guest)->info,
-                                             session->folder, session->loop, error);
-    if (!session->destination || !trace(session, error) || !destination_finish(session->destination, error))
+    if (!start_destination(session, error) || !trace(session, error) || !destination_finish(session->destination, error))
         return false;
     take_results(session, result);
-    return true;
+    return options->destination.kind != DESTINATION_TRACE || finish_trace(session, result, error);
 }
 
 static bool qemu_is_done(void *data)
@@ -347,6 +392,8 @@ void session_free(Session *session)
     g_free(session->qemu_img);
     g_free(session->plugin);
     g_free(session->snapshot);
+    g_free(session->kallsyms);
+    g_free(session->modules);
     paths_remove_temporary_folder(session->folder);
     g_free(session);
 }

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libmemory_tracer: reads traces of memory accesses, from a trace file, a stream of GMBEOO or compact records (a file,
+ * FIFO or pipe; see record.h), or a ring that a guest is being traced into.
+ *
+ *     struct mt_error error;
+ *     mt_trace *trace = mt_trace_open("a.mtrace", MT_FORMAT_AUTO, &error);
+ *     mt_reader *reader = trace ? mt_reader_new(trace, MT_COLUMN_ADDRESS | MT_COLUMN_INFO, &error) : NULL;
+ *     struct mt_batch batch;
+ *     int more = -1;
+ *
+ *     while (reader && (more = mt_reader_next(reader, &batch, &error)) > 0)
+ *         for (size_t i = 0; i < batch.count; i++)
+ *             use(batch.address[i], mt_size(batch.info[i]), mt_is_store(batch.info[i]));
+ *     if (more < 0)
+ *         fprintf(stderr, "%s\n", error.message);
+ *     mt_reader_free(reader);
+ *     mt_trace_close(trace);
+ *
+ * Threads: an mt_trace of a file may be used by several threads at once, each with a reader of its own
+ * (mt_reader_new_blocks). Everything else is for one thread at a time. Functions that can fail take an mt_error, which
+ * may be NULL, and write one line into it: what is wrong, where (name and offset), and why.
+ */
+#ifndef MEMORY_TRACER_TRACE_H
+#define MEMORY_TRACER_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct mt_trace mt_trace;
+typedef struct mt_reader mt_reader;
+
+struct mt_error {
+    char message[512];
+};
+
+/* Opening. */
+
+enum mt_format {
+    MT_FORMAT_AUTO,    /* by the first 16 bytes. A compact stream is told from the others if it begins with a vCPU below 128 */
+    MT_FORMAT_FILE,    /* a trace file */
+    MT_FORMAT_GMBEOO,  /* a stream of 16-byte records */
+    MT_FORMAT_COMPACT, /* a stream of 8-byte records */
+    MT_FORMAT_RING,    /* what mt_trace_open_ring() has opened */
+};
+
+/* What the records of a trace have beside address and info: mt_trace_fields(). */
+enum mt_fields {
+    MT_FIELD_INSTRUCTION = 1,
+    MT_FIELD_PADDR = 2,
+    MT_FIELD_VALUE = 4,
+    MT_FIELD_TIME = 8,
+};
+
+/* Opens `path`; "-" is standard input. Waits for a FIFO's writer. A trace file must be seekable. NULL on failure. */
+mt_trace *mt_trace_open(const char *path, enum mt_format format, struct mt_error *error);
+/* The same for an open descriptor, which the trace takes, also on failure. `name` is for messages. */
+mt_trace *mt_trace_open_fd(int fd, const char *name, enum mt_format format, struct mt_error *error);
+/* A live ring, by the descriptor of its memory, which the trace takes. The caller becomes its only consumer. */
+mt_trace *mt_trace_open_ring(int fd, struct mt_error *error);
+/* NULL is fine. Readers must have been freed. */
+void mt_trace_close(mt_trace *trace);
+
+/* What it is. */
+
+enum mt_format mt_trace_format(const mt_trace *trace);
+/* Of enum mt_fields. Streams have none. */
+unsigned mt_trace_fields(const mt_trace *trace);
+/* The number of vCPUs; 0 if it isn't known (streams). */
+unsigned mt_trace_vcpus(const mt_trace *trace);
+/* The number of records; UINT64_MAX if it isn't known (streams, rings). */
+uint64_t mt_trace_records(const mt_trace *trace);
+/* The size of a file in bytes; 0 if it is none. */
+uint64_t mt_trace_bytes(const mt_trace *trace);
+/* Whether a file has its index, that is, was written to its end. True for what is no file. */
+bool mt_trace_is_complete(const mt_trace *trace);
+/* When a file is not complete: what was found where the good chunks end, as one line. Else NULL. */
+const char *mt_trace_damage(const mt_trace *trace);
+/* A file's metadata: JSON objects, each in a line of its own; of equal members, the last one counts. "" if there is
+ * none. */
+const char *mt_trace_metadata(const mt_trace *trace);
+/* What was attached to a file under this name (such as "kallsyms"), or NULL with an error. *bytes is its length; a 0
+ * byte follows. To be freed with free(). */
+char *mt_trace_attachment(mt_trace *trace, const char *name, size_t *bytes, struct mt_error *error);
+
+/* An instruction that was translated while tracing. */
+struct mt_instruction {
+    uint64_t pc;
+    uint8_t cpl;
+    uint8_t length; /* in bytes; 0: unknown */
+    uint8_t bytes[15];
+};
+
+/* How many instructions there are. Their numbers run from 1 to that. A ring's number grows. */
+uint32_t mt_trace_instructions(const mt_trace *trace);
+/* By its number; NULL if there is none. Valid until the trace is closed. */
+const struct mt_instruction *mt_trace_instruction(const mt_trace *trace, uint32_t number);
+
+/* Reading. */
+
+enum mt_columns {
+    MT_COLUMN_ADDRESS = 1,
+    MT_COLUMN_INFO = 2,
+    MT_COLUMN_INSTRUCTION = 4,
+    MT_COLUMN_PADDR = 8,
+    MT_COLUMN_VALUE = 16,
+    MT_COLUMN_TIME = 32,
+    MT_COLUMN_ALL = 63,
+};
+
+struct mt_value {
+    uint64_t low, high; /* as a 128-bit number; what the access doesn't cover is 0 */
+};
+
+/* The physical address is not known. */
+#define MT_PADDR_UNKNOWN UINT64_MAX
+/* In a physical address: it belongs to a device, not to memory. */
+#define MT_PADDR_IO (UINT64_C(1) << 63)
+
+/* Some records, in order, all of one vCPU. Arrays have `count` elements and belong to the reader; those of columns that
+ * were not asked for, or that the trace doesn't have, are NULL. */
+struct mt_batch {
+    size_t count;
+    uint64_t first; /* index of the first record in the trace; the others follow it */
+    unsigned vcpu;
+    uint64_t time_ns;            /* with MT_COLUMN_TIME, for all of them: guest time since tracing began */
+    const uint64_t *address;     /* virtual, of the first byte */
+    const uint8_t *info;         /* bits 0-7 of a GMBEOO record's info: see mt_size() and so on */
+    const uint32_t *instruction; /* number, for mt_trace_instruction(); 0: unknown */
+    const uint64_t *paddr;       /* or MT_PADDR_UNKNOWN; MT_PADDR_IO may be set */
+    const struct mt_value *value;
+};
+
+static inline unsigned mt_size(uint8_t info)
+{
+    return 1u << (info & 7);
+}
+
+static inline bool mt_is_sign_extended(uint8_t info)
+{
+    return info & 8;
+}
+
+static inline bool mt_is_big_endian(uint8_t info)
+{
+    return info & 16;
+}
+
+static inline bool mt_is_store(uint8_t info)
+{
+    return info & 32;
+}
+
+static inline unsigned mt_cpl(uint8_t info)
+{
+    return info >> 6;
+}
+
+/* Reads all of a trace, in its order. Streams and rings can be read once. NULL on failure. */
+mt_reader *mt_reader_new(mt_trace *trace, unsigned columns, struct mt_error *error);
+/* Goes on with the record of this index (or the first one behind it). For files: they needn't be read until there. */
+bool mt_reader_seek(mt_reader *reader, uint64_t index, struct mt_error *error);
+/* Reads the next records. Returns 1; 0 at the end, *batch being empty then; -1 on failure. A file that was cut ends
+ * where its last whole block ends. */
+int mt_reader_next(mt_reader *reader, struct mt_batch *batch, struct mt_error *error);
+/* NULL is fine. */
+void mt_reader_free(mt_reader *reader);
+
+/* In parallel: a file's blocks, each of which can be read without the others. */
+struct mt_block {
+    uint64_t offset, bytes; /* in the file */
+    unsigned vcpu;
+    uint32_t records;
+    uint64_t first, end; /* index of the first record, and of the last one plus 1. With several vCPUs, others' lie between */
+    uint64_t first_ns, last_ns; /* with MT_FIELD_TIME */
+};
+
+/* How many blocks a file has. 0 for what is no file. */
+size_t mt_trace_blocks(const mt_trace *trace);
+/* The blocks in the order of the file; `number` is below mt_trace_blocks(). */
+struct mt_block mt_trace_block(const mt_trace *trace, size_t number);
+/* Reads the blocks `begin` to `end` - 1, one after the other. */
+mt_reader *mt_reader_new_blocks(mt_trace *trace, unsigned columns, size_t begin, size_t end, struct mt_error *error);
+
+/* This library's version, such as "1.0". */
+const char *mt_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A guest kernel's symbols and modules: see kernel_symbols.h. */
+#include "kernel_symbols.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "error.h"
+
+/* What changes when the image is made again. */
+static char *cache_path(const QemuOptions *qemu, const char *name)
+{
+    g_autofree char *image = g_canonicalize_filename(qemu->image, NULL);
+    g_autofree char *key = NULL, *hash = NULL, *file = NULL;
+    GStatBuf status = { 0 };
+
+    g_stat(image, &status);
+    key = g_strdup_printf("%s %s %" G_GINT64_FORMAT ".%09ld %" G_GINT64_FORMAT, image, qemu->snapshot,
+                          (gint64)status.st_mtim.tv_sec, status.st_mtim.tv_nsec, (gint64)status.st_size);
+    hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, key, -1);
+    file = g_strdup_printf("%s.%s", hash, name);
+    return g_build_filename(g_get_user_cache_dir(), "memory_tracer", file, NULL);
+}
+
+static char *read_cached(const QemuOptions *qemu, const char *name)
+{
+    g_autofree char *path = cache_path(qemu, name);
+    char *text = NULL;
+
+    g_file_get_contents(path, &text, NULL, NULL);
+    return text;
+}
+
+/* That it can't be kept costs time in the next run, no more. */
+static void keep(const QemuOptions *qemu, const char *name, const char *text)
+{
+    g_autofree char *path = cache_path(qemu, name), *folder = g_path_get_dirname(path);
+
+    g_mkdir_with_parents(folder, 0700);
+    g_file_set_contents(path, text, -1, NULL);
+}
+
+bool kernel_symbols_load(const QemuOptions *qemu, bool verbose, char **kallsyms, char **modules, GError **error)
+{
+    static const char *const show_symbols[] = { "/bin/cat", "/proc/kallsyms", NULL };
+    static const char *const show_modules[] = { "/bin/cat", "/proc/modules", NULL };
+    const WorkloadOptions nothing = { 0 };
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(RunLoop) loop = NULL; /* our own: what fails here doesn't end the run */
+    g_autoptr(Guest) guest = NULL;
+
+    *kallsyms = read_cached(qemu, "kallsyms");
+    *modules = read_cached(qemu, "modules");
+    if (*kallsyms && *modules)
+        return true;
+    g_clear_pointer(kallsyms, g_free);
+    g_clear_pointer(modules, g_free);
+    loop = run_loop_new(verbose);
+    run_loop_note(loop, "reading the guest kernel's symbols, once for this snapshot");
+    guest = guest_start(qemu, &nothing, loop, &problem);
+    if (guest)
+        *kallsyms = guest_run_program(guest, show_symbols, NULL, &problem);
+    if (*kallsyms)
+        *modules = guest_run_program(guest, show_modules, NULL, &problem);
+    if (g_error_matches(problem, MT_ERROR, MT_ERROR_INTERRUPTED)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
+    if (problem)
+        run_loop_note(loop, "without the guest kernel's symbols: %s", problem->message);
+    if (*kallsyms && *modules) {
+        keep(qemu, "kallsyms", *kallsyms);
+        keep(qemu, "modules", *modules);
+    }
+    return true;
+}

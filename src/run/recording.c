@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Recording into a trace file: see recording.h. */
+#include "recording.h"
+
+#include <string.h>
+
+#include "../trace/writer.h"
+#include "error.h"
+
+struct Recording {
+    Ring *ring;
+    TraceWriter *writer;
+    GError *error;
+};
+
+static bool attach(Recording *recording, const char *name, const char *text, GError **error)
+{
+    return !text || trace_writer_add_attachment(recording->writer, name, text, strlen(text), error);
+}
+
+Recording *recording_start(const char *path, Ring *ring, const RecordingFacts *facts, GError **error)
+{
+    g_autoptr(Recording) recording = g_new0(Recording, 1);
+
+    recording->ring = ring;
+    recording->writer =
+        trace_writer_new(path, ring_fields(ring), ring_vcpus(ring), TRACE_BLOCK_RECORDS, error);
+    if (!recording->writer)
+        return NULL;
+    trace_writer_set_ring(recording->writer, ring);
+    if ((facts->metadata && !trace_writer_add_metadata(recording->writer, facts->metadata, error)) ||
+        !attach(recording, "kallsyms", facts->kallsyms, error) ||
+        !attach(recording, "modules", facts->modules, error) ||
+        !attach(recording, "libraries", facts->libraries, error))
+        return NULL;
+    return g_steal_pointer(&recording);
+}
+
+void recording_free(Recording *recording)
+{
+    if (!recording)
+        return;
+    trace_writer_free(recording->writer);
+    g_clear_error(&recording->error);
+    g_free(recording);
+}
+
+bool recording_take(void *data, const struct gmbeoo_record *records, size_t count)
+{
+    Recording *recording = data;
+    uint64_t time_ns = 0;
+
+    if (ring_fields(recording->ring) & RING_TIME)
+        time_ns = ring_time(recording->ring, records) - ring_started_ns(recording->ring);
+    return trace_writer_add(recording->writer, gmbeoo_vcpu(records), records, count, time_ns, &recording->error);
+}
+
+const GError *recording_error(const Recording *recording)
+{
+    return recording->error;
+}
+
+bool recording_finish(Recording *recording, const char *metadata, GError **error)
+{
+    return trace_writer_add_metadata(recording->writer, metadata, error) &&
+           trace_writer_finish(recording->writer, error);
+}
+
+uint64_t recording_bytes(const Recording *recording)
+{
+    return trace_writer_bytes(recording->writer);
+}

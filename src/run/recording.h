@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A run that is recorded into a trace file. */
+#ifndef MEMORY_TRACER_RUN_RECORDING_H
+#define MEMORY_TRACER_RUN_RECORDING_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../ring/ring.h"
+
+/* What a trace file tells about itself. All strings belong to the caller; any may be NULL. */
+typedef struct RecordingFacts {
+    const char *metadata; /* a JSON object */
+    const char *kallsyms, *modules, *libraries;
+} RecordingFacts;
+
+typedef struct Recording Recording;
+
+/* Creates the file. Its records come from `ring`, which says with which fields. */
+Recording *recording_start(const char *path, Ring *ring, const RecordingFacts *facts, GError **error);
+/* Closes it. Unless it was finished, it has no index then, and can still be read. */
+void recording_free(Recording *recording);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Recording, recording_free)
+
+/* The ring's sink. */
+bool recording_take(void *recording, const struct gmbeoo_record *records, size_t count);
+/* After recording_take() has returned false: why. Belongs to the recording. */
+const GError *recording_error(const Recording *recording);
+
+/* When all was taken: writes what is left and the index. `metadata`: a JSON object with what is known now. */
+bool recording_finish(Recording *recording, const char *metadata, GError **error);
+uint64_t recording_bytes(const Recording *recording);
+
+#endif

@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reads blocks: see decoder.h. */
+#include "decoder.h"
+
+#include <string.h>
+#include <zstd.h>
+
+#include "../../include/memory_tracer/record.h"
+
+/* So many records are decoded at once: what they need stays in the L1 and L2 caches. */
+#ifndef BATCH
+#define BATCH 1024
+#endif
+#define VALUE_BYTES 16
+#define CACHE_LINE 64
+/* Behind a column's data lie so many zeros: a varint and a value end there at the latest. */
+#define PADDING 16
+
+typedef struct {
+    uint8_t *data;
+    size_t room, bytes;
+    const uint8_t *next, *end;
+} Column;
+
+struct Decoder {
+    unsigned columns;
+    struct format_block header;
+    uint32_t done; /* records */
+
+    uint32_t symbols, symbol;
+    uint64_t address;
+    Symbol table[FORMAT_MAX_SYMBOLS + 1];
+
+    uint64_t position, run_left, gap; /* order: index of the next record, how many neighbours there are, what follows */
+    uint64_t time_ns, next_mark_ns;
+    uint32_t next_mark; /* the record at which the time becomes next_mark_ns */
+    uint64_t right;     /* paddrs: records before the next exception */
+    bool more_exceptions;
+    uint64_t frames[1 << FORMAT_PADDR_TABLE_BITS];
+
+    Column column[FORMAT_COLUMNS];
+    ZSTD_DCtx *zstd;
+
+    struct {
+        uint64_t whole_info[BATCH];
+        uint64_t address[BATCH];
+        uint8_t info[BATCH];
+        uint32_t instruction[BATCH];
+        uint64_t paddr[BATCH];
+        struct mt_value value[BATCH];
+    } out;
+};
+
+/* What a column holds at most, for a block of so many records: a file can't make us allocate more. */
+static uint64_t column_limit(int id, uint64_t records)
+{
+    static const uint8_t per_record[FORMAT_COLUMNS] = {
+        [FORMAT_SYMBOLS] = 8,
+        [FORMAT_CODES] = 1,
+        [FORMAT_LITERALS] = 2,
+        [FORMAT_RESIDUALS] = VARINT_MAX_BYTES,
+        [FORMAT_ORDER] = 2 * VARINT_MAX_BYTES,
+        [FORMAT_TIMES] = 2 * VARINT_MAX_BYTES,
+        [FORMAT_PADDRS] = 2 * VARINT_MAX_BYTES,
+        [FORMAT_VALUES] = VALUE_BYTES,
+    };
+
+    return per_record[id] * records + (id == FORMAT_ORDER ? 2 * VARINT_MAX_BYTES : 0);
+}
+
+/* Whether the columns asked for need this one. */
+static bool is_needed(unsigned columns, int id)
+{
+    switch (id) {
+    case FORMAT_RESIDUALS:
+        return columns & (MT_COLUMN_ADDRESS | MT_COLUMN_PADDR);
+    case FORMAT_TIMES:
+        return columns & MT_COLUMN_TIME;
+    case FORMAT_PADDRS:
+        return columns & MT_COLUMN_PADDR;
+    case FORMAT_VALUES:
+        return columns & MT_COLUMN_VALUE;
+    default:
+        return true;
+    }
+}
+
+Decoder *decoder_new(unsigned columns)
+{
+    Decoder *decoder = g_aligned_alloc0(1, sizeof *decoder, CACHE_LINE);
+
+    decoder->columns = columns;
+    decoder->zstd = ZSTD_createDCtx();
+    return decoder;
+}
+
+void decoder_free(Decoder *decoder)
+{
+    if (!decoder)
+        return;
+    ZSTD_freeDCtx(decoder->zstd);
+    for (int id = 0; id < FORMAT_COLUMNS; id++)
+        g_free(decoder->column[id].data);
+    g_aligned_free(decoder);
+}
+
+const char *decoder_check_header(const struct format_block *header, unsigned vcpus)
+{
+    if (header->records < 1 || header->records > FORMAT_MAX_RECORDS)
+        return "a block's number of records is out of range";
+    if (header->vcpu >= vcpus)
+        return "a block is of a vCPU that the guest doesn't have";
+    if (header->end < header->first || header->end - header->first < header->records)
+        return "a block's first and last index don't fit its number of records";
+    if (header->columns > FORMAT_MAX_COLUMNS)
+        return "a block has too many columns";
+    return NULL;
+}
+
+/* Fills decoder->column[id]. */
+static const char *load_column(Decoder *decoder, const struct format_column *column, const uint8_t *stored)
+{
+    Column *into = &decoder->column[column->id];
+    size_t bytes;
+
+    if (column->bytes > column_limit(column->id, decoder->header.records))
+        return "a column is too long";
+    if (column->bytes + PADDING > into->room) {
+        uint8_t *data = g_try_malloc(column->bytes + PADDING);
+
+        if (!data)
+            return "there is no memory for a column";
+        g_free(into->data);
+        into->data = data;
+        into->room = column->bytes + PADDING;
+    }
+    switch (column->encoding) {
+    case FORMAT_PLAIN:
+        if (column->stored != column->bytes)
+            return "a column has two different lengths";
+        memcpy(into->data, stored, column->bytes);
+        break;
+    case FORMAT_ZSTD:
+        bytes = ZSTD_decompressDCtx(decoder->zstd, into->data, column->bytes, stored, column->stored);
+        if (ZSTD_isError(bytes) || bytes != column->bytes)
+            return "a column can't be decompressed";
+        break;
+    default:
+        return "a column has an encoding that this version doesn't know";
+    }
+    memset(into->data + column->bytes, 0, PADDING);
+    into->next = into->data;
+    into->end = into->data + column->bytes;
+    return NULL;
+}
+
+static const char *load_columns(Decoder *decoder, const uint8_t *payload, size_t bytes)
+{
+    size_t at = sizeof decoder->header + decoder->header.columns * sizeof(struct format_column);
+    unsigned seen = 0;
+
+    if (at > bytes)
+        return "a block is too short for its columns";
+    for (uint32_t i = 0; i < decoder->header.columns; i++) {
+        struct format_column column;
+        const char *problem;
+
+        memcpy(&column, payload + sizeof decoder->header + i * sizeof column, sizeof column);
+        if (column.stored > bytes - at)
+            return "a column goes beyond its block";
+        if (column.id >= FORMAT_SYMBOLS && column.id < FORMAT_COLUMNS && is_needed(decoder->columns, column.id)) {
+            if (seen & 1u << column.id)
+                return "a block has the same column twice";
+            seen |= 1u << column.id;
+            problem = load_column(decoder, &column, payload + at);
+            if (problem)
+                return problem;
+        }
+        at += column.stored;
+    }
+    return NULL;
+}
+
+static const char *load_symbols(Decoder *decoder)
+{
+    const Column *column = &decoder->column[FORMAT_SYMBOLS];
+    size_t bytes = (size_t)(column->end - column->next);
+
+    if (bytes % sizeof(uint64_t) || bytes / sizeof(uint64_t) > FORMAT_MAX_SYMBOLS)
+        return "a block's symbols have a wrong length";
+    decoder->symbols = (uint32_t)(bytes / sizeof(uint64_t));
+    for (uint32_t i = 0; i < decoder->symbols; i++) {
+        uint64_t info;
+
+        memcpy(&info, column->data + i * sizeof info, sizeof info);
+        if (!(info & GMBEOO_VALID) || (info >> GMBEOO_VCPU_SHIFT & 0xffff) != decoder->header.vcpu)
+            return "a block has a symbol that is none of its vCPU";
+        decoder->table[i + 1].info = info;
+    }
+    return NULL;
+}
+
+/* Reads a pair of varints. False if they are not there. */
+static bool next_pair(Column *column, uint64_t *a, uint64_t *b)
+{
+    const uint8_t *next = column->next;
+
+    if (!next || next >= column->end || !(next = varint_get(next, column->end, a)) ||
+        !(next = varint_get(next, column->end, b)))
+        return false;
+    column->next = next;
+    return true;
+}
+
+static bool is_empty(const Column *column)
+{
+    return column->next == column->end;
+}
+
+static const char *begin_order(Decoder *decoder)
+{
+    Column *column = &decoder->column[FORMAT_ORDER];
+    const uint64_t records = decoder->header.records;
+    uint64_t total = 0, span = 0, count, gap;
+
+    decoder->position = decoder->header.first;
+    decoder->run_left = records;
+    decoder->gap = 0;
+    if (is_empty(column))
+        return decoder->header.end - decoder->header.first == records ? NULL : "a block has no order";
+    while (next_pair(column, &count, &gap)) {
+        if (!count || count > records - total || gap > decoder->header.end - decoder->header.first)
+            return "a block's order is damaged";
+        total += count;
+        span += count + gap;
+        if (total == records && gap)
+            return "a block's order is damaged";
+    }
+    if (!is_empty(column) || total != records || span != decoder->header.end - decoder->header.first)
+        return "a block's order is damaged";
+    column->next = column->data;
+    next_pair(column, &decoder->run_left, &decoder->gap);
+    return NULL;
+}
+
+/* Takes the next pair of the times, or none. */
+static const char *next_time(Decoder *decoder)
+{
+    Column *column = &decoder->column[FORMAT_TIMES];
+    uint64_t after, later;
+
+    decoder->time_ns = decoder->next_mark_ns;
+    if (is_empty(column)) {
+        decoder->next_mark = UINT32_MAX;
+        return NULL;
+    }
+    if (!next_pair(column, &after, &later) || !after || after >= decoder->header.records - decoder->next_mark)
+        return "a block's times are damaged";
+    decoder->next_mark += (uint32_t)after;
+    decoder->next_mark_ns += later;
+    return NULL;
+}
+
+static const char *begin_times(Decoder *decoder)
+{
+    decoder->time_ns = decoder->next_mark_ns = decoder->header.first_ns;
+    decoder->next_mark = 0;
+    return next_time(decoder);
+}
+
+static const char *next_exception(Decoder *decoder)
+{
+    Column *column = &decoder->column[FORMAT_PADDRS];
+
+    decoder->more_exceptions = !is_empty(column);
+    if (!decoder->more_exceptions)
+        return NULL;
+    column->next = varint_get(column->next, column->end, &decoder->right);
+    return column->next ? NULL : "a block's physical addresses are damaged";
+}
+
+static const char *begin(Decoder *decoder, const uint8_t *payload, size_t bytes, unsigned vcpus)
+{
+    const char *problem;
+
+    /* What the block before has used. */
+    memset(decoder->table, 0, (decoder->symbols + 1) * sizeof *decoder->table);
+    decoder->symbols = decoder->symbol = decoder->done = 0;
+    decoder->address = 0;
+    for (int id = 0; id < FORMAT_COLUMNS; id++)
+        decoder->column[id].next = decoder->column[id].end = decoder->column[id].data;
+    if (bytes < sizeof decoder->header)
+        return "a block is too short";
+    memcpy(&decoder->header, payload, sizeof decoder->header);
+    problem = decoder_check_header(&decoder->header, vcpus);
+    if (!problem)
+        problem = load_columns(decoder, payload, bytes);
+    if (!problem)
+        problem = load_symbols(decoder);
+    if (!problem && decoder->column[FORMAT_CODES].end - decoder->column[FORMAT_CODES].next !=
+                        (ptrdiff_t)((decoder->header.records + 1) / 2))
+        problem = "a block's codes have a wrong length";
+    if (!problem)
+        problem = begin_order(decoder);
+    if (!problem && (decoder->columns & MT_COLUMN_TIME))
+        problem = begin_times(decoder);
+    if (!problem && (decoder->columns & MT_COLUMN_PADDR)) {
+        memset(decoder->frames, 0, sizeof decoder->frames);
+        problem = next_exception(decoder);
+    }
+    return problem;
+}
+
+bool decoder_begin(Decoder *decoder, const uint8_t *payload, size_t bytes, unsigned vcpus, const char **problem)
+{
+    *problem = begin(decoder, payload, bytes, vcpus);
+    if (*problem)
+        decoder->header.records = decoder->done = 0; /* there is nothing to be read */
+    return !*problem;
+}
+
+/* What the loop over the records changes. */
+typedef struct {
+    Symbol *table, *symbol; /* of the record before */
+    uint64_t address;       /* of the record before */
+    uint32_t symbols;
+    const uint8_t *literal, *literals_end, *residual, *residuals_end;
+    const char *problem;
+} AccessState;
+
+static bool damaged(AccessState *state, const char *problem)
+{
+    state->problem = problem;
+    return false;
+}
+
+/*
+ * A record's symbol and, if they are wanted, address. False with a problem. The branches are foreseen by the processor
+ * as well as the records were by the encoder.
+ */
+static inline __attribute__((always_inline)) bool decode_access(AccessState *state, unsigned code, bool addresses,
+                                                                uint64_t *info, uint64_t *to)
+{
+    Symbol *symbol = state->symbol;
+    uint32_t next = symbol->next[0];
+
+    if (G_UNLIKELY(code & 3)) {
+        uint32_t other = symbol->next[1];
+
+        if ((code & 3) != SYMBOL_NEXT1) {
+            uint16_t given;
+
+            if ((code & 3) != SYMBOL_LITERAL || state->literals_end - state->literal < (ptrdiff_t)sizeof given)
+                return damaged(state, "a block's codes are damaged");
+            memcpy(&given, state->literal, sizeof given);
+            state->literal += sizeof given;
+            if (given > state->symbols)
+                return damaged(state, "a block refers to a symbol that it doesn't have");
+            other = given;
+        }
+        symbol->next[1] = (uint16_t)next;
+        symbol->next[0] = (uint16_t)other;
+        next = other;
+    }
+    if (G_UNLIKELY(!next))
+        return damaged(state, "a block refers to a symbol that was never set");
+    state->symbol = symbol = &state->table[next];
+    *info = symbol->info;
+    if (!addresses)
+        return true;
+
+    uint64_t address = symbol->last + (uint64_t)(int64_t)symbol->stride;
+
+    code >>= 2;
+    if (code != ADDRESS_STRIDE) {
+        if (code == ADDRESS_ALTERNATIVE) {
+            address = symbol->last + (uint64_t)(int64_t)symbol->alternative;
+        } else if (code == ADDRESS_HOP) {
+            address = state->address + (uint64_t)(int64_t)symbol->hop;
+        } else {
+            uint64_t value;
+
+            state->residual = state->residual ? varint_get(state->residual, state->residuals_end, &value) : NULL;
+            if (!state->residual)
+                return damaged(state, "a block's residuals are damaged");
+            address = symbol->last + unzigzag(value);
+        }
+        symbol->alternative = symbol->stride;
+        symbol->stride = (int32_t)(address - symbol->last);
+    }
+    symbol->hop = (int32_t)(address - state->address);
+    symbol->last = state->address = address;
+    *to = address;
+    return true;
+}
+
+/* Columns 1 to 4, for the next `count` records. */
+static inline __attribute__((always_inline)) const char *decode_accesses(Decoder *decoder, uint32_t count,
+                                                                         bool addresses)
+{
+    AccessState state = { .table = decoder->table,
+                          .symbol = &decoder->table[decoder->symbol],
+                          .address = decoder->address,
+                          .symbols = decoder->symbols,
+                          .literal = decoder->column[FORMAT_LITERALS].next,
+                          .literals_end = decoder->column[FORMAT_LITERALS].end,
+                          .residual = decoder->column[FORMAT_RESIDUALS].next,
+                          .residuals_end = decoder->column[FORMAT_RESIDUALS].end };
+    const uint8_t *codes = decoder->column[FORMAT_CODES].data + decoder->done / 2;
+    uint64_t *info = decoder->out.whole_info, *address = decoder->out.address;
+    const uint64_t *end = info + count;
+    bool fine = true;
+
+    if (decoder->done & 1)
+        fine = decode_access(&state, *codes++ >> 4, addresses, info++, address++);
+    for (; fine && end - info >= 2; info += 2, address += 2, codes++)
+        fine = decode_access(&state, *codes & 15, addresses, info, address) &&
+               decode_access(&state, *codes >> 4, addresses, info + 1, address + 1);
+    if (fine && info < end)
+        fine = decode_access(&state, *codes & 15, addresses, info, address);
+    decoder->column[FORMAT_LITERALS].next = state.literal;
+    decoder->column[FORMAT_RESIDUALS].next = state.residual;
+    decoder->symbol = (uint32_t)(state.symbol - state.table);
+    decoder->address = state.address;
+    return fine ? NULL : state.problem;
+}
+
+static const char *decode_paddrs(Decoder *decoder, uint32_t count)
+{
+    Column *column = &decoder->column[FORMAT_PADDRS];
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t address = decoder->out.address[i], *frame = &decoder->frames[format_paddr_slot(address)];
+
+        decoder->out.paddr[i] = MT_PADDR_UNKNOWN;
+        if (decoder->more_exceptions && decoder->right == 0) {
+            uint64_t entry;
+            const char *problem;
+
+            column->next = varint_get(column->next, column->end, &entry);
+            if (!column->next || entry > FORMAT_PADDR_SET)
+                return "a block's physical addresses are damaged";
+            problem = next_exception(decoder);
+            if (problem)
+                return problem;
+            if (!entry)
+                continue;
+            *frame = (entry - 1) | FORMAT_PADDR_SET;
+        } else {
+            decoder->right--;
+        }
+        if (!(*frame & FORMAT_PADDR_SET))
+            return "a block's physical addresses are incomplete";
+        decoder->out.paddr[i] = (*frame & ~FORMAT_PADDR_SET) >> 1 << FORMAT_PAGE_SHIFT |
+                                (address & ((1u << FORMAT_PAGE_SHIFT) - 1)) | (*frame & 1 ? MT_PADDR_IO : 0);
+    }
+    return NULL;
+}
+
+static const char *decode_values(Decoder *decoder, uint32_t count)
+{
+    Column *column = &decoder->column[FORMAT_VALUES];
+    const uint8_t *next = column->next;
+
+    for (uint32_t i = 0; i < count; i++) {
+        size_t bytes = MIN(mt_size((uint8_t)decoder->out.whole_info[i]), VALUE_BYTES);
+
+        if (column->end - next < (ptrdiff_t)bytes)
+            return "a block's values are incomplete";
+        decoder->out.value[i] = (struct mt_value){ 0 };
+        memcpy(&decoder->out.value[i], next, bytes);
+        next += bytes;
+    }
+    column->next = next;
+    return NULL;
+}
+
+/* At a block's end nothing may be left over. */
+static const char *check_end(const Decoder *decoder)
+{
+    for (int id = FORMAT_LITERALS; id < FORMAT_COLUMNS; id++)
+        if (is_needed(decoder->columns, id) && !is_empty(&decoder->column[id]))
+            return "a block's columns have more than its records need";
+    return NULL;
+}
+
+/* How many records the next batch has. */
+static const char *next_batch(Decoder *decoder, uint32_t *count)
+{
+    *count = (uint32_t)MIN(decoder->run_left, BATCH);
+    if (decoder->columns & MT_COLUMN_TIME) {
+        const char *problem = decoder->next_mark == decoder->done && decoder->done ? next_time(decoder) : NULL;
+
+        if (problem)
+            return problem;
+        if (decoder->next_mark != UINT32_MAX)
+            *count = MIN(*count, decoder->next_mark - decoder->done);
+    }
+    return NULL;
+}
+
+/* Decodes what was asked for, in `out`. */
+static const char *decode(Decoder *decoder, uint32_t count)
+{
+    const char *problem = is_needed(decoder->columns, FORMAT_RESIDUALS) ? decode_accesses(decoder, count, true)
+                                                                        : decode_accesses(decoder, count, false);
+
+    if (!problem && (decoder->columns & MT_COLUMN_PADDR))
+        problem = decode_paddrs(decoder, count);
+    if (!problem && (decoder->columns & MT_COLUMN_VALUE))
+        problem = decode_values(decoder, count);
+    if (problem)
+        return problem;
+    if (decoder->columns & MT_COLUMN_INFO)
+        for (uint32_t i = 0; i < count; i++)
+            decoder->out.info[i] = (uint8_t)decoder->out.whole_info[i];
+    if (decoder->columns & MT_COLUMN_INSTRUCTION)
+        for (uint32_t i = 0; i < count; i++)
+            decoder->out.instruction[i] = (uint32_t)(decoder->out.whole_info[i] >> 24);
+    return NULL;
+}
+
+int decoder_next(Decoder *decoder, struct mt_batch *batch, const char **problem)
+{
+    const unsigned columns = decoder->columns;
+    uint32_t count;
+
+    *batch = (struct mt_batch){ 0 };
+    *problem = NULL;
+    if (decoder->done == decoder->header.records)
+        return 0;
+    *problem = next_batch(decoder, &count);
+    if (!*problem)
+        *problem = decode(decoder, count);
+    if (*problem) {
+        decoder->done = decoder->header.records;
+        return -1;
+    }
+    batch->count = count;
+    batch->first = decoder->position;
+    batch->vcpu = decoder->header.vcpu;
+    batch->time_ns = columns & MT_COLUMN_TIME ? decoder->time_ns : 0;
+    batch->address = columns & MT_COLUMN_ADDRESS ? decoder->out.address : NULL;
+    batch->info = columns & MT_COLUMN_INFO ? decoder->out.info : NULL;
+    batch->instruction = columns & MT_COLUMN_INSTRUCTION ? decoder->out.instruction : NULL;
+    batch->paddr = columns & MT_COLUMN_PADDR ? decoder->out.paddr : NULL;
+    batch->value = columns & MT_COLUMN_VALUE ? decoder->out.value : NULL;
+
+    decoder->done += count;
+    decoder->position += count;
+    decoder->run_left -= count;
+    if (decoder->done == decoder->header.records) {
+        *problem = check_end(decoder);
+        return *problem ? -1 : 1;
+    }
+    if (!decoder->run_left) {
+        decoder->position += decoder->gap;
+        next_pair(&decoder->column[FORMAT_ORDER], &decoder->run_left, &decoder->gap); /* begin_order() has checked it */
+    }
+    return 1;
+}
+
+uint64_t decoder_position(const Decoder *decoder)
+{
+    return decoder->done < decoder->header.records ? decoder->position : UINT64_MAX;
+}

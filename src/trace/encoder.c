@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Makes blocks: see encoder.h. The loop over the records is what `record` is bound by. */
+#include "encoder.h"
+
+#include <glib.h>
+#include <string.h>
+#include <zstd.h>
+
+#include "format.h"
+
+#define SLOT_BITS 17 /* twice as many slots as there can be symbols */
+#define MAX_INFO_BYTES 16
+#define CACHE_LINE 64
+
+/* A column that is being made. */
+typedef struct {
+    uint8_t *data;
+    uint8_t *next;
+} Column;
+
+struct Encoder {
+    unsigned vcpu, fields, record_bytes;
+    uint32_t block_records, records;
+    uint64_t first, end;
+
+    /* Prediction. Symbol 0 stands before the first record. */
+    uint32_t symbols, symbol; /* how many there are; the last record's */
+    uint64_t address;         /* the last record's */
+    Symbol table[FORMAT_MAX_SYMBOLS + 1];
+    uint16_t slots[1 << SLOT_BITS]; /* a hash table: symbols by info */
+
+    uint64_t run;              /* order: records since the last gap */
+    uint64_t first_ns, last_ns, marked; /* times: at which record the last pair was */
+    uint64_t right;            /* paddrs: records since the last exception */
+    uint64_t frames[1 << FORMAT_PADDR_TABLE_BITS];
+
+    Column columns[FORMAT_COLUMNS];
+    ZSTD_CCtx *zstd;
+    uint8_t *payload;
+    size_t payload_room;
+};
+
+static const struct {
+    unsigned bytes; /* of a record at most; 0: not per record */
+    int level;      /* of zstd: fast, as the columns have little left that more effort would find */
+} column_limits[FORMAT_COLUMNS] = {
+    [FORMAT_SYMBOLS] = { 0, 1 },
+    [FORMAT_CODES] = { 1, -1 },
+    [FORMAT_LITERALS] = { 2, -1 },
+    [FORMAT_RESIDUALS] = { VARINT_MAX_BYTES, -1 },
+    [FORMAT_ORDER] = { 2 * VARINT_MAX_BYTES, 1 },
+    [FORMAT_TIMES] = { 2 * VARINT_MAX_BYTES, 1 },
+    [FORMAT_PADDRS] = { 2 * VARINT_MAX_BYTES, 1 },
+    [FORMAT_VALUES] = { MAX_INFO_BYTES, 1 },
+};
+
+static size_t column_room(const Encoder *encoder, int id)
+{
+    if (id == FORMAT_SYMBOLS)
+        return FORMAT_MAX_SYMBOLS * sizeof(uint64_t);
+    return (size_t)column_limits[id].bytes * encoder->block_records + 2 * VARINT_MAX_BYTES;
+}
+
+static void begin_block(Encoder *encoder)
+{
+    /* What lies beyond the symbols that the last block had is still as it was. */
+    memset(encoder->table, 0, (encoder->symbols + 1) * sizeof *encoder->table);
+    memset(encoder->slots, 0, sizeof encoder->slots);
+    if (encoder->fields & RING_PADDR)
+        memset(encoder->frames, 0, sizeof encoder->frames);
+    encoder->records = encoder->symbols = encoder->symbol = 0;
+    encoder->address = encoder->run = encoder->marked = encoder->right = 0;
+    for (int id = 0; id < FORMAT_COLUMNS; id++)
+        encoder->columns[id].next = encoder->columns[id].data;
+}
+
+Encoder *encoder_new(unsigned vcpu, unsigned fields, uint32_t block_records)
+{
+    Encoder *encoder = g_aligned_alloc0(1, sizeof *encoder, CACHE_LINE);
+
+    encoder->vcpu = vcpu;
+    encoder->fields = fields;
+    encoder->record_bytes = ring_record_bytes_for(fields);
+    encoder->block_records = CLAMP(block_records, 1, FORMAT_MAX_RECORDS);
+    encoder->zstd = ZSTD_createCCtx();
+    for (int id = FORMAT_SYMBOLS; id < FORMAT_COLUMNS; id++)
+        encoder->columns[id].data = g_malloc(column_room(encoder, id)); /* only what is used becomes real memory */
+    begin_block(encoder);
+    return encoder;
+}
+
+void encoder_free(Encoder *encoder)
+{
+    if (!encoder)
+        return;
+    ZSTD_freeCCtx(encoder->zstd);
+    for (int id = 0; id < FORMAT_COLUMNS; id++)
+        g_free(encoder->columns[id].data);
+    g_free(encoder->payload);
+    g_aligned_free(encoder);
+}
+
+uint32_t encoder_records(const Encoder *encoder)
+{
+    return encoder->records;
+}
+
+uint64_t encoder_end(const Encoder *encoder)
+{
+    return encoder->end;
+}
+
+/* The symbol of `info`, which may be a new one; 0 if there are too many. */
+static __attribute__((noinline)) uint32_t find_symbol(Encoder *encoder, uint64_t info)
+{
+    uint32_t slot = (uint32_t)((info * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - SLOT_BITS));
+
+    while (encoder->slots[slot]) {
+        if (encoder->table[encoder->slots[slot]].info == info)
+            return encoder->slots[slot];
+        slot = (slot + 1) & ((1u << SLOT_BITS) - 1);
+    }
+    if (encoder->symbols == FORMAT_MAX_SYMBOLS)
+        return 0;
+    encoder->table[++encoder->symbols].info = info;
+    encoder->slots[slot] = (uint16_t)encoder->symbols;
+    return encoder->symbols;
+}
+
+/* What the loop over the records changes. */
+typedef struct {
+    Symbol *table, *symbol; /* of the record before */
+    uint64_t address;       /* of the record before */
+    uint16_t *literals;
+    uint8_t *residuals;
+} AccessState;
+
+#define NO_CODE 16 /* there are too many symbols */
+
+/* Gives a record's code. The branches are foreseen by the processor as well as the records are by us. */
+static inline __attribute__((always_inline)) uint32_t encode_access(Encoder *encoder, AccessState *state,
+                                                                    const struct gmbeoo_record *record)
+{
+    uint64_t info = record->info, address = record->virt_addr, distance;
+    Symbol *symbol = state->symbol;
+    uint32_t next = symbol->next[0], code = SYMBOL_NEXT0;
+
+    if (G_UNLIKELY(state->table[next].info != info)) { /* that of symbol 0 is 0, which no record has */
+        uint32_t other = symbol->next[1];
+
+        code = SYMBOL_NEXT1;
+        if (state->table[other].info != info) {
+            code = SYMBOL_LITERAL;
+            other = find_symbol(encoder, info);
+            if (!other)
+                return NO_CODE;
+            *state->literals++ = (uint16_t)other;
+        }
+        symbol->next[1] = (uint16_t)next;
+        symbol->next[0] = (uint16_t)other;
+        next = other;
+    }
+    symbol = &state->table[next];
+    distance = address - symbol->last;
+    if (distance != (uint64_t)(int64_t)symbol->stride) {
+        if (distance == (uint64_t)(int64_t)symbol->alternative) {
+            code |= ADDRESS_ALTERNATIVE << 2;
+        } else if (address - state->address == (uint64_t)(int64_t)symbol->hop) {
+            code |= ADDRESS_HOP << 2;
+        } else {
+            code |= ADDRESS_RESIDUAL << 2;
+            state->residuals = varint_put(state->residuals, zigzag(distance));
+        }
+        symbol->alternative = symbol->stride;
+        symbol->stride = (int32_t)distance;
+    }
+    symbol->hop = (int32_t)(address - state->address);
+    symbol->last = state->address = address;
+    state->symbol = symbol;
+    return code;
+}
+
+/* Columns 2 to 4. Returns how many records it took. */
+static inline __attribute__((always_inline)) size_t add_accesses(Encoder *encoder, const uint8_t *records, size_t count,
+                                                                 size_t record_bytes)
+{
+    AccessState state = { .table = encoder->table,
+                          .symbol = &encoder->table[encoder->symbol],
+                          .address = encoder->address,
+                          .literals = (uint16_t *)encoder->columns[FORMAT_LITERALS].next,
+                          .residuals = encoder->columns[FORMAT_RESIDUALS].next };
+    uint8_t *codes = encoder->columns[FORMAT_CODES].next;
+    uint32_t low, high = 0;
+    size_t i = 0;
+
+#define RECORD(number) ((const struct gmbeoo_record *)(records + (number) * record_bytes))
+    if (encoder->records & 1 && count) { /* the pair that the last call has begun */
+        high = encode_access(encoder, &state, RECORD(0));
+        if (high != NO_CODE) {
+            *codes++ |= (uint8_t)(high << 4);
+            i = 1;
+        }
+    }
+    for (; high != NO_CODE && i + 2 <= count; i += 2) {
+        low = encode_access(encoder, &state, RECORD(i));
+        if (G_UNLIKELY(low == NO_CODE))
+            break;
+        high = encode_access(encoder, &state, RECORD(i + 1));
+        if (G_UNLIKELY(high == NO_CODE)) {
+            *codes = (uint8_t)low;
+            i++;
+            break;
+        }
+        *codes++ = (uint8_t)(low | high << 4);
+    }
+    if (high != NO_CODE && i + 1 == count) {
+        low = encode_access(encoder, &state, RECORD(i));
+        if (low != NO_CODE) {
+            *codes = (uint8_t)low;
+            i++;
+        }
+    }
+#undef RECORD
+    encoder->columns[FORMAT_CODES].next = codes;
+    encoder->columns[FORMAT_RESIDUALS].next = state.residuals;
+    encoder->columns[FORMAT_LITERALS].next = (uint8_t *)state.literals;
+    encoder->symbol = (uint32_t)(state.symbol - encoder->table);
+    encoder->address = state.address;
+    return i;
+}
+
+static void add_order(Encoder *encoder, uint64_t first, size_t count)
+{
+    Column *column = &encoder->columns[FORMAT_ORDER];
+
+    if (!encoder->records)
+        encoder->first = first;
+    else if (first != encoder->end) {
+        column->next = varint_put(varint_put(column->next, encoder->run), first - encoder->end);
+        encoder->run = 0;
+    }
+    encoder->run += count;
+    encoder->end = first + count;
+}
+
+static void add_time(Encoder *encoder, uint64_t time_ns)
+{
+    Column *column = &encoder->columns[FORMAT_TIMES];
+
+    if (!encoder->records)
+        encoder->first_ns = encoder->last_ns = time_ns;
+    if (time_ns <= encoder->last_ns)
+        return;
+    column->next = varint_put(column->next, encoder->records - encoder->marked);
+    column->next = varint_put(column->next, time_ns - encoder->last_ns);
+    encoder->marked = encoder->records;
+    encoder->last_ns = time_ns;
+}
+
+static void add_paddrs(Encoder *encoder, const uint8_t *records, size_t count)
+{
+    Column *column = &encoder->columns[FORMAT_PADDRS];
+
+    for (size_t i = 0; i < count; i++) {
+        const RingWide *wide = (const RingWide *)(records + i * encoder->record_bytes);
+        uint64_t paddr = encoder->fields & RING_VALUE ? wide->paddr_beside_value : wide->paddr;
+        uint64_t *frame = &encoder->frames[format_paddr_slot(wide->record.virt_addr)];
+        uint64_t mapped = (paddr & ~RING_PADDR_IO) >> FORMAT_PAGE_SHIFT << 1 | !!(paddr & RING_PADDR_IO);
+
+        if (paddr == RING_PADDR_UNKNOWN) {
+            column->next = varint_put(varint_put(column->next, encoder->right), 0);
+            encoder->right = 0;
+        } else if (*frame != (mapped | FORMAT_PADDR_SET)) {
+            column->next = varint_put(varint_put(column->next, encoder->right), mapped + 1);
+            encoder->right = 0;
+            *frame = mapped | FORMAT_PADDR_SET;
+        } else {
+            encoder->right++;
+        }
+    }
+}
+
+static void add_values(Encoder *encoder, const uint8_t *records, size_t count)
+{
+    uint8_t *next = encoder->columns[FORMAT_VALUES].next;
+
+    for (size_t i = 0; i < count; i++) {
+        const RingWide *wide = (const RingWide *)(records + i * encoder->record_bytes);
+
+        memcpy(next, wide->value, sizeof wide->value);
+        next += MIN(gmbeoo_size(&wide->record), sizeof wide->value);
+    }
+    encoder->columns[FORMAT_VALUES].next = next;
+}
+
+size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t first, uint64_t time_ns)
+{
+    size_t taken;
+
+    count = MIN(count, encoder->block_records - encoder->records);
+    switch (encoder->record_bytes) {
+    case sizeof(struct gmbeoo_record):
+        taken = add_accesses(encoder, records, count, sizeof(struct gmbeoo_record));
+        break;
+    case sizeof(RingWide) / 2:
+        taken = add_accesses(encoder, records, count, sizeof(RingWide) / 2);
+        break;
+    default:
+        taken = add_accesses(encoder, records, count, sizeof(RingWide));
+        break;
+    }
+    if (!taken)
+        return 0;
+    add_order(encoder, first, taken);
+    if (encoder->fields & RING_TIME)
+        add_time(encoder, time_ns);
+    if (encoder->fields & RING_PADDR)
+        add_paddrs(encoder, records, taken);
+    if (encoder->fields & RING_VALUE)
+        add_values(encoder, records, taken);
+    encoder->records += (uint32_t)taken;
+    return taken;
+}
+
+/* The last bits of the columns that are not whole yet. */
+static void complete_columns(Encoder *encoder)
+{
+    Column *symbols = &encoder->columns[FORMAT_SYMBOLS], *order = &encoder->columns[FORMAT_ORDER];
+
+    for (uint32_t i = 1; i <= encoder->symbols; i++, symbols->next += sizeof(uint64_t))
+        memcpy(symbols->next, &encoder->table[i].info, sizeof(uint64_t));
+    if (encoder->records & 1)
+        encoder->columns[FORMAT_CODES].next++;
+    if (order->next != order->data)
+        order->next = varint_put(varint_put(order->next, encoder->run), 0);
+}
+
+const uint8_t *encoder_finish(Encoder *encoder, uint64_t dropped, uint64_t known, size_t *bytes)
+{
+    struct format_block header = { .vcpu = encoder->vcpu,
+                                   .records = encoder->records,
+                                   .first = encoder->first,
+                                   .end = encoder->end,
+                                   .dropped = dropped,
+                                   .known = MAX(known, encoder->end),
+                                   .first_ns = encoder->first_ns,
+                                   .last_ns = encoder->last_ns };
+    struct format_column columns[FORMAT_COLUMNS] = { 0 };
+    size_t room = sizeof header, at;
+
+    complete_columns(encoder);
+    for (int id = FORMAT_SYMBOLS; id < FORMAT_COLUMNS; id++) {
+        size_t length = (size_t)(encoder->columns[id].next - encoder->columns[id].data);
+
+        if (length)
+            columns[header.columns++] = (struct format_column){ .id = (uint16_t)id, .bytes = (uint32_t)length };
+        room += sizeof *columns + ZSTD_compressBound(length);
+    }
+    if (room > encoder->payload_room) {
+        g_free(encoder->payload);
+        encoder->payload = g_malloc(room);
+        encoder->payload_room = room;
+    }
+    at = sizeof header + header.columns * sizeof *columns;
+    for (uint32_t i = 0; i < header.columns; i++) {
+        struct format_column *column = &columns[i];
+        const uint8_t *data = encoder->columns[column->id].data;
+        size_t stored = ZSTD_compressCCtx(encoder->zstd, encoder->payload + at, encoder->payload_room - at, data,
+                                          column->bytes, column_limits[column->id].level);
+
+        column->encoding = FORMAT_ZSTD;
+        if (ZSTD_isError(stored))
+            return NULL;
+        if (stored >= column->bytes) {
+            column->encoding = FORMAT_PLAIN;
+            stored = column->bytes;
+            memcpy(encoder->payload + at, data, stored);
+        }
+        column->stored = (uint32_t)stored;
+        at += stored;
+    }
+    memcpy(encoder->payload, &header, sizeof header);
+    memcpy(encoder->payload + sizeof header, columns, header.columns * sizeof *columns);
+    *bytes = at;
+    begin_block(encoder);
+    return encoder->payload;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Makes the blocks of a trace file: see doc/trace_format.md, "block". */
+#ifndef MEMORY_TRACER_TRACE_ENCODER_H
+#define MEMORY_TRACER_TRACE_ENCODER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../ring/ring.h"
+
+/* Of one vCPU. One encoder makes one block after the other. */
+typedef struct Encoder Encoder;
+
+/* `fields`: enum ring_fields. A block holds at most `block_records` (1 to FORMAT_MAX_RECORDS). */
+Encoder *encoder_new(unsigned vcpu, unsigned fields, uint32_t block_records);
+void encoder_free(Encoder *encoder);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Encoder, encoder_free)
+
+/*
+ * Adds records to the block: `count` of them as the ring has them, with the encoder's fields. `first` is the index of
+ * the first one in the trace, `time_ns` their time (ignored without RING_TIME). Returns how many it took: fewer when
+ * the block is full, which is to be finished then.
+ */
+size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t first, uint64_t time_ns);
+
+/* How many records the block has so far. */
+uint32_t encoder_records(const Encoder *encoder);
+uint64_t encoder_end(const Encoder *encoder);
+
+/*
+ * Ends the block, which must not be empty, and starts the next one. Returns its payload, which is valid until the next
+ * call. `dropped`, `known`: as in the block's header. NULL if zstd fails (no memory).
+ */
+const uint8_t *encoder_finish(Encoder *encoder, uint64_t dropped, uint64_t known, size_t *bytes);
+
+#endif

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Opens trace files: see file.h. Nothing that a file says is believed: every size is checked against the file's own. */
+#include "file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+#include <zstd.h>
+
+#include "../ring/ring.h"
+#include "decoder.h"
+
+/* What is no block decompresses to so many bytes at most. */
+#define MAX_DECOMPRESSED (UINT64_C(1) << 28)
+#define SCAN_BYTES (1u << 16)
+
+G_GNUC_PRINTF(4, 5)
+static bool fail_at(const TraceFile *file, uint64_t offset, GError **error, const char *format, ...)
+{
+    va_list arguments;
+    g_autofree char *what = NULL;
+
+    va_start(arguments, format);
+    what = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s: offset %" G_GUINT64_FORMAT ": %s", file->name, offset,
+                what);
+    return false;
+}
+
+static bool read_at(const TraceFile *file, uint64_t offset, void *to, size_t bytes, GError **error)
+{
+    size_t done = 0;
+
+    while (done < bytes) {
+        ssize_t n = pread(file->fd, (uint8_t *)to + done, bytes - done, (off_t)(offset + done));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return fail_at(file, offset + done, error, "can't read: %s", g_strerror(errno));
+        if (n == 0)
+            return fail_at(file, offset + done, error, "the file ends too early");
+        done += (size_t)n;
+    }
+    return true;
+}
+
+static uint64_t padded(uint64_t bytes)
+{
+    return (bytes + FORMAT_ALIGNMENT - 1) & ~(uint64_t)(FORMAT_ALIGNMENT - 1);
+}
+
+static bool is_chunk(const struct format_chunk *chunk)
+{
+    return chunk->magic == FORMAT_CHUNK_MAGIC &&
+           chunk->hash == XXH3_64bits(chunk, offsetof(struct format_chunk, hash)) && chunk->bytes <= FORMAT_MAX_PAYLOAD;
+}
+
+/* Reads the header of the chunk at `offset`, of which all must be there. */
+static bool read_chunk_header(const TraceFile *file, uint64_t offset, struct format_chunk *chunk, GError **error)
+{
+    if (offset % FORMAT_ALIGNMENT || offset > file->bytes || file->bytes - offset < sizeof *chunk)
+        return fail_at(file, offset, error, "there is no whole chunk");
+    if (!read_at(file, offset, chunk, sizeof *chunk, error))
+        return false;
+    if (!is_chunk(chunk))
+        return fail_at(file, offset, error, "this is no chunk");
+    if (chunk->bytes > file->bytes - offset - sizeof *chunk)
+        return fail_at(file, offset, error, "the file ends within a chunk");
+    return true;
+}
+
+bool trace_file_read(const TraceFile *file, const struct format_index_entry *entry, GByteArray *payload, GError **error)
+{
+    struct format_chunk chunk;
+
+    if (!read_chunk_header(file, entry->offset, &chunk, error))
+        return false;
+    if (chunk.bytes != entry->bytes || chunk.type != entry->type)
+        return fail_at(file, entry->offset, error, "the index says something else of this chunk");
+    g_byte_array_set_size(payload, (guint)chunk.bytes);
+    if (!read_at(file, entry->offset + sizeof chunk, payload->data, chunk.bytes, error))
+        return false;
+    if (XXH3_64bits(payload->data, chunk.bytes) != chunk.payload_hash)
+        return fail_at(file, entry->offset, error, "a chunk's contents don't fit its hash");
+    return true;
+}
+
+/* The index. */
+
+static bool lies_between(const struct format_index_entry *entry, uint64_t after, uint64_t before)
+{
+    return entry->offset >= after && entry->offset <= before && entry->bytes <= before - entry->offset;
+}
+
+/* Uses the index, if there is a good one. */
+static bool load_index(TraceFile *file)
+{
+    struct format_footer footer;
+    struct format_index_entry self = { .type = FORMAT_INDEX };
+    struct format_index head;
+    struct format_chunk chunk;
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    uint64_t after = sizeof file->header;
+
+    if (file->bytes < sizeof file->header + sizeof footer ||
+        !read_at(file, file->bytes - sizeof footer, &footer, sizeof footer, NULL) ||
+        memcmp(footer.magic, FORMAT_END_MAGIC, sizeof footer.magic) || footer.file_bytes != file->bytes ||
+        footer.hash != XXH3_64bits(&footer, offsetof(struct format_footer, hash)) ||
+        !read_chunk_header(file, footer.index_offset, &chunk, NULL))
+        return false;
+    self.offset = footer.index_offset;
+    self.bytes = chunk.bytes;
+    if (chunk.bytes < sizeof head || !trace_file_read(file, &self, payload, NULL))
+        return false;
+    memcpy(&head, payload->data, sizeof head);
+    if ((chunk.bytes - sizeof head) / sizeof(struct format_index_entry) < head.entries)
+        return false;
+    g_array_append_vals(file->chunks, payload->data + sizeof head, head.entries);
+    for (guint i = 0; i < head.entries; i++) {
+        const struct format_index_entry *entry = &g_array_index(file->chunks, struct format_index_entry, i);
+
+        if (!lies_between(entry, after, footer.index_offset) ||
+            (entry->type == FORMAT_BLOCK && (entry->vcpu >= file->header.vcpus || entry->end < entry->first ||
+                                             !entry->records || entry->records > FORMAT_MAX_RECORDS))) {
+            g_array_set_size(file->chunks, 0);
+            return false;
+        }
+        after = entry->offset + sizeof chunk + entry->bytes;
+    }
+    file->good_bytes = footer.index_offset;
+    return true;
+}
+
+/* Without an index: chunk by chunk. */
+
+static bool describe_block(const TraceFile *file, struct format_index_entry *entry, GError **error)
+{
+    struct format_block block;
+    const char *problem;
+
+    if (entry->bytes < sizeof block)
+        return fail_at(file, entry->offset, error, "a block is too short");
+    if (!read_at(file, entry->offset + sizeof(struct format_chunk), &block, sizeof block, error))
+        return false;
+    problem = decoder_check_header(&block, file->header.vcpus);
+    if (problem)
+        return fail_at(file, entry->offset, error, "%s", problem);
+    entry->vcpu = block.vcpu;
+    entry->first = block.first;
+    entry->end = block.end;
+    entry->records = block.records;
+    entry->first_ns = block.first_ns;
+    entry->last_ns = block.last_ns;
+    return true;
+}
+
+/* Looks at the chunk at `offset`; a good one is appended to file->chunks. *next is where the next one would begin. */
+static bool look_at_chunk(TraceFile *file, uint64_t offset, GByteArray *payload, uint64_t *next, GError **error)
+{
+    struct format_chunk chunk;
+    struct format_index_entry entry;
+
+    if (!read_chunk_header(file, offset, &chunk, error))
+        return false;
+    *next = offset + sizeof chunk + padded(chunk.bytes);
+    entry = (struct format_index_entry){ .offset = offset, .bytes = chunk.bytes, .type = chunk.type };
+    if (file->salvaging && !trace_file_read(file, &entry, payload, error))
+        return false;
+    if (chunk.type == FORMAT_BLOCK && !describe_block(file, &entry, error))
+        return false;
+    if (chunk.type != FORMAT_INDEX)
+        g_array_append_val(file->chunks, entry);
+    return true;
+}
+
+/* The first place from `offset` on where there is a chunk's header, or the end of the file. */
+static uint64_t find_chunk(const TraceFile *file, uint64_t offset)
+{
+    g_autofree uint8_t *bytes = g_malloc(SCAN_BYTES + sizeof(struct format_chunk));
+
+    offset = padded(offset);
+    while (offset < file->bytes && file->bytes - offset >= sizeof(struct format_chunk)) {
+        size_t count = MIN(SCAN_BYTES + sizeof(struct format_chunk), file->bytes - offset);
+
+        if (!read_at(file, offset, bytes, count, NULL))
+            break;
+        for (size_t i = 0; i + sizeof(struct format_chunk) <= count && i < SCAN_BYTES; i += FORMAT_ALIGNMENT) {
+            struct format_chunk chunk;
+
+            memcpy(&chunk, bytes + i, sizeof chunk);
+            if (is_chunk(&chunk))
+                return offset + i;
+        }
+        offset += SCAN_BYTES;
+    }
+    return file->bytes;
+}
+
+static void scan(TraceFile *file)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    uint64_t offset = sizeof file->header, next = 0;
+
+    while (offset < file->bytes) {
+        GError *problem = NULL;
+
+        if (look_at_chunk(file, offset, payload, &next, &problem)) {
+            offset = file->good_bytes = next;
+            continue;
+        }
+        if (!file->damage)
+            file->damage = g_strdup(problem->message);
+        g_error_free(problem);
+        if (!file->salvaging)
+            break;
+        file->bad_chunks++;
+        offset = find_chunk(file, offset + FORMAT_ALIGNMENT);
+    }
+    file->good_bytes = MIN(file->good_bytes, file->bytes);
+    if (!file->damage)
+        file->damage = g_strdup_printf("%s: offset %" G_GUINT64_FORMAT ": the file ends without an index", file->name,
+                                       file->bytes);
+}
+
+/* What is in the chunks. */
+
+static GByteArray *decompress(const TraceFile *file, const struct format_index_entry *chunk, const uint8_t *data,
+                              size_t bytes, GError **error)
+{
+    ZSTD_DCtx *zstd = ZSTD_createDCtx();
+    g_autoptr(GByteArray) result = g_byte_array_new();
+    g_autofree uint8_t *piece = g_malloc(ZSTD_DStreamOutSize());
+    ZSTD_inBuffer in = { data, bytes, 0 };
+    size_t left = 1;
+
+    while (left && !ZSTD_isError(left)) {
+        ZSTD_outBuffer out = { piece, ZSTD_DStreamOutSize(), 0 };
+        size_t before = in.pos;
+
+        left = ZSTD_decompressStream(zstd, &out, &in);
+        g_byte_array_append(result, piece, (guint)out.pos);
+        if (result->len > MAX_DECOMPRESSED || (!out.pos && in.pos == before && left))
+            break;
+    }
+    ZSTD_freeDCtx(zstd);
+    if (left) {
+        fail_at(file, chunk->offset, error, "a chunk can't be decompressed");
+        return NULL;
+    }
+    return g_steal_pointer(&result);
+}
+
+static bool add_instructions(TraceFile *file, const struct format_index_entry *chunk, const GByteArray *payload,
+                             GError **error)
+{
+    struct format_instructions head;
+    g_autoptr(GByteArray) entries = NULL;
+    const uint8_t *next, *end;
+    uint64_t expected = 0, lost;
+
+    if (payload->len < sizeof head)
+        return fail_at(file, chunk->offset, error, "a chunk of instructions is too short");
+    memcpy(&head, payload->data, sizeof head);
+    /* Only what is salvaged may have lost some, and then no more than the file could have had. */
+    lost = head.first - 1 - (uint64_t)file->instructions->len;
+    if (head.count > RING_MAX_INSTRUCTIONS || head.first > RING_MAX_INSTRUCTIONS - head.count ||
+        lost > (file->salvaging ? file->bytes : 0))
+        return fail_at(file, chunk->offset, error, "the numbers of the instructions are not in order");
+    entries = decompress(file, chunk, payload->data + sizeof head, payload->len - sizeof head, error);
+    if (!entries)
+        return false;
+    g_array_set_size(file->instructions, head.first - 1); /* of those that a lost chunk had, nothing is known */
+    next = entries->data;
+    end = next + entries->len;
+    for (uint32_t i = 0; i < head.count; i++) {
+        struct mt_instruction instruction = { 0 };
+        uint64_t distance;
+
+        next = next ? varint_get(next, end, &distance) : NULL;
+        if (!next || next == end || end - next < 1 + (*next & 15))
+            return fail_at(file, chunk->offset, error, "instruction %u is damaged", head.first + i);
+        instruction.pc = expected + unzigzag(distance);
+        instruction.length = *next & 15;
+        instruction.cpl = *next++ >> 4 & 3;
+        memcpy(instruction.bytes, next, instruction.length);
+        next += instruction.length;
+        expected = instruction.pc + instruction.length;
+        g_array_append_val(file->instructions, instruction);
+    }
+    return true;
+}
+
+static bool take_chunk(TraceFile *file, guint number, GByteArray *payload, GError **error)
+{
+    const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, number);
+    uint32_t index = number;
+
+    switch (chunk->type) {
+    case FORMAT_BLOCK:
+        g_array_append_val(file->blocks, index);
+        return true;
+    case FORMAT_METADATA:
+        if (!trace_file_read(file, chunk, payload, error))
+            return false;
+        if (!g_utf8_validate((const char *)payload->data, payload->len, NULL))
+            return fail_at(file, chunk->offset, error, "the metadata is no text");
+        g_string_append_len(file->metadata, (const char *)payload->data, payload->len);
+        g_string_append_c(file->metadata, '\n');
+        return true;
+    case FORMAT_INSTRUCTIONS:
+        return trace_file_read(file, chunk, payload, error) && add_instructions(file, chunk, payload, error);
+    default:
+        return true;
+    }
+}
+
+/* A chunk that turns out to be bad ends a file that is read without its index. */
+static bool take_chunks(TraceFile *file, GError **error)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+
+    for (guint i = 0; i < file->chunks->len; i++) {
+        g_autoptr(GError) problem = NULL;
+
+        if (take_chunk(file, i, payload, &problem))
+            continue;
+        if (file->complete) {
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return false;
+        }
+        g_free(file->damage);
+        file->damage = g_strdup(problem->message);
+        if (file->salvaging) {
+            file->bad_chunks++;
+            g_array_remove_index(file->chunks, i--);
+        } else {
+            file->good_bytes = g_array_index(file->chunks, struct format_index_entry, i).offset;
+            g_array_set_size(file->chunks, i);
+        }
+    }
+    return true;
+}
+
+bool trace_file_is_one(const void *first_bytes, size_t count)
+{
+    return count >= strlen(FORMAT_MAGIC) && !memcmp(first_bytes, FORMAT_MAGIC, strlen(FORMAT_MAGIC));
+}
+
+static bool load_header(TraceFile *file, GError **error)
+{
+    struct format_header *header = &file->header;
+
+    if (file->bytes < sizeof *header)
+        return fail_at(file, 0, error, "this is no trace file: it is too short");
+    if (!read_at(file, 0, header, sizeof *header, error))
+        return false;
+    if (!trace_file_is_one(header, sizeof *header))
+        return fail_at(file, 0, error, "this is no trace file");
+    if (header->version != FORMAT_VERSION)
+        return fail_at(file, 8, error, "the file has version %u of the format, but only version %d is known here",
+                       header->version, FORMAT_VERSION);
+    if (header->hash != XXH3_64bits(header, offsetof(struct format_header, hash)))
+        return fail_at(file, 0, error, "the header is damaged");
+    if (header->vcpus < 1 || header->vcpus > FORMAT_MAX_VCPUS)
+        return fail_at(file, 16, error, "the number of vCPUs is out of range");
+    return true;
+}
+
+TraceFile *trace_file_open(int fd, const char *name, TraceFileMode mode, GError **error)
+{
+    g_autoptr(TraceFile) file = g_new0(TraceFile, 1);
+    struct stat status;
+
+    file->fd = fd;
+    file->salvaging = mode == TRACE_FILE_SALVAGE;
+    file->name = g_strdup(name);
+    file->chunks = g_array_new(FALSE, FALSE, sizeof(struct format_index_entry));
+    file->blocks = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    file->instructions = g_array_new(FALSE, TRUE, sizeof(struct mt_instruction));
+    file->metadata = g_string_new(NULL);
+    if (fstat(fd, &status) || !S_ISREG(status.st_mode)) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_REGULAR_FILE, "%s: a trace file can only be read from a file",
+                    name);
+        return NULL;
+    }
+    file->bytes = (uint64_t)status.st_size;
+    if (!load_header(file, error))
+        return NULL;
+    file->complete = !file->salvaging && load_index(file);
+    if (!file->complete)
+        scan(file);
+    return take_chunks(file, error) ? g_steal_pointer(&file) : NULL;
+}
+
+void trace_file_free(TraceFile *file)
+{
+    if (!file)
+        return;
+    close(file->fd);
+    g_array_unref(file->chunks);
+    g_array_unref(file->blocks);
+    g_array_unref(file->instructions);
+    g_string_free(file->metadata, TRUE);
+    g_free(file->damage);
+    g_free(file->name);
+    g_free(file);
+}
+
+GByteArray *trace_file_attachment(const TraceFile *file, const char *name, GError **error)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    size_t length = strlen(name);
+
+    for (guint i = 0; i < file->chunks->len; i++) {
+        const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
+        uint32_t found;
+
+        if (chunk->type != FORMAT_ATTACHMENT)
+            continue;
+        if (!trace_file_read(file, chunk, payload, error))
+            return NULL;
+        if (payload->len < sizeof found)
+            continue;
+        memcpy(&found, payload->data, sizeof found);
+        if (found == length && payload->len - sizeof found >= length &&
+            !memcmp(payload->data + sizeof found, name, length))
+            return decompress(file, chunk, payload->data + sizeof found + length, payload->len - sizeof found - length,
+                              error);
+    }
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "%s: nothing is attached as '%s'", file->name, name);
+    return NULL;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The trace file's layout, as doc/trace_format.md tells it. Structures are as they are in the file: little-endian. */
+#ifndef MEMORY_TRACER_TRACE_FORMAT_H
+#define MEMORY_TRACER_TRACE_FORMAT_H
+
+#include <stdint.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are read and written as they are in memory");
+
+#define FORMAT_MAGIC "MTtrace\n"
+#define FORMAT_END_MAGIC "MTend\n\n\n"
+#define FORMAT_VERSION 1
+#define FORMAT_CHUNK_MAGIC 0x6b63544du
+#define FORMAT_ALIGNMENT 8
+
+#define FORMAT_MAX_PAYLOAD (UINT64_C(1) << 30)
+#define FORMAT_MAX_RECORDS (1u << 22)
+#define FORMAT_MAX_SYMBOLS 65535u
+#define FORMAT_MAX_COLUMNS 64u
+#define FORMAT_MAX_VCPUS 256u
+
+struct format_header {
+    char magic[8];
+    uint32_t version, fields, vcpus, zero;
+    uint64_t created_s;
+    uint8_t reserved[24];
+    uint64_t hash;
+};
+
+enum format_chunk_type {
+    FORMAT_METADATA = 1,
+    FORMAT_INSTRUCTIONS,
+    FORMAT_BLOCK,
+    FORMAT_ATTACHMENT,
+    FORMAT_INDEX,
+};
+
+struct format_chunk {
+    uint32_t magic, type;
+    uint64_t bytes, payload_hash, hash;
+};
+
+struct format_instructions {
+    uint32_t first, count;
+};
+
+struct format_block {
+    uint32_t vcpu, records;
+    uint64_t first, end;
+    uint64_t dropped, known;
+    uint64_t first_ns, last_ns;
+    uint32_t columns, zero;
+};
+
+enum format_column_id {
+    FORMAT_SYMBOLS = 1,
+    FORMAT_CODES,
+    FORMAT_LITERALS,
+    FORMAT_RESIDUALS,
+    FORMAT_ORDER,
+    FORMAT_TIMES,
+    FORMAT_PADDRS,
+    FORMAT_VALUES,
+    FORMAT_COLUMNS, /* how many there are, counting one that isn't used */
+};
+
+enum format_encoding { FORMAT_PLAIN, FORMAT_ZSTD };
+
+struct format_column {
+    uint16_t id, encoding;
+    uint32_t stored, bytes, zero;
+};
+
+struct format_index_entry {
+    uint64_t offset, bytes;
+    uint32_t type, vcpu;
+    uint64_t first, end;
+    uint32_t records, zero;
+    uint64_t first_ns, last_ns;
+};
+
+struct format_index {
+    uint32_t entries, zero;
+};
+
+struct format_footer {
+    uint64_t index_offset;
+    char magic[8];
+    uint64_t file_bytes, hash;
+};
+
+/* What a record's two codes mean. */
+enum { SYMBOL_NEXT0, SYMBOL_NEXT1, SYMBOL_LITERAL };
+enum { ADDRESS_STRIDE, ADDRESS_ALTERNATIVE, ADDRESS_HOP, ADDRESS_RESIDUAL };
+
+#define FORMAT_PAGE_SHIFT 12
+#define FORMAT_PADDR_TABLE_BITS 14
+#define FORMAT_PADDR_SET (UINT64_C(1) << 63)
+
+/* The entry of the table of physical pages that a virtual address belongs to. */
+static inline uint32_t format_paddr_slot(uint64_t virt_addr)
+{
+    return (uint32_t)(((virt_addr >> FORMAT_PAGE_SHIFT) * UINT64_C(0x9e3779b97f4a7c15)) >>
+                      (64 - FORMAT_PADDR_TABLE_BITS));
+}
+
+/* What is kept per symbol: half a cache line. */
+typedef struct Symbol {
+    uint64_t info;
+    uint64_t last;
+    int32_t stride, alternative, hop;
+    uint16_t next[2];
+} __attribute__((aligned(32))) Symbol;
+
+/* Varints. */
+
+#define VARINT_MAX_BYTES 10
+
+static inline uint8_t *varint_put(uint8_t *to, uint64_t value)
+{
+    while (value >= 128) {
+        *to++ = (uint8_t)(value | 128);
+        value >>= 7;
+    }
+    *to++ = (uint8_t)value;
+    return to;
+}
+
+/* Returns what follows the varint, or NULL if it isn't one. */
+static inline const uint8_t *varint_get(const uint8_t *from, const uint8_t *end, uint64_t *value)
+{
+    uint64_t result = 0;
+
+    for (unsigned shift = 0; shift < 7 * VARINT_MAX_BYTES && from < end; shift += 7) {
+        uint8_t byte = *from++;
+
+        result |= (uint64_t)(byte & 127) << shift;
+        if (!(byte & 128)) {
+            *value = result;
+            return from;
+        }
+    }
+    return 0;
+}
+
+static inline uint64_t zigzag(uint64_t signed_value)
+{
+    return signed_value << 1 ^ (uint64_t)((int64_t)signed_value >> 63);
+}
+
+static inline uint64_t unzigzag(uint64_t value)
+{
+    return value >> 1 ^ -(value & 1);
+}
+
+#endif

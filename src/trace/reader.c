@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* libmemory_tracer: see include/memory_tracer/trace.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../include/memory_tracer/trace.h"
+#include "../ring/ring.h"
+#include "decoder.h"
+#include "file.h"
+#include "stream.h"
+
+_Static_assert(MT_FIELD_INSTRUCTION == (int)RING_INSTRUCTIONS && MT_FIELD_PADDR == (int)RING_PADDR &&
+                   MT_FIELD_VALUE == (int)RING_VALUE && MT_FIELD_TIME == (int)RING_TIME,
+               "a file's fields are the ring's");
+_Static_assert(sizeof(struct mt_instruction) == sizeof(RingInstruction) &&
+                   offsetof(struct mt_instruction, bytes) == offsetof(RingInstruction, bytes),
+               "a ring's instructions are handed out as they are");
+_Static_assert(MT_PADDR_IO == RING_PADDR_IO && MT_PADDR_UNKNOWN == RING_PADDR_UNKNOWN, "the same");
+
+#define KNOWN_FIELDS (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME)
+#define RING_BATCH 4096
+
+struct mt_trace {
+    enum mt_format format;
+    /* One of these. */
+    TraceFile *file;
+    Stream *stream;
+    Ring *ring;
+};
+
+/* Blocks that are read one after the other: those of a vCPU, or a range of them. */
+typedef struct {
+    size_t next, end;  /* into `blocks` */
+    GArray *blocks;    /* size_t: numbers of blocks */
+    Decoder *decoder;
+    GByteArray *payload;
+    bool begun;        /* the decoder is in the block before `next` */
+    uint64_t offset;   /* of that block in the file */
+} Lane;
+
+struct mt_reader {
+    mt_trace *trace;
+    unsigned columns;
+    uint64_t skip_until; /* records before this index are not wanted */
+    unsigned lanes;
+    Lane *lane;
+    /* Of a ring: what was handed out, and the columns of it. */
+    unsigned ring_vcpu;
+    size_t ring_count;
+    uint64_t ring_first;
+    const uint8_t *ring_left; /* taken, not handed out */
+    size_t ring_left_count;
+    struct {
+        uint64_t address[RING_BATCH], paddr[RING_BATCH];
+        uint8_t info[RING_BATCH];
+        uint32_t instruction[RING_BATCH];
+        struct mt_value value[RING_BATCH];
+    } *out;
+};
+
+/* Puts a GError into the caller's struct. */
+static void *give_error(struct mt_error *error, GError *problem)
+{
+    if (error)
+        g_strlcpy(error->message, problem->message, sizeof error->message);
+    g_error_free(problem);
+    return NULL;
+}
+
+static void *give_message(struct mt_error *error, const char *message)
+{
+    if (error)
+        g_strlcpy(error->message, message, sizeof error->message);
+    return NULL;
+}
+
+/* Opening. */
+
+mt_trace *mt_trace_open(const char *path, enum mt_format format, struct mt_error *error)
+{
+    bool standard_input = !strcmp(path, "-");
+    int fd = standard_input ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        GError *problem = g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED, "%s: can't open: %s", path, g_strerror(errno));
+
+        return give_error(error, problem);
+    }
+    return mt_trace_open_fd(fd, standard_input ? "standard input" : path, format, error);
+}
+
+mt_trace *mt_trace_open_fd(int fd, const char *name, enum mt_format format, struct mt_error *error)
+{
+    mt_trace *trace = g_new0(mt_trace, 1);
+    GError *problem = NULL;
+    bool is_file = format == MT_FORMAT_FILE;
+
+    if (!is_file)
+        trace->stream = stream_open(fd, name, format, &is_file, &problem);
+    if (is_file)
+        trace->file = trace_file_open(fd, name, TRACE_FILE_READ, &problem);
+    if (problem) {
+        mt_trace_close(trace);
+        return give_error(error, problem);
+    }
+    trace->format = is_file ? MT_FORMAT_FILE : stream_format(trace->stream);
+    return trace;
+}
+
+mt_trace *mt_trace_open_ring(int fd, struct mt_error *error)
+{
+    GError *problem = NULL;
+    Ring *ring = ring_attach(fd, &problem);
+    mt_trace *trace;
+
+    if (!ring)
+        return give_error(error, problem);
+    trace = g_new0(mt_trace, 1);
+    trace->format = MT_FORMAT_RING;
+    trace->ring = ring;
+    return trace;
+}
+
+void mt_trace_close(mt_trace *trace)
+{
+    if (!trace)
+        return;
+    trace_file_free(trace->file);
+    stream_free(trace->stream);
+    ring_free(trace->ring);
+    g_free(trace);
+}
+
+/* What it is. */
+
+enum mt_format mt_trace_format(const mt_trace *trace)
+{
+    return trace->format;
+}
+
+unsigned mt_trace_fields(const mt_trace *trace)
+{
+    if (trace->file)
+        return trace->file->header.fields & KNOWN_FIELDS;
+    return trace->ring ? ring_fields(trace->ring) & KNOWN_FIELDS : 0;
+}
+
+unsigned mt_trace_vcpus(const mt_trace *trace)
+{
+    if (trace->file)
+        return trace->file->header.vcpus;
+    return trace->ring ? ring_vcpus(trace->ring) : 0;
+}
+
+uint64_t mt_trace_records(const mt_trace *trace)
+{
+    uint64_t records = 0;
+
+    if (!trace->file)
+        return UINT64_MAX;
+    for (size_t i = 0; i < mt_trace_blocks(trace); i++)
+        records += trace_file_block(trace->file, i)->records;
+    return records;
+}
+
+uint64_t mt_trace_bytes(const mt_trace *trace)
+{
+    return trace->file ? trace->file->bytes : 0;
+}
+
+bool mt_trace_is_complete(const mt_trace *trace)
+{
+    return !trace->file || trace->file->complete;
+}
+
+const char *mt_trace_damage(const mt_trace *trace)
+{
+    return trace->file ? trace->file->damage : NULL;
+}
+
+const char *mt_trace_metadata(const mt_trace *trace)
+{
+    return trace->file ? trace->file->metadata->str : "";
+}
+
+char *mt_trace_attachment(mt_trace *trace, const char *name, size_t *bytes, struct mt_error *error)
+{
+    g_autoptr(GByteArray) contents = NULL;
+    GError *problem = NULL;
+    char *copy;
+
+    if (!trace->file)
+        return give_message(error, "only trace files have attachments");
+    contents = trace_file_attachment(trace->file, name, &problem);
+    if (!contents)
+        return give_error(error, problem);
+    copy = malloc(contents->len + 1u);
+    if (!copy)
+        return give_message(error, "there is no memory for the attachment");
+    if (contents->len)
+        memcpy(copy, contents->data, contents->len);
+    copy[contents->len] = 0;
+    *bytes = contents->len;
+    return copy;
+}
+
+uint32_t mt_trace_instructions(const mt_trace *trace)
+{
+    if (trace->file)
+        return trace->file->instructions->len;
+    return trace->ring && (ring_fields(trace->ring) & RING_INSTRUCTIONS) ? ring_instructions(trace->ring) - 1 : 0;
+}
+
+const struct mt_instruction *mt_trace_instruction(const mt_trace *trace, uint32_t number)
+{
+    if (number < 1 || number > mt_trace_instructions(trace))
+        return NULL;
+    if (trace->ring)
+        return (const struct mt_instruction *)ring_get_instruction(trace->ring, number);
+    return &g_array_index(trace->file->instructions, struct mt_instruction, number - 1);
+}
+
+size_t mt_trace_blocks(const mt_trace *trace)
+{
+    return trace->file ? trace->file->blocks->len : 0;
+}
+
+struct mt_block mt_trace_block(const mt_trace *trace, size_t number)
+{
+    const struct format_index_entry *entry = trace_file_block(trace->file, number);
+
+    return (struct mt_block){ .offset = entry->offset,
+                              .bytes = entry->bytes,
+                              .vcpu = entry->vcpu,
+                              .records = entry->records,
+                              .first = entry->first,
+                              .end = entry->end,
+                              .first_ns = entry->first_ns,
+                              .last_ns = entry->last_ns };
+}
+
+/* Readers. */
+
+static mt_reader *new_reader(mt_trace *trace, unsigned columns, unsigned lanes)
+{
+    static const struct {
+        unsigned column, field;
+    } optional[] = {
+        { MT_COLUMN_PADDR, MT_FIELD_PADDR },
+        { MT_COLUMN_VALUE, MT_FIELD_VALUE },
+        { MT_COLUMN_TIME, MT_FIELD_TIME },
+    };
+    mt_reader *reader = g_new0(mt_reader, 1);
+
+    reader->trace = trace;
+    reader->columns = columns;
+    for (size_t i = 0; i < G_N_ELEMENTS(optional); i++)
+        if (!(mt_trace_fields(trace) & optional[i].field))
+            reader->columns &= ~optional[i].column;
+    reader->lanes = lanes;
+    reader->lane = g_new0(Lane, lanes);
+    for (unsigned i = 0; i < lanes; i++) {
+        reader->lane[i].blocks = g_array_new(FALSE, FALSE, sizeof(size_t));
+        reader->lane[i].payload = g_byte_array_new();
+        reader->lane[i].decoder = decoder_new(reader->columns);
+    }
+    if (trace->ring)
+        reader->out = g_malloc(sizeof *reader->out);
+    return reader;
+}
+
+static void add_block(Lane *lane, size_t number)
+{
+    g_array_append_val(lane->blocks, number);
+    lane->end++;
+}
+
+mt_reader *mt_reader_new(mt_trace *trace, unsigned columns, struct mt_error *error)
+{
+    mt_reader *reader;
+    int lane_of_vcpu[FORMAT_MAX_VCPUS];
+    unsigned lanes = 0;
+
+    (void)error;
+    memset(lane_of_vcpu, -1, sizeof lane_of_vcpu);
+    for (size_t i = 0; i < mt_trace_blocks(trace); i++) {
+        int *lane = &lane_of_vcpu[trace_file_block(trace->file, i)->vcpu];
+
+        if (*lane < 0)
+            *lane = (int)lanes++;
+    }
+    reader = new_reader(trace, columns, lanes);
+    for (size_t i = 0; i < mt_trace_blocks(trace); i++)
+        add_block(&reader->lane[lane_of_vcpu[trace_file_block(trace->file, i)->vcpu]], i);
+    return reader;
+}
+
+mt_reader *mt_reader_new_blocks(mt_trace *trace, unsigned columns, size_t begin, size_t end, struct mt_error *error)
+{
+    mt_reader *reader;
+
+    if (begin > end || end > mt_trace_blocks(trace))
+        return give_message(error, "there are not so many blocks");
+    reader = new_reader(trace, columns, 1);
+    for (size_t i = begin; i < end; i++)
+        add_block(&reader->lane[0], i);
+    return reader;
+}
+
+void mt_reader_free(mt_reader *reader)
+{
+    if (!reader)
+        return;
+    for (unsigned i = 0; i < reader->lanes; i++) {
+        g_array_unref(reader->lane[i].blocks);
+        g_byte_array_unref(reader->lane[i].payload);
+        decoder_free(reader->lane[i].decoder);
+    }
+    g_free(reader->lane);
+    g_free(reader->out);
+    g_free(reader);
+}
+
+static const struct format_index_entry *lane_block(const mt_reader *reader, const Lane *lane, size_t at)
+{
+    return trace_file_block(reader->trace->file, g_array_index(lane->blocks, size_t, at));
+}
+
+bool mt_reader_seek(mt_reader *reader, uint64_t index, struct mt_error *error)
+{
+    if (!reader->trace->file) {
+        give_message(error, "only trace files can be read from any place");
+        return false;
+    }
+    reader->skip_until = index;
+    for (unsigned i = 0; i < reader->lanes; i++) {
+        Lane *lane = &reader->lane[i];
+
+        lane->begun = false;
+        for (lane->next = 0; lane->next < lane->end && lane_block(reader, lane, lane->next)->end <= index;)
+            lane->next++;
+    }
+    return true;
+}
+
+/* The index of a lane's next record; UINT64_MAX at its end. */
+static uint64_t lane_position(const mt_reader *reader, const Lane *lane)
+{
+    uint64_t position = lane->begun ? decoder_position(lane->decoder) : UINT64_MAX;
+
+    if (position == UINT64_MAX && lane->next < lane->end)
+        position = lane_block(reader, lane, lane->next)->first;
+    return position;
+}
+
+static Lane *choose_lane(const mt_reader *reader)
+{
+    Lane *chosen = reader->lanes ? &reader->lane[0] : NULL;
+    uint64_t oldest;
+
+    if (reader->lanes < 2)
+        return chosen;
+    oldest = lane_position(reader, chosen);
+    for (unsigned i = 1; i < reader->lanes; i++) {
+        uint64_t position = lane_position(reader, &reader->lane[i]);
+
+        if (position < oldest) {
+            oldest = position;
+            chosen = &reader->lane[i];
+        }
+    }
+    return chosen;
+}
+
+static bool fail_in_block(const mt_reader *reader, const Lane *lane, const char *problem, GError **error)
+{
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s: offset %" G_GUINT64_FORMAT ": %s",
+                reader->trace->file->name, lane->offset, problem);
+    return false;
+}
+
+static bool begin_block(mt_reader *reader, Lane *lane, GError **error)
+{
+    const struct format_index_entry *entry = lane_block(reader, lane, lane->next++);
+    struct format_block header;
+    const char *problem;
+
+    lane->offset = entry->offset;
+    lane->begun = false;
+    if (!trace_file_read(reader->trace->file, entry, lane->payload, error))
+        return false;
+    if (!decoder_begin(lane->decoder, lane->payload->data, lane->payload->len, reader->trace->file->header.vcpus,
+                       &problem))
+        return fail_in_block(reader, lane, problem, error);
+    memcpy(&header, lane->payload->data, sizeof header);
+    if (header.vcpu != entry->vcpu || header.first != entry->first || header.end != entry->end ||
+        header.records != entry->records)
+        return fail_in_block(reader, lane, "the index says something else of this block", error);
+    lane->begun = true;
+    return true;
+}
+
+/* Leaves out the first records of a batch. */
+static void trim(struct mt_batch *batch, size_t count)
+{
+    batch->first += count;
+    batch->count -= count;
+    batch->address += batch->address ? count : 0;
+    batch->info += batch->info ? count : 0;
+    batch->instruction += batch->instruction ? count : 0;
+    batch->paddr += batch->paddr ? count : 0;
+    batch->value += batch->value ? count : 0;
+}
+
+static int next_of_file(mt_reader *reader, struct mt_batch *batch, GError **error)
+{
+    for (;;) {
+        Lane *lane = choose_lane(reader);
+        const char *problem;
+        int more;
+
+        if (!lane)
+            return 0;
+        if (!lane->begun || decoder_position(lane->decoder) == UINT64_MAX) {
+            if (lane->next == lane->end)
+                return 0;
+            if (!begin_block(reader, lane, error))
+                return -1;
+        }
+        more = decoder_next(lane->decoder, batch, &problem);
+        if (more < 0) {
+            lane->begun = false;
+            fail_in_block(reader, lane, problem, error);
+            return -1;
+        }
+        if (batch->first + batch->count <= reader->skip_until)
+            continue;
+        if (batch->first < reader->skip_until)
+            trim(batch, reader->skip_until - batch->first);
+        return 1;
+    }
+}
+
+/* Takes apart records of a ring. */
+static void split_records(mt_reader *reader, const uint8_t *records, size_t count)
+{
+    unsigned fields = ring_fields(reader->trace->ring), bytes = ring_record_bytes(reader->trace->ring);
+
+    for (size_t i = 0; i < count; i++, records += bytes) {
+        const RingWide *wide = (const RingWide *)records;
+
+        reader->out->address[i] = wide->record.virt_addr;
+        reader->out->info[i] = (uint8_t)wide->record.info;
+        reader->out->instruction[i] = (uint32_t)(wide->record.info >> RING_INSTRUCTION_SHIFT);
+        if (fields & RING_PADDR)
+            reader->out->paddr[i] = fields & RING_VALUE ? wide->paddr_beside_value : wide->paddr;
+        if (fields & RING_VALUE)
+            reader->out->value[i] = (struct mt_value){ wide->value[0], wide->value[1] };
+    }
+}
+
+static int next_of_ring(mt_reader *reader, struct mt_batch *batch, struct mt_error *error)
+{
+    Ring *ring = reader->trace->ring;
+    unsigned columns = reader->columns;
+
+    if (!reader->ring_left_count) {
+        const struct gmbeoo_record *records;
+        int more;
+
+        if (reader->ring_count)
+            ring_release(ring, reader->ring_vcpu, reader->ring_count);
+        reader->ring_count = 0;
+        more = ring_take(ring, &reader->ring_vcpu, &records, &reader->ring_count);
+        if (more <= 0) {
+            reader->ring_count = 0;
+            if (more < 0)
+                give_message(error, "the ring was closed before tracing stopped");
+            return more;
+        }
+        reader->ring_left = (const uint8_t *)records;
+        reader->ring_left_count = reader->ring_count;
+    }
+    batch->count = MIN(reader->ring_left_count, RING_BATCH);
+    batch->first = reader->ring_first;
+    batch->vcpu = reader->ring_vcpu;
+    if (columns & MT_COLUMN_TIME)
+        batch->time_ns =
+            ring_time(ring, (const struct gmbeoo_record *)reader->ring_left) - ring_started_ns(ring);
+    split_records(reader, reader->ring_left, batch->count);
+    reader->ring_left += batch->count * ring_record_bytes(ring);
+    reader->ring_left_count -= batch->count;
+    reader->ring_first += batch->count;
+    batch->address = columns & MT_COLUMN_ADDRESS ? reader->out->address : NULL;
+    batch->info = columns & MT_COLUMN_INFO ? reader->out->info : NULL;
+    batch->instruction = columns & MT_COLUMN_INSTRUCTION ? reader->out->instruction : NULL;
+    batch->paddr = columns & MT_COLUMN_PADDR ? reader->out->paddr : NULL;
+    batch->value = columns & MT_COLUMN_VALUE ? reader->out->value : NULL;
+    return 1;
+}
+
+int mt_reader_next(mt_reader *reader, struct mt_batch *batch, struct mt_error *error)
+{
+    GError *problem = NULL;
+    int more;
+
+    *batch = (struct mt_batch){ 0 };
+    if (reader->trace->ring)
+        return next_of_ring(reader, batch, error);
+    more = reader->trace->file ? next_of_file(reader, batch, &problem)
+                               : stream_next(reader->trace->stream, reader->columns, batch, &problem);
+    if (more <= 0)
+        *batch = (struct mt_batch){ 0 };
+    if (problem)
+        give_error(error, problem);
+    return more;
+}
+
+const char *mt_version(void)
+{
+    return MEMORY_TRACER_VERSION;
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Writes trace files: see writer.h. */
+#include "writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+#include <xxhash.h>
+#include <zstd.h>
+
+#include "encoder.h"
+#include "format.h"
+
+#define ZSTD_LEVEL 3 /* of what is no block */
+
+struct TraceWriter {
+    char *path;
+    int fd;
+    unsigned fields, vcpus;
+    uint32_t block_records;
+    uint64_t offset, records;
+    uint32_t instructions; /* written */
+    Ring *ring;
+    GArray *index; /* struct format_index_entry */
+    Encoder *encoders[FORMAT_MAX_VCPUS];
+};
+
+static bool write_all(int fd, struct iovec *parts, int count, uint64_t offset, GError **error)
+{
+    while (count) {
+        ssize_t n = pwritev(fd, parts, count, (off_t)offset);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            int code = errno;
+
+            g_set_error_literal(error, G_IO_ERROR, g_io_error_from_errno(code), g_strerror(code));
+            return false;
+        }
+        offset += (uint64_t)n;
+        while (count && (size_t)n >= parts->iov_len) {
+            n -= (ssize_t)parts->iov_len;
+            parts++;
+            count--;
+        }
+        if (count) {
+            parts->iov_base = (char *)parts->iov_base + n;
+            parts->iov_len -= (size_t)n;
+        }
+    }
+    return true;
+}
+
+static size_t padding(size_t bytes)
+{
+    return -bytes & (FORMAT_ALIGNMENT - 1);
+}
+
+/* Writes a chunk at `offset`. Its payload is in two parts. */
+static bool write_chunk(int fd, uint64_t offset, uint32_t type, const void *head, size_t head_bytes, const void *data,
+                        size_t data_bytes, GError **error)
+{
+    static const uint8_t zeros[FORMAT_ALIGNMENT];
+    XXH3_state_t *hash = XXH3_createState();
+    size_t bytes = head_bytes + data_bytes;
+    struct format_chunk chunk = { .magic = FORMAT_CHUNK_MAGIC, .type = type, .bytes = bytes };
+    struct iovec parts[] = { { &chunk, sizeof chunk },
+                             { (void *)head, head_bytes },
+                             { (void *)data, data_bytes },
+                             { (void *)zeros, padding(bytes) } };
+
+    XXH3_64bits_reset(hash);
+    if (head_bytes)
+        XXH3_64bits_update(hash, head, head_bytes);
+    if (data_bytes)
+        XXH3_64bits_update(hash, data, data_bytes);
+    chunk.payload_hash = XXH3_64bits_digest(hash);
+    XXH3_freeState(hash);
+    chunk.hash = XXH3_64bits(&chunk, offsetof(struct format_chunk, hash));
+    return write_all(fd, parts, G_N_ELEMENTS(parts), offset, error);
+}
+
+static bool add_chunk(TraceWriter *writer, uint32_t type, const void *head, size_t head_bytes, const void *data,
+                      size_t data_bytes, const struct format_block *block, GError **error)
+{
+    struct format_index_entry entry = { .offset = writer->offset, .bytes = head_bytes + data_bytes, .type = type };
+
+    if (!write_chunk(writer->fd, writer->offset, type, head, head_bytes, data, data_bytes, error)) {
+        g_prefix_error(error, "can't write %s: ", writer->path);
+        return false;
+    }
+    if (block) {
+        entry.vcpu = block->vcpu;
+        entry.first = block->first;
+        entry.end = block->end;
+        entry.records = block->records;
+        entry.first_ns = block->first_ns;
+        entry.last_ns = block->last_ns;
+    }
+    g_array_append_val(writer->index, entry);
+    writer->offset += sizeof(struct format_chunk) + entry.bytes + padding(entry.bytes);
+    return true;
+}
+
+TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus, uint32_t block_records, GError **error)
+{
+    struct format_header header = { .version = FORMAT_VERSION,
+                                    .fields = fields,
+                                    .vcpus = vcpus,
+                                    .created_s = (uint64_t)time(NULL) };
+    struct iovec part = { &header, sizeof header };
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    TraceWriter *writer;
+
+    g_return_val_if_fail(vcpus >= 1 && vcpus <= FORMAT_MAX_VCPUS, NULL);
+    memcpy(header.magic, FORMAT_MAGIC, sizeof header.magic);
+    header.hash = XXH3_64bits(&header, offsetof(struct format_header, hash));
+    if (fd < 0) {
+        int code = errno;
+
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "can't write %s: %s", path, g_strerror(code));
+        return NULL;
+    }
+    if (!write_all(fd, &part, 1, 0, error)) {
+        g_prefix_error(error, "can't write %s: ", path);
+        close(fd);
+        return NULL;
+    }
+    writer = g_new0(TraceWriter, 1);
+    writer->path = g_strdup(path);
+    writer->fd = fd;
+    writer->fields = fields;
+    writer->vcpus = vcpus;
+    writer->block_records = block_records;
+    writer->offset = sizeof header;
+    writer->index = g_array_new(FALSE, FALSE, sizeof(struct format_index_entry));
+    return writer;
+}
+
+void trace_writer_free(TraceWriter *writer)
+{
+    if (!writer)
+        return;
+    for (unsigned i = 0; i < writer->vcpus; i++)
+        encoder_free(writer->encoders[i]);
+    close(writer->fd);
+    g_array_unref(writer->index);
+    g_free(writer->path);
+    g_free(writer);
+}
+
+void trace_writer_set_ring(TraceWriter *writer, Ring *ring)
+{
+    writer->ring = ring;
+}
+
+bool trace_writer_add_metadata(TraceWriter *writer, const char *json, GError **error)
+{
+    return add_chunk(writer, FORMAT_METADATA, json, strlen(json), NULL, 0, NULL, error);
+}
+
+/* Adds a chunk whose data is compressed. */
+static bool add_compressed(TraceWriter *writer, uint32_t type, const void *head, size_t head_bytes, const void *data,
+                           size_t bytes, GError **error)
+{
+    size_t room = ZSTD_compressBound(bytes), compressed;
+    g_autofree uint8_t *to = g_malloc(room);
+
+    compressed = ZSTD_compress(to, room, data, bytes, ZSTD_LEVEL);
+    if (ZSTD_isError(compressed) || compressed + head_bytes > FORMAT_MAX_PAYLOAD) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "can't write %s: can't compress %zu bytes", writer->path,
+                    bytes);
+        return false;
+    }
+    return add_chunk(writer, type, head, head_bytes, to, compressed, NULL, error);
+}
+
+bool trace_writer_add_attachment(TraceWriter *writer, const char *name, const void *data, size_t bytes, GError **error)
+{
+    uint32_t length = (uint32_t)strlen(name);
+    g_autoptr(GByteArray) head = g_byte_array_new();
+
+    g_byte_array_append(head, (const uint8_t *)&length, sizeof length);
+    g_byte_array_append(head, (const uint8_t *)name, length);
+    return add_compressed(writer, FORMAT_ATTACHMENT, head->data, head->len, data, bytes, error);
+}
+
+bool trace_writer_add_instructions(TraceWriter *writer, const RingInstruction *instructions, uint32_t count,
+                                   GError **error)
+{
+    struct format_instructions head = { .first = writer->instructions + 1, .count = count };
+    g_autofree uint8_t *entries = g_malloc((VARINT_MAX_BYTES + 1 + sizeof instructions->bytes) * (size_t)count + 1);
+    uint8_t *to = entries;
+    uint64_t expected = 0;
+
+    if (!count)
+        return true;
+    for (uint32_t i = 0; i < count; i++) {
+        const RingInstruction *instruction = &instructions[i];
+        uint8_t length = MIN(instruction->length, sizeof instruction->bytes);
+
+        to = varint_put(to, zigzag(instruction->pc - expected));
+        *to++ = (uint8_t)(length | (instruction->cpl & 3) << 4);
+        memcpy(to, instruction->bytes, length);
+        to += length;
+        expected = instruction->pc + length;
+    }
+    writer->instructions += count;
+    return add_compressed(writer, FORMAT_INSTRUCTIONS, &head, sizeof head, entries, (size_t)(to - entries), error);
+}
+
+/* What the ring's table has got since. Every record that was taken refers to one that is in it by now. */
+static bool add_new_instructions(TraceWriter *writer, GError **error)
+{
+    uint32_t have = writer->instructions + 1; /* with number 0, which isn't written */
+
+    if (!writer->ring || !(writer->fields & RING_INSTRUCTIONS) || ring_instructions(writer->ring) <= have)
+        return true;
+    return trace_writer_add_instructions(writer, ring_get_instruction(writer->ring, have),
+                                         ring_instructions(writer->ring) - have, error);
+}
+
+static bool finish_block(TraceWriter *writer, unsigned vcpu, GError **error)
+{
+    uint64_t dropped = 0, known = writer->records;
+    const uint8_t *payload;
+    struct format_block header;
+    size_t bytes;
+
+    if (!add_new_instructions(writer, error))
+        return false;
+    if (writer->ring) {
+        dropped = ring_dropped(writer->ring, vcpu);
+        known = ring_get_counts(writer->ring).written;
+    }
+    payload = encoder_finish(writer->encoders[vcpu], dropped, known, &bytes);
+    if (!payload) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "can't write %s: can't compress a block", writer->path);
+        return false;
+    }
+    memcpy(&header, payload, sizeof header);
+    return add_chunk(writer, FORMAT_BLOCK, payload, bytes, NULL, 0, &header, error);
+}
+
+bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, size_t count, uint64_t time_ns,
+                      GError **error)
+{
+    const uint8_t *next = records;
+    unsigned record_bytes = ring_record_bytes_for(writer->fields);
+    Encoder **encoder = &writer->encoders[vcpu];
+
+    g_return_val_if_fail(vcpu < writer->vcpus, false);
+    if (!*encoder)
+        *encoder = encoder_new(vcpu, writer->fields, writer->block_records);
+    while (count) {
+        size_t taken = encoder_add(*encoder, next, count, writer->records, time_ns);
+
+        writer->records += taken;
+        next += taken * record_bytes;
+        count -= taken;
+        if ((count || encoder_records(*encoder) == writer->block_records) && !finish_block(writer, vcpu, error))
+            return false;
+    }
+    return true;
+}
+
+uint64_t trace_writer_records(const TraceWriter *writer)
+{
+    return writer->records;
+}
+
+uint64_t trace_writer_bytes(const TraceWriter *writer)
+{
+    return writer->offset;
+}
+
+bool trace_write_index(int fd, uint64_t offset, const GArray *entries, GError **error)
+{
+    struct format_index head = { .entries = entries->len };
+    size_t bytes = entries->len * sizeof(struct format_index_entry);
+    size_t payload = sizeof head + bytes;
+    uint64_t end = offset + sizeof(struct format_chunk) + payload + padding(payload);
+    struct format_footer footer = { .index_offset = offset, .file_bytes = end + sizeof footer };
+    struct iovec part = { &footer, sizeof footer };
+
+    memcpy(footer.magic, FORMAT_END_MAGIC, sizeof footer.magic);
+    footer.hash = XXH3_64bits(&footer, offsetof(struct format_footer, hash));
+    return write_chunk(fd, offset, FORMAT_INDEX, &head, sizeof head, entries->data, bytes, error) &&
+           write_all(fd, &part, 1, end, error);
+}
+
+bool trace_writer_finish(TraceWriter *writer, GError **error)
+{
+    for (unsigned i = 0; i < writer->vcpus; i++)
+        if (writer->encoders[i] && encoder_records(writer->encoders[i]) && !finish_block(writer, i, error))
+            return false;
+    if (!add_new_instructions(writer, error))
+        return false;
+    if (!trace_write_index(writer->fd, writer->offset, writer->index, error)) {
+        g_prefix_error(error, "can't write %s: ", writer->path);
+        return false;
+    }
+    return true;
+}
