@@ -14,6 +14,13 @@
 int cmd_trace(int argc, char **argv, GError **error);
 int cmd_run(int argc, char **argv, GError **error);
 int cmd_record(int argc, char **argv, GError **error);
+int cmd_info(int argc, char **argv, GError **error);
+int cmd_dump(int argc, char **argv, GError **error);
+int cmd_check(int argc, char **argv, GError **error);
+int cmd_recover(int argc, char **argv, GError **error);
+int cmd_cut(int argc, char **argv, GError **error);
+int cmd_merge(int argc, char **argv, GError **error);
+int cmd_convert(int argc, char **argv, GError **error);
 int cmd_image(int argc, char **argv, GError **error);
 int cmd_image_prepare(int argc, char **argv, GError **error);
 int cmd_image_info(int argc, char **argv, GError **error);

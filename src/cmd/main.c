@@ -12,6 +12,12 @@ static const struct {
 } verbs[] = {
     { "run", cmd_run },
     { "record", cmd_record },
+    { "info", cmd_info },
+    { "dump", cmd_dump },
+    { "check", cmd_check },
+    { "recover", cmd_recover },
+    { "cut", cmd_cut },
+    { "merge", cmd_merge },
     { "image", cmd_image },
     { "ctl", cmd_ctl },
 };

@@ -155,6 +155,8 @@ static bool describe_block(const TraceFile *file, struct format_index_entry *ent
     entry->records = block.records;
     entry->first_ns = block.first_ns;
     entry->last_ns = block.last_ns;
+    entry->dropped = block.dropped;
+    entry->known = block.known;
     return true;
 }
 
@@ -265,10 +267,10 @@ static bool add_instructions(TraceFile *file, const struct format_index_entry *c
     if (payload->len < sizeof head)
         return fail_at(file, chunk->offset, error, "a chunk of instructions is too short");
     memcpy(&head, payload->data, sizeof head);
-    /* Only what is salvaged may have lost some, and then no more than the file could have had. */
+    /* Some may have been lost with a damaged chunk, but no more than the file could have had. */
     lost = head.first - 1 - (uint64_t)file->instructions->len;
     if (head.count > RING_MAX_INSTRUCTIONS || head.first > RING_MAX_INSTRUCTIONS - head.count ||
-        lost > (file->salvaging ? file->bytes : 0))
+        lost > file->bytes)
         return fail_at(file, chunk->offset, error, "the numbers of the instructions are not in order");
     entries = decompress(file, chunk, payload->data + sizeof head, payload->len - sizeof head, error);
     if (!entries)

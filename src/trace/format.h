@@ -77,6 +77,7 @@ struct format_index_entry {
     uint64_t first, end;
     uint32_t records, zero;
     uint64_t first_ns, last_ns;
+    uint64_t dropped, known;
 };
 
 struct format_index {

@@ -239,7 +239,9 @@ struct mt_block mt_trace_block(const mt_trace *trace, size_t number)
                               .first = entry->first,
                               .end = entry->end,
                               .first_ns = entry->first_ns,
-                              .last_ns = entry->last_ns };
+                              .last_ns = entry->last_ns,
+                              .dropped = entry->dropped,
+                              .known = entry->known };
 }
 
 /* Readers. */

@@ -100,6 +100,8 @@ static bool add_chunk(TraceWriter *writer, uint32_t type, const void *head, size
         entry.records = block->records;
         entry.first_ns = block->first_ns;
         entry.last_ns = block->last_ns;
+        entry.dropped = block->dropped;
+        entry.known = block->known;
     }
     g_array_append_val(writer->index, entry);
     writer->offset += sizeof(struct format_chunk) + entry.bytes + padding(entry.bytes);

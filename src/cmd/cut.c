@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* memory_tracer cut and merge: new trace files from parts of others. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../trace/writer.h"
+#include "cmd.h"
+#include "input.h"
+
+static const char *const attachments[] = { "kallsyms", "modules", "libraries" };
+
+/* Makes a batch's wanted records look as a ring has them. `rows` has room for all; returns their number. */
+static size_t make_rows(const Input *input, unsigned fields, unsigned vcpu, const uint32_t *numbers, uint8_t *rows)
+{
+    const struct mt_batch *batch = &input->batch;
+    unsigned bytes = ring_record_bytes_for(fields);
+
+    for (size_t k = 0; k < input->count; k++) {
+        size_t i = input->selected[k];
+        RingWide wide = { .record = { .info = GMBEOO_VALID | batch->info[i] | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT,
+                                      .virt_addr = batch->address[i] } };
+
+        if ((fields & RING_INSTRUCTIONS) && batch->instruction) {
+            uint32_t number = batch->instruction[i];
+
+            if (number && number <= mt_trace_instructions(input->trace))
+                wide.record.info |= (uint64_t)numbers[number] << RING_INSTRUCTION_SHIFT;
+        }
+        if (fields & RING_VALUE) {
+            wide.value[0] = batch->value[i].low;
+            wide.value[1] = batch->value[i].high;
+            wide.paddr_beside_value = fields & RING_PADDR ? batch->paddr[i] : 0;
+        } else if (fields & RING_PADDR) {
+            wide.paddr = batch->paddr[i];
+        }
+        memcpy(rows + k * bytes, &wide, bytes);
+    }
+    return input->count;
+}
+
+/* The instructions of all inputs, each once. */
+typedef struct {
+    GHashTable *known; /* number, by struct mt_instruction */
+    GArray *all;       /* RingInstruction */
+    GPtrArray *maps;   /* uint32_t[]: new numbers by old ones, an array for each input */
+} Instructions;
+
+static guint hash_instruction(gconstpointer key)
+{
+    const struct mt_instruction *instruction = key;
+
+    return (guint)(instruction->pc * UINT64_C(0x9e3779b97f4a7c15) >> 32) + instruction->bytes[0];
+}
+
+static gboolean same_instruction(gconstpointer a, gconstpointer b)
+{
+    const struct mt_instruction *x = a, *y = b;
+
+    return x->pc == y->pc && x->cpl == y->cpl && x->length == y->length && !memcmp(x->bytes, y->bytes, sizeof x->bytes);
+}
+
+static void add_instructions(Instructions *instructions, const mt_trace *trace)
+{
+    uint32_t count = mt_trace_instructions(trace);
+    uint32_t *map = g_new0(uint32_t, (gsize)count + 1);
+
+    for (uint32_t i = 1; i <= count; i++) {
+        const struct mt_instruction *instruction = mt_trace_instruction(trace, i);
+
+        map[i] = GPOINTER_TO_UINT(g_hash_table_lookup(instructions->known, instruction));
+        if (!map[i]) {
+            RingInstruction copy = { .pc = instruction->pc, .cpl = instruction->cpl, .length = instruction->length };
+
+            memcpy(copy.bytes, instruction->bytes, sizeof copy.bytes);
+            g_array_append_val(instructions->all, copy);
+            map[i] = instructions->all->len;
+            g_hash_table_insert(instructions->known, (gpointer)instruction, GUINT_TO_POINTER(map[i]));
+        }
+    }
+    g_ptr_array_add(instructions->maps, map);
+}
+
+static bool copy_facts(TraceWriter *writer, const Input *input, JsonObject *metadata, GError **error)
+{
+    g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
+    g_autofree char *json = NULL;
+
+    json_node_set_object(node, metadata);
+    json = json_to_string(node, FALSE);
+    if (!trace_writer_add_metadata(writer, json, error))
+        return false;
+    for (guint i = 0; i < G_N_ELEMENTS(attachments); i++) {
+        size_t bytes;
+        char *text = mt_trace_attachment(input->trace, attachments[i], &bytes, NULL);
+        bool fine = !text || trace_writer_add_attachment(writer, attachments[i], text, bytes, error);
+
+        free(text);
+        if (!fine)
+            return false;
+    }
+    return true;
+}
+
+/* What is left of the metadata: the totals are no longer true. `command` tells how it came about. */
+static JsonObject *derived_metadata(const Input *input, int argc, char **argv)
+{
+    static const char *const totals[] = { "accesses", "skipped", "records", "dropped" };
+    JsonObject *metadata = input_metadata(input->trace);
+    JsonArray *command = json_array_new();
+
+    for (guint i = 0; i < G_N_ELEMENTS(totals); i++)
+        if (json_object_has_member(metadata, totals[i]))
+            json_object_remove_member(metadata, totals[i]);
+    for (int i = 0; i < argc; i++)
+        json_array_add_string_element(command, argv[i]);
+    json_object_set_array_member(metadata, "derived_by", command);
+    return metadata;
+}
+
+typedef enum { VCPUS_KEEP, VCPUS_RENUMBER, VCPUS_ONE } VcpuPolicy;
+
+typedef struct {
+    GPtrArray *inputs; /* Input */
+    GArray *first_vcpu; /* unsigned: what is added to the input's vCPU numbers */
+    Instructions instructions;
+    unsigned fields, vcpus;
+    VcpuPolicy policy;
+    uint8_t *rows;
+    size_t room;
+} Job;
+
+/* Fields that all inputs have, and how many vCPUs there will be. */
+static bool plan(Job *job, GError **error)
+{
+    job->fields = RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME;
+    for (guint i = 0; i < job->inputs->len; i++) {
+        const Input *input = job->inputs->pdata[i];
+        unsigned vcpus = mt_trace_vcpus(input->trace) ? mt_trace_vcpus(input->trace) : 256;
+        unsigned first = job->policy == VCPUS_RENUMBER ? job->vcpus : 0;
+
+        job->fields &= mt_trace_fields(input->trace);
+        g_array_append_val(job->first_vcpu, first);
+        job->vcpus = MAX(job->vcpus, first + vcpus);
+    }
+    if (job->policy == VCPUS_ONE)
+        job->vcpus = 1;
+    if (job->vcpus > RING_MAX_VCPUS)
+        return mt_fail(error, "there would be %u vCPUs, but a trace can have %d", job->vcpus, RING_MAX_VCPUS);
+    for (guint i = 0; i < job->inputs->len; i++)
+        add_instructions(&job->instructions, ((const Input *)job->inputs->pdata[i])->trace);
+    return true;
+}
+
+static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **error)
+{
+    Input *input = job->inputs->pdata[number];
+    unsigned vcpu =
+        job->policy == VCPUS_ONE ? 0 : input->batch.vcpu + g_array_index(job->first_vcpu, unsigned, number);
+    size_t count;
+
+    if (input->count > job->room) {
+        job->room = input->count;
+        job->rows = g_realloc(job->rows, job->room * sizeof(RingWide));
+    }
+    count = make_rows(input, job->fields, vcpu, job->instructions.maps->pdata[number], job->rows);
+    return trace_writer_add(writer, vcpu, job->rows, count, input->batch.time_ns, error);
+}
+
+/* By time, if all of them tell it; else one after the other. */
+static bool write_all(Job *job, TraceWriter *writer, GError **error)
+{
+    g_autofree int *more = g_new0(int, job->inputs->len);
+    guint left = 0;
+
+    for (guint i = 0; i < job->inputs->len; i++) {
+        more[i] = input_next(job->inputs->pdata[i], error);
+        if (more[i] < 0)
+            return false;
+        left += (guint)more[i];
+    }
+    while (left) {
+        guint next = job->inputs->len;
+
+        for (guint i = 0; i < job->inputs->len; i++)
+            if (more[i] && (next == job->inputs->len ||
+                            ((job->fields & RING_TIME) && ((Input *)job->inputs->pdata[i])->batch.time_ns <
+                                                              ((Input *)job->inputs->pdata[next])->batch.time_ns)))
+                next = i;
+        if (!write_batch(job, writer, next, error))
+            return false;
+        more[next] = input_next(job->inputs->pdata[next], error);
+        if (more[next] < 0)
+            return false;
+        left -= !more[next];
+    }
+    return true;
+}
+
+static bool write_file(Job *job, const char *path, JsonObject *metadata, GError **error)
+{
+    g_autofree char *beside = g_strconcat(path, ".part", NULL);
+    g_autoptr(TraceWriter) writer =
+        trace_writer_new(beside, job->fields, job->vcpus, TRACE_BLOCK_RECORDS, error);
+    bool fine;
+
+    if (!writer)
+        return false;
+    fine = copy_facts(writer, job->inputs->pdata[0], metadata, error) &&
+           trace_writer_add_instructions(writer, (const RingInstruction *)job->instructions.all->data,
+                                         job->fields & RING_INSTRUCTIONS ? job->instructions.all->len : 0, error) &&
+           write_all(job, writer, error) && trace_writer_finish(writer, error);
+    if (fine && rename(beside, path))
+        fine = mt_fail(error, "can't write %s: %s", path, g_strerror(errno));
+    if (!fine)
+        remove(beside);
+    else
+        fprintf(stderr, "memory_tracer: %" G_GUINT64_FORMAT " records, %" G_GUINT64_FORMAT " bytes\n",
+                trace_writer_records(writer), trace_writer_bytes(writer));
+    return fine;
+}
+
+static void job_init(Job *job)
+{
+    *job = (Job){ .policy = VCPUS_KEEP };
+    job->inputs = g_ptr_array_new_with_free_func((GDestroyNotify)input_free);
+    job->first_vcpu = g_array_new(FALSE, FALSE, sizeof(unsigned));
+    job->instructions.known = g_hash_table_new(hash_instruction, same_instruction);
+    job->instructions.all = g_array_new(FALSE, FALSE, sizeof(RingInstruction));
+    job->instructions.maps = g_ptr_array_new_with_free_func(g_free);
+}
+
+static void job_clear(Job *job)
+{
+    g_ptr_array_unref(job->inputs);
+    g_array_unref(job->first_vcpu);
+    g_hash_table_unref(job->instructions.known);
+    g_array_unref(job->instructions.all);
+    g_ptr_array_unref(job->instructions.maps);
+    g_free(job->rows);
+}
+
+/* Opens the inputs argv[1]... and writes `output`. */
+static bool run(Job *job, int argc, char **argv, const Selection *selection, const char *output, GError **error)
+{
+    g_autoptr(JsonObject) metadata = NULL;
+
+    for (int i = 1; i < argc; i++) {
+        Input *input = input_open(argv[i], selection, MT_COLUMN_ALL, error);
+
+        if (!input)
+            return false;
+        g_ptr_array_add(job->inputs, input);
+    }
+    metadata = derived_metadata(job->inputs->pdata[0], argc, argv);
+    return plan(job, error) && write_file(job, output, metadata, error);
+}
+
+int cmd_cut(int argc, char **argv, GError **error)
+{
+    g_auto(Selection) selection = SELECTION_INIT;
+    g_autofree char *output = NULL;
+    const GOptionEntry own[] = {
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "The trace file to write", "NEW" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+    g_autofree GOptionEntry *entries = selection_entries(&selection, own);
+    Job job;
+    bool fine;
+
+    if (!cmd_parse_options(&argc, &argv, entries, "FILE",
+                           "Writes some of the records of a trace into a new trace file. The order stays; the records "
+                           "are numbered anew.",
+                           NULL, false, error))
+        return -1;
+    if (argc != 2 || !output) {
+        mt_fail_usage(error, "cut: one FILE and --output are needed (see --help)");
+        return -1;
+    }
+    job_init(&job);
+    fine = run(&job, argc, argv, &selection, output, error);
+    job_clear(&job);
+    return fine ? 0 : -1;
+}
+
+static bool parse_policy(const char *name, VcpuPolicy *policy, GError **error)
+{
+    static const char *const names[] = { [VCPUS_KEEP] = "keep", [VCPUS_RENUMBER] = "renumber", [VCPUS_ONE] = "one" };
+
+    *policy = VCPUS_KEEP;
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        if (!name || !strcmp(name, names[i])) {
+            *policy = (VcpuPolicy)i;
+            return true;
+        }
+    return mt_fail_usage(error, "vcpus must be keep, renumber or one, but %s isn't.", name);
+}
+
+int cmd_merge(int argc, char **argv, GError **error)
+{
+    g_auto(Selection) selection = SELECTION_INIT;
+    g_autofree char *output = NULL, *vcpus = NULL;
+    const GOptionEntry own[] = {
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "The trace file to write", "NEW" },
+        { "vcpus", 0, 0, G_OPTION_ARG_STRING, &vcpus,
+          "keep: vCPU i of each file stays vCPU i (the default); renumber: each file's vCPUs are others; one: all become "
+          "vCPU 0",
+          "POLICY" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+    g_autofree GOptionEntry *entries = selection_entries(&selection, own);
+    Job job;
+    bool fine;
+
+    if (!cmd_parse_options(&argc, &argv, entries, "FILE...",
+                           "Writes the records of several traces into a new trace file: by their time, if all of them "
+                           "tell it, else one file after the other. It has the fields that all of them have.",
+                           NULL, false, error))
+        return -1;
+    if (argc < 2 || !output) {
+        mt_fail_usage(error, "merge: FILEs and --output are needed (see --help)");
+        return -1;
+    }
+    job_init(&job);
+    fine = parse_policy(vcpus, &job.policy, error) && run(&job, argc, argv, &selection, output, error);
+    job_clear(&job);
+    return fine ? 0 : -1;
+}

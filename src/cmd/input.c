@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading traces, for the verbs: see input.h. */
+#include "input.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../run/error.h"
+
+#define PROGRESS_AFTER_US (2 * G_USEC_PER_SEC)
+#define PROGRESS_EVERY_US (G_USEC_PER_SEC / 4)
+
+GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
+{
+    const GOptionEntry common[] = {
+        { "events", 0, 0, G_OPTION_ARG_STRING, &selection->events,
+          "Only the records A to B - 1 of the trace, counted from 0 (either may be left out)", "A..B" },
+        { "cpl", 0, 0, G_OPTION_ARG_INT, &selection->cpl, "Only accesses of this privilege level (0 kernel, 3 user)",
+          "N" },
+        { "vcpu", 0, 0, G_OPTION_ARG_INT, &selection->vcpu, "Only accesses of this vCPU", "N" },
+        { "loads", 0, 0, G_OPTION_ARG_NONE, &selection->loads, "Only loads", NULL },
+        { "stores", 0, 0, G_OPTION_ARG_NONE, &selection->stores, "Only stores", NULL },
+        { "address", 0, 0, G_OPTION_ARG_STRING, &selection->address,
+          "Only accesses to these virtual addresses (hexadecimal, B not included)", "A..B" },
+        { "pc", 0, 0, G_OPTION_ARG_STRING, &selection->pc, "Only accesses by instructions at these addresses", "A..B" },
+        { "from", 0, 0, G_OPTION_ARG_STRING, &selection->format,
+          "The input's format, if it can't be told: file, gmbeoo or compact", "FORMAT" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+    size_t count = 0;
+    GOptionEntry *entries;
+
+    while (own[count].long_name)
+        count++;
+    entries = g_new(GOptionEntry, count + G_N_ELEMENTS(common));
+    memcpy(entries, own, count * sizeof *own);
+    memcpy(entries + count, common, sizeof common);
+    return entries;
+}
+
+void selection_clear(Selection *selection)
+{
+    g_free(selection->events);
+    g_free(selection->address);
+    g_free(selection->pc);
+    g_free(selection->format);
+}
+
+/* "A..B", "A..", "..B" or "A", which is one. Numbers are in base `base`; with 16, a leading 0x is fine. */
+static bool parse_range(const char *name, const char *text, unsigned base, Range *range, GError **error)
+{
+    g_auto(GStrv) ends = text ? g_strsplit(text, "..", 2) : NULL;
+    uint64_t *numbers[] = { &range->begin, &range->end };
+    bool fine = true;
+
+    *range = (Range){ 0, UINT64_MAX };
+    if (!text)
+        return true;
+    for (int i = 0; i < 2 && ends[0] && ends[i]; i++) {
+        const char *digits = base == 16 && g_str_has_prefix(ends[i], "0x") ? ends[i] + 2 : ends[i];
+
+        if (*ends[i])
+            fine &= g_ascii_string_to_unsigned(digits, base, 0, UINT64_MAX, numbers[i], NULL);
+    }
+    if (ends[0] && !ends[1]) {
+        fine &= *ends[0] && range->begin < UINT64_MAX;
+        range->end = range->begin + 1;
+    }
+    return (fine && range->begin <= range->end) ||
+           mt_fail_usage(error, "%s must be A..B, %s numbers with A <= B, but %s isn't.", name,
+                         base == 16 ? "hexadecimal" : "decimal", text);
+}
+
+bool input_parse_format(const char *name, enum mt_format *format, GError **error)
+{
+    static const char *const names[] = { [MT_FORMAT_AUTO] = "auto",
+                                         [MT_FORMAT_FILE] = "file",
+                                         [MT_FORMAT_GMBEOO] = "gmbeoo",
+                                         [MT_FORMAT_COMPACT] = "compact" };
+
+    *format = MT_FORMAT_AUTO;
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        if (!name || !strcmp(name, names[i])) {
+            *format = (enum mt_format)i;
+            return true;
+        }
+    return mt_fail_usage(error, "from must be auto, file, gmbeoo or compact, but %s isn't.", name);
+}
+
+mt_trace *input_open_trace(const char *path, enum mt_format format, GError **error)
+{
+    struct mt_error problem;
+    mt_trace *trace = mt_trace_open(path, format, &problem);
+
+    if (!trace)
+        mt_fail(error, "%s", problem.message);
+    return trace;
+}
+
+JsonObject *input_metadata(const mt_trace *trace)
+{
+    g_auto(GStrv) lines = g_strsplit(mt_trace_metadata(trace), "\n", -1);
+    JsonObject *all = json_object_new();
+
+    for (char **line = lines; *line; line++) {
+        g_autoptr(JsonNode) node = json_from_string(*line, NULL);
+        g_autoptr(GList) names = NULL;
+
+        if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+            continue;
+        names = json_object_get_members(json_node_get_object(node));
+        for (GList *name = names; name; name = name->next)
+            json_object_set_member(all, name->data, json_object_dup_member(json_node_get_object(node), name->data));
+    }
+    return all;
+}
+
+uint64_t input_metadata_number(JsonObject *metadata, const char *name, uint64_t otherwise)
+{
+    JsonNode *node = json_object_get_member(metadata, name);
+
+    return node && json_node_get_value_type(node) == G_TYPE_INT64 ? (uint64_t)json_node_get_int(node) : otherwise;
+}
+
+Input *input_open(const char *path, const Selection *selection, unsigned columns, GError **error)
+{
+    g_autoptr(Input) input = g_new0(Input, 1);
+    struct mt_error problem;
+    enum mt_format format;
+
+    input->cpl = selection->cpl;
+    input->vcpu = selection->vcpu;
+    input->loads = selection->loads || !selection->stores;
+    input->stores = selection->stores || !selection->loads;
+    input->by_pc = selection->pc;
+    if (!parse_range("events", selection->events, 10, &input->events, error) ||
+        !parse_range("address", selection->address, 16, &input->address, error) ||
+        !parse_range("pc", selection->pc, 16, &input->pc, error) ||
+        !input_parse_format(selection->format, &format, error))
+        return NULL;
+    if (selection->cpl < -1 || selection->cpl > 3) {
+        mt_fail_usage(error, "cpl must be in range [0, 3], but %d isn't.", selection->cpl);
+        return NULL;
+    }
+    input->trace = input_open_trace(path, format, error);
+    if (!input->trace)
+        return NULL;
+    if (input->by_pc && !(mt_trace_fields(input->trace) & MT_FIELD_INSTRUCTION)) {
+        mt_fail(error, "%s doesn't tell which instruction made an access: --pc can't be used", path);
+        return NULL;
+    }
+    if (!mt_trace_is_complete(input->trace))
+        fprintf(stderr, "memory_tracer: ATTENTION: the trace is incomplete (%s)\n", mt_trace_damage(input->trace));
+    columns |= MT_COLUMN_INFO | (selection->address ? MT_COLUMN_ADDRESS : 0) |
+               (input->by_pc ? MT_COLUMN_INSTRUCTION : 0);
+    input->reader = mt_reader_new(input->trace, columns, &problem);
+    if (!input->reader || (input->events.begin && mt_trace_format(input->trace) == MT_FORMAT_FILE &&
+                           !mt_reader_seek(input->reader, input->events.begin, &problem))) {
+        mt_fail(error, "%s", problem.message);
+        return NULL;
+    }
+    return g_steal_pointer(&input);
+}
+
+void input_free(Input *input)
+{
+    if (!input)
+        return;
+    mt_reader_free(input->reader);
+    mt_trace_close(input->trace);
+    g_free(input->selected);
+    g_free(input);
+}
+
+static bool is_wanted(const Input *input, size_t i)
+{
+    const struct mt_batch *batch = &input->batch;
+    uint64_t index = batch->first + i;
+    uint8_t info = batch->info[i];
+
+    if (index < input->events.begin || index >= input->events.end ||
+        (input->cpl >= 0 && mt_cpl(info) != (unsigned)input->cpl) || !(mt_is_store(info) ? input->stores : input->loads))
+        return false;
+    if (batch->address && (batch->address[i] < input->address.begin ||
+                           (batch->address[i] >= input->address.end && input->address.end != UINT64_MAX)))
+        return false;
+    if (input->by_pc) {
+        const struct mt_instruction *instruction = mt_trace_instruction(input->trace, batch->instruction[i]);
+
+        return instruction && instruction->pc >= input->pc.begin && instruction->pc < input->pc.end;
+    }
+    return true;
+}
+
+static void show_progress(Input *input)
+{
+    uint64_t now_us = (uint64_t)g_get_monotonic_time(), total = mt_trace_records(input->trace);
+
+    input->done += input->batch.count;
+    if (!input->told_us)
+        input->told_us = now_us + PROGRESS_AFTER_US - PROGRESS_EVERY_US;
+    if (now_us < input->told_us + PROGRESS_EVERY_US || !isatty(STDERR_FILENO) || isatty(STDOUT_FILENO))
+        return;
+    input->told_us = now_us;
+    if (total == UINT64_MAX)
+        fprintf(stderr, "\r\033[Kmemory_tracer: %.0f M records", (double)input->done / 1e6);
+    else
+        fprintf(stderr, "\r\033[Kmemory_tracer: %.0f of %.0f M records", (double)input->done / 1e6, (double)total / 1e6);
+    fflush(stderr);
+}
+
+int input_next(Input *input, GError **error)
+{
+    struct mt_batch *batch = &input->batch;
+    struct mt_error problem;
+    int more;
+
+    do {
+        more = mt_reader_next(input->reader, batch, &problem);
+        if (more < 0)
+            mt_fail(error, "%s", problem.message);
+        if (more <= 0 || batch->first >= input->events.end) {
+            if (input->told_us && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO))
+                fputs("\r\033[K", stderr);
+            return MIN(more, 0);
+        }
+        if (batch->count > input->room) {
+            input->room = batch->count;
+            input->selected = g_renew(uint32_t, input->selected, input->room);
+        }
+        input->count = 0;
+        if (input->vcpu < 0 || batch->vcpu == (unsigned)input->vcpu)
+            for (size_t i = 0; i < batch->count; i++)
+                if (is_wanted(input, i))
+                    input->selected[input->count++] = (uint32_t)i;
+        show_progress(input);
+    } while (!input->count);
+    return 1;
+}

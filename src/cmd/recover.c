@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* memory_tracer recover FILE: gives a trace file that was cut or damaged a new index. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../trace/decoder.h"
+#include "../trace/file.h"
+#include "../trace/writer.h"
+#include "cmd.h"
+#include "input.h"
+
+/* Takes the blocks out of the list that can't be decoded. */
+static unsigned remove_bad_blocks(TraceFile *file)
+{
+    g_autoptr(Decoder) decoder = decoder_new(MT_COLUMN_ALL);
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    unsigned bad = 0;
+
+    for (guint i = 0; i < file->chunks->len; i++) {
+        const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
+        struct mt_batch batch;
+        const char *problem;
+        int more = -1;
+
+        if (chunk->type != FORMAT_BLOCK)
+            continue;
+        if (trace_file_read(file, chunk, payload, NULL) &&
+            decoder_begin(decoder, payload->data, payload->len, file->header.vcpus, &problem))
+            while ((more = decoder_next(decoder, &batch, &problem)) > 0)
+                ;
+        if (more < 0) {
+            g_array_remove_index(file->chunks, i--);
+            bad++;
+        }
+    }
+    return bad;
+}
+
+static bool copy_file(const char *from, const char *to, GError **error)
+{
+    g_autoptr(GFile) source = g_file_new_for_path(from), target = g_file_new_for_path(to);
+
+    return g_file_copy(source, target, G_FILE_COPY_OVERWRITE, NULL, NULL, NULL, error);
+}
+
+/* How many records are in the good blocks, and how many there were at least. */
+static void count_records(const TraceFile *file, uint64_t *records, uint64_t *known)
+{
+    *records = *known = 0;
+    for (guint i = 0; i < file->chunks->len; i++) {
+        const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
+
+        *records += chunk->type == FORMAT_BLOCK ? chunk->records : 0;
+        *known = MAX(*known, chunk->known);
+    }
+}
+
+/* Writes the index behind the last good chunk of `path`, and cuts the file there. */
+static bool write_index(const char *path, const TraceFile *file, GError **error)
+{
+    uint64_t end = (file->good_bytes + FORMAT_ALIGNMENT - 1) & ~(uint64_t)(FORMAT_ALIGNMENT - 1);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool fine = fd >= 0 && !ftruncate(fd, (off_t)end);
+
+    if (!fine)
+        mt_fail(error, "can't write %s: %s", path, g_strerror(errno));
+    fine = fine && trace_write_index(fd, end, file->chunks, error);
+    if (fd >= 0)
+        close(fd);
+    return fine;
+}
+
+static int recover(const char *path, const char *output, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    g_autoptr(TraceFile) file = NULL;
+    g_autoptr(TraceFile) as_it_is = NULL;
+    uint64_t records, known;
+    unsigned bad;
+
+    if (fd < 0) {
+        mt_fail(error, "can't read %s: %s", path, g_strerror(errno));
+        return -1;
+    }
+    file = trace_file_open(fd, path, TRACE_FILE_SALVAGE, error);
+    if (!file)
+        return -1;
+    bad = file->bad_chunks + remove_bad_blocks(file);
+    count_records(file, &records, &known);
+    as_it_is = trace_file_open(open(path, O_RDONLY | O_CLOEXEC), path, TRACE_FILE_READ, NULL);
+    if (!bad && as_it_is && as_it_is->complete && as_it_is->chunks->len == file->chunks->len) {
+        printf("%s is complete: %" G_GUINT64_FORMAT " records\n", path, records);
+        return output && !copy_file(path, output, error) ? -1 : 0;
+    }
+    if ((output && !copy_file(path, output, error)) || !write_index(output ? output : path, file, error))
+        return -1;
+    printf("%s: recovered %" G_GUINT64_FORMAT " records; ", output ? output : path, records);
+    if (known > records)
+        printf("at least %" G_GUINT64_FORMAT " are missing\n", known - records);
+    else
+        printf("how many came after them is not known\n");
+    return 0;
+}
+
+int cmd_recover(int argc, char **argv, GError **error)
+{
+    g_autofree char *output = NULL;
+    const GOptionEntry entries[] = {
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "Leave FILE as it is, and write the result here", "NEW" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+
+    if (!cmd_parse_options(&argc, &argv, entries, "FILE",
+                           "Gives a trace file that was cut or damaged a new index of all that is whole in it, and "
+                           "says how many records are missing.",
+                           NULL, false, error))
+        return -1;
+    if (argc != 2) {
+        mt_fail_usage(error, "recover: one FILE is needed (see --help)");
+        return -1;
+    }
+    return recover(argv[1], output, error);
+}
