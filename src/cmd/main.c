@@ -18,6 +18,7 @@ static const struct {
     { "recover", cmd_recover },
     { "cut", cmd_cut },
     { "merge", cmd_merge },
+    { "convert", cmd_convert },
     { "image", cmd_image },
     { "ctl", cmd_ctl },
 };

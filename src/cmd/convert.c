@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* memory_tracer convert: writes a trace in a format that other tools read. */
+#include "convert.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cmd.h"
+
+#define OUTPUT_BUFFER (1u << 20)
+
+static const ConvertFormat *const formats[] = {
+    &convert_gmbeoo,   &convert_compact, &convert_lackey,         &convert_din, &convert_ramulator2,
+    &convert_dramsim3, &convert_gem5,    &convert_oracle_general, &convert_csv, &convert_npy,
+    &convert_trace,
+};
+
+bool output_fail(const Output *output, GError **error)
+{
+    return mt_fail(error, "can't write %s: %s", output->path, g_strerror(errno));
+}
+
+bool output_write(Output *output, const void *bytes, size_t count, GError **error)
+{
+    return fwrite(bytes, 1, count, output->file) == count || output_fail(output, error);
+}
+
+static const ConvertFormat *find_format(const char *name, GError **error)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
+        if (!g_strcmp0(name, formats[i]->name))
+            return formats[i];
+        g_string_append_printf(names, "%s%s", i ? ", " : "", formats[i]->name);
+    }
+    mt_fail_usage(error, "--to must be one of %s, but %s isn't.", names->str, name ? name : "nothing");
+    return NULL;
+}
+
+/* The list of formats, for --help. To be freed. */
+static char *describe_formats(void)
+{
+    GString *text = g_string_new("Formats, and what they can't carry:\n");
+
+    for (guint i = 0; i < G_N_ELEMENTS(formats); i++)
+        g_string_append_printf(text, "  %-15s %s\n  %-15s without %s\n", formats[i]->name, formats[i]->what, "",
+                               formats[i]->without);
+    return g_string_free(text, FALSE);
+}
+
+static bool convert_all(const ConvertFormat *format, Input *input, Output *output, GError **error)
+{
+    const struct mt_batch *batch = &input->batch;
+    int more;
+
+    if (format->begin && !format->begin(output, error))
+        return false;
+    while ((more = input_next(input, error)) > 0)
+        for (size_t k = 0; k < input->count; k++) {
+            size_t i = input->selected[k];
+            bool unknown = output->physical && batch->paddr[i] == MT_PADDR_UNKNOWN;
+            Access access = { .index = batch->first + i,
+                              .address = output->physical ? batch->paddr[i] & ~MT_PADDR_IO : batch->address[i],
+                              .virt_addr = batch->address[i],
+                              .size = mt_size(batch->info[i]),
+                              .vcpu = batch->vcpu,
+                              .info = batch->info[i],
+                              .time_ns = batch->time_ns,
+                              .batch = batch,
+                              .i = i };
+
+            if (unknown)
+                output->left_out++;
+            else if (!format->access(output, &access, error))
+                return false;
+        }
+    return more == 0 && (!format->end || format->end(output, error));
+}
+
+/* Writes into `path`, by way of a file beside it unless it is something special. */
+static bool convert(const ConvertFormat *format, Input *input, Output *output, GError **error)
+{
+    struct stat status;
+    bool standard_output = !strcmp(output->path, "-");
+    bool beside = !standard_output && (stat(output->path, &status) || S_ISREG(status.st_mode));
+    g_autofree char *part = beside ? g_strconcat(output->path, ".part", NULL) : g_strdup(output->path);
+    bool fine;
+
+    output->file = standard_output ? stdout : fopen(part, "w+e");
+    if (!output->file && !beside)
+        output->file = fopen(part, "we"); /* a FIFO */
+    if (!output->file)
+        return output_fail(output, error);
+    if (standard_output)
+        output->path = "standard output";
+    setvbuf(output->file, NULL, _IOFBF, OUTPUT_BUFFER);
+    output->seekable = !fstat(fileno(output->file), &status) && S_ISREG(status.st_mode);
+    fine = convert_all(format, input, output, error);
+    if (format->clear)
+        format->clear(output);
+    if (fine && fflush(output->file))
+        fine = output_fail(output, error);
+    if (!standard_output && fclose(output->file) && fine)
+        fine = output_fail(output, error);
+    if (beside && fine && rename(part, output->path))
+        fine = output_fail(output, error);
+    if (beside && !fine)
+        remove(part);
+    return fine;
+}
+
+int cmd_convert(int argc, char **argv, GError **error)
+{
+    g_auto(Selection) selection = SELECTION_INIT;
+    g_autofree char *to = NULL, *path = NULL, *list = describe_formats();
+    gboolean physical = FALSE;
+    const GOptionEntry own[] = {
+        { "to", 't', 0, G_OPTION_ARG_STRING, &to, "The format to write", "FORMAT" },
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &path, "Where to write it (default: standard output)", "FILE" },
+        { "physical", 0, 0, G_OPTION_ARG_NONE, &physical, "Write physical addresses instead of virtual ones", NULL },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+    g_autofree GOptionEntry *entries = selection_entries(&selection, own);
+    g_autoptr(Input) input = NULL;
+    const ConvertFormat *format;
+    Output output = { 0 };
+
+    if (!cmd_parse_options(&argc, &argv, entries, "[FILE]",
+                           "Writes a trace in a format that other tools read. FILE is a trace file, or a stream of "
+                           "GMBEOO or compact records; without it, or with \"-\", standard input is read.",
+                           list, false, error))
+        return -1;
+    if (argc > 2) {
+        mt_fail_usage(error, "convert: at most one FILE can be given (see --help)");
+        return -1;
+    }
+    format = find_format(to, error);
+    if (!format)
+        return -1;
+    input = input_open(argc == 2 ? argv[1] : "-", &selection,
+                       MT_COLUMN_ADDRESS | format->columns | (physical ? MT_COLUMN_PADDR : 0), error);
+    if (!input)
+        return -1;
+    output.path = path ? path : "-";
+    output.physical = physical;
+    output.fields = mt_trace_fields(input->trace);
+    output.vcpus = mt_trace_vcpus(input->trace);
+    output.trace = input->trace;
+    if (physical && !(output.fields & MT_FIELD_PADDR)) {
+        mt_fail(error, "the trace has no physical addresses (it must be recorded with --fields paddr)");
+        return -1;
+    }
+    if (!convert(format, input, &output, error))
+        return -1;
+    fprintf(stderr, "memory_tracer: note: %s is without %s\n", format->name, format->without);
+    if (output.left_out)
+        fprintf(stderr,
+                "memory_tracer: ATTENTION: %" G_GUINT64_FORMAT " records were left out, as their physical address is "
+                "not known\n",
+                output.left_out);
+    return 0;
+}

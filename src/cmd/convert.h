@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Formats that `memory_tracer convert` writes: one file and one line of convert.c's table each. */
+#ifndef MEMORY_TRACER_CMD_CONVERT_H
+#define MEMORY_TRACER_CMD_CONVERT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "input.h"
+
+/* Where it goes. Errors of writing are noticed at the end, but for those that end it sooner. */
+typedef struct Output {
+    FILE *file;
+    const char *path; /* for messages */
+    bool seekable;
+    bool physical;   /* --physical */
+    unsigned fields; /* of the input */
+    unsigned vcpus;  /* of the input; 0: not known */
+    const mt_trace *trace;
+    uint64_t left_out; /* records that could not be written, as they have no physical address */
+    void *state;       /* the format's own */
+} Output;
+
+/* One access, as most formats want it. */
+typedef struct Access {
+    uint64_t index; /* in the trace */
+    uint64_t address;   /* the physical one, with --physical */
+    uint64_t virt_addr;
+    unsigned size, vcpu;
+    uint8_t info; /* mt_is_store() and so on */
+    uint64_t time_ns;
+    const struct mt_batch *batch; /* where it comes from: the record number `i` of it */
+    size_t i;
+} Access;
+
+typedef struct ConvertFormat {
+    const char *name;
+    const char *what;        /* for --help */
+    const char *without;     /* what it can't carry, completing "without ..." */
+    unsigned columns;        /* that it wants beside address and info, if the trace has them */
+    bool (*begin)(Output *output, GError **error);                       /* called first; NULL: nothing to do */
+    bool (*access)(Output *output, const Access *access, GError **error); /* called for each access */
+    bool (*end)(Output *output, GError **error);                         /* called last, if all went well; or NULL */
+    void (*clear)(Output *output);                                       /* frees the state; or NULL */
+} ConvertFormat;
+
+extern const ConvertFormat convert_compact, convert_csv, convert_din, convert_dramsim3, convert_gem5, convert_gmbeoo,
+    convert_lackey, convert_npy, convert_oracle_general, convert_ramulator2, convert_trace;
+
+/* Writes bytes; false with an error if that failed. */
+bool output_write(Output *output, const void *bytes, size_t count, GError **error);
+/* Sets the error of the last failed write. Returns false. */
+bool output_fail(const Output *output, GError **error);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Comma-separated values, a line for each record, with what the trace has. */
+#include "convert.h"
+
+static bool write_heading(Output *output, GError **error)
+{
+    unsigned fields = output->fields;
+
+    return fprintf(output->file, "index,vcpu,cpl,type,size,sign_extended,big_endian,address%s%s%s%s\n",
+                   fields & MT_FIELD_INSTRUCTION ? ",pc" : "", fields & MT_FIELD_PADDR ? ",paddr,io" : "",
+                   fields & MT_FIELD_VALUE ? ",value" : "", fields & MT_FIELD_TIME ? ",time_ns" : "") > 0 ||
+           output_fail(output, error);
+}
+
+static bool write_access(Output *output, const Access *access, GError **error)
+{
+    const struct mt_batch *batch = access->batch;
+    size_t i = access->i;
+    FILE *file = output->file;
+
+    fprintf(file, "%" G_GUINT64_FORMAT ",%u,%u,%s,%u,%d,%d,0x%" G_GINT64_MODIFIER "x", access->index, access->vcpu,
+            mt_cpl(access->info), mt_is_store(access->info) ? "store" : "load", access->size,
+            mt_is_sign_extended(access->info), mt_is_big_endian(access->info), access->virt_addr);
+    if (output->fields & MT_FIELD_INSTRUCTION) {
+        const struct mt_instruction *instruction = mt_trace_instruction(output->trace, batch->instruction[i]);
+
+        if (instruction)
+            fprintf(file, ",0x%" G_GINT64_MODIFIER "x", instruction->pc);
+        else
+            fputc(',', file);
+    }
+    if (batch->paddr && batch->paddr[i] == MT_PADDR_UNKNOWN)
+        fputs(",,", file);
+    else if (batch->paddr)
+        fprintf(file, ",0x%" G_GINT64_MODIFIER "x,%d", batch->paddr[i] & ~MT_PADDR_IO,
+                !!(batch->paddr[i] & MT_PADDR_IO));
+    if (batch->value && batch->value[i].high)
+        fprintf(file, ",0x%" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x", batch->value[i].high,
+                batch->value[i].low);
+    else if (batch->value)
+        fprintf(file, ",0x%" G_GINT64_MODIFIER "x", batch->value[i].low);
+    if (output->fields & MT_FIELD_TIME)
+        fprintf(file, ",%" G_GUINT64_FORMAT, access->time_ns);
+    return fputc('\n', file) != EOF || output_fail(output, error);
+}
+
+const ConvertFormat convert_csv = {
+    .name = "csv",
+    .what = "comma-separated values with a heading: all that the trace has of each record",
+    .without = "the bytes of the instructions",
+    .columns = MT_COLUMN_ALL,
+    .begin = write_heading,
+    .access = write_access,
+};

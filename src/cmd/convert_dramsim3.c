@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* DRAMSim3's traces: "0x12345680 READ 1200", the last word being the cycle at which the access arrives. */
+#include "convert.h"
+
+static bool write_access(Output *output, const Access *access, GError **error)
+{
+    uint64_t cycle = output->fields & MT_FIELD_TIME ? access->time_ns : access->index;
+
+    return fprintf(output->file, "0x%" G_GINT64_MODIFIER "X %s %" G_GUINT64_FORMAT "\n", access->address,
+                   mt_is_store(access->info) ? "WRITE" : "READ", cycle) > 0 ||
+           output_fail(output, error);
+}
+
+const ConvertFormat convert_dramsim3 = {
+    .name = "dramsim3",
+    .what = "DRAMSim3's trace: \"0xADDRESS READ|WRITE cycle\"; a cycle is 1 ns of the trace's time, else the record's "
+            "index (see --physical)",
+    .without = "sizes, CPL, vCPU, instructions and values",
+    .columns = MT_COLUMN_TIME,
+    .access = write_access,
+};

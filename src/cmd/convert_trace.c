@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Our own trace file, from a stream. (`cut` is the way from one trace file to another.) */
+#include "../ring/ring.h"
+#include "../run/error.h"
+#include "../trace/writer.h"
+#include "convert.h"
+
+#define UNKNOWN_VCPUS 256
+
+static bool begin(Output *output, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fileno(output->file));
+
+    if (!output->seekable)
+        return mt_fail(error, "a trace file can't be written into a pipe");
+    output->state =
+        trace_writer_new(path, 0, output->vcpus ? output->vcpus : UNKNOWN_VCPUS, TRACE_BLOCK_RECORDS, error);
+    return output->state;
+}
+
+static bool write_access(Output *output, const Access *access, GError **error)
+{
+    struct gmbeoo_record record = { .info = GMBEOO_VALID | access->info | (uint64_t)access->vcpu << GMBEOO_VCPU_SHIFT,
+                                    .virt_addr = access->address };
+
+    if (access->vcpu >= UNKNOWN_VCPUS)
+        return mt_fail(error, "a trace file can't tell vCPU %u", access->vcpu);
+    return trace_writer_add(output->state, access->vcpu, &record, 1, 0, error);
+}
+
+static bool end(Output *output, GError **error)
+{
+    return trace_writer_finish(output->state, error);
+}
+
+static void clear(Output *output)
+{
+    trace_writer_free(output->state);
+}
+
+const ConvertFormat convert_trace = {
+    .name = "trace",
+    .what = "a trace file, from a stream ('cut' makes one from another trace file)",
+    .without = "anything but addresses and what a stream's record says",
+    .access = write_access,
+    .begin = begin,
+    .end = end,
+    .clear = clear,
+};
