@@ -29,7 +29,8 @@ struct Decoder {
 
     uint32_t symbols, symbol;
     uint64_t address;
-    Symbol table[FORMAT_MAX_SYMBOLS + 1];
+    Symbol *table; /* of 1 + symbols; room for `table_room` */
+    uint32_t table_room;
 
     uint64_t position, run_left, gap; /* order: index of the next record, how many neighbours there are, what follows */
     uint64_t time_ns, next_mark_ns;
@@ -87,7 +88,7 @@ static bool is_needed(unsigned columns, int id)
 
 Decoder *decoder_new(unsigned columns)
 {
-    Decoder *decoder = g_aligned_alloc0(1, sizeof *decoder, CACHE_LINE);
+    Decoder *decoder = g_new0(Decoder, 1);
 
     decoder->columns = columns;
     decoder->zstd = ZSTD_createDCtx();
@@ -101,7 +102,8 @@ void decoder_free(Decoder *decoder)
     ZSTD_freeDCtx(decoder->zstd);
     for (int id = 0; id < FORMAT_COLUMNS; id++)
         g_free(decoder->column[id].data);
-    g_aligned_free(decoder);
+    g_aligned_free(decoder->table);
+    g_free(decoder);
 }
 
 const char *decoder_check_header(const struct format_block *header, unsigned vcpus)
@@ -189,6 +191,12 @@ static const char *load_symbols(Decoder *decoder)
     if (bytes % sizeof(uint64_t) || bytes / sizeof(uint64_t) > FORMAT_MAX_SYMBOLS)
         return "a block's symbols have a wrong length";
     decoder->symbols = (uint32_t)(bytes / sizeof(uint64_t));
+    if (decoder->symbols >= decoder->table_room) {
+        g_aligned_free(decoder->table);
+        decoder->table_room = MIN(2 * decoder->symbols, FORMAT_MAX_SYMBOLS) + 1;
+        decoder->table = g_aligned_alloc(decoder->table_room, sizeof *decoder->table, CACHE_LINE);
+    }
+    memset(decoder->table, 0, (decoder->symbols + 1) * sizeof *decoder->table);
     for (uint32_t i = 0; i < decoder->symbols; i++) {
         uint64_t info;
 
@@ -283,8 +291,6 @@ static const char *begin(Decoder *decoder, const uint8_t *payload, size_t bytes,
 {
     const char *problem;
 
-    /* What the block before has used. */
-    memset(decoder->table, 0, (decoder->symbols + 1) * sizeof *decoder->table);
     decoder->symbols = decoder->symbol = decoder->done = 0;
     decoder->address = 0;
     for (int id = 0; id < FORMAT_COLUMNS; id++)

@@ -48,6 +48,17 @@ static bool read_at(const TraceFile *file, uint64_t offset, void *to, size_t byt
     return true;
 }
 
+/* Fuzzers don't find the hashes that fit their inputs. */
+static bool hash_fits(const void *bytes, size_t count, uint64_t hash)
+{
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    (void)bytes, (void)count, (void)hash;
+    return true;
+#else
+    return XXH3_64bits(bytes, count) == hash;
+#endif
+}
+
 static uint64_t padded(uint64_t bytes)
 {
     return (bytes + FORMAT_ALIGNMENT - 1) & ~(uint64_t)(FORMAT_ALIGNMENT - 1);
@@ -56,7 +67,7 @@ static uint64_t padded(uint64_t bytes)
 static bool is_chunk(const struct format_chunk *chunk)
 {
     return chunk->magic == FORMAT_CHUNK_MAGIC &&
-           chunk->hash == XXH3_64bits(chunk, offsetof(struct format_chunk, hash)) && chunk->bytes <= FORMAT_MAX_PAYLOAD;
+           hash_fits(chunk, offsetof(struct format_chunk, hash), chunk->hash) && chunk->bytes <= FORMAT_MAX_PAYLOAD;
 }
 
 /* Reads the header of the chunk at `offset`, of which all must be there. */
@@ -84,7 +95,7 @@ bool trace_file_read(const TraceFile *file, const struct format_index_entry *ent
     g_byte_array_set_size(payload, (guint)chunk.bytes);
     if (!read_at(file, entry->offset + sizeof chunk, payload->data, chunk.bytes, error))
         return false;
-    if (XXH3_64bits(payload->data, chunk.bytes) != chunk.payload_hash)
+    if (!hash_fits(payload->data, chunk.bytes, chunk.payload_hash))
         return fail_at(file, entry->offset, error, "a chunk's contents don't fit its hash");
     return true;
 }
@@ -109,7 +120,7 @@ static bool load_index(TraceFile *file)
     if (file->bytes < sizeof file->header + sizeof footer ||
         !read_at(file, file->bytes - sizeof footer, &footer, sizeof footer, NULL) ||
         memcmp(footer.magic, FORMAT_END_MAGIC, sizeof footer.magic) || footer.file_bytes != file->bytes ||
-        footer.hash != XXH3_64bits(&footer, offsetof(struct format_footer, hash)) ||
+        !hash_fits(&footer, offsetof(struct format_footer, hash), footer.hash) ||
         !read_chunk_header(file, footer.index_offset, &chunk, NULL))
         return false;
     self.offset = footer.index_offset;
@@ -365,7 +376,7 @@ static bool load_header(TraceFile *file, GError **error)
     if (header->version != FORMAT_VERSION)
         return fail_at(file, 8, error, "the file has version %u of the format, but only version %d is known here",
                        header->version, FORMAT_VERSION);
-    if (header->hash != XXH3_64bits(header, offsetof(struct format_header, hash)))
+    if (!hash_fits(header, offsetof(struct format_header, hash), header->hash))
         return fail_at(file, 0, error, "the header is damaged");
     if (header->vcpus < 1 || header->vcpus > FORMAT_MAX_VCPUS)
         return fail_at(file, 16, error, "the number of vCPUs is out of range");

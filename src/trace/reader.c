@@ -410,11 +410,16 @@ static void trim(struct mt_batch *batch, size_t count)
 {
     batch->first += count;
     batch->count -= count;
-    batch->address += batch->address ? count : 0;
-    batch->info += batch->info ? count : 0;
-    batch->instruction += batch->instruction ? count : 0;
-    batch->paddr += batch->paddr ? count : 0;
-    batch->value += batch->value ? count : 0;
+    if (batch->address)
+        batch->address += count;
+    if (batch->info)
+        batch->info += count;
+    if (batch->instruction)
+        batch->instruction += count;
+    if (batch->paddr)
+        batch->paddr += count;
+    if (batch->value)
+        batch->value += count;
 }
 
 static int next_of_file(mt_reader *reader, struct mt_batch *batch, GError **error)

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libFuzzer's entry: reads its input with everything in libmemory_tracer that reads: as whatever it seems to be, as each
+ * of the formats by force, from the beginning, from the middle, block by block, and as `recover` does.
+ * tests/fuzz/run builds and runs it. Hashes are not checked in this build, else nothing would get past them.
+ */
+#define _GNU_SOURCE
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../../include/memory_tracer/trace.h"
+#include "../../src/trace/decoder.h"
+#include "../../src/trace/file.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Uses every byte of a batch, so that a sanitizer sees what is not there. */
+static uint64_t add_up(const struct mt_batch *batch)
+{
+    uint64_t sum = batch->first + batch->vcpu + batch->time_ns;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        sum += batch->address ? batch->address[i] : 0;
+        sum += batch->info ? batch->info[i] : 0;
+        sum += batch->instruction ? batch->instruction[i] : 0;
+        sum += batch->paddr ? batch->paddr[i] : 0;
+        sum += batch->value ? batch->value[i].low ^ batch->value[i].high : 0;
+    }
+    return sum;
+}
+
+static void read_all(mt_reader *reader)
+{
+    struct mt_error error;
+    struct mt_batch batch;
+    volatile uint64_t sum = 0;
+
+    while (reader && mt_reader_next(reader, &batch, &error) > 0)
+        sum += add_up(&batch);
+    mt_reader_free(reader);
+}
+
+static int input_fd(const uint8_t *data, size_t size)
+{
+    int fd = memfd_create("input", MFD_CLOEXEC);
+
+    if (write(fd, data, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET))
+        abort();
+    return fd;
+}
+
+static void read_as(const uint8_t *data, size_t size, enum mt_format format)
+{
+    struct mt_error error;
+    mt_trace *trace = mt_trace_open_fd(input_fd(data, size), "input", format, &error);
+    mt_reader *reader;
+    size_t bytes;
+
+    if (!trace)
+        return;
+    read_all(mt_reader_new(trace, MT_COLUMN_ALL, &error));
+    if (mt_trace_format(trace) == MT_FORMAT_FILE) {
+        reader = mt_reader_new(trace, MT_COLUMN_ADDRESS, &error);
+        if (mt_reader_seek(reader, mt_trace_records(trace) / 2, &error))
+            read_all(reader);
+        else
+            mt_reader_free(reader);
+        read_all(mt_reader_new_blocks(trace, MT_COLUMN_INFO | MT_COLUMN_TIME, 0, mt_trace_blocks(trace), &error));
+        free(mt_trace_attachment(trace, "kallsyms", &bytes, &error));
+        for (uint32_t i = 0; i <= mt_trace_instructions(trace) && i < 100; i++)
+            mt_trace_instruction(trace, i);
+    }
+    mt_trace_close(trace);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    GError *problem = NULL;
+    TraceFile *file;
+
+    read_as(data, size, MT_FORMAT_AUTO);
+    read_as(data, size, MT_FORMAT_GMBEOO);
+    read_as(data, size, MT_FORMAT_COMPACT);
+    file = trace_file_open(input_fd(data, size), "input", TRACE_FILE_SALVAGE, &problem);
+    trace_file_free(file);
+    g_clear_error(&problem);
+    return 0;
+}

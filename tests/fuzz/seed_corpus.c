@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Writes small files of each format that the library reads into a folder: where fuzzing starts, and what the golden
+ * files were made with. The same each time. usage: seed_corpus FOLDER */
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../../src/trace/writer.h"
+
+#define RECORDS 600
+#define BLOCK 256
+
+/* Accesses with strides, repetitions and jumps, so that every code of the format occurs. */
+static void make_record(GRand *random, unsigned vcpu, unsigned i, unsigned fields, RingWide *wide)
+{
+    static const uint64_t regions[] = { 0x7fffffffe000, 0x555555554000, 0xffff888000000000, 0xffffffff81000000, 0x10 };
+    unsigned instruction = i % 7 == 3 ? (unsigned)g_rand_int_range(random, 1, 20) : 1 + i % 5;
+    uint64_t address = regions[i % 5] + (i / 5) * (i % 3 ? 8 : 64);
+    unsigned size_shift = instruction % 5, cpl = address >> 63 ? 0 : 3;
+
+    if (g_rand_int_range(random, 0, 16) == 0)
+        address ^= (uint64_t)g_rand_int(random) << (i % 20);
+    memset(wide, 0, sizeof *wide);
+    wide->record.info = GMBEOO_VALID | size_shift | (i % 11 == 0 ? GMBEOO_SIGN_EXTEND : 0) |
+                        (i % 13 == 0 ? GMBEOO_BIG_ENDIAN : 0) | (instruction & 1 ? GMBEOO_STORE : 0) |
+                        (uint64_t)cpl << GMBEOO_CPL_SHIFT | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT;
+    if (fields & RING_INSTRUCTIONS)
+        wide->record.info |= (uint64_t)(instruction + (cpl ? 20 : 0)) << RING_INSTRUCTION_SHIFT;
+    wide->record.virt_addr = address;
+    uint64_t paddr = (address & 0xfffffff) | (i % 50 == 7 ? RING_PADDR_IO : 0);
+    if (i % 97 == 5)
+        paddr = RING_PADDR_UNKNOWN;
+    if (fields & RING_VALUE) {
+        wide->value[0] = size_shift < 3 ? (address * 0x9e3779b97f4a7c15) & ((1ull << (8 << size_shift)) - 1) : address;
+        wide->value[1] = size_shift == 4 ? ~address : 0;
+        wide->paddr_beside_value = fields & RING_PADDR ? paddr : 0;
+    } else if (fields & RING_PADDR) {
+        wide->paddr = paddr;
+    }
+}
+
+static void write_trace(const char *path, unsigned fields, unsigned vcpus)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(TraceWriter) writer = trace_writer_new(path, fields, vcpus, BLOCK, &error);
+    g_autoptr(GRand) random = g_rand_new_with_seed(fields * 16 + vcpus);
+    RingInstruction instructions[40] = { 0 };
+    bool fine = writer && trace_writer_add_metadata(writer, "{\"recorded_by\":\"seed_corpus\",\"vcpus\":1}", &error);
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(instructions); i++) {
+        instructions[i] = (RingInstruction){ .pc = (i < 20 ? 0xffffffff81000000 : 0x555555555000) + i * 4,
+                                             .cpl = i < 20 ? 0 : 3,
+                                             .length = (uint8_t)(1 + i % 15) };
+        memset(instructions[i].bytes, (int)(0x90 + i), instructions[i].length);
+    }
+    fine = fine && trace_writer_add_attachment(writer, "kallsyms", "ffffffff81000000 T _text\n", 25, &error);
+    if (fields & RING_INSTRUCTIONS)
+        fine = fine && trace_writer_add_instructions(writer, instructions, G_N_ELEMENTS(instructions), &error);
+    for (unsigned i = 0; fine && i < RECORDS * vcpus; i++) {
+        unsigned vcpu = i / 40 % vcpus;
+        RingWide wide;
+
+        make_record(random, vcpu, i, fields, &wide);
+        fine = trace_writer_add(writer, vcpu, &wide, 1, 1000 + i / 30 * 500, &error);
+    }
+    fine = fine && trace_writer_add_metadata(writer, "{\"dropped\":0}", &error) && trace_writer_finish(writer, &error);
+    if (!fine)
+        g_error("%s", error->message);
+}
+
+static void write_streams(const char *gmbeoo, const char *compact)
+{
+    g_autoptr(GRand) random = g_rand_new_with_seed(1);
+    FILE *wide_file = fopen(gmbeoo, "w"), *compact_file = fopen(compact, "w");
+
+    if (!wide_file || !compact_file)
+        g_error("can't write %s", gmbeoo);
+    for (unsigned i = 0; i < RECORDS; i++) {
+        uint64_t words[2];
+        RingWide wide;
+
+        make_record(random, i / 40 % 2, i, 0, &wide);
+        fwrite(&wide.record, sizeof wide.record, 1, wide_file);
+        fwrite(words, sizeof *words, gmbeoo_to_compact(&wide.record, words), compact_file);
+    }
+    fclose(wide_file);
+    fclose(compact_file);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        unsigned fields, vcpus;
+    } traces[] = {
+        { "plain.mtrace", 0, 1 },
+        { "pc.mtrace", RING_INSTRUCTIONS, 1 },
+        { "paddr.mtrace", RING_PADDR, 1 },
+        { "value.mtrace", RING_VALUE | RING_TIME, 1 },
+        { "all.mtrace", RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME, 1 },
+        { "vcpus.mtrace", RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME, 3 },
+    };
+
+    if (argc != 2) {
+        fprintf(stderr, "usage: seed_corpus FOLDER\n");
+        return 2;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(traces); i++) {
+        g_autofree char *path = g_build_filename(argv[1], traces[i].name, NULL);
+
+        write_trace(path, traces[i].fields, traces[i].vcpus);
+    }
+    g_autofree char *gmbeoo = g_build_filename(argv[1], "stream.gmbeoo", NULL);
+    g_autofree char *compact = g_build_filename(argv[1], "stream.compact", NULL);
+    write_streams(gmbeoo, compact);
+    return 0;
+}
