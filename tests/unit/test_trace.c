@@ -1,0 +1,660 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The trace file and libmemory_tracer: what is written is what is read, and damage never goes unnoticed. */
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "../../include/memory_tracer/record.h"
+#include "../../include/memory_tracer/trace.h"
+#include "../../src/trace/format.h"
+#include "../../src/trace/writer.h"
+
+#define ALL_FIELDS (RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME)
+
+/* One record, with everything. */
+typedef struct {
+    uint64_t address, paddr, time_ns;
+    struct mt_value value;
+    uint32_t instruction;
+    unsigned vcpu;
+    uint8_t info;
+} Expected;
+
+static char *temporary_path(void)
+{
+    char *path = g_strdup("/tmp/mt_test_trace.XXXXXX");
+    int fd = g_mkstemp(path);
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    return path;
+}
+
+static void remove_path(char *path)
+{
+    g_unlink(path);
+    g_free(path);
+}
+
+typedef char TemporaryPath;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TemporaryPath, remove_path)
+
+static uint64_t random_u64(GRand *random)
+{
+    return (uint64_t)g_rand_int(random) << 32 | g_rand_int(random);
+}
+
+/* Values that break things: extremes, neighbours of powers of two, small and large strides, noise. */
+static uint64_t random_address(GRand *random, uint64_t before)
+{
+    static const uint64_t extremes[] = { 0, 1, UINT64_MAX, UINT64_MAX - 1, INT64_MAX, UINT64_C(1) << 63, 0x7fffffff,
+                                         0x80000000, 0xffffffff, 0x100000000, 0xffff800000000000, 0x7fffffffffff };
+
+    switch (g_rand_int_range(random, 0, 8)) {
+    case 0:
+        return extremes[g_rand_int_range(random, 0, G_N_ELEMENTS(extremes))];
+    case 1:
+        return random_u64(random);
+    case 2:
+        return before + (UINT64_C(1) << g_rand_int_range(random, 0, 64));
+    case 3:
+        return before - (UINT64_C(1) << g_rand_int_range(random, 0, 64)) - 1;
+    case 4:
+        return before;
+    default:
+        return before + 8;
+    }
+}
+
+/* `variety`: out of how many instructions the program consists. */
+static GArray *random_records(GRand *random, unsigned count, unsigned fields, unsigned vcpus, unsigned variety)
+{
+    GArray *all = g_array_new(FALSE, TRUE, sizeof(Expected));
+    uint64_t address = 0, time_ns = 0;
+    unsigned vcpu = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        Expected e = { 0 };
+        unsigned bytes;
+
+        if (g_rand_int_range(random, 0, 30) == 0)
+            vcpu = (unsigned)g_rand_int_range(random, 0, (int)vcpus);
+        if (g_rand_int_range(random, 0, 100) == 0)
+            time_ns += g_rand_int_range(random, 0, 3) ? g_rand_int(random) : random_u64(random) >> 20;
+        e.vcpu = vcpu;
+        e.address = address = random_address(random, address);
+        e.info = (uint8_t)g_rand_int(random);
+        if (fields & RING_INSTRUCTIONS)
+            e.instruction = g_rand_int_range(random, 0, 50) ? (uint32_t)g_rand_int_range(random, 0, (int)variety)
+                                                            : g_rand_int(random);
+        if (fields & RING_PADDR) {
+            e.paddr = (random_u64(random) & (g_rand_boolean(random) ? 0xf000 : 0x7ffffffffffff000)) | (address & 0xfff);
+            e.paddr |= g_rand_int_range(random, 0, 9) ? 0 : MT_PADDR_IO;
+            if (g_rand_int_range(random, 0, 20) == 0)
+                e.paddr = MT_PADDR_UNKNOWN;
+        }
+        bytes = MIN(mt_size(e.info), 16);
+        if (fields & RING_VALUE) {
+            e.value = (struct mt_value){ random_u64(random), random_u64(random) };
+            if (bytes <= 8)
+                e.value.high = 0;
+            if (bytes < 8)
+                e.value.low &= (UINT64_C(1) << 8 * bytes) - 1;
+        }
+        e.time_ns = fields & RING_TIME ? time_ns : 0;
+        g_array_append_val(all, e);
+    }
+    return all;
+}
+
+static RingWide make_row(const Expected *e, unsigned fields)
+{
+    RingWide wide = { .record = { .info = GMBEOO_VALID | e->info | (uint64_t)e->vcpu << GMBEOO_VCPU_SHIFT |
+                                          (uint64_t)e->instruction << RING_INSTRUCTION_SHIFT,
+                                  .virt_addr = e->address } };
+
+    if (fields & RING_VALUE) {
+        wide.value[0] = e->value.low;
+        wide.value[1] = e->value.high;
+        wide.paddr_beside_value = e->paddr;
+    } else {
+        wide.paddr = e->paddr;
+    }
+    return wide;
+}
+
+/* In pieces of one vCPU and one time, as a ring gives them. */
+static void write_records(const char *path, const GArray *all, unsigned fields, unsigned vcpus, uint32_t block,
+                          GRand *random)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(TraceWriter) writer = trace_writer_new(path, fields, vcpus, block, &error);
+    unsigned bytes = ring_record_bytes_for(fields);
+    guint i = 0;
+
+    g_assert_no_error(error);
+    g_assert_true(trace_writer_add_metadata(writer, "{\"a\":1}", &error));
+    while (i < all->len) {
+        const Expected *first = &g_array_index(all, Expected, i);
+        guint count = 0, most = (guint)g_rand_int_range(random, 1, 500);
+        g_autofree uint8_t *rows = g_malloc(most * sizeof(RingWide));
+
+        for (; count < most && i < all->len; i++, count++) {
+            const Expected *e = &g_array_index(all, Expected, i);
+            RingWide wide = make_row(e, fields);
+
+            if (e->vcpu != first->vcpu || e->time_ns != first->time_ns)
+                break;
+            memcpy(rows + count * bytes, &wide, bytes);
+        }
+        g_assert_true(trace_writer_add(writer, first->vcpu, rows, count, first->time_ns, &error));
+    }
+    g_assert_true(trace_writer_add_attachment(writer, "kallsyms", "text", 4, &error));
+    g_assert_true(trace_writer_finish(writer, &error));
+    g_assert_no_error(error);
+}
+
+static mt_trace *open_trace(const char *path)
+{
+    struct mt_error error;
+    mt_trace *trace = mt_trace_open(path, MT_FORMAT_AUTO, &error);
+
+    if (!trace)
+        g_error("%s", error.message);
+    return trace;
+}
+
+/* Compares a batch with what was written; only the columns that it has. */
+static void compare(const struct mt_batch *batch, const GArray *all)
+{
+    for (size_t k = 0; k < batch->count; k++) {
+        const Expected *e = &g_array_index(all, Expected, batch->first + k);
+
+        g_assert_cmpuint(batch->first + k, <, all->len);
+        g_assert_cmpuint(batch->vcpu, ==, e->vcpu);
+        if (batch->address)
+            g_assert_cmphex(batch->address[k], ==, e->address);
+        if (batch->info)
+            g_assert_cmphex(batch->info[k], ==, e->info);
+        if (batch->instruction)
+            g_assert_cmpuint(batch->instruction[k], ==, e->instruction);
+        if (batch->paddr)
+            g_assert_cmphex(batch->paddr[k], ==, e->paddr);
+        if (batch->value) {
+            g_assert_cmphex(batch->value[k].low, ==, e->value.low);
+            g_assert_cmphex(batch->value[k].high, ==, e->value.high);
+        }
+    }
+}
+
+static void read_and_compare(mt_trace *trace, unsigned columns, const GArray *all, uint64_t from)
+{
+    struct mt_error error = { "" };
+    mt_reader *reader = mt_reader_new(trace, columns, &error);
+    struct mt_batch batch;
+    uint64_t next = from;
+    int more;
+
+    if (from)
+        g_assert_true(mt_reader_seek(reader, from, &error));
+    while ((more = mt_reader_next(reader, &batch, &error)) > 0) {
+        g_assert_cmpuint(batch.first, ==, next);
+        g_assert_true(!batch.address == !(columns & MT_COLUMN_ADDRESS));
+        compare(&batch, all);
+        if ((columns & MT_COLUMN_TIME) && (mt_trace_fields(trace) & MT_FIELD_TIME))
+            for (size_t k = 0; k < batch.count; k++)
+                g_assert_cmpuint(batch.time_ns, ==, g_array_index(all, Expected, batch.first + k).time_ns);
+        next += batch.count;
+    }
+    if (more)
+        g_error("%s", error.message);
+    g_assert_cmpuint(next, ==, MAX(all->len, from));
+    mt_reader_free(reader);
+}
+
+static void test_what_is_written_is_read(void)
+{
+    for (unsigned round = 0; round < 60; round++) {
+        GRand *random = g_rand_new_with_seed(round);
+        unsigned fields = round % 16, vcpus = round % 3 ? 1 : 1 + round % 5;
+        unsigned count = (unsigned)g_rand_int_range(random, 1, 20000);
+        uint32_t block = (uint32_t)g_rand_int_range(random, 1, 5000);
+        g_autoptr(TemporaryPath) path = temporary_path();
+        g_autoptr(GArray) all =
+            random_records(random, count, fields, vcpus, round % 2 ? 20 : 30000);
+        mt_trace *trace;
+
+        write_records(path, all, fields, vcpus, block, random);
+        trace = open_trace(path);
+        g_assert_true(mt_trace_is_complete(trace));
+        g_assert_cmpuint(mt_trace_records(trace), ==, count);
+        g_assert_cmpuint(mt_trace_fields(trace), ==, fields);
+        g_assert_cmpstr(mt_trace_metadata(trace), ==, "{\"a\":1}\n");
+        read_and_compare(trace, MT_COLUMN_ALL, all, 0);
+        read_and_compare(trace, 1u << round % 6, all, 0);
+        read_and_compare(trace, MT_COLUMN_ALL, all, (uint64_t)g_rand_int_range(random, 0, (int)count + 2));
+        mt_trace_close(trace);
+        g_rand_free(random);
+    }
+}
+
+static void test_many_symbols_end_a_block(void)
+{
+    GRand *random = g_rand_new_with_seed(1);
+    g_autoptr(TemporaryPath) path = temporary_path();
+    g_autoptr(GArray) all = random_records(random, 3 * FORMAT_MAX_SYMBOLS, RING_INSTRUCTIONS, 1, 1 << 30);
+    mt_trace *trace;
+
+    write_records(path, all, RING_INSTRUCTIONS, 1, FORMAT_MAX_RECORDS, random);
+    trace = open_trace(path);
+    g_assert_cmpuint(mt_trace_blocks(trace), >=, 3);
+    read_and_compare(trace, MT_COLUMN_ALL, all, 0);
+    mt_trace_close(trace);
+    g_rand_free(random);
+}
+
+typedef struct {
+    mt_trace *trace;
+    size_t begin, end;
+    const GArray *all;
+    uint64_t records;
+} BlockJob;
+
+static gpointer read_blocks(gpointer data)
+{
+    BlockJob *job = data;
+    mt_reader *reader = mt_reader_new_blocks(job->trace, MT_COLUMN_ALL, job->begin, job->end, NULL);
+    struct mt_batch batch;
+    int more;
+
+    while ((more = mt_reader_next(reader, &batch, NULL)) > 0) {
+        compare(&batch, job->all);
+        job->records += batch.count;
+    }
+    g_assert_cmpint(more, ==, 0);
+    mt_reader_free(reader);
+    return NULL;
+}
+
+static void test_blocks_are_read_in_parallel(void)
+{
+    GRand *random = g_rand_new_with_seed(2);
+    g_autoptr(TemporaryPath) path = temporary_path();
+    g_autoptr(GArray) all = random_records(random, 50000, ALL_FIELDS, 3, 100);
+    GThread *threads[4];
+    BlockJob jobs[4];
+    uint64_t records = 0;
+    size_t blocks;
+    mt_trace *trace;
+
+    write_records(path, all, ALL_FIELDS, 3, 1000, random);
+    trace = open_trace(path);
+    blocks = mt_trace_blocks(trace);
+    for (int i = 0; i < 4; i++) {
+        jobs[i] = (BlockJob){ trace, blocks * (size_t)i / 4, blocks * (size_t)(i + 1) / 4, all, 0 };
+        threads[i] = g_thread_new("reader", read_blocks, &jobs[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        g_thread_join(threads[i]);
+        records += jobs[i].records;
+    }
+    g_assert_cmpuint(records, ==, all->len);
+    mt_trace_close(trace);
+    g_rand_free(random);
+}
+
+/* Damage. */
+
+static char *small_file(gsize *bytes, GArray **all)
+{
+    GRand *random = g_rand_new_with_seed(3);
+    g_autoptr(TemporaryPath) path = temporary_path();
+    char *contents;
+
+    *all = random_records(random, 300, ALL_FIELDS, 2, 10);
+    write_records(path, *all, ALL_FIELDS, 2, 64, random);
+    g_assert_true(g_file_get_contents(path, &contents, bytes, NULL));
+    g_rand_free(random);
+    return contents;
+}
+
+/* Reads what is left of a damaged file, without any order. Returns how many records came before it ended or failed. */
+static uint64_t read_damaged(const char *path, const GArray *all, bool *failed)
+{
+    struct mt_error error = { "" };
+    mt_trace *trace = mt_trace_open(path, MT_FORMAT_FILE, &error);
+    mt_reader *reader;
+    struct mt_batch batch;
+    uint64_t records = 0;
+    int more;
+
+    *failed = true;
+    if (!trace) {
+        g_assert_nonnull(strstr(error.message, "offset"));
+        return 0;
+    }
+    *failed = !mt_trace_is_complete(trace);
+    g_assert_true(!mt_trace_damage(trace) == mt_trace_is_complete(trace));
+    reader = mt_reader_new(trace, MT_COLUMN_ALL, &error);
+    while ((more = mt_reader_next(reader, &batch, &error)) > 0) {
+        compare(&batch, all);
+        records += batch.count;
+    }
+    *failed |= more < 0;
+    if (more < 0)
+        g_assert_nonnull(strstr(error.message, "offset"));
+    mt_reader_free(reader);
+    mt_trace_close(trace);
+    return records;
+}
+
+static void test_a_file_that_was_cut_is_read_up_to_there(void)
+{
+    g_autoptr(TemporaryPath) path = temporary_path();
+    g_autoptr(GArray) all = NULL;
+    gsize bytes;
+    g_autofree char *contents = small_file(&bytes, &all);
+    uint64_t before = 0;
+
+    for (gsize length = 0; length <= bytes; length++) {
+        bool failed;
+        uint64_t records;
+
+        g_assert_true(g_file_set_contents_full(path, contents, (gssize)length, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+        records = read_damaged(path, all, &failed);
+        g_assert_cmpuint(records, >=, before);
+        g_assert_true(failed == (length < bytes));
+        before = records;
+    }
+    g_assert_cmpuint(before, ==, all->len);
+}
+
+static void test_every_flipped_bit_is_noticed(void)
+{
+    g_autoptr(TemporaryPath) path = temporary_path();
+    g_autoptr(GArray) all = NULL;
+    gsize bytes;
+    g_autofree char *contents = small_file(&bytes, &all);
+    unsigned unnoticed = 0;
+
+    for (gsize at = 0; at < bytes; at++) {
+        bool failed;
+
+        contents[at] ^= (char)(1 << at % 8);
+        g_assert_true(g_file_set_contents_full(path, contents, (gssize)bytes, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+        read_damaged(path, all, &failed); /* whatever it gives is right */
+        unnoticed += !failed;
+        contents[at] ^= (char)(1 << at % 8);
+    }
+    /* What nobody needs: padding, and the attachment, which isn't read here. */
+    g_assert_cmpuint(unnoticed, <, 200);
+}
+
+static void put(GByteArray *to, const void *bytes, size_t count)
+{
+    g_byte_array_append(to, bytes, (guint)count);
+}
+
+static void put_chunk(GByteArray *to, uint32_t type, const void *payload, size_t bytes)
+{
+    struct format_chunk chunk = { .magic = FORMAT_CHUNK_MAGIC, .type = type, .bytes = bytes };
+
+    chunk.payload_hash = XXH3_64bits(payload, bytes);
+    chunk.hash = XXH3_64bits(&chunk, offsetof(struct format_chunk, hash));
+    put(to, &chunk, sizeof chunk);
+    put(to, payload, bytes);
+    put(to, "\0\0\0\0\0\0\0", -bytes & 7);
+}
+
+static GByteArray *begin_file(uint32_t version, uint32_t fields)
+{
+    struct format_header header = { .version = version, .fields = fields, .vcpus = 1 };
+    GByteArray *file = g_byte_array_new();
+
+    memcpy(header.magic, FORMAT_MAGIC, sizeof header.magic);
+    header.hash = XXH3_64bits(&header, offsetof(struct format_header, hash));
+    put(file, &header, sizeof header);
+    return file;
+}
+
+static void test_newer_files(void)
+{
+    g_autoptr(TemporaryPath) path = temporary_path();
+    g_autoptr(GByteArray) newer = begin_file(FORMAT_VERSION + 1, 0), unknown = begin_file(FORMAT_VERSION, 0xffff0000);
+    struct {
+        struct format_block header;
+        struct format_column columns[4];
+        uint64_t symbol;
+        uint8_t codes[1];
+        uint16_t literal;
+        uint8_t what_is_this[3];
+    } __attribute__((packed)) block = {
+        .header = { .records = 1, .end = 1, .columns = 4 },
+        .columns = { { FORMAT_SYMBOLS, FORMAT_PLAIN, 8, 8, 0 },
+                     { FORMAT_CODES, FORMAT_PLAIN, 1, 1, 0 },
+                     { FORMAT_LITERALS, FORMAT_PLAIN, 2, 2, 0 },
+                     { 999, 77, 3, 5, 0 } },
+        .symbol = GMBEOO_VALID | GMBEOO_STORE | 3,
+        .codes = { SYMBOL_LITERAL },
+        .literal = 1,
+    };
+    struct mt_error error;
+    struct mt_batch batch;
+    mt_reader *reader;
+    mt_trace *trace;
+
+    g_assert_true(g_file_set_contents(path, (char *)newer->data, newer->len, NULL));
+    g_assert_null(mt_trace_open(path, MT_FORMAT_AUTO, &error));
+    g_assert_nonnull(strstr(error.message, "version 2"));
+
+    put_chunk(unknown, 4711, "whatever", 8);
+    put_chunk(unknown, FORMAT_BLOCK, &block, sizeof block);
+    g_assert_true(g_file_set_contents(path, (char *)unknown->data, unknown->len, NULL));
+    trace = open_trace(path);
+    g_assert_cmpuint(mt_trace_fields(trace), ==, 0);
+    reader = mt_reader_new(trace, MT_COLUMN_ALL, &error);
+    g_assert_cmpint(mt_reader_next(reader, &batch, &error), ==, 1);
+    g_assert_cmpuint(batch.count, ==, 1);
+    g_assert_cmphex(batch.info[0], ==, GMBEOO_STORE | 3);
+    g_assert_cmphex(batch.address[0], ==, 0);
+    g_assert_cmpint(mt_reader_next(reader, &batch, &error), ==, 0);
+    mt_reader_free(reader);
+    mt_trace_close(trace);
+}
+
+/* Streams. */
+
+static mt_trace *open_bytes(const void *bytes, size_t count, enum mt_format format)
+{
+    g_autoptr(TemporaryPath) path = temporary_path();
+
+    g_assert_true(g_file_set_contents(path, bytes, (gssize)count, NULL));
+    return mt_trace_open_fd(open(path, O_RDONLY | O_CLOEXEC), "the stream", format, NULL);
+}
+
+static void test_streams(void)
+{
+    GRand *random = g_rand_new_with_seed(4);
+    g_autoptr(GArray) all = random_records(random, 30000, 0, 100, 1);
+    g_autoptr(GByteArray) gmbeoo = g_byte_array_new(), compact = g_byte_array_new();
+    mt_trace *trace;
+
+    for (guint i = 0; i < all->len; i++) {
+        Expected *e = &g_array_index(all, Expected, i);
+        RingWide wide = make_row(e, 0);
+        uint64_t words[2];
+
+        if ((e->info & 7) > 4)
+            wide.record.info = (wide.record.info & ~7ull) | (e->info &= (uint8_t)~4);
+        if (i == 0)
+            wide.record.info &= ~0xffff00ull, e->vcpu = 0;
+        put(gmbeoo, &wide.record, sizeof wide.record);
+        put(compact, words, gmbeoo_to_compact(&wide.record, words) * sizeof *words);
+    }
+    trace = open_bytes(gmbeoo->data, gmbeoo->len, MT_FORMAT_AUTO);
+    g_assert_cmpint(mt_trace_format(trace), ==, MT_FORMAT_GMBEOO);
+    read_and_compare(trace, MT_COLUMN_ALL, all, 0);
+    mt_trace_close(trace);
+    trace = open_bytes(compact->data, compact->len, MT_FORMAT_AUTO);
+    g_assert_cmpint(mt_trace_format(trace), ==, MT_FORMAT_COMPACT);
+    read_and_compare(trace, MT_COLUMN_ALL, all, 0);
+    mt_trace_close(trace);
+    g_rand_free(random);
+}
+
+static void assert_stream_fails(const void *bytes, size_t count, enum mt_format format, unsigned good,
+                                const char *message)
+{
+    mt_trace *trace = open_bytes(bytes, count, format);
+    mt_reader *reader = mt_reader_new(trace, MT_COLUMN_ALL, NULL);
+    struct mt_error error;
+    struct mt_batch batch;
+    uint64_t records = 0;
+    int more;
+
+    while ((more = mt_reader_next(reader, &batch, &error)) > 0)
+        records += batch.count;
+    g_assert_cmpint(more, ==, -1);
+    g_assert_cmpstr(error.message, ==, message);
+    g_assert_cmpuint(records, ==, good);
+    mt_reader_free(reader);
+    mt_trace_close(trace);
+}
+
+static void test_bad_streams(void)
+{
+    const uint64_t words[] = { GMBEOO_VALID, 1, GMBEOO_VALID, 2, 5, 6 };
+    const uint64_t escape[] = { 1, COMPACT_ESCAPE << COMPACT_INFO_SHIFT };
+
+    assert_stream_fails(words, 40, MT_FORMAT_GMBEOO, 2, "the stream: offset 32: the stream ends within a record");
+    assert_stream_fails(words, 48, MT_FORMAT_GMBEOO, 2, "the stream: offset 32: this is no GMBEOO record");
+    assert_stream_fails(escape, 16, MT_FORMAT_COMPACT, 1, "the stream: offset 8: the stream ends within a record");
+    assert_stream_fails(escape, 3, MT_FORMAT_AUTO, 0, "the stream: offset 0: the stream ends within a record");
+}
+
+/* A live ring. */
+
+typedef struct {
+    Ring *ring;
+    const GArray *all;
+} ProducerJob;
+
+static gpointer produce(gpointer data)
+{
+    const ProducerJob *job = data;
+    RingProducer producer;
+
+    ring_producer_init(&producer, job->ring, 0, RING_BLOCK);
+    for (guint i = 0; i < job->all->len; i++) {
+        RingWide wide = make_row(&g_array_index(job->all, Expected, i), ALL_FIELDS);
+
+        ring_producer_put_wide(&producer, &wide, sizeof wide);
+    }
+    ring_producer_publish(&producer);
+    ring_producer_clear(&producer);
+    ring_set_state(job->ring, RING_STOPPED);
+    return NULL;
+}
+
+static void test_a_live_ring_is_read(void)
+{
+    GRand *random = g_rand_new_with_seed(5);
+    g_autoptr(GArray) all = random_records(random, 20000, ALL_FIELDS & ~RING_TIME, 1, 50);
+    g_autoptr(Ring) ring = ring_new(1, 4 * RING_CHUNK_BYTES, ALL_FIELDS, NULL);
+    RingInstruction instruction = { .pc = 0x1234, .length = 3, .bytes = { 1, 2, 3 } };
+    ProducerJob job = { ring, all };
+    GThread *thread;
+    mt_trace *trace;
+
+    g_assert_cmpuint(ring_add_instruction(ring, &instruction), ==, 1);
+    ring_set_state(ring, RING_TRACING);
+    thread = g_thread_new("producer", produce, &job);
+    trace = mt_trace_open_ring(fcntl(ring_fd(ring), F_DUPFD_CLOEXEC, 0), NULL);
+    g_assert_nonnull(trace);
+    g_assert_cmpuint(mt_trace_fields(trace), ==, ALL_FIELDS);
+    g_assert_cmphex(mt_trace_instruction(trace, 1)->pc, ==, 0x1234);
+    g_assert_null(mt_trace_instruction(trace, 2));
+    read_and_compare(trace, MT_COLUMN_ALL & ~MT_COLUMN_TIME, all, 0);
+    g_thread_join(thread);
+    mt_trace_close(trace);
+    g_rand_free(random);
+}
+
+/* Golden files: made by the first version of the format; see tests/fuzz/seed_corpus.c. Every later version reads them, and
+ * finds the same in them. */
+
+static const struct {
+    const char *name;
+    uint64_t records, hash;
+} golden[] = {
+#include "../golden/hashes.h"
+};
+
+static uint64_t hash_of_records(mt_trace *trace, uint64_t *records)
+{
+    mt_reader *reader = mt_reader_new(trace, MT_COLUMN_ALL, NULL);
+    XXH3_state_t *hash = XXH3_createState();
+    struct mt_error error;
+    struct mt_batch batch;
+    uint64_t result;
+    int more;
+
+    XXH3_64bits_reset(hash);
+    *records = 0;
+    while ((more = mt_reader_next(reader, &batch, &error)) > 0) {
+        for (size_t i = 0; i < batch.count; i++) {
+            const struct mt_instruction *instruction = mt_trace_instruction(trace, batch.instruction[i]);
+            uint64_t row[] = { batch.first + i,
+                               batch.vcpu,
+                               batch.time_ns,
+                               batch.address[i],
+                               batch.info[i],
+                               instruction ? instruction->pc + instruction->bytes[0] : 0,
+                               batch.paddr ? batch.paddr[i] : 0,
+                               batch.value ? batch.value[i].low : 0,
+                               batch.value ? batch.value[i].high : 0 };
+
+            XXH3_64bits_update(hash, row, sizeof row);
+        }
+        *records += batch.count;
+    }
+    if (more)
+        g_error("%s", error.message);
+    result = XXH3_64bits_digest(hash);
+    XXH3_freeState(hash);
+    mt_reader_free(reader);
+    return result;
+}
+
+static void test_golden_files_stay_readable(void)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(golden); i++) {
+        g_autofree char *path = g_build_filename(GOLDEN_FOLDER, golden[i].name, NULL);
+        mt_trace *trace = open_trace(path);
+        uint64_t records, hash = hash_of_records(trace, &records);
+
+        g_test_message("{ \"%s\", %" G_GUINT64_FORMAT ", 0x%" G_GINT64_MODIFIER "x },", golden[i].name, records, hash);
+        g_assert_cmpuint(records, ==, golden[i].records);
+        g_assert_cmphex(hash, ==, golden[i].hash);
+        mt_trace_close(trace);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    alarm(300); /* a hang is a failure */
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/trace/what_is_written_is_read", test_what_is_written_is_read);
+    g_test_add_func("/trace/many_symbols_end_a_block", test_many_symbols_end_a_block);
+    g_test_add_func("/trace/blocks_are_read_in_parallel", test_blocks_are_read_in_parallel);
+    g_test_add_func("/trace/a_file_that_was_cut_is_read_up_to_there", test_a_file_that_was_cut_is_read_up_to_there);
+    g_test_add_func("/trace/every_flipped_bit_is_noticed", test_every_flipped_bit_is_noticed);
+    g_test_add_func("/trace/newer_files", test_newer_files);
+    g_test_add_func("/trace/streams", test_streams);
+    g_test_add_func("/trace/bad_streams", test_bad_streams);
+    g_test_add_func("/trace/a_live_ring_is_read", test_a_live_ring_is_read);
+    g_test_add_func("/trace/golden_files_stay_readable", test_golden_files_stay_readable);
+    return g_test_run();
+}
