@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* memory_tracer check FILE: whether a trace file is what a good trace is. */
+/* memory_tracer check FILE: whether a trace is what a good trace is. */
 #include <stdio.h>
 #include <string.h>
 
@@ -233,9 +233,9 @@ int cmd_check(int argc, char **argv, GError **error)
     int more;
 
     if (!cmd_parse_options(&argc, &argv, entries, "FILE",
-                           "Reads all of a trace file and tells whether it has what every good trace has: nothing "
-                           "missing, counters that add up, legal addresses and sizes, and so on. Exit status: 0 it is "
-                           "good, 1 it is not.",
+                           "Reads all of a trace file (or of a stream of records, which tells less) and says whether "
+                           "it has what every good trace has: nothing missing, counters that add up, legal addresses "
+                           "and sizes, and so on. Exit status: 0 it is good, 1 it is not.",
                            NULL, false, error))
         return -1;
     if (argc != 2) {
@@ -245,10 +245,6 @@ int cmd_check(int argc, char **argv, GError **error)
     input = input_open(argv[1], &everything, MT_COLUMN_ALL, error);
     if (!input)
         return -1;
-    if (mt_trace_format(input->trace) != MT_FORMAT_FILE) {
-        mt_fail(error, "%s: this is no trace file", argv[1]);
-        return -1;
-    }
     check.trace = input->trace;
     check.metadata = metadata = input_metadata(input->trace);
     check.user_only = metadata_bool(metadata, "user_only");

@@ -13,11 +13,10 @@
 #include "input.h"
 
 /* Takes the blocks out of the list that can't be decoded. */
-static unsigned remove_bad_blocks(TraceFile *file)
+static void remove_bad_blocks(TraceFile *file)
 {
-    g_autoptr(Decoder) decoder = decoder_new(MT_COLUMN_ALL);
+    g_autoptr(Decoder) decoder = decoder_new(MT_COLUMN_ALL, file->header.fields);
     g_autoptr(GByteArray) payload = g_byte_array_new();
-    unsigned bad = 0;
 
     for (guint i = 0; i < file->chunks->len; i++) {
         const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
@@ -31,12 +30,9 @@ static unsigned remove_bad_blocks(TraceFile *file)
             decoder_begin(decoder, payload->data, payload->len, file->header.vcpus, &problem))
             while ((more = decoder_next(decoder, &batch, &problem)) > 0)
                 ;
-        if (more < 0) {
+        if (more < 0)
             g_array_remove_index(file->chunks, i--);
-            bad++;
-        }
     }
-    return bad;
 }
 
 static bool copy_file(const char *from, const char *to, GError **error)
@@ -79,7 +75,7 @@ static int recover(const char *path, const char *output, GError **error)
     g_autoptr(TraceFile) file = NULL;
     g_autoptr(TraceFile) as_it_is = NULL;
     uint64_t records, known;
-    unsigned bad;
+    bool done;
 
     if (fd < 0) {
         mt_fail(error, "can't read %s: %s", path, g_strerror(errno));
@@ -88,20 +84,19 @@ static int recover(const char *path, const char *output, GError **error)
     file = trace_file_open(fd, path, TRACE_FILE_SALVAGE, error);
     if (!file)
         return -1;
-    bad = file->bad_chunks + remove_bad_blocks(file);
+    remove_bad_blocks(file);
     count_records(file, &records, &known);
     as_it_is = trace_file_open(open(path, O_RDONLY | O_CLOEXEC), path, TRACE_FILE_READ, NULL);
-    if (!bad && as_it_is && as_it_is->complete && as_it_is->chunks->len == file->chunks->len) {
-        printf("%s is complete: %" G_GUINT64_FORMAT " records\n", path, records);
-        return output && !copy_file(path, output, error) ? -1 : 0;
-    }
-    if ((output && !copy_file(path, output, error)) || !write_index(output ? output : path, file, error))
+    done = as_it_is && as_it_is->complete && as_it_is->chunks->len == file->chunks->len;
+    if ((output && !copy_file(path, output, error)) ||
+        (!done && !write_index(output ? output : path, file, error)))
         return -1;
-    printf("%s: recovered %" G_GUINT64_FORMAT " records; ", output ? output : path, records);
+    printf("%s%s %" G_GUINT64_FORMAT " records", output ? output : path, done ? " is complete:" : ": recovered", records);
     if (known > records)
-        printf("at least %" G_GUINT64_FORMAT " are missing\n", known - records);
-    else
-        printf("how many came after them is not known\n");
+        printf("; at least %" G_GUINT64_FORMAT " are missing", known - records);
+    else if (!done)
+        printf("; how many came after them is not known");
+    putchar('\n');
     return 0;
 }
 

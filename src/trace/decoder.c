@@ -86,11 +86,21 @@ static bool is_needed(unsigned columns, int id)
     }
 }
 
-Decoder *decoder_new(unsigned columns)
+Decoder *decoder_new(unsigned columns, unsigned fields)
 {
+    static const struct {
+        unsigned column, field;
+    } optional[] = {
+        { MT_COLUMN_PADDR, MT_FIELD_PADDR },
+        { MT_COLUMN_VALUE, MT_FIELD_VALUE },
+        { MT_COLUMN_TIME, MT_FIELD_TIME },
+    };
     Decoder *decoder = g_new0(Decoder, 1);
 
     decoder->columns = columns;
+    for (size_t i = 0; i < G_N_ELEMENTS(optional); i++)
+        if (!(fields & optional[i].field))
+            decoder->columns &= ~optional[i].column;
     decoder->zstd = ZSTD_createDCtx();
     return decoder;
 }

@@ -14,8 +14,8 @@
 /* One decoder reads one block after the other. */
 typedef struct Decoder Decoder;
 
-/* `columns`: the ones wanted, MT_COLUMN_... */
-Decoder *decoder_new(unsigned columns);
+/* `columns`: the ones wanted, MT_COLUMN_...; `fields`: MT_FIELD_... that the file has. */
+Decoder *decoder_new(unsigned columns, unsigned fields);
 void decoder_free(Decoder *decoder);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Decoder, decoder_free)
 

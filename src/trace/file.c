@@ -185,8 +185,12 @@ static bool look_at_chunk(TraceFile *file, uint64_t offset, GByteArray *payload,
         return false;
     if (chunk.type == FORMAT_BLOCK && !describe_block(file, &entry, error))
         return false;
-    if (chunk.type != FORMAT_INDEX)
-        g_array_append_val(file->chunks, entry);
+    if (chunk.type == FORMAT_INDEX) {
+        *next = file->bytes; /* the last one: the footer follows */
+        return true;
+    }
+    g_array_append_val(file->chunks, entry);
+    file->good_bytes = *next;
     return true;
 }
 
@@ -218,11 +222,12 @@ static void scan(TraceFile *file)
     g_autoptr(GByteArray) payload = g_byte_array_new();
     uint64_t offset = sizeof file->header, next = 0;
 
+    file->good_bytes = offset;
     while (offset < file->bytes) {
         GError *problem = NULL;
 
         if (look_at_chunk(file, offset, payload, &next, &problem)) {
-            offset = file->good_bytes = next;
+            offset = next;
             continue;
         }
         if (!file->damage)
@@ -230,7 +235,6 @@ static void scan(TraceFile *file)
         g_error_free(problem);
         if (!file->salvaging)
             break;
-        file->bad_chunks++;
         offset = find_chunk(file, offset + FORMAT_ALIGNMENT);
     }
     file->good_bytes = MIN(file->good_bytes, file->bytes);
@@ -348,7 +352,6 @@ static bool take_chunks(TraceFile *file, GError **error)
         g_free(file->damage);
         file->damage = g_strdup(problem->message);
         if (file->salvaging) {
-            file->bad_chunks++;
             g_array_remove_index(file->chunks, i--);
         } else {
             file->good_bytes = g_array_index(file->chunks, struct format_index_entry, i).offset;

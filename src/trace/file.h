@@ -22,7 +22,6 @@ typedef struct TraceFile {
     bool complete;         /* the index was there */
     char *damage;          /* else: what was found where the good chunks end */
     uint64_t good_bytes;   /* where the good chunks end */
-    unsigned bad_chunks;   /* that TRACE_FILE_SALVAGE has left out */
 } TraceFile;
 
 typedef enum {

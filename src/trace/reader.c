@@ -248,26 +248,16 @@ struct mt_block mt_trace_block(const mt_trace *trace, size_t number)
 
 static mt_reader *new_reader(mt_trace *trace, unsigned columns, unsigned lanes)
 {
-    static const struct {
-        unsigned column, field;
-    } optional[] = {
-        { MT_COLUMN_PADDR, MT_FIELD_PADDR },
-        { MT_COLUMN_VALUE, MT_FIELD_VALUE },
-        { MT_COLUMN_TIME, MT_FIELD_TIME },
-    };
     mt_reader *reader = g_new0(mt_reader, 1);
 
     reader->trace = trace;
     reader->columns = columns;
-    for (size_t i = 0; i < G_N_ELEMENTS(optional); i++)
-        if (!(mt_trace_fields(trace) & optional[i].field))
-            reader->columns &= ~optional[i].column;
     reader->lanes = lanes;
     reader->lane = g_new0(Lane, lanes);
     for (unsigned i = 0; i < lanes; i++) {
         reader->lane[i].blocks = g_array_new(FALSE, FALSE, sizeof(size_t));
         reader->lane[i].payload = g_byte_array_new();
-        reader->lane[i].decoder = decoder_new(reader->columns);
+        reader->lane[i].decoder = decoder_new(columns, mt_trace_fields(trace));
     }
     if (trace->ring)
         reader->out = g_malloc(sizeof *reader->out);
@@ -472,7 +462,7 @@ static void split_records(mt_reader *reader, const uint8_t *records, size_t coun
 static int next_of_ring(mt_reader *reader, struct mt_batch *batch, struct mt_error *error)
 {
     Ring *ring = reader->trace->ring;
-    unsigned columns = reader->columns;
+    unsigned columns = reader->columns, fields = ring_fields(ring);
 
     if (!reader->ring_left_count) {
         const struct gmbeoo_record *records;
@@ -494,7 +484,7 @@ static int next_of_ring(mt_reader *reader, struct mt_batch *batch, struct mt_err
     batch->count = MIN(reader->ring_left_count, RING_BATCH);
     batch->first = reader->ring_first;
     batch->vcpu = reader->ring_vcpu;
-    if (columns & MT_COLUMN_TIME)
+    if ((columns & MT_COLUMN_TIME) && (fields & RING_TIME))
         batch->time_ns =
             ring_time(ring, (const struct gmbeoo_record *)reader->ring_left) - ring_started_ns(ring);
     split_records(reader, reader->ring_left, batch->count);
@@ -504,8 +494,8 @@ static int next_of_ring(mt_reader *reader, struct mt_batch *batch, struct mt_err
     batch->address = columns & MT_COLUMN_ADDRESS ? reader->out->address : NULL;
     batch->info = columns & MT_COLUMN_INFO ? reader->out->info : NULL;
     batch->instruction = columns & MT_COLUMN_INSTRUCTION ? reader->out->instruction : NULL;
-    batch->paddr = columns & MT_COLUMN_PADDR ? reader->out->paddr : NULL;
-    batch->value = columns & MT_COLUMN_VALUE ? reader->out->value : NULL;
+    batch->paddr = (columns & MT_COLUMN_PADDR) && (fields & RING_PADDR) ? reader->out->paddr : NULL;
+    batch->value = (columns & MT_COLUMN_VALUE) && (fields & RING_VALUE) ? reader->out->value : NULL;
     return 1;
 }
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the system tests share: running memory_tracer on the default guest, and looking for what it may have left behind."""
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -47,6 +49,11 @@ class Result:
         return int(found.group(1))
 
 
+def read_to_end(path, into):
+    with open(path, "rb") as file:
+        into.append(file.read())
+
+
 class SystemTest(unittest.TestCase):
     """Each test has a folder of its own, which is also the temporary folder of what it starts: nothing may stay there."""
 
@@ -55,10 +62,14 @@ class SystemTest(unittest.TestCase):
         self.temporary = os.path.join(self.folder, "tmp")
         os.mkdir(self.temporary)
         self.environment = dict(os.environ, TMPDIR=self.temporary, LC_ALL="C.UTF-8")
+        self.streams = []  # what was read from FIFOs: checked in the end
 
     def tearDown(self):
         try:
             self.assert_no_leftovers()
+            for read in self.streams:
+                for records in filter(None, read):
+                    check_stream(records)
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -93,6 +104,16 @@ class SystemTest(unittest.TestCase):
                     return pid
             time.sleep(0.02)
         self.fail("QEMU was not started")
+
+    def start_reader(self, fifo):
+        """Makes a FIFO and starts to read it to its end. Gives the thread and the list that will hold what it read."""
+        read = []
+        if not os.path.exists(fifo):
+            os.mkfifo(fifo)
+        self.streams.append(read)
+        thread = threading.Thread(target=read_to_end, args=(fifo, read))
+        thread.start()
+        return thread, read
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -137,3 +158,30 @@ class SystemTest(unittest.TestCase):
         self.assertTrue(lines[0].startswith("memory_tracer: "), result.err)
         for text in texts:
             self.assertIn(text, lines[0])
+
+    def assert_good(self, trace):
+        """`memory_tracer check` finds nothing wrong with it. Gives what it says."""
+        result = self.tracer("check", "--json", trace)
+        self.assertEqual(result.status, 0, result.out + result.err)
+        return json.loads(result.out)
+
+    def record(self, name, *arguments, status=0):
+        """`memory_tracer record`; every trace must be a good one. Gives the file's path."""
+        path = self.path(name)
+        result = self.tracer("record", "-o", path, *arguments)
+        self.assertEqual(result.status, status, result.err)
+        self.assertNotIn("ATTENTION", result.err)
+        self.assert_good(path)
+        return path
+
+    def info(self, trace):
+        result = self.tracer("info", "--json", trace)
+        self.assertEqual(result.status, 0, result.err)
+        return json.loads(result.out)
+
+
+def check_stream(records):
+    """The same for what was read from a FIFO."""
+    result = subprocess.run([TRACER, "check", "-"], input=records, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if result.returncode:
+        raise AssertionError(result.stdout.decode())

@@ -4,7 +4,6 @@ import os
 import pty
 import struct
 import subprocess
-import threading
 import time
 import unittest
 
@@ -16,16 +15,6 @@ EVENTS = "num_of_GMBE_events_since_enabling_GMBEOO"
 WRITTEN = "num_of_events_written_to_trace_buf"
 
 
-def fifo_reader(path, into):
-    """Starts to read a FIFO to its end; what was read is added to `into`."""
-    def read():
-        with open(path, "rb") as file:
-            into.append(file.read())
-    thread = threading.Thread(target=read)
-    thread.start()
-    return thread
-
-
 def static_program(test, source):
     with open(test.path("main.c"), "w") as file:
         file.write(source)
@@ -34,10 +23,8 @@ def static_program(test, source):
 
 def user_trace(test, *options):
     """The records of that program's user accesses."""
-    fifo, read = test.path("fifo"), []
-    if not os.path.exists(fifo):
-        os.mkfifo(fifo)
-    reader = fifo_reader(fifo, read)
+    fifo = test.path("fifo")
+    reader, read = test.start_reader(fifo)
     test.assert_succeeds(test.tracer("run", "--fifo", fifo, "--user-only", *options, test.path("prog")))
     reader.join()
     return read[0]
@@ -135,9 +122,8 @@ class Formats(SystemTest):
         self.assertTrue(compact == expected)
 
     def test_kernel_addresses_fit(self):
-        fifo, read = self.path("fifo"), []
-        os.mkfifo(fifo)
-        reader = fifo_reader(fifo, read)
+        fifo = self.path("fifo")
+        reader, read = self.start_reader(fifo)
         result = self.trace("--trace_fifo_path", fifo, "--workload_path_on_guest", "/bin/true", "--print_trace_info",
                             "--record_format", "compact")
         reader.join()

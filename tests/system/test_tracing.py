@@ -76,15 +76,9 @@ class KnownAccesses(SystemTest):
 
 
 class Destinations(SystemTest):
-    def read_fifo(self, path, into):
-        with open(path, "rb") as file:
-            into.append(file.read())
-
     def test_trace_fifo_gets_every_record(self):
-        fifo, read = self.path("fifo"), []
-        os.mkfifo(fifo)
-        reader = threading.Thread(target=self.read_fifo, args=(fifo, read))
-        reader.start()
+        fifo = self.path("fifo")
+        reader, read = self.start_reader(fifo)
         result = self.trace("--trace_fifo_path", fifo, "--workload_path_on_guest", "/bin/true", "--print_trace_info")
         reader.join()
         self.assert_succeeds(result)

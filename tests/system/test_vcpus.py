@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests with several virtual CPUs."""
 import json
-import os
 import struct
 import unittest
 
 from harness import COUNTER, SPEAKS, SystemTest, workload
 from images import VCPUS, several_vcpus
-from test_options import EVENTS, WRITTEN, fifo_reader
+from test_options import EVENTS, WRITTEN
 
 THREADS = ["--workload_path_on_host", workload("threads"), SPEAKS, "--print_trace_info"]
 
@@ -41,9 +40,8 @@ class SeveralVcpus(SystemTest):
 
     def test_in_program_order_within_a_vcpu(self):
         """Each thread goes through its elements from the first to the last, again and again."""
-        fifo, read = self.path("fifo"), []
-        os.mkfifo(fifo)
-        reader = fifo_reader(fifo, read)
+        fifo = self.path("fifo")
+        reader, read = self.start_reader(fifo)
         result = self.trace("--trace_fifo_path", fifo, *THREADS, "--trace_only_CPL3_code_GMBE", image=self.image)
         reader.join()
         self.assert_succeeds(result)
