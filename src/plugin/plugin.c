@@ -147,6 +147,7 @@ static void tb_translated_cb(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     if (plugin.control)
         control_instrument_block(plugin.control, tb);
     if (capture) {
+        clock_instrument_block(tb);
         info = info_of_block(&cpl);
         capture = !plugin.options.user_only || cpl == 3;
     }
@@ -340,6 +341,7 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
     if (plugin.options.control && !(plugin.control = control_new(plugin.options.control, &error)))
         return refuse(error);
     capture_init();
+    clock_init();
     if (plugin.options.start == START_NOW)
         plugin_set_active(true);
     capture_restart_sampling();

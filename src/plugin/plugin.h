@@ -15,6 +15,8 @@ typedef struct PluginOptions {
     bool user_only;
     bool roi;          /* only inside the regions that the workload marks */
     bool strict_order; /* all vCPUs run in one thread; they are taken for one */
+    bool icount;       /* the guest's clock goes by instructions, 2^icount_shift ns each */
+    unsigned icount_shift;
     SamplerOptions sampler;
     enum ring_policy when_full;
     enum { RECORDS_GMBEOO, RECORDS_COMPACT } record_format; /* of out */
@@ -56,6 +58,11 @@ bool plugin_options_parse(PluginOptions *options, int argc, char **argv, GError 
 
 /* instructions.c: the number of an instruction that is being translated, for RING_INSTRUCTION_SHIFT. */
 uint32_t instruction_number(const struct qemu_plugin_insn *insn, unsigned cpl);
+
+/* clock.c: the guest's clock, for RING_TIME. */
+void clock_init(void);
+/* Makes a block count its instructions, if that is what the clock needs. While tracing. */
+void clock_instrument_block(struct qemu_plugin_tb *tb);
 
 /* capture.c: what is done at each access. */
 void capture_init(void);

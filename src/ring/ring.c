@@ -60,6 +60,7 @@ struct Ring {
     RingInstruction *instructions;
     size_t header_bytes, data_bytes;
     unsigned fields, record_bytes;
+    uint64_t (*elapsed_ns)(void); /* NULL: by CLOCK_MONOTONIC */
     uint32_t bytes; /* of each ring: our own copy, as the other side can scribble over the shared one */
     unsigned vcpus;
     uint64_t wake_bytes; /* a waiting consumer is woken when a ring holds this much */
@@ -356,9 +357,14 @@ uint64_t ring_dropped(const Ring *ring, unsigned vcpu)
     return atomic_load_explicit(&ring->shared->vcpu[vcpu].dropped, memory_order_relaxed);
 }
 
-uint64_t ring_started_ns(const Ring *ring)
+void ring_set_clock(Ring *ring, uint64_t (*elapsed_ns)(void))
 {
-    return atomic_load(&ring->shared->started_ns);
+    ring->elapsed_ns = elapsed_ns;
+}
+
+static uint64_t elapsed_ns(const Ring *ring)
+{
+    return ring->elapsed_ns ? ring->elapsed_ns() : monotonic_ns() - atomic_load(&ring->shared->started_ns);
 }
 
 /* Producer. */
@@ -452,7 +458,7 @@ static void account(RingProducer *producer)
     if ((ring->fields & RING_TIME) && !producer->dropping)
         atomic_store_explicit(
             &ring->times[chunk_of(ring, shared, atomic_load_explicit(&shared->head, memory_order_relaxed))],
-            monotonic_ns(), memory_order_relaxed);
+            elapsed_ns(ring), memory_order_relaxed);
     if (producer->dropping) {
         atomic_fetch_add_explicit(&shared->dropped, bytes / ring->record_bytes, memory_order_relaxed);
     } else if (ring->vcpus == 1) {

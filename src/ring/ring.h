@@ -130,8 +130,8 @@ RingCounts ring_get_counts(const Ring *ring);
 
 /* The records of one vCPU that were dropped so far. */
 uint64_t ring_dropped(const Ring *ring, unsigned vcpu);
-/* When tracing began: CLOCK_MONOTONIC. */
-uint64_t ring_started_ns(const Ring *ring);
+/* By the producers' side: another clock than CLOCK_MONOTONIC for RING_TIME. It gives nanoseconds since tracing began. */
+void ring_set_clock(Ring *ring, uint64_t (*elapsed_ns)(void));
 
 /* Producer. */
 
@@ -193,7 +193,7 @@ void ring_release(Ring *ring, unsigned vcpu, size_t count);
 void ring_wait(Ring *ring, uint64_t timeout_us);
 void ring_wake(Ring *ring);
 
-/* With RING_TIME: CLOCK_MONOTONIC nanoseconds at which the chunk that these records lie in was published last. */
+/* With RING_TIME: when the chunk that these records lie in was published last, in nanoseconds since tracing began. */
 uint64_t ring_time(const Ring *ring, const struct gmbeoo_record *records);
 
 /* Waits for records: those of one vCPU that come next in the order below. They are the caller's until it calls

@@ -485,8 +485,7 @@ static int next_of_ring(mt_reader *reader, struct mt_batch *batch, struct mt_err
     batch->first = reader->ring_first;
     batch->vcpu = reader->ring_vcpu;
     if ((columns & MT_COLUMN_TIME) && (fields & RING_TIME))
-        batch->time_ns =
-            ring_time(ring, (const struct gmbeoo_record *)reader->ring_left) - ring_started_ns(ring);
+        batch->time_ns = ring_time(ring, (const struct gmbeoo_record *)reader->ring_left);
     split_records(reader, reader->ring_left, batch->count);
     reader->ring_left += batch->count * ring_record_bytes(ring);
     reader->ring_left_count -= batch->count;
