@@ -103,9 +103,12 @@ static bool may_wait(const PluginControl *control, int client)
     return poll(polled, 2, 0) == 0;
 }
 
-/* Lets the vCPUs do what was asked for, and waits. With the lock held. Returns false if the client gave up. */
+/* Lets the vCPUs do what was asked for, and waits. With the lock held. Returns false if the client gave up, and the
+ * request with it. */
 static bool submit(PluginControl *control, int client)
 {
+    bool done;
+
     control->pending = true;
     set_words(control, 1);
     while (control->pending && may_wait(control, client)) {
@@ -113,7 +116,11 @@ static bool submit(PluginControl *control, int client)
         g_usleep(POLL_US);
         g_mutex_lock(&control->lock);
     }
-    return !control->pending;
+    done = !control->pending;
+    if (!done)
+        set_words(control, 0);
+    control->pending = false;
+    return done;
 }
 
 static bool drain(const PluginControl *control, int client)

@@ -167,6 +167,12 @@ class Ctl(SystemTest):
         process.send_signal(signal.SIGINT)
         process.communicate()
         self.assertFalse(self.info()["trace"])
+        self.qemu.stdin.write("cont\n")
+        self.qemu.stdin.flush()
+        time.sleep(0.5)
+        self.assertFalse(self.info()["trace"])  # what it had asked for is forgotten
+        self.ctl("trace", "on")
+        self.assertTrue(self.info()["trace"])
 
     def test_qemu_dies(self):
         self.boot("", "-monitor", "stdio")
