@@ -6,6 +6,7 @@
  * accesses, they don't call us, but are counted inline (PHASE_COUNTING); each block then compares the count with the
  * place at which we must look again, which comes before the next traced block by so much that no block jumps over it.
  */
+#include "pages.h"
 #include "plugin.h"
 
 /* What QEMU encodes in a meminfo handle fits into so many bits; larger ones are looked up the slow way. */
@@ -71,47 +72,47 @@ static inline __attribute__((always_inline)) void record(RingProducer *producer,
 }
 
 /* With fields that widen the record. They are slow enough for what record() avoids to make no difference. */
-static inline __attribute__((always_inline)) void record_wide(RingProducer *producer, uint64_t known,
+static inline __attribute__((always_inline)) void record_wide(unsigned vcpu, uint64_t known,
                                                               qemu_plugin_meminfo_t info, uint64_t vaddr,
                                                               unsigned fields)
 {
-    RingWide wide = { .record = { .info = known | (G_LIKELY(info < 1u << MEMINFO_TABLE_BITS) ? meminfo_table[info]
-                                                                                              : ask_meminfo(info)),
-                                  .virt_addr = vaddr } };
-    uint64_t paddr = RING_PADDR_UNKNOWN;
+    RingProducer *producer = &producers[vcpu];
+    RingWide *wide = ring_producer_slot(producer);
+    uint64_t paddr = 0;
 
+    wide->record.info = known | (G_LIKELY(info < 1u << MEMINFO_TABLE_BITS) ? meminfo_table[info] : ask_meminfo(info));
+    wide->record.virt_addr = vaddr;
     if (fields & RING_PADDR) {
-        const struct qemu_plugin_hwaddr *address = qemu_plugin_get_hwaddr(info, vaddr);
-
-        if (address)
-            paddr = qemu_plugin_hwaddr_phys_addr(address) | (qemu_plugin_hwaddr_is_io(address) ? RING_PADDR_IO : 0);
-        wide.paddr = paddr;
+        paddr = pages_translate(vcpu, info, vaddr);
+        if (!(fields & RING_VALUE))
+            wide->paddr = paddr;
     }
     if (fields & RING_VALUE) {
         qemu_plugin_mem_value value = qemu_plugin_mem_get_value(info);
 
-        wide.paddr_beside_value = paddr;
-        wide.value[1] = 0;
+        if (fields & RING_PADDR)
+            wide->paddr_beside_value = paddr;
+        wide->value[1] = 0;
         switch (value.type) {
         case QEMU_PLUGIN_MEM_VALUE_U8:
-            wide.value[0] = value.data.u8;
+            wide->value[0] = value.data.u8;
             break;
         case QEMU_PLUGIN_MEM_VALUE_U16:
-            wide.value[0] = value.data.u16;
+            wide->value[0] = value.data.u16;
             break;
         case QEMU_PLUGIN_MEM_VALUE_U32:
-            wide.value[0] = value.data.u32;
+            wide->value[0] = value.data.u32;
             break;
         case QEMU_PLUGIN_MEM_VALUE_U64:
-            wide.value[0] = value.data.u64;
+            wide->value[0] = value.data.u64;
             break;
         case QEMU_PLUGIN_MEM_VALUE_U128:
-            wide.value[0] = value.data.u128.low;
-            wide.value[1] = value.data.u128.high;
+            wide->value[0] = value.data.u128.low;
+            wide->value[1] = value.data.u128.high;
             break;
         }
     }
-    ring_producer_put_wide(producer, &wide, fields == (RING_PADDR | RING_VALUE) ? sizeof wide : sizeof wide / 2);
+    ring_producer_advance(producer, fields == (RING_PADDR | RING_VALUE) ? sizeof *wide : sizeof *wide / 2);
 }
 
 static void access_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
@@ -198,7 +199,7 @@ static inline __attribute__((always_inline)) void access_wide(unsigned vcpu, qem
         if (--sampler->skip_left == 0)
             end_of_stretch(vcpu);
     } else {
-        record_wide(&producers[vcpu], known, info, vaddr, fields);
+        record_wide(vcpu, known, info, vaddr, fields);
         if (--sampler->trace_left == 0)
             end_of_stretch(vcpu);
     }
@@ -260,6 +261,7 @@ void capture_init(void)
         ring_producer_init(&producers[i], plugin.ring, i, options->when_full);
     for (uint32_t i = 0; i < 1u << MEMINFO_TABLE_BITS; i++)
         meminfo_table[i] = ask_meminfo(i);
+    pages_init(!vcpu_mask);
     counter = (qemu_plugin_u64){ .score = qemu_plugin_scoreboard_new(64) }; /* a cache line each */
 }
 

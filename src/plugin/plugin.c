@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../../include/memory_tracer/roi.h"
+#include "pages.h"
 #include "plugin.h"
 
 QEMU_EXPORT int qemu_plugin_version = QEMU_API_LEVEL;
@@ -157,6 +158,8 @@ static void tb_translated_cb(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 
         look_for_marker(insn);
+        if (plugin.phase == PHASE_TRACING && (ring_fields(plugin.ring) & RING_PADDR))
+            pages_look_for_flush(insn);
         if (capture)
             capture_instrument(
                 insn, info | (number ? (uint64_t)instruction_number(insn, cpl) << RING_INSTRUCTION_SHIFT : 0));
@@ -287,6 +290,7 @@ static void on_reset(qemu_plugin_id_t id)
         capture_restart_sampling();
     announce();
     plugin.phase = phase_wanted();
+    pages_forget_all();
     if (plugin.phase == PHASE_COUNTING)
         capture_begin_counting();
     register_callbacks(id);

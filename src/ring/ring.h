@@ -168,14 +168,18 @@ static inline void ring_producer_put(RingProducer *producer, uint64_t info, uint
         ring_producer_next_chunk(producer);
 }
 
-/* The same for a wide record, of which `bytes` are written: ring_record_bytes(). */
-static inline void ring_producer_put_wide(RingProducer *producer, const RingWide *wide, size_t bytes)
+/* The same for wide records, in two steps: what is written into the slot becomes a record with the second one, whose
+ * `bytes` is ring_record_bytes(). (A copy of a record would wait for the stores that made it.) */
+static inline RingWide *ring_producer_slot(const RingProducer *producer)
 {
-    uint8_t *slot = (uint8_t *)producer->next;
+    return (RingWide *)producer->next;
+}
 
-    __builtin_memcpy(slot, wide, bytes);
-    slot += bytes;
-    producer->next = (uint64_t *)slot;
+static inline void ring_producer_advance(RingProducer *producer, size_t bytes)
+{
+    uint64_t *slot = producer->next + bytes / sizeof *slot;
+
+    producer->next = slot;
     if (__builtin_expect(((uintptr_t)slot & (RING_CHUNK_BYTES - 1)) == 0, 0))
         ring_producer_next_chunk(producer);
 }

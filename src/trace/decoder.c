@@ -8,9 +8,7 @@
 #include "../../include/memory_tracer/record.h"
 
 /* So many records are decoded at once: what they need stays in the L1 and L2 caches. */
-#ifndef BATCH
 #define BATCH 1024
-#endif
 #define VALUE_BYTES 16
 #define CACHE_LINE 64
 /* Behind a column's data lie so many zeros: a varint and a value end there at the latest. */
@@ -43,7 +41,6 @@ struct Decoder {
     ZSTD_DCtx *zstd;
 
     struct {
-        uint64_t whole_info[BATCH];
         uint64_t address[BATCH];
         uint8_t info[BATCH];
         uint32_t instruction[BATCH];
@@ -341,6 +338,9 @@ typedef struct {
     uint64_t address;       /* of the record before */
     uint32_t symbols;
     const uint8_t *literal, *literals_end, *residual, *residuals_end;
+    uint64_t *addresses; /* where it goes */
+    uint32_t *instruction;
+    uint8_t *info;
     const char *problem;
 } AccessState;
 
@@ -354,8 +354,8 @@ static bool damaged(AccessState *state, const char *problem)
  * A record's symbol and, if they are wanted, address. False with a problem. The branches are foreseen by the processor
  * as well as the records were by the encoder.
  */
-static inline __attribute__((always_inline)) bool decode_access(AccessState *state, unsigned code, bool addresses,
-                                                                uint64_t *info, uint64_t *to)
+static inline __attribute__((always_inline)) bool decode_access(AccessState *state, unsigned code, size_t i,
+                                                                bool addresses, bool instructions)
 {
     Symbol *symbol = state->symbol;
     uint32_t next = symbol->next[0];
@@ -381,7 +381,9 @@ static inline __attribute__((always_inline)) bool decode_access(AccessState *sta
     if (G_UNLIKELY(!next))
         return damaged(state, "a block refers to a symbol that was never set");
     state->symbol = symbol = &state->table[next];
-    *info = symbol->info;
+    state->info[i] = (uint8_t)symbol->info;
+    if (instructions)
+        state->instruction[i] = (uint32_t)(symbol->info >> 24);
     if (!addresses)
         return true;
 
@@ -406,13 +408,13 @@ static inline __attribute__((always_inline)) bool decode_access(AccessState *sta
     }
     symbol->hop = (int32_t)(address - state->address);
     symbol->last = state->address = address;
-    *to = address;
+    state->addresses[i] = address;
     return true;
 }
 
 /* Columns 1 to 4, for the next `count` records. */
 static inline __attribute__((always_inline)) const char *decode_accesses(Decoder *decoder, uint32_t count,
-                                                                         bool addresses)
+                                                                         bool addresses, bool instructions)
 {
     AccessState state = { .table = decoder->table,
                           .symbol = &decoder->table[decoder->symbol],
@@ -421,24 +423,36 @@ static inline __attribute__((always_inline)) const char *decode_accesses(Decoder
                           .literal = decoder->column[FORMAT_LITERALS].next,
                           .literals_end = decoder->column[FORMAT_LITERALS].end,
                           .residual = decoder->column[FORMAT_RESIDUALS].next,
-                          .residuals_end = decoder->column[FORMAT_RESIDUALS].end };
+                          .residuals_end = decoder->column[FORMAT_RESIDUALS].end,
+                          .addresses = decoder->out.address,
+                          .instruction = decoder->out.instruction,
+                          .info = decoder->out.info };
     const uint8_t *codes = decoder->column[FORMAT_CODES].data + decoder->done / 2;
-    uint64_t *info = decoder->out.whole_info, *address = decoder->out.address;
-    const uint64_t *end = info + count;
+    size_t i = 0;
     bool fine = true;
 
     if (decoder->done & 1)
-        fine = decode_access(&state, *codes++ >> 4, addresses, info++, address++);
-    for (; fine && end - info >= 2; info += 2, address += 2, codes++)
-        fine = decode_access(&state, *codes & 15, addresses, info, address) &&
-               decode_access(&state, *codes >> 4, addresses, info + 1, address + 1);
-    if (fine && info < end)
-        fine = decode_access(&state, *codes & 15, addresses, info, address);
+        fine = decode_access(&state, *codes++ >> 4, i++, addresses, instructions);
+    for (; fine && count - i >= 2; i += 2, codes++)
+        fine = decode_access(&state, *codes & 15, i, addresses, instructions) &&
+               decode_access(&state, *codes >> 4, i + 1, addresses, instructions);
+    if (fine && i < count)
+        fine = decode_access(&state, *codes & 15, i, addresses, instructions);
     decoder->column[FORMAT_LITERALS].next = state.literal;
     decoder->column[FORMAT_RESIDUALS].next = state.residual;
     decoder->symbol = (uint32_t)(state.symbol - state.table);
     decoder->address = state.address;
     return fine ? NULL : state.problem;
+}
+
+/* The same, as a function of its own for what is wanted. */
+static const char *decode_wanted_accesses(Decoder *decoder, uint32_t count)
+{
+    bool addresses = is_needed(decoder->columns, FORMAT_RESIDUALS);
+
+    if (decoder->columns & MT_COLUMN_INSTRUCTION)
+        return addresses ? decode_accesses(decoder, count, true, true) : decode_accesses(decoder, count, false, true);
+    return addresses ? decode_accesses(decoder, count, true, false) : decode_accesses(decoder, count, false, false);
 }
 
 static const char *decode_paddrs(Decoder *decoder, uint32_t count)
@@ -479,7 +493,7 @@ static const char *decode_values(Decoder *decoder, uint32_t count)
     const uint8_t *next = column->next;
 
     for (uint32_t i = 0; i < count; i++) {
-        size_t bytes = MIN(mt_size((uint8_t)decoder->out.whole_info[i]), VALUE_BYTES);
+        size_t bytes = MIN(mt_size(decoder->out.info[i]), VALUE_BYTES);
 
         if (column->end - next < (ptrdiff_t)bytes)
             return "a block's values are incomplete";
@@ -518,22 +532,13 @@ static const char *next_batch(Decoder *decoder, uint32_t *count)
 /* Decodes what was asked for, in `out`. */
 static const char *decode(Decoder *decoder, uint32_t count)
 {
-    const char *problem = is_needed(decoder->columns, FORMAT_RESIDUALS) ? decode_accesses(decoder, count, true)
-                                                                        : decode_accesses(decoder, count, false);
+    const char *problem = decode_wanted_accesses(decoder, count);
 
     if (!problem && (decoder->columns & MT_COLUMN_PADDR))
         problem = decode_paddrs(decoder, count);
     if (!problem && (decoder->columns & MT_COLUMN_VALUE))
         problem = decode_values(decoder, count);
-    if (problem)
-        return problem;
-    if (decoder->columns & MT_COLUMN_INFO)
-        for (uint32_t i = 0; i < count; i++)
-            decoder->out.info[i] = (uint8_t)decoder->out.whole_info[i];
-    if (decoder->columns & MT_COLUMN_INSTRUCTION)
-        for (uint32_t i = 0; i < count; i++)
-            decoder->out.instruction[i] = (uint32_t)(decoder->out.whole_info[i] >> 24);
-    return NULL;
+    return problem;
 }
 
 int decoder_next(Decoder *decoder, struct mt_batch *batch, const char **problem)

@@ -548,9 +548,8 @@ static gpointer produce(gpointer data)
 
     ring_producer_init(&producer, job->ring, 0, RING_BLOCK);
     for (guint i = 0; i < job->all->len; i++) {
-        RingWide wide = make_row(&g_array_index(job->all, Expected, i), ALL_FIELDS);
-
-        ring_producer_put_wide(&producer, &wide, sizeof wide);
+        *ring_producer_slot(&producer) = make_row(&g_array_index(job->all, Expected, i), ALL_FIELDS);
+        ring_producer_advance(&producer, sizeof(RingWide));
     }
     ring_producer_publish(&producer);
     ring_producer_clear(&producer);

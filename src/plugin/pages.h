@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Physical addresses. Asking QEMU for each access doubles its cost, so each vCPU remembers the last pages: until it executes an
+ * instruction after which the processor may map them differently (a write to a control register or MSR, INVLPG,
+ * INVPCID, RSM). Device memory is not remembered.
+ */
+#ifndef MEMORY_TRACER_PLUGIN_PAGES_H
+#define MEMORY_TRACER_PLUGIN_PAGES_H
+
+#include "plugin.h"
+
+#define PAGES_SHIFT 12
+#define PAGES_ENTRIES 256
+#define PAGES_GENERATION_SHIFT 52 /* a page's number has 52 bits */
+
+typedef struct PagesVcpu {
+    uint64_t generation; /* in place, nonzero */
+    struct {
+        uint64_t key; /* the page's number, and the generation in which it was seen */
+        uint64_t frame;
+    } entry[PAGES_ENTRIES];
+} __attribute__((aligned(64))) PagesVcpu;
+
+extern PagesVcpu pages[RING_MAX_VCPUS];
+
+/* `shared`: the vCPUs can't be told apart, so nothing is remembered. */
+void pages_init(bool shared);
+/* Makes an instruction that is being translated forget the pages, if it is of that kind. */
+void pages_look_for_flush(struct qemu_plugin_insn *insn);
+/* While all vCPUs stand still: such instructions may have been executed unnoticed. */
+void pages_forget_all(void);
+/* Asks QEMU. */
+uint64_t pages_ask(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr);
+
+/* The physical address of an access that is taking place, as RingWide has it. */
+static inline uint64_t pages_translate(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr)
+{
+    PagesVcpu *of = &pages[vcpu];
+    uint64_t page = vaddr >> PAGES_SHIFT;
+
+    if (G_LIKELY(of->entry[page % PAGES_ENTRIES].key == (page | of->generation)))
+        return of->entry[page % PAGES_ENTRIES].frame | (vaddr & ((1u << PAGES_SHIFT) - 1));
+    return pages_ask(vcpu, info, vaddr);
+}
+
+#endif
