@@ -306,9 +306,9 @@ int main(int argc, char **argv)
 
         qsort(contest->rates, (size_t)rounds, sizeof *contest->rates, compare);
         if (contest->bytes_per_record > 0)
-            printf("%s\t%.3f\t%.0f\n", contest->name, contest->bytes_per_record, contest->rates[rounds / 2] / 1e6);
+            printf("%s\t%.3f\t%.3g\n", contest->name, contest->bytes_per_record, contest->rates[rounds / 2] / 1e6);
         else
-            printf("%s\t\t%.0f\n", contest->name, contest->rates[rounds / 2] / 1e6);
+            printf("%s\t\t%.3g\n", contest->name, contest->rates[rounds / 2] / 1e6);
     }
     return 0;
 }

@@ -4,7 +4,7 @@
 
 usage: tests/run_all.py [--quick]    --quick leaves out the builds with sanitizers
 
-The unit tests run as built, and with ASan, UBSan and TSan (the ring); the system tests as built, and with ASan and UBSan
+The unit tests run as built, and with ASan, UBSan and TSan (the ring and the trace reader); the system tests as built, and with ASan and UBSan
 in the runner (QEMU itself has no sanitizers, so neither has the plugin).
 """
 import glob
@@ -23,6 +23,7 @@ SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99",
     "TSAN_OPTIONS": "halt_on_error=1:exitcode=99",
+    "G_SLICE": "always-malloc",  # else GLib, which has no sanitizer, hands memory from thread to thread unseen
     "LSAN_OPTIONS": "suppressions=" + os.path.join(ROOT, "tests", "lsan.supp") + ":print_suppressions=0",
 }
 
@@ -165,7 +166,7 @@ def main():
             run_unit_tests(SANITIZED)
             run_system_tests(SANITIZED)
         if build(THREADS, "-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized"):
-            run_unit_tests(THREADS, ["test_ring"])
+            run_unit_tests(THREADS, ["test_ring", "test_trace"])
     skipped = f", {Count.skipped} skipped" if Count.skipped else ""
     say(f"{Count.passed} passed, {Count.failed} failed{skipped}")
     return 1 if Count.failed or not Count.passed else 0
