@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "part_file.h"
 
 #define OUTPUT_BUFFER (1u << 20)
 
@@ -87,14 +88,15 @@ static bool convert(const ConvertFormat *format, Input *input, Output *output, G
     struct stat status;
     bool standard_output = !strcmp(output->path, "-");
     bool beside = !standard_output && (stat(output->path, &status) || S_ISREG(status.st_mode));
-    g_autofree char *part = beside ? g_strconcat(output->path, ".part", NULL) : g_strdup(output->path);
+    const char *path = beside ? part_file_begin(output->path) : output->path;
     bool fine;
 
-    output->file = standard_output ? stdout : fopen(part, "w+e");
-    if (!output->file && !beside)
-        output->file = fopen(part, "we"); /* a FIFO */
-    if (!output->file)
-        return output_fail(output, error);
+    output->file = standard_output ? stdout : fopen(path, "we");
+    fine = output->file || output_fail(output, error);
+    if (!fine && beside)
+        part_file_abandon();
+    if (!fine)
+        return false;
     if (standard_output)
         output->path = "standard output";
     setvbuf(output->file, NULL, _IOFBF, OUTPUT_BUFFER);
@@ -106,10 +108,10 @@ static bool convert(const ConvertFormat *format, Input *input, Output *output, G
         fine = output_fail(output, error);
     if (!standard_output && fclose(output->file) && fine)
         fine = output_fail(output, error);
-    if (beside && fine && rename(part, output->path))
-        fine = output_fail(output, error);
-    if (beside && !fine)
-        remove(part);
+    if (beside && fine)
+        return part_file_commit(error);
+    if (beside)
+        part_file_abandon();
     return fine;
 }
 

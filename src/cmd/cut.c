@@ -7,6 +7,7 @@
 #include "../trace/writer.h"
 #include "cmd.h"
 #include "input.h"
+#include "part_file.h"
 
 static const char *const attachments[] = { "kallsyms", "modules", "libraries" };
 
@@ -197,27 +198,26 @@ static bool write_all(Job *job, TraceWriter *writer, GError **error)
     return true;
 }
 
+static bool write_part(Job *job, const char *path, JsonObject *metadata, GError **error)
+{
+    g_autoptr(TraceWriter) writer = trace_writer_new(path, job->fields, job->vcpus, TRACE_BLOCK_RECORDS, error);
+
+    if (!writer || !copy_facts(writer, job->inputs->pdata[0], metadata, error) ||
+        !trace_writer_add_instructions(writer, (const RingInstruction *)job->instructions.all->data,
+                                       job->fields & RING_INSTRUCTIONS ? job->instructions.all->len : 0, error) ||
+        !write_all(job, writer, error) || !trace_writer_finish(writer, error))
+        return false;
+    fprintf(stderr, "memory_tracer: %" G_GUINT64_FORMAT " records, %" G_GUINT64_FORMAT " bytes\n",
+            trace_writer_records(writer), trace_writer_bytes(writer));
+    return true;
+}
+
 static bool write_file(Job *job, const char *path, JsonObject *metadata, GError **error)
 {
-    g_autofree char *beside = g_strconcat(path, ".part", NULL);
-    g_autoptr(TraceWriter) writer =
-        trace_writer_new(beside, job->fields, job->vcpus, TRACE_BLOCK_RECORDS, error);
-    bool fine;
-
-    if (!writer)
-        return false;
-    fine = copy_facts(writer, job->inputs->pdata[0], metadata, error) &&
-           trace_writer_add_instructions(writer, (const RingInstruction *)job->instructions.all->data,
-                                         job->fields & RING_INSTRUCTIONS ? job->instructions.all->len : 0, error) &&
-           write_all(job, writer, error) && trace_writer_finish(writer, error);
-    if (fine && rename(beside, path))
-        fine = mt_fail(error, "can't write %s: %s", path, g_strerror(errno));
-    if (!fine)
-        remove(beside);
-    else
-        fprintf(stderr, "memory_tracer: %" G_GUINT64_FORMAT " records, %" G_GUINT64_FORMAT " bytes\n",
-                trace_writer_records(writer), trace_writer_bytes(writer));
-    return fine;
+    if (write_part(job, part_file_begin(path), metadata, error))
+        return part_file_commit(error);
+    part_file_abandon();
+    return false;
 }
 
 static void job_init(Job *job)

@@ -8,37 +8,45 @@
 
 #include "error.h"
 
-/* What changes when the image is made again. */
-static char *cache_path(const QemuOptions *qemu, const char *name)
+/* A line that changes when the image is made again. */
+static char *identity(const QemuOptions *qemu)
 {
     g_autofree char *image = g_canonicalize_filename(qemu->image, NULL);
-    g_autofree char *key = NULL, *hash = NULL, *file = NULL;
     GStatBuf status = { 0 };
 
     g_stat(image, &status);
-    key = g_strdup_printf("%s %s %" G_GINT64_FORMAT ".%09ld %" G_GINT64_FORMAT, image, qemu->snapshot,
-                          (gint64)status.st_mtim.tv_sec, status.st_mtim.tv_nsec, (gint64)status.st_size);
-    hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, key, -1);
-    file = g_strdup_printf("%s.%s", hash, name);
+    return g_strdup_printf("%s %s %" G_GINT64_FORMAT ".%09ld %" G_GINT64_FORMAT "\n", image, qemu->snapshot,
+                           (gint64)status.st_mtim.tv_sec, status.st_mtim.tv_nsec, (gint64)status.st_size);
+}
+
+static char *cache_path(const QemuOptions *qemu, const char *name)
+{
+    g_autofree char *image = g_canonicalize_filename(qemu->image, NULL);
+    g_autofree char *key = g_strconcat(image, " ", qemu->snapshot, NULL);
+    g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, key, -1);
+    g_autofree char *file = g_strconcat(hash, ".", name, NULL);
+
     return g_build_filename(g_get_user_cache_dir(), "memory_tracer", file, NULL);
 }
 
+/* A file of the cache is the image's identity, then the text. */
 static char *read_cached(const QemuOptions *qemu, const char *name)
 {
-    g_autofree char *path = cache_path(qemu, name);
-    char *text = NULL;
+    g_autofree char *path = cache_path(qemu, name), *line = identity(qemu), *text = NULL;
 
-    g_file_get_contents(path, &text, NULL, NULL);
-    return text;
+    if (!g_file_get_contents(path, &text, NULL, NULL) || !g_str_has_prefix(text, line))
+        return NULL;
+    return g_strdup(text + strlen(line));
 }
 
 /* That it can't be kept costs time in the next run, no more. */
 static void keep(const QemuOptions *qemu, const char *name, const char *text)
 {
-    g_autofree char *path = cache_path(qemu, name), *folder = g_path_get_dirname(path);
+    g_autofree char *path = cache_path(qemu, name), *folder = g_path_get_dirname(path), *line = identity(qemu);
+    g_autofree char *contents = g_strconcat(line, text, NULL);
 
     g_mkdir_with_parents(folder, 0700);
-    g_file_set_contents(path, text, -1, NULL);
+    g_file_set_contents(path, contents, -1, NULL);
 }
 
 bool kernel_symbols_load(const QemuOptions *qemu, bool verbose, char **kallsyms, char **modules, GError **error)

@@ -130,6 +130,8 @@ void mt_trace_close(mt_trace *trace)
         return;
     trace_file_free(trace->file);
     stream_free(trace->stream);
+    if (trace->ring)
+        ring_close(trace->ring); /* nobody will make room any more */
     ring_free(trace->ring);
     g_free(trace);
 }

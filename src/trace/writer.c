@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,12 +116,19 @@ TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus,
                                     .vcpus = vcpus,
                                     .created_s = (uint64_t)time(NULL) };
     struct iovec part = { &header, sizeof header };
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     TraceWriter *writer;
+    struct stat status;
+    int fd;
 
     g_return_val_if_fail(vcpus >= 1 && vcpus <= FORMAT_MAX_VCPUS, NULL);
     memcpy(header.magic, FORMAT_MAGIC, sizeof header.magic);
     header.hash = XXH3_64bits(&header, offsetof(struct format_header, hash));
+    if (!stat(path, &status) && !S_ISREG(status.st_mode)) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_REGULAR_FILE,
+                    "can't write %s: a trace file must be a regular file", path);
+        return NULL;
+    }
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) {
         int code = errno;
 

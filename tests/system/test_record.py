@@ -336,6 +336,21 @@ class Verbs(SystemTest):
         self.assertIn("missing", self.tracer("recover", self.path("flipped"), "-o", self.path("x")).out
                       + self.tracer("check", self.path("flipped")).out)
 
+    def test_check_says_what_is_wrong(self):
+        valid, user, store = 1 << 63, 3 << 6, 1 << 5
+        for records, finding, status in (
+                ([(valid | 3, 8), (valid | store, 9)], "good, 2 records", 0),
+                ([(valid | 5, 8)], "problem: 1 accesses of more than 16 bytes", 1),
+                ([(valid, 1 << 57), (valid, 1 << 60)], "problem: 2 addresses that are not canonical", 1),
+                ([(valid | user, (1 << 64) - 8)], "exception: 1 accesses by user code to the kernel's half", 0)):
+            with self.subTest(finding):
+                data = b"".join(struct.pack("<QQ", *record) for record in records)
+                result = subprocess.run([TRACER, "check", "-"], input=data, stdout=subprocess.PIPE)
+                self.assertIn(finding, result.stdout.decode())
+                self.assertEqual(result.returncode, status)
+        # A device or another vCPU has changed memory that the trace doesn't tell of: an exception.
+        self.assertIn("loads by user code were compared", self.tracer("check", self.whole_path).out)
+
     def test_bad_input(self):
         empty, text = self.path("empty"), self.path("text")
         open(empty, "w").close()
@@ -362,12 +377,27 @@ class Verbs(SystemTest):
             with self.subTest(arguments):
                 self.assert_fails(self.tracer(*arguments), status=2)
         self.assertFalse(os.path.exists("x"))
+        os.mkfifo(self.path("fifo"))
+        self.assert_fails(self.tracer("record", "-o", self.path("fifo"), "/bin/true"), "must be a regular file")
         for arguments in (["convert", "-t", "din", "-o", "/nowhere/x", self.trace_path],
                           ["cut", "-o", "/nowhere/x", self.trace_path], ["record", "-o", "/nowhere/x", "/bin/true"]):
             with self.subTest(arguments):
                 self.assert_fails(self.tracer(*arguments), "/nowhere/x", "No such file or directory")
         self.assert_fails(self.tracer("convert", "-t", "npy", self.trace_path), "only be written into a file")
         self.assertIn("No space left", self.tracer("convert", "-t", "csv", "-o", "/dev/full", self.trace_path).err)
+
+    def test_interrupted_conversions_leave_nothing(self):
+        endless = ["sh", "-c", "while :; do cat \"$0\"; done | \"$@\"", self.path("raw"), TRACER]
+        with open(self.path("raw"), "wb") as file:
+            file.write(self.convert("gmbeoo"))
+        for arguments in (["convert", "-t", "din", "-o", self.path("x")], ["cut", "-", "-o", self.path("x")]):
+            process = subprocess.Popen(endless + arguments, env=self.environment, stderr=subprocess.DEVNULL,
+                                       start_new_session=True)
+            while not os.path.exists(self.path("x.part")):
+                time.sleep(0.01)
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(timeout=60)
+            self.assertFalse(os.path.exists(self.path("x.part")) or os.path.exists(self.path("x")))
 
     def test_a_reader_of_standard_output_may_go(self):
         process = self.start("dump", self.trace_path)
