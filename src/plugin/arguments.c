@@ -8,7 +8,7 @@
 #define USAGE                                                                                                          \
     "arguments: out=PATH or ring_fd=N, start=now|marker|never (marker), user_only=on|off (off), roi=on|off (off), "    \
     "log_block_len=N (0), log_tracing_ratio=N (0), sample_seed=N, record_format=gmbeoo|compact (gmbeoo), "             \
-    "when_full=block|drop (block), strict_order=on|off (off), icount_shift=N, ring_kib=N (1024), control=PATH"
+    "when_full=block|drop (block), strict_order=on|off (off), icount_shift=N, ring_kib=N (8192), control=PATH"
 
 /* Finds `value` among the NULL-terminated `choices` and gives its index. */
 static bool one_of(const char *name, const char *value, const char *const *choices, int *index, GError **error)

@@ -22,7 +22,8 @@
 
 #define RING_CHUNK_BYTES (32u * 1024)
 #define RING_CHUNK_RECORDS (RING_CHUNK_BYTES / sizeof(struct gmbeoo_record))
-#define RING_DEFAULT_BYTES (1024u * 1024)
+/* Some milliseconds of tracing: so long a consumer may be busy with something else, or not be scheduled. */
+#define RING_DEFAULT_BYTES (8u * 1024 * 1024)
 #define RING_MAX_VCPUS 256
 
 enum ring_policy { RING_BLOCK, RING_DROP };

@@ -139,12 +139,6 @@ static bool has_one_thread(const Session *session)
     return *session->machine->icount || session->options->capture.strict_order;
 }
 
-/* A trace file's blocks are compressed when they are full: meanwhile the ring holds what the guest goes on to do. */
-static uint32_t ring_bytes(const Session *session)
-{
-    return session->options->destination.kind == DESTINATION_TRACE ? 8 * RING_DEFAULT_BYTES : RING_DEFAULT_BYTES;
-}
-
 static bool start_guest(Session *session, GError **error)
 {
     const SessionOptions *options = session->options;
@@ -179,7 +173,7 @@ static bool start_guest(Session *session, GError **error)
          !image_create_layer(options->image, layer, session->qemu_img, error))) /* a fresh one */
         return false;
     if (options->destination.kind != DESTINATION_NONE) {
-        session->ring = ring_new(session->machine->vcpus, ring_bytes(session), options->destination.fields, error);
+        session->ring = ring_new(session->machine->vcpus, RING_DEFAULT_BYTES, options->destination.fields, error);
         if (!session->ring)
             return false;
         qemu.ring = session->ring;
