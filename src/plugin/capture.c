@@ -205,9 +205,40 @@ static inline __attribute__((always_inline)) void access_wide(unsigned vcpu, qem
     }
 }
 
-static void access_cb_paddr(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+static __attribute__((noinline)) void access_cb_paddr(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
     access_wide(vcpu, info, vaddr, userdata, RING_PADDR);
+}
+
+/* Neither regions nor sampling, the page is known: as in record(), what is rare is called last. */
+static inline __attribute__((always_inline)) void record_paddr(unsigned vcpu, uint64_t known,
+                                                               qemu_plugin_meminfo_t info, uint64_t vaddr,
+                                                               void *userdata)
+{
+    uint64_t paddr;
+
+    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS || !pages_find(vcpu, vaddr, &paddr))) {
+        access_cb_paddr(vcpu, info, vaddr, userdata);
+    } else {
+        RingWide *wide = ring_producer_slot(&producers[vcpu]);
+
+        wide->record.info = known | meminfo_table[info];
+        wide->record.virt_addr = vaddr;
+        wide->paddr = paddr;
+        ring_producer_advance(&producers[vcpu], sizeof *wide / 2);
+    }
+}
+
+static void access_cb_known_paddr(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    record_paddr(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr, userdata);
+}
+
+static void access_cb_known_paddr_one_vcpu(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
+                                           void *userdata)
+{
+    (void)vcpu;
+    record_paddr(0, (uintptr_t)userdata, info, vaddr, userdata);
 }
 
 static void access_cb_value(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
@@ -271,7 +302,9 @@ static qemu_plugin_vcpu_mem_cb_t choose_callback(void)
 
     switch (ring_fields(plugin.ring) & (RING_PADDR | RING_VALUE)) {
     case RING_PADDR:
-        return access_cb_paddr;
+        if (plugin.options.roi || !sampler_is_trivial(&plugin.options.sampler))
+            return access_cb_paddr;
+        return one ? access_cb_known_paddr_one_vcpu : access_cb_known_paddr;
     case RING_VALUE:
         return access_cb_value;
     case RING_PADDR | RING_VALUE:

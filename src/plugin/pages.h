@@ -32,15 +32,22 @@ void pages_forget_all(void);
 /* Asks QEMU. */
 uint64_t pages_ask(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr);
 
-/* The physical address of an access that is taking place, as RingWide has it. */
-static inline uint64_t pages_translate(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr)
+/* The physical address of `vaddr`, as RingWide has it, if its page is remembered. */
+static inline bool pages_find(unsigned vcpu, uint64_t vaddr, uint64_t *paddr)
 {
-    PagesVcpu *of = &pages[vcpu];
+    const PagesVcpu *of = &pages[vcpu];
     uint64_t page = vaddr >> PAGES_SHIFT;
 
-    if (G_LIKELY(of->entry[page % PAGES_ENTRIES].key == (page | of->generation)))
-        return of->entry[page % PAGES_ENTRIES].frame | (vaddr & ((1u << PAGES_SHIFT) - 1));
-    return pages_ask(vcpu, info, vaddr);
+    *paddr = of->entry[page % PAGES_ENTRIES].frame | (vaddr & ((1u << PAGES_SHIFT) - 1));
+    return of->entry[page % PAGES_ENTRIES].key == (page | of->generation);
+}
+
+/* That of an access that is taking place. */
+static inline uint64_t pages_translate(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr)
+{
+    uint64_t paddr;
+
+    return G_LIKELY(pages_find(vcpu, vaddr, &paddr)) ? paddr : pages_ask(vcpu, info, vaddr);
 }
 
 #endif

@@ -325,7 +325,9 @@ static bool take_chunk(TraceFile *file, guint number, GByteArray *payload, GErro
             return false;
         if (!g_utf8_validate((const char *)payload->data, payload->len, NULL))
             return fail_at(file, chunk->offset, error, "the metadata is no text");
-        g_string_append_len(file->metadata, (const char *)payload->data, payload->len);
+        /* A line each. In JSON, a line feed is a space like others. */
+        for (guint i = 0; i < payload->len; i++)
+            g_string_append_c(file->metadata, payload->data[i] == '\n' ? ' ' : (char)payload->data[i]);
         g_string_append_c(file->metadata, '\n');
         return true;
     case FORMAT_INSTRUCTIONS:
