@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct {
@@ -97,10 +98,14 @@ static void add_segments(Symbols *symbols, Elf *elf, const char *path, uint64_t 
 
 void symbols_add_elf(Symbols *symbols, const char *path, uint64_t bias)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
     Elf_Scn *section = NULL;
+    struct stat status;
     Elf *elf;
+    int fd;
 
+    if (stat(path, &status) || !S_ISREG(status.st_mode))
+        return;
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return;
     elf_version(EV_CURRENT);

@@ -72,7 +72,8 @@ static bool values_can_be_compared(const Check *check)
     unsigned fields = mt_trace_fields(check->trace);
 
     return (fields & MT_FIELD_PADDR) && (fields & MT_FIELD_VALUE) && mt_trace_vcpus(check->trace) == 1 &&
-           !check->user_only && !metadata_bool(check->metadata, "roi") &&
+           !check->user_only && mt_trace_is_complete(check->trace) &&
+           !json_object_has_member(check->metadata, "derived_by") && !metadata_bool(check->metadata, "roi") &&
            !input_metadata_number(check->metadata, "log_tracing_ratio", 0) &&
            !input_metadata_number(check->metadata, "dropped", 0);
 }
@@ -130,6 +131,8 @@ static void check_batch(Check *check, const struct mt_batch *batch)
         check->found[PROBLEM_ORDER]++;
     else
         check->found[PROBLEM_MISSING] += batch->first - check->next_index;
+    if (batch->first != check->next_index)
+        check->image = NULL; /* there may have been stores */
     check->next_index = MAX(check->next_index, batch->first + batch->count);
     if (batch->time_ns < check->last_ns[batch->vcpu & 255])
         check->found[PROBLEM_TIME]++;

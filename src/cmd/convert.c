@@ -86,8 +86,8 @@ static bool convert_all(const ConvertFormat *format, Input *input, Output *outpu
 static bool convert(const ConvertFormat *format, Input *input, Output *output, GError **error)
 {
     struct stat status;
-    bool standard_output = !strcmp(output->path, "-");
-    bool beside = !standard_output && (stat(output->path, &status) || S_ISREG(status.st_mode));
+    bool standard_output = !strcmp(output->path, "-") || !strcmp(output->path, "/dev/stdout");
+    bool beside = !standard_output && part_file_applies(output->path);
     const char *path = beside ? part_file_begin(output->path) : output->path;
     bool fine;
 
@@ -152,6 +152,11 @@ int cmd_convert(int argc, char **argv, GError **error)
     output.fields = mt_trace_fields(input->trace);
     output.vcpus = mt_trace_vcpus(input->trace);
     output.trace = input->trace;
+    if (physical && (format->columns & MT_COLUMN_PADDR)) {
+        mt_fail_usage(error, "--physical is of no use: %s has the physical addresses beside the virtual ones",
+                      format->name);
+        return -1;
+    }
     if (physical && !(output.fields & MT_FIELD_PADDR)) {
         mt_fail(error, "the trace has no physical addresses (it must be recorded with --fields paddr)");
         return -1;

@@ -20,6 +20,6 @@ static bool write_access(Output *output, const Access *access, GError **error)
 const ConvertFormat convert_compact = {
     .name = "compact",
     .what = "a stream of 8-byte records",
-    .without = "instructions, values and times",
+    .without = "physical addresses, instructions, values and times",
     .access = write_access,
 };

@@ -11,6 +11,6 @@ static bool write_access(Output *output, const Access *access, GError **error)
 const ConvertFormat convert_din = {
     .name = "din",
     .what = "Dinero's input: \"0 address\" for a load, \"1 address\" for a store",
-    .without = "sizes, CPL, vCPU, instructions, values and times",
+    .without = "sizes, CPL, vCPU, sign extension, endianness, instructions, values and times",
     .access = write_access,
 };

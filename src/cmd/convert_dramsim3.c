@@ -15,7 +15,7 @@ const ConvertFormat convert_dramsim3 = {
     .name = "dramsim3",
     .what = "DRAMSim3's trace: \"0xADDRESS READ|WRITE cycle\"; a cycle is 1 ns of the trace's time, else the record's "
             "index (see --physical)",
-    .without = "sizes, CPL, vCPU, instructions and values",
+    .without = "sizes, CPL, vCPU, sign extension, endianness, instructions and values",
     .columns = MT_COLUMN_TIME,
     .access = write_access,
 };

@@ -14,6 +14,6 @@ static bool write_access(Output *output, const Access *access, GError **error)
 const ConvertFormat convert_gmbeoo = {
     .name = "gmbeoo",
     .what = "a stream of 16-byte records, as in a FIFO",
-    .without = "instructions, values and times",
+    .without = "physical addresses, instructions, values and times",
     .access = write_access,
 };

@@ -12,6 +12,6 @@ static bool write_access(Output *output, const Access *access, GError **error)
 const ConvertFormat convert_ramulator2 = {
     .name = "ramulator2",
     .what = "Ramulator 2's load/store trace: \"LD 0xaddress\" and \"ST 0xaddress\" (see --physical)",
-    .without = "sizes, CPL, vCPU, instructions, values and times",
+    .without = "sizes, CPL, vCPU, sign extension, endianness, instructions, values and times",
     .access = write_access,
 };

@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Our own trace file, from a stream. (`cut` is the way from one trace file to another.) */
+#include <string.h>
+
 #include "../ring/ring.h"
 #include "../run/error.h"
 #include "../trace/writer.h"
 #include "convert.h"
 
 #define UNKNOWN_VCPUS 256
+
+/* Errors name the file, not how the writer got at it. */
+static bool explain(const Output *output, bool fine, GError *problem, GError **error)
+{
+    const char *why = problem ? strrchr(problem->message, ':') : NULL;
+
+    if (!fine)
+        mt_fail(error, "can't write %s%s", output->path, why ? why : "");
+    g_clear_error(&problem);
+    return fine;
+}
 
 static bool begin(Output *output, GError **error)
 {
@@ -25,12 +38,16 @@ static bool write_access(Output *output, const Access *access, GError **error)
 
     if (access->vcpu >= UNKNOWN_VCPUS)
         return mt_fail(error, "a trace file can't tell vCPU %u", access->vcpu);
-    return trace_writer_add(output->state, access->vcpu, &record, 1, 0, error);
+    GError *problem = NULL;
+
+    return explain(output, trace_writer_add(output->state, access->vcpu, &record, 1, 0, &problem), problem, error);
 }
 
 static bool end(Output *output, GError **error)
 {
-    return trace_writer_finish(output->state, error);
+    GError *problem = NULL;
+
+    return explain(output, trace_writer_finish(output->state, &problem), problem, error);
 }
 
 static void clear(Output *output)

@@ -103,18 +103,22 @@ static bool copy_facts(TraceWriter *writer, const Input *input, JsonObject *meta
     return true;
 }
 
-/* What is left of the metadata: the totals are no longer true. `command` tells how it came about. */
-static JsonObject *derived_metadata(const Input *input, int argc, char **argv)
+/* What is left of the metadata: the totals are no longer true. `words` tell how it came about. */
+static JsonObject *derived_metadata(const Input *input, char **words)
 {
-    static const char *const totals[] = { "accesses", "skipped", "records", "dropped" };
+    static const char *const totals[] = { "accesses", "skipped",   "records",     "dropped",    "traced_ns",
+                                          "guest_ns", "regions",   "timed_out",   "exit_status", "exit_signal" };
     JsonObject *metadata = input_metadata(input->trace);
     JsonArray *command = json_array_new();
 
     for (guint i = 0; i < G_N_ELEMENTS(totals); i++)
         if (json_object_has_member(metadata, totals[i]))
             json_object_remove_member(metadata, totals[i]);
-    for (int i = 0; i < argc; i++)
-        json_array_add_string_element(command, argv[i]);
+    for (; *words; words++) {
+        g_autofree char *word = g_utf8_make_valid(*words, -1);
+
+        json_array_add_string_element(command, word);
+    }
     json_object_set_array_member(metadata, "derived_by", command);
     return metadata;
 }
@@ -160,6 +164,9 @@ static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **er
         job->policy == VCPUS_ONE ? 0 : input->batch.vcpu + g_array_index(job->first_vcpu, unsigned, number);
     size_t count;
 
+    if (vcpu >= job->vcpus)
+        return mt_fail(error, "record %" G_GUINT64_FORMAT " is of vCPU %u, but a trace can have %d", input->batch.first,
+                       vcpu, RING_MAX_VCPUS);
     if (input->count > job->room) {
         job->room = input->count;
         job->rows = g_realloc(job->rows, job->room * sizeof(RingWide));
@@ -214,6 +221,8 @@ static bool write_part(Job *job, const char *path, JsonObject *metadata, GError 
 
 static bool write_file(Job *job, const char *path, JsonObject *metadata, GError **error)
 {
+    if (!part_file_applies(path))
+        return mt_fail(error, "can't write %s: a trace file must be a regular file", path);
     if (write_part(job, part_file_begin(path), metadata, error))
         return part_file_commit(error);
     part_file_abandon();
@@ -240,8 +249,9 @@ static void job_clear(Job *job)
     g_free(job->rows);
 }
 
-/* Opens the inputs argv[1]... and writes `output`. */
-static bool run(Job *job, int argc, char **argv, const Selection *selection, const char *output, GError **error)
+/* Opens the inputs argv[1]... and writes `output`. `words`: the whole command. */
+static bool run(Job *job, int argc, char **argv, char **words, const Selection *selection, const char *output,
+                GError **error)
 {
     g_autoptr(JsonObject) metadata = NULL;
 
@@ -252,13 +262,14 @@ static bool run(Job *job, int argc, char **argv, const Selection *selection, con
             return false;
         g_ptr_array_add(job->inputs, input);
     }
-    metadata = derived_metadata(job->inputs->pdata[0], argc, argv);
+    metadata = derived_metadata(job->inputs->pdata[0], words);
     return plan(job, error) && write_file(job, output, metadata, error);
 }
 
 int cmd_cut(int argc, char **argv, GError **error)
 {
     g_auto(Selection) selection = SELECTION_INIT;
+    g_auto(GStrv) words = g_strdupv(argv);
     g_autofree char *output = NULL;
     const GOptionEntry own[] = {
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "The trace file to write", "NEW" },
@@ -278,7 +289,7 @@ int cmd_cut(int argc, char **argv, GError **error)
         return -1;
     }
     job_init(&job);
-    fine = run(&job, argc, argv, &selection, output, error);
+    fine = run(&job, argc, argv, words, &selection, output, error);
     job_clear(&job);
     return fine ? 0 : -1;
 }
@@ -299,6 +310,7 @@ static bool parse_policy(const char *name, VcpuPolicy *policy, GError **error)
 int cmd_merge(int argc, char **argv, GError **error)
 {
     g_auto(Selection) selection = SELECTION_INIT;
+    g_auto(GStrv) words = g_strdupv(argv);
     g_autofree char *output = NULL, *vcpus = NULL;
     const GOptionEntry own[] = {
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "The trace file to write", "NEW" },
@@ -322,7 +334,7 @@ int cmd_merge(int argc, char **argv, GError **error)
         return -1;
     }
     job_init(&job);
-    fine = parse_policy(vcpus, &job.policy, error) && run(&job, argc, argv, &selection, output, error);
+    fine = parse_policy(vcpus, &job.policy, error) && run(&job, argc, argv, words, &selection, output, error);
     job_clear(&job);
     return fine ? 0 : -1;
 }

@@ -195,7 +195,7 @@ static bool is_wanted(const Input *input, size_t i)
 
 static void show_progress(Input *input)
 {
-    uint64_t now_us = (uint64_t)g_get_monotonic_time(), total = mt_trace_records(input->trace);
+    uint64_t now_us = (uint64_t)g_get_monotonic_time(), total;
 
     input->done += input->batch.count;
     if (!input->told_us)
@@ -203,6 +203,7 @@ static void show_progress(Input *input)
     if (now_us < input->told_us + PROGRESS_EVERY_US || !isatty(STDERR_FILENO) || isatty(STDOUT_FILENO))
         return;
     input->told_us = now_us;
+    total = mt_trace_records(input->trace);
     if (total == UINT64_MAX)
         fprintf(stderr, "\r\033[Kmemory_tracer: %.0f M records", (double)input->done / 1e6);
     else

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../run/error.h"
@@ -12,6 +14,7 @@
 static char *final_path, *part_path; /* a signal's handler has to find them */
 
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+static struct sigaction before[G_N_ELEMENTS(signals)];
 
 static void on_signal(int number)
 {
@@ -20,26 +23,39 @@ static void on_signal(int number)
     raise(number); /* once we have returned */
 }
 
-static void handle_signals(void (*handler)(int))
+/* A signal that is ignored (nohup) stays so. */
+static void catch_signals(void)
 {
-    struct sigaction action = { .sa_handler = handler };
+    struct sigaction action = { .sa_handler = on_signal };
 
     for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
-        sigaction(signals[i], &action, NULL);
+        if (!sigaction(signals[i], NULL, &before[i]) && before[i].sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
 }
 
 static void forget(void)
 {
-    handle_signals(SIG_DFL);
+    for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
+        sigaction(signals[i], &before[i], NULL);
     g_clear_pointer(&final_path, g_free);
     g_clear_pointer(&part_path, g_free);
 }
 
+bool part_file_applies(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) || S_ISREG(status.st_mode);
+}
+
 const char *part_file_begin(const char *path)
 {
-    final_path = g_strdup(path);
-    part_path = g_strconcat(path, ".part", NULL);
-    handle_signals(on_signal);
+    char *resolved = realpath(path, NULL);
+
+    final_path = g_strdup(resolved ? resolved : path);
+    free(resolved);
+    part_path = g_strconcat(final_path, ".part", NULL);
+    catch_signals();
     return part_path;
 }
 

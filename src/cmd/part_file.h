@@ -6,7 +6,11 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* Gives the path to write to. One at a time. The string belongs to this module. */
+/* Whether `path` is to be written by way of this: it is a regular file, or there is nothing yet. What is special (a
+ * device, a FIFO) is never replaced. */
+bool part_file_applies(const char *path);
+/* Gives the path to write to. One at a time. A symbolic link stays: the file that it leads to is replaced. The string
+ * belongs to this module. */
 const char *part_file_begin(const char *path);
 /* Moves it to its final place. */
 bool part_file_commit(GError **error);

@@ -54,6 +54,17 @@ static void count_records(const TraceFile *file, uint64_t *records, uint64_t *kn
     }
 }
 
+/* How many records there were, by what the file says at its end; 0 if that is lost. */
+static uint64_t records_by_metadata(const char *path)
+{
+    mt_trace *trace = mt_trace_open(path, MT_FORMAT_FILE, NULL);
+    g_autoptr(JsonObject) metadata = trace ? input_metadata(trace) : json_object_new();
+    uint64_t records = input_metadata_number(metadata, "records", 0);
+
+    mt_trace_close(trace);
+    return records;
+}
+
 /* Writes the index behind the last good chunk of `path`, and cuts the file there. */
 static bool write_index(const char *path, const TraceFile *file, GError **error)
 {
@@ -63,9 +74,12 @@ static bool write_index(const char *path, const TraceFile *file, GError **error)
 
     if (!fine)
         mt_fail(error, "can't write %s: %s", path, g_strerror(errno));
-    fine = fine && trace_write_index(fd, end, file->chunks, error);
-    if (fd >= 0)
-        close(fd);
+    if (fine && !trace_write_index(fd, end, file->chunks, error)) {
+        g_prefix_error(error, "can't write %s: ", path);
+        fine = false;
+    }
+    if (fd >= 0 && close(fd) && fine)
+        fine = mt_fail(error, "can't write %s: %s", path, g_strerror(errno));
     return fine;
 }
 
@@ -91,6 +105,7 @@ static int recover(const char *path, const char *output, GError **error)
     if ((output && !copy_file(path, output, error)) ||
         (!done && !write_index(output ? output : path, file, error)))
         return -1;
+    known = MAX(known, records_by_metadata(output ? output : path));
     printf("%s%s %" G_GUINT64_FORMAT " records", output ? output : path, done ? " is complete:" : ": recovered", records);
     if (known > records)
         printf("; at least %" G_GUINT64_FORMAT " are missing", known - records);

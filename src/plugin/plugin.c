@@ -147,8 +147,9 @@ static void tb_translated_cb(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
     (void)id;
     if (plugin.control)
         control_instrument_block(plugin.control, tb);
-    if (capture) {
+    if (plugin.active)
         clock_instrument_block(tb);
+    if (capture) {
         info = info_of_block(&cpl);
         capture = !plugin.options.user_only || cpl == 3;
     }

@@ -317,7 +317,7 @@ uint32_t ring_add_instruction(Ring *ring, const RingInstruction *instruction)
 
 uint32_t ring_instructions(const Ring *ring)
 {
-    return MIN(atomic_load_explicit(&ring->shared->instructions, memory_order_acquire), RING_MAX_INSTRUCTIONS);
+    return CLAMP(atomic_load_explicit(&ring->shared->instructions, memory_order_acquire), 1, RING_MAX_INSTRUCTIONS);
 }
 
 const RingInstruction *ring_get_instruction(const Ring *ring, uint32_t number)

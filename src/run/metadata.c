@@ -6,8 +6,10 @@
 
 static void add_string(JsonBuilder *builder, const char *name, const char *value)
 {
+    g_autofree char *text = g_utf8_make_valid(value, -1); /* JSON is UTF-8, names of files may be anything */
+
     json_builder_set_member_name(builder, name);
-    json_builder_add_string_value(builder, value);
+    json_builder_add_string_value(builder, text);
 }
 
 static void add_number(JsonBuilder *builder, const char *name, uint64_t value)
@@ -51,8 +53,11 @@ char *metadata_of_run(const SessionOptions *options, const char *snapshot, const
         add_string(builder, "host", host.nodename);
     json_builder_set_member_name(builder, "command");
     json_builder_begin_array(builder);
-    for (const char *const *word = options->workload.argv; *word; word++)
-        json_builder_add_string_value(builder, *word);
+    for (const char *const *word = options->workload.argv; *word; word++) {
+        g_autofree char *text = g_utf8_make_valid(*word, -1);
+
+        json_builder_add_string_value(builder, text);
+    }
     json_builder_end_array(builder);
     add_string(builder, "image", image);
     add_string(builder, "snapshot", snapshot);

@@ -89,8 +89,6 @@ static bool choose_snapshot(Session *session, GError **error)
     session->snapshot = g_strdup(options->snapshot);
     if (options->icount && !g_str_has_suffix(options->snapshot, IMAGE_ICOUNT_SUFFIX)) {
         g_free(session->snapshot);
-    g_free(session->kallsyms);
-    g_free(session->modules);
         session->snapshot = g_strconcat(options->snapshot, IMAGE_ICOUNT_SUFFIX, NULL);
     }
     if (!g_strv_contains((const char *const *)snapshots, session->snapshot)) {

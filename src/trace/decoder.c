@@ -244,7 +244,8 @@ static const char *begin_order(Decoder *decoder)
     if (is_empty(column))
         return decoder->header.end - decoder->header.first == records ? NULL : "a block has no order";
     while (next_pair(column, &count, &gap)) {
-        if (!count || count > records - total || gap > decoder->header.end - decoder->header.first)
+        if (!count || count > records - total ||
+            gap > decoder->header.end - decoder->header.first - MIN(span + count, decoder->header.end - decoder->header.first))
             return "a block's order is damaged";
         total += count;
         span += count + gap;

@@ -284,7 +284,7 @@ static bool add_instructions(TraceFile *file, const struct format_index_entry *c
     memcpy(&head, payload->data, sizeof head);
     /* Some may have been lost with a damaged chunk, but no more than the file could have had. */
     lost = head.first - 1 - (uint64_t)file->instructions->len;
-    if (head.count > RING_MAX_INSTRUCTIONS || head.first > RING_MAX_INSTRUCTIONS - head.count ||
+    if (head.first < 1 || head.count > RING_MAX_INSTRUCTIONS || head.first > RING_MAX_INSTRUCTIONS - head.count ||
         lost > file->bytes)
         return fail_at(file, chunk->offset, error, "the numbers of the instructions are not in order");
     entries = decompress(file, chunk, payload->data + sizeof head, payload->len - sizeof head, error);
@@ -323,7 +323,7 @@ static bool take_chunk(TraceFile *file, guint number, GByteArray *payload, GErro
     case FORMAT_METADATA:
         if (!trace_file_read(file, chunk, payload, error))
             return false;
-        if (!g_utf8_validate((const char *)payload->data, payload->len, NULL))
+        if (payload->len && !g_utf8_validate((const char *)payload->data, payload->len, NULL))
             return fail_at(file, chunk->offset, error, "the metadata is no text");
         /* A line each. In JSON, a line feed is a space like others. */
         for (guint i = 0; i < payload->len; i++)

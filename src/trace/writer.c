@@ -157,7 +157,8 @@ void trace_writer_free(TraceWriter *writer)
         return;
     for (unsigned i = 0; i < writer->vcpus; i++)
         encoder_free(writer->encoders[i]);
-    close(writer->fd);
+    if (writer->fd >= 0)
+        close(writer->fd);
     g_array_unref(writer->index);
     g_free(writer->path);
     g_free(writer);
@@ -305,6 +306,8 @@ bool trace_write_index(int fd, uint64_t offset, const GArray *entries, GError **
 
 bool trace_writer_finish(TraceWriter *writer, GError **error)
 {
+    int fd;
+
     for (unsigned i = 0; i < writer->vcpus; i++)
         if (writer->encoders[i] && encoder_records(writer->encoders[i]) && !finish_block(writer, i, error))
             return false;
@@ -312,6 +315,15 @@ bool trace_writer_finish(TraceWriter *writer, GError **error)
         return false;
     if (!trace_write_index(writer->fd, writer->offset, writer->index, error)) {
         g_prefix_error(error, "can't write %s: ", writer->path);
+        return false;
+    }
+    fd = writer->fd;
+    writer->fd = -1;
+    if (close(fd)) { /* some file systems tell only now */
+        int code = errno;
+
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "can't write %s: %s", writer->path,
+                    g_strerror(code));
         return false;
     }
     return true;

@@ -99,6 +99,10 @@ class Recorded(SystemTest):
         text = self.tracer("dump", path, "--cpl", "0", "--events", "..50000").out
         self.assertRegex(text, r"ffffffff[0-9a-f]{8}  (do_syscall_64|entry_SYSCALL\w+)\+0x")
 
+    def test_words_that_are_no_text(self):
+        path = self.record("a.mtrace", "--", b"/bin/true", b"\xe9\xff")
+        self.assertEqual(self.info(path)["metadata"]["command"][0], "/bin/true")
+
     def test_sampled_and_dropped_records_add_up(self):
         for options in (["--log-of-GMBE-block-len", "10", "--log-of-GMBE-tracing-ratio", "3"], ["--roi"],
                         ["--icount", "--fields", "pc,time"], ["--strict-order"]):
@@ -379,6 +383,14 @@ class Verbs(SystemTest):
         self.assertFalse(os.path.exists("x"))
         os.mkfifo(self.path("fifo"))
         self.assert_fails(self.tracer("record", "-o", self.path("fifo"), "/bin/true"), "must be a regular file")
+        self.assert_fails(self.tracer("cut", "-o", self.path("fifo"), self.trace_path), "must be a regular file")
+        self.assert_fails(self.tracer("convert", "-t", "csv", "--physical", self.trace_path), "of no use", status=2)
+        os.symlink(self.path("target"), self.path("link"))
+        open(self.path("target"), "w").close()
+        self.convert("din")
+        self.assertEqual(self.tracer("convert", "-t", "din", "-o", self.path("link"), self.trace_path).status, 0)
+        self.assertTrue(os.path.islink(self.path("link")))
+        self.assertEqual(os.path.getsize(self.path("target")), os.path.getsize(self.path("out.din")))
         for arguments in (["convert", "-t", "din", "-o", "/nowhere/x", self.trace_path],
                           ["cut", "-o", "/nowhere/x", self.trace_path], ["record", "-o", "/nowhere/x", "/bin/true"]):
             with self.subTest(arguments):
