@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How small and how fast a trace file is, against general compressors over the same records: all on one core, in memory,
- * in turns, medians. usage: codec [--rounds N] [--records N] FILE.mtrace
+ * How small and how fast a trace file is, against general compressors over the same records: all on one core, in
+ * memory, in turns, medians. usage: codec [--rounds N] [--records N] FILE.mtrace
  */
 #define _GNU_SOURCE
 #include <lz4.h>
@@ -20,8 +20,8 @@
 #include "../src/trace/encoder.h"
 #include "../src/trace/writer.h"
 
-#define PIECE 65536      /* records that the others compress at a time */
-#define XZ_SHARE 16      /* xz is slow: it gets so much less of the records */
+#define PIECE 65536 /* records that the others compress at a time */
+#define XZ_SHARE 16 /* xz is slow: it gets so much less of the records */
 #define MAX_ROUNDS 99
 #define LEFT_OUT UINT64_C(0x007fffffff000000) /* the number of the instruction, in a record's info */
 
@@ -98,8 +98,8 @@ static double decode_by(Job *job, unsigned threads, unsigned columns)
     double start = now_s();
 
     for (unsigned i = 0; i < threads; i++) {
-        jobs[i].reader = mt_reader_new_blocks(job->trace, columns, blocks * i / threads, blocks * (i + 1) / threads,
-                                              NULL);
+        jobs[i].reader =
+            mt_reader_new_blocks(job->trace, columns, blocks * i / threads, blocks * (i + 1) / threads, NULL);
         jobs[i].sum = 0;
         pthread_create(&ids[i], NULL, decode_some, &jobs[i]);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reads a trace with libmemory_tracer and tells what it found: loads, stores and their bytes, by privilege level. A trace
- * file is read by two threads at once.
+ * Reads a trace with libmemory_tracer and tells what it found: loads, stores and their bytes, by privilege level. A
+ * trace file is read by two threads at once.
  *
  * cc read_trace.c $(pkg-config --cflags --libs libmemory_tracer) -lpthread
  * usage: read_trace FILE      (a trace file, or a stream; "-" is standard input)

@@ -42,7 +42,7 @@ struct mt_error {
 /* Opening. */
 
 enum mt_format {
-    MT_FORMAT_AUTO,    /* by the first 16 bytes. A compact stream is told from the others if it begins with a vCPU below 128 */
+    MT_FORMAT_AUTO,    /* by the first 16 bytes; a compact stream is known if its first vCPU is below 128 */
     MT_FORMAT_FILE,    /* a trace file */
     MT_FORMAT_GMBEOO,  /* a stream of 16-byte records */
     MT_FORMAT_COMPACT, /* a stream of 8-byte records */
@@ -176,10 +176,11 @@ struct mt_block {
     uint64_t offset, bytes; /* in the file */
     unsigned vcpu;
     uint32_t records;
-    uint64_t first, end; /* index of the first record, and of the last one plus 1. With several vCPUs, others' lie between */
+    uint64_t first; /* index of the first record in the trace */
+    uint64_t end;   /* and of the last one plus 1. With several vCPUs, others' lie between */
     uint64_t first_ns, last_ns; /* with MT_FIELD_TIME */
-    uint64_t dropped; /* records of this vCPU that had been dropped when the block was written */
-    uint64_t known;   /* records of all vCPUs that were known to exist then */
+    uint64_t dropped;           /* records of this vCPU that had been dropped when the block was written */
+    uint64_t known;             /* records of all vCPUs that were known to exist then */
 };
 
 /* How many blocks a file has. 0 for what is no file. */

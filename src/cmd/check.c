@@ -147,8 +147,8 @@ static void check_batch(Check *check, const struct mt_batch *batch)
         check->found[PROBLEM_KERNEL] += check->user_only && mt_cpl(info) != 3;
         if (batch->paddr && batch->paddr[i] == MT_PADDR_UNKNOWN)
             check->found[EXCEPTION_NO_PADDR]++;
-        else if (batch->paddr && ((batch->paddr[i] ^ address) % PAGE_BYTES ||
-                                  (batch->paddr[i] & ~MT_PADDR_IO) >> PHYSICAL_BITS))
+        else if (batch->paddr &&
+                 ((batch->paddr[i] ^ address) % PAGE_BYTES || (batch->paddr[i] & ~MT_PADDR_IO) >> PHYSICAL_BITS))
             check->found[PROBLEM_PADDR]++;
         if (fields & MT_FIELD_INSTRUCTION)
             check_instruction(check, batch, i);
@@ -180,7 +180,8 @@ static void check_totals(Check *check)
         check->found[PROBLEM_MISSING] += records - MAX(check->records, check->next_index);
     check->found[PROBLEM_TOTALS] += records < check->records;
     if (accesses != UINT64_MAX)
-        check->found[PROBLEM_TOTALS] += accesses != records + skipped + (total_dropped == UINT64_MAX ? 0 : total_dropped);
+        check->found[PROBLEM_TOTALS] +=
+            accesses != records + skipped + (total_dropped == UINT64_MAX ? 0 : total_dropped);
 }
 
 /* Prints what was found. Returns whether it is a good trace. */

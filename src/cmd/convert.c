@@ -14,9 +14,8 @@
 #define OUTPUT_BUFFER (1u << 20)
 
 static const ConvertFormat *const formats[] = {
-    &convert_gmbeoo,   &convert_compact, &convert_lackey,         &convert_din, &convert_ramulator2,
-    &convert_dramsim3, &convert_gem5,    &convert_oracle_general, &convert_csv, &convert_npy,
-    &convert_trace,
+    &convert_gmbeoo, &convert_compact,        &convert_lackey, &convert_din, &convert_ramulator2, &convert_dramsim3,
+    &convert_gem5,   &convert_oracle_general, &convert_csv,    &convert_npy, &convert_trace,
 };
 
 bool output_fail(const Output *output, GError **error)

@@ -24,8 +24,8 @@ typedef struct Output {
 
 /* One access, as most formats want it. */
 typedef struct Access {
-    uint64_t index; /* in the trace */
-    uint64_t address;   /* the physical one, with --physical */
+    uint64_t index;   /* in the trace */
+    uint64_t address; /* the physical one, with --physical */
     uint64_t virt_addr;
     unsigned size, vcpu;
     uint8_t info; /* mt_is_store() and so on */
@@ -36,13 +36,13 @@ typedef struct Access {
 
 typedef struct ConvertFormat {
     const char *name;
-    const char *what;        /* for --help */
-    const char *without;     /* what it can't carry, completing "without ..." */
-    unsigned columns;        /* that it wants beside address and info, if the trace has them */
-    bool (*begin)(Output *output, GError **error);                       /* called first; NULL: nothing to do */
+    const char *what;                              /* for --help */
+    const char *without;                           /* what it can't carry, completing "without ..." */
+    unsigned columns;                              /* that it wants beside address and info, if the trace has them */
+    bool (*begin)(Output *output, GError **error); /* called first; NULL: nothing to do */
     bool (*access)(Output *output, const Access *access, GError **error); /* called for each access */
-    bool (*end)(Output *output, GError **error);                         /* called last, if all went well; or NULL */
-    void (*clear)(Output *output);                                       /* frees the state; or NULL */
+    bool (*end)(Output *output, GError **error);                          /* called last, if all went well; or NULL */
+    void (*clear)(Output *output);                                        /* frees the state; or NULL */
 } ConvertFormat;
 
 extern const ConvertFormat convert_compact, convert_csv, convert_din, convert_dramsim3, convert_gem5, convert_gmbeoo,

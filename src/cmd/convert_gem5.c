@@ -86,8 +86,8 @@ static bool end(Output *output, GError **error)
     int result = gzclose(output->state);
 
     output->state = NULL;
-    return result == Z_OK || mt_fail(error, "can't write %s: %s", output->path,
-                                     result == Z_ERRNO ? g_strerror(errno) : "zlib failed");
+    return result == Z_OK ||
+           mt_fail(error, "can't write %s: %s", output->path, result == Z_ERRNO ? g_strerror(errno) : "zlib failed");
 }
 
 static void clear(Output *output)

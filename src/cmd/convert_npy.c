@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * NumPy's .npy, version 1.0: a structured array with a row for each record. Its header has a fixed length, as the number
- * of rows is known only at the end.
+ * NumPy's .npy, version 1.0: a structured array with a row for each record. Its header has a fixed length, as the
+ * number of rows is known only at the end.
  */
 #include <stdio.h>
 #include <string.h>

@@ -91,9 +91,11 @@ static void clear(Output *output)
 
 const ConvertFormat convert_oracle_general = {
     .name = "oracleGeneral",
-    .what = "libCacheSim's oracleGeneral: requests of 64-byte lines that know when they are wanted next (needs 24 bytes "
-            "of memory for each)",
-    .without = "whether it is a load or a store, sizes, CPL, vCPU, sign extension, endianness, instructions and values; times in seconds only",
+    .what =
+        "libCacheSim's oracleGeneral: requests of 64-byte lines that know when they are wanted next (needs 24 bytes "
+        "of memory for each)",
+    .without = "whether it is a load or a store, sizes, CPL, vCPU, sign extension, endianness, instructions and "
+               "values; times in seconds only",
     .columns = MT_COLUMN_TIME,
     .begin = begin,
     .access = add_access,

@@ -106,8 +106,8 @@ static bool copy_facts(TraceWriter *writer, const Input *input, JsonObject *meta
 /* What is left of the metadata: the totals are no longer true. `words` tell how it came about. */
 static JsonObject *derived_metadata(const Input *input, char **words)
 {
-    static const char *const totals[] = { "accesses", "skipped",   "records",     "dropped",    "traced_ns",
-                                          "guest_ns", "regions",   "timed_out",   "exit_status", "exit_signal" };
+    static const char *const totals[] = { "accesses", "skipped", "records",   "dropped",     "traced_ns",
+                                          "guest_ns", "regions", "timed_out", "exit_status", "exit_signal" };
     JsonObject *metadata = input_metadata(input->trace);
     JsonArray *command = json_array_new();
 
@@ -126,7 +126,7 @@ static JsonObject *derived_metadata(const Input *input, char **words)
 typedef enum { VCPUS_KEEP, VCPUS_RENUMBER, VCPUS_ONE } VcpuPolicy;
 
 typedef struct {
-    GPtrArray *inputs; /* Input */
+    GPtrArray *inputs;  /* Input */
     GArray *first_vcpu; /* unsigned: what is added to the input's vCPU numbers */
     Instructions instructions;
     unsigned fields, vcpus;
@@ -160,8 +160,7 @@ static bool plan(Job *job, GError **error)
 static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **error)
 {
     Input *input = job->inputs->pdata[number];
-    unsigned vcpu =
-        job->policy == VCPUS_ONE ? 0 : input->batch.vcpu + g_array_index(job->first_vcpu, unsigned, number);
+    unsigned vcpu = job->policy == VCPUS_ONE ? 0 : input->batch.vcpu + g_array_index(job->first_vcpu, unsigned, number);
     size_t count;
 
     if (vcpu >= job->vcpus)
@@ -315,7 +314,8 @@ int cmd_merge(int argc, char **argv, GError **error)
     const GOptionEntry own[] = {
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "The trace file to write", "NEW" },
         { "vcpus", 0, 0, G_OPTION_ARG_STRING, &vcpus,
-          "keep: vCPU i of each file stays vCPU i (the default); renumber: each file's vCPUs are others; one: all become "
+          "keep: vCPU i of each file stays vCPU i (the default); renumber: each file's vCPUs are others; one: all "
+          "become "
           "vCPU 0",
           "POLICY" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },

@@ -152,8 +152,8 @@ Input *input_open(const char *path, const Selection *selection, unsigned columns
     }
     if (!mt_trace_is_complete(input->trace))
         fprintf(stderr, "memory_tracer: ATTENTION: the trace is incomplete (%s)\n", mt_trace_damage(input->trace));
-    columns |= MT_COLUMN_INFO | (selection->address ? MT_COLUMN_ADDRESS : 0) |
-               (input->by_pc ? MT_COLUMN_INSTRUCTION : 0);
+    columns |=
+        MT_COLUMN_INFO | (selection->address ? MT_COLUMN_ADDRESS : 0) | (input->by_pc ? MT_COLUMN_INSTRUCTION : 0);
     input->reader = mt_reader_new(input->trace, columns, &problem);
     if (!input->reader || (input->events.begin && mt_trace_format(input->trace) == MT_FORMAT_FILE &&
                            !mt_reader_seek(input->reader, input->events.begin, &problem))) {
@@ -180,7 +180,8 @@ static bool is_wanted(const Input *input, size_t i)
     uint8_t info = batch->info[i];
 
     if (index < input->events.begin || index >= input->events.end ||
-        (input->cpl >= 0 && mt_cpl(info) != (unsigned)input->cpl) || !(mt_is_store(info) ? input->stores : input->loads))
+        (input->cpl >= 0 && mt_cpl(info) != (unsigned)input->cpl) ||
+        !(mt_is_store(info) ? input->stores : input->loads))
         return false;
     if (batch->address && (batch->address[i] < input->address.begin ||
                            (batch->address[i] >= input->address.end && input->address.end != UINT64_MAX)))
@@ -207,7 +208,8 @@ static void show_progress(Input *input)
     if (total == UINT64_MAX)
         fprintf(stderr, "\r\033[Kmemory_tracer: %.0f M records", (double)input->done / 1e6);
     else
-        fprintf(stderr, "\r\033[Kmemory_tracer: %.0f of %.0f M records", (double)input->done / 1e6, (double)total / 1e6);
+        fprintf(stderr, "\r\033[Kmemory_tracer: %.0f of %.0f M records", (double)input->done / 1e6,
+                (double)total / 1e6);
     fflush(stderr);
 }
 

@@ -10,17 +10,9 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv, GError **error);
 } verbs[] = {
-    { "run", cmd_run },
-    { "record", cmd_record },
-    { "info", cmd_info },
-    { "dump", cmd_dump },
-    { "check", cmd_check },
-    { "recover", cmd_recover },
-    { "cut", cmd_cut },
-    { "merge", cmd_merge },
-    { "convert", cmd_convert },
-    { "image", cmd_image },
-    { "ctl", cmd_ctl },
+    { "run", cmd_run },         { "record", cmd_record },   { "info", cmd_info }, { "dump", cmd_dump },
+    { "check", cmd_check },     { "recover", cmd_recover }, { "cut", cmd_cut },   { "merge", cmd_merge },
+    { "convert", cmd_convert }, { "image", cmd_image },     { "ctl", cmd_ctl },
 };
 
 int main(int argc, char **argv)

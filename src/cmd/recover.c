@@ -102,11 +102,11 @@ static int recover(const char *path, const char *output, GError **error)
     count_records(file, &records, &known);
     as_it_is = trace_file_open(open(path, O_RDONLY | O_CLOEXEC), path, TRACE_FILE_READ, NULL);
     done = as_it_is && as_it_is->complete && as_it_is->chunks->len == file->chunks->len;
-    if ((output && !copy_file(path, output, error)) ||
-        (!done && !write_index(output ? output : path, file, error)))
+    if ((output && !copy_file(path, output, error)) || (!done && !write_index(output ? output : path, file, error)))
         return -1;
     known = MAX(known, records_by_metadata(output ? output : path));
-    printf("%s%s %" G_GUINT64_FORMAT " records", output ? output : path, done ? " is complete:" : ": recovered", records);
+    printf("%s%s %" G_GUINT64_FORMAT " records", output ? output : path, done ? " is complete:" : ": recovered",
+           records);
     if (known > records)
         printf("; at least %" G_GUINT64_FORMAT " are missing", known - records);
     else if (!done)

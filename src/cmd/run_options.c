@@ -119,12 +119,9 @@ bool run_options_parse_fields(const char *list, unsigned *fields, GError **error
         const char *name;
         unsigned fields;
     } known[] = {
-        { "none", 0 },
-        { "pc", RING_INSTRUCTIONS },
-        { "paddr", RING_PADDR },
-        { "value", RING_VALUE },
-        { "time", RING_TIME },
-        { "all", RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME },
+        { "none", 0 },           { "pc", RING_INSTRUCTIONS },
+        { "paddr", RING_PADDR }, { "value", RING_VALUE },
+        { "time", RING_TIME },   { "all", RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME },
     };
     g_auto(GStrv) words = g_strsplit(list ? list : "pc", ",", -1);
 

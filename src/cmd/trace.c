@@ -69,9 +69,9 @@ int cmd_trace(int argc, char **argv, GError **error)
         return -1;
     }
     if (!!tool + !!fifo + !!output + !!dont_trace + !!dont_use_qemu != 1) {
-        mt_fail_usage(error,
-                      "exactly one of --analysis_tool_path, --trace_fifo_path, --output, --dont_trace and --dont_use_qemu "
-                      "is needed");
+        mt_fail_usage(
+            error, "exactly one of --analysis_tool_path, --trace_fifo_path, --output, --dont_trace and --dont_use_qemu "
+                   "is needed");
         return -1;
     }
     if (fields && !output) {
@@ -92,11 +92,13 @@ int cmd_trace(int argc, char **argv, GError **error)
         .ram_mb = (unsigned)ram_mb,
         .workload = { .argv = workload, .is_on_host = on_host, .speaks = speaks },
         .capture = { .user_only = user_only },
-        .destination = { .kind = tool   ? DESTINATION_TOOL
-                                 : fifo ? DESTINATION_FIFO
+        .destination = { .kind = tool     ? DESTINATION_TOOL
+                                 : fifo   ? DESTINATION_FIFO
                                  : output ? DESTINATION_TRACE
                                           : DESTINATION_NONE,
-                         .path = tool ? tool : fifo ? fifo : output },
+                         .path = tool   ? tool
+                                 : fifo ? fifo
+                                        : output },
         .display = display,
         .keep_qemu = keep_qemu,
     };

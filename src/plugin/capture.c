@@ -72,9 +72,8 @@ static inline __attribute__((always_inline)) void record(RingProducer *producer,
 }
 
 /* With fields that widen the record. They are slow enough for what record() avoids to make no difference. */
-static inline __attribute__((always_inline)) void record_wide(unsigned vcpu, uint64_t known,
-                                                              qemu_plugin_meminfo_t info, uint64_t vaddr,
-                                                              unsigned fields)
+static inline __attribute__((always_inline)) void record_wide(unsigned vcpu, uint64_t known, qemu_plugin_meminfo_t info,
+                                                              uint64_t vaddr, unsigned fields)
 {
     RingProducer *producer = &producers[vcpu];
     RingWide *wide = ring_producer_slot(producer);
@@ -184,8 +183,8 @@ static void access_cb_roi(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_
 }
 
 /* With other fields than those of a plain record, and perhaps regions and sampling. */
-static inline __attribute__((always_inline)) void access_wide(unsigned vcpu, qemu_plugin_meminfo_t info,
-                                                              uint64_t vaddr, void *userdata, unsigned fields)
+static inline __attribute__((always_inline)) void access_wide(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
+                                                              void *userdata, unsigned fields)
 {
     uint64_t known = (uintptr_t)userdata | (uint64_t)(vcpu & vcpu_mask) << GMBEOO_VCPU_SHIFT;
     Sampler *sampler;
@@ -205,15 +204,15 @@ static inline __attribute__((always_inline)) void access_wide(unsigned vcpu, qem
     }
 }
 
-static __attribute__((noinline)) void access_cb_paddr(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+static __attribute__((noinline)) void access_cb_paddr(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
+                                                      void *userdata)
 {
     access_wide(vcpu, info, vaddr, userdata, RING_PADDR);
 }
 
 /* Neither regions nor sampling, the page is known: as in record(), what is rare is called last. */
-static inline __attribute__((always_inline)) void record_paddr(unsigned vcpu, uint64_t known,
-                                                               qemu_plugin_meminfo_t info, uint64_t vaddr,
-                                                               void *userdata)
+static inline __attribute__((always_inline)) void
+record_paddr(unsigned vcpu, uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
     uint64_t paddr;
 

@@ -7,7 +7,7 @@
 
 #include "plugin.h"
 
-static GMutex lock; /* several vCPUs may translate at once */
+static GMutex lock;         /* several vCPUs may translate at once */
 static GHashTable *numbers; /* by RingInstruction, which lies in the ring's table */
 
 static guint hash_instruction(gconstpointer key)
@@ -38,8 +38,7 @@ uint32_t instruction_number(const struct qemu_plugin_insn *insn, unsigned cpl)
     if (!number) {
         number = ring_add_instruction(plugin.ring, &key);
         if (number)
-            g_hash_table_insert(numbers, (gpointer)ring_get_instruction(plugin.ring, number),
-                                GUINT_TO_POINTER(number));
+            g_hash_table_insert(numbers, (gpointer)ring_get_instruction(plugin.ring, number), GUINT_TO_POINTER(number));
     }
     g_mutex_unlock(&lock);
     return number;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Physical addresses. Asking QEMU for each access doubles its cost, so each vCPU remembers the last pages: until it executes an
- * instruction after which the processor may map them differently (a write to a control register or MSR, INVLPG,
- * INVPCID, RSM). Device memory is not remembered.
+ * Physical addresses. Asking QEMU for each access doubles its cost, so each vCPU remembers the last pages: until it
+ * executes an instruction after which the processor may map them differently (a write to a control register or MSR,
+ * INVLPG, INVPCID, RSM). Device memory is not remembered.
  */
 #ifndef MEMORY_TRACER_PLUGIN_PAGES_H
 #define MEMORY_TRACER_PLUGIN_PAGES_H

@@ -162,8 +162,8 @@ static void tb_translated_cb(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         if (plugin.phase == PHASE_TRACING && (ring_fields(plugin.ring) & RING_PADDR))
             pages_look_for_flush(insn);
         if (capture)
-            capture_instrument(
-                insn, info | (number ? (uint64_t)instruction_number(insn, cpl) << RING_INSTRUCTION_SHIFT : 0));
+            capture_instrument(insn,
+                               info | (number ? (uint64_t)instruction_number(insn, cpl) << RING_INSTRUCTION_SHIFT : 0));
     }
 }
 

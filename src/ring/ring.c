@@ -61,12 +61,12 @@ struct Ring {
     size_t header_bytes, data_bytes;
     unsigned fields, record_bytes;
     uint64_t (*elapsed_ns)(void); /* NULL: by CLOCK_MONOTONIC */
-    uint32_t bytes; /* of each ring: our own copy, as the other side can scribble over the shared one */
+    uint32_t bytes;               /* of each ring: our own copy, as the other side can scribble over the shared one */
     unsigned vcpus;
     uint64_t wake_bytes; /* a waiting consumer is woken when a ring holds this much */
     int fd;
     uint64_t taken_bytes, slept_us; /* by ring_take(): since it slept last, and when that was */
-    int consumer_pidfd; /* in a producer's process: readable when the consumer has died */
+    int consumer_pidfd;             /* in a producer's process: readable when the consumer has died */
 };
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_us)
@@ -465,9 +465,8 @@ static void account(RingProducer *producer)
         atomic_fetch_add_explicit(&shared->head, bytes, memory_order_release);
     } else if (bytes) {
         atomic_store(&shared->publishing, 1);
-        atomic_store(
-            &ring->tickets[chunk_of(ring, shared, atomic_load_explicit(&shared->head, memory_order_relaxed))],
-            atomic_fetch_add(&ring->shared->ticket, 1));
+        atomic_store(&ring->tickets[chunk_of(ring, shared, atomic_load_explicit(&shared->head, memory_order_relaxed))],
+                     atomic_fetch_add(&ring->shared->ticket, 1));
         atomic_fetch_add(&shared->head, bytes);
         atomic_store(&shared->publishing, 0);
     }

@@ -74,8 +74,8 @@ typedef struct RingInstruction {
 
 typedef struct Ring Ring;
 
-/* Creates a ring of `bytes` per vCPU (a multiple of RING_CHUNK_BYTES, at least two of them) in a new memfd. `fields`: of
- * enum ring_fields. The caller is its consumer: when this process ends, producers stop waiting for room. */
+/* Creates a ring of `bytes` per vCPU (a multiple of RING_CHUNK_BYTES, at least two of them) in a new memfd. `fields`:
+ * of enum ring_fields. The caller is its consumer: when this process ends, producers stop waiting for room. */
 Ring *ring_new(unsigned vcpus, uint32_t bytes, unsigned fields, GError **error);
 
 /* Maps a ring that another process made, as its producer. Takes `fd`. */
@@ -106,8 +106,8 @@ void ring_exclude_ns(Ring *ring, uint64_t ns);
 void ring_set_skipped(Ring *ring, unsigned vcpu, uint64_t accesses);
 /* By the producers' side: so many accesses of a vCPU could not be recorded. */
 void ring_add_dropped(Ring *ring, unsigned vcpu, uint64_t accesses);
-/* By the producers' side, one caller at a time: appends to the table of instructions. Returns the number of the new one,
- * or 0 if the table is full. */
+/* By the producers' side, one caller at a time: appends to the table of instructions. Returns the number of the new
+ * one, or 0 if the table is full. */
 uint32_t ring_add_instruction(Ring *ring, const RingInstruction *instruction);
 /* How many instructions the table has, with the one of number 0. */
 uint32_t ring_instructions(const Ring *ring);
@@ -131,7 +131,8 @@ RingCounts ring_get_counts(const Ring *ring);
 
 /* The records of one vCPU that were dropped so far. */
 uint64_t ring_dropped(const Ring *ring, unsigned vcpu);
-/* By the producers' side: another clock than CLOCK_MONOTONIC for RING_TIME. It gives nanoseconds since tracing began. */
+/* By the producers' side: another clock than CLOCK_MONOTONIC for RING_TIME. It gives nanoseconds since tracing began.
+ */
 void ring_set_clock(Ring *ring, uint64_t (*elapsed_ns)(void));
 
 /* Producer. */
@@ -202,16 +203,16 @@ void ring_wake(Ring *ring);
 uint64_t ring_time(const Ring *ring, const struct gmbeoo_record *records);
 
 /* Waits for records: those of one vCPU that come next in the order below. They are the caller's until it calls
- * ring_release() with their number. Returns 1; 0 when tracing has stopped and all was taken; -1 when the ring was closed
- * before that. */
+ * ring_release() with their number. Returns 1; 0 when tracing has stopped and all was taken; -1 when the ring was
+ * closed before that. */
 int ring_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, size_t *count);
 
-/* Takes `count` records of one vCPU, ring_record_bytes() apart; they are valid during the call only. Returns false if no
- * more are wanted. */
+/* Takes `count` records of one vCPU, ring_record_bytes() apart; they are valid during the call only. Returns false if
+ * no more are wanted. */
 typedef bool (*RingSink)(void *data, const struct gmbeoo_record *records, size_t count);
 
-/* At most so many records are handed over at once (with fields, as many as fit into their room; with RING_TIME, those of
- * one chunk), so that their room is given back early. */
+/* At most so many records are handed over at once (with fields, as many as fit into their room; with RING_TIME, those
+ * of one chunk), so that their room is given back early. */
 #define RING_PIECE_RECORDS (2 * RING_CHUNK_RECORDS)
 
 /*

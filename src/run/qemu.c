@@ -267,7 +267,8 @@ static char *plugin_argument(const char *path, const CaptureOptions *capture, co
     g_autofree char *clock = NULL;
     unsigned shift;
 
-    clock = sscanf(machine->icount, "shift=%u", &shift) == 1 ? g_strdup_printf(",icount_shift=%u", shift) : g_strdup("");
+    clock =
+        sscanf(machine->icount, "shift=%u", &shift) == 1 ? g_strdup_printf(",icount_shift=%u", shift) : g_strdup("");
     return g_strdup_printf("%s,ring_fd=%d,start=%s,user_only=%s,roi=%s,strict_order=%s,when_full=%s,log_block_len=%u,"
                            "log_tracing_ratio=%u%s%s",
                            quoted, FD_RING, capture->stay_idle ? "never" : "marker", on_off(capture->user_only),

@@ -23,8 +23,7 @@ Recording *recording_start(const char *path, Ring *ring, const RecordingFacts *f
     g_autoptr(Recording) recording = g_new0(Recording, 1);
 
     recording->ring = ring;
-    recording->writer =
-        trace_writer_new(path, ring_fields(ring), ring_vcpus(ring), TRACE_BLOCK_RECORDS, error);
+    recording->writer = trace_writer_new(path, ring_fields(ring), ring_vcpus(ring), TRACE_BLOCK_RECORDS, error);
     if (!recording->writer)
         return NULL;
     trace_writer_set_ring(recording->writer, ring);

@@ -307,10 +307,10 @@ static bool start_destination(Session *session, GError **error)
 {
     const DestinationOptions *options = &session->options->destination;
     const GuestWorkload *workload = guest_workload(session->guest);
-    g_autofree char *metadata =
-        options->kind == DESTINATION_TRACE ? metadata_of_run(session->options, session->snapshot, session->machine,
-                                                             qemu_version(guest_qemu(session->guest)))
-                                           : NULL;
+    g_autofree char *metadata = options->kind == DESTINATION_TRACE
+                                    ? metadata_of_run(session->options, session->snapshot, session->machine,
+                                                      qemu_version(guest_qemu(session->guest)))
+                                    : NULL;
     const RecordingFacts facts = { .metadata = metadata,
                                    .kallsyms = session->kallsyms,
                                    .modules = session->modules,
@@ -341,7 +341,8 @@ bool session_run(Session *session, SessionResult *result, GError **error)
     session->folder = paths_make_temporary_folder(error);
     if (!session->folder || !start(session, error) || !guest_start_workload(session->guest, error))
         return false;
-    if (!start_destination(session, error) || !trace(session, error) || !destination_finish(session->destination, error))
+    if (!start_destination(session, error) || !trace(session, error) ||
+        !destination_finish(session->destination, error))
         return false;
     take_results(session, result);
     return options->destination.kind != DESTINATION_TRACE || finish_trace(session, result, error);

@@ -28,15 +28,15 @@ typedef struct SessionOptions {
 typedef struct SessionResult {
     const char *workload_info;
     const char *analysis_output; /* DESTINATION_TOOL */
-    uint64_t traced_ns; /* without what lay outside the regions of interest */
-    uint64_t guest_ns;  /* from start to stop, by the guest's clock */
-    RingCounts counts;         /* unless DESTINATION_NONE */
-    uint64_t regions;          /* of interest that the workload has marked, with capture.roi */
-    uint64_t trace_bytes;      /* DESTINATION_TRACE: the file's size */
-    FootprintResult footprint; /* DESTINATION_FOOTPRINT */
-    bool timed_out;            /* the workload was stopped after workload.timeout_s */
-    int signal;                /* that killed the workload, or 0 */
-    int status;                /* its exit status */
+    uint64_t traced_ns;          /* without what lay outside the regions of interest */
+    uint64_t guest_ns;           /* from start to stop, by the guest's clock */
+    RingCounts counts;           /* unless DESTINATION_NONE */
+    uint64_t regions;            /* of interest that the workload has marked, with capture.roi */
+    uint64_t trace_bytes;        /* DESTINATION_TRACE: the file's size */
+    FootprintResult footprint;   /* DESTINATION_FOOTPRINT */
+    bool timed_out;              /* the workload was stopped after workload.timeout_s */
+    int signal;                  /* that killed the workload, or 0 */
+    int status;                  /* its exit status */
 } SessionResult;
 
 #define SESSION_DEFAULT_WAIT_TIMEOUT_S 600

@@ -245,7 +245,8 @@ static const char *begin_order(Decoder *decoder)
         return decoder->header.end - decoder->header.first == records ? NULL : "a block has no order";
     while (next_pair(column, &count, &gap)) {
         if (!count || count > records - total ||
-            gap > decoder->header.end - decoder->header.first - MIN(span + count, decoder->header.end - decoder->header.first))
+            gap > decoder->header.end - decoder->header.first -
+                      MIN(span + count, decoder->header.end - decoder->header.first))
             return "a block's order is damaged";
         total += count;
         span += count + gap;

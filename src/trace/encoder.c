@@ -29,9 +29,9 @@ struct Encoder {
     Symbol table[FORMAT_MAX_SYMBOLS + 1];
     uint16_t slots[1 << SLOT_BITS]; /* a hash table: symbols by info */
 
-    uint64_t run;              /* order: records since the last gap */
+    uint64_t run;                       /* order: records since the last gap */
     uint64_t first_ns, last_ns, marked; /* times: at which record the last pair was */
-    uint64_t right;            /* paddrs: records since the last exception */
+    uint64_t right;                     /* paddrs: records since the last exception */
     uint64_t frames[1 << FORMAT_PADDR_TABLE_BITS];
 
     Column columns[FORMAT_COLUMNS];
@@ -193,7 +193,7 @@ static inline __attribute__((always_inline)) size_t add_accesses(Encoder *encode
     uint32_t low, high = 0;
     size_t i = 0;
 
-#define RECORD(number) ((const struct gmbeoo_record *)(records + (number) * record_bytes))
+#define RECORD(number) ((const struct gmbeoo_record *)(records + (number)*record_bytes))
     if (encoder->records & 1 && count) { /* the pair that the last call has begun */
         high = encode_access(encoder, &state, RECORD(0));
         if (high != NO_CODE) {

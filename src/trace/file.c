@@ -66,8 +66,8 @@ static uint64_t padded(uint64_t bytes)
 
 static bool is_chunk(const struct format_chunk *chunk)
 {
-    return chunk->magic == FORMAT_CHUNK_MAGIC &&
-           hash_fits(chunk, offsetof(struct format_chunk, hash), chunk->hash) && chunk->bytes <= FORMAT_MAX_PAYLOAD;
+    return chunk->magic == FORMAT_CHUNK_MAGIC && hash_fits(chunk, offsetof(struct format_chunk, hash), chunk->hash) &&
+           chunk->bytes <= FORMAT_MAX_PAYLOAD;
 }
 
 /* Reads the header of the chunk at `offset`, of which all must be there. */

@@ -14,14 +14,14 @@ typedef struct TraceFile {
     char *name;
     uint64_t bytes;
     struct format_header header;
-    GArray *chunks;        /* struct format_index_entry, all but the index itself */
-    GArray *blocks;        /* uint32_t: which chunks are blocks */
-    GArray *instructions;  /* struct mt_instruction, the one of number 1 first */
+    GArray *chunks;       /* struct format_index_entry, all but the index itself */
+    GArray *blocks;       /* uint32_t: which chunks are blocks */
+    GArray *instructions; /* struct mt_instruction, the one of number 1 first */
     GString *metadata;
-    bool salvaging;        /* opened with TRACE_FILE_SALVAGE */
-    bool complete;         /* the index was there */
-    char *damage;          /* else: what was found where the good chunks end */
-    uint64_t good_bytes;   /* where the good chunks end */
+    bool salvaging;      /* opened with TRACE_FILE_SALVAGE */
+    bool complete;       /* the index was there */
+    char *damage;        /* else: what was found where the good chunks end */
+    uint64_t good_bytes; /* where the good chunks end */
 } TraceFile;
 
 typedef enum {

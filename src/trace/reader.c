@@ -33,12 +33,12 @@ struct mt_trace {
 
 /* Blocks that are read one after the other: those of a vCPU, or a range of them. */
 typedef struct {
-    size_t next, end;  /* into `blocks` */
-    GArray *blocks;    /* size_t: numbers of blocks */
+    size_t next, end; /* into `blocks` */
+    GArray *blocks;   /* size_t: numbers of blocks */
     Decoder *decoder;
     GByteArray *payload;
-    bool begun;        /* the decoder is in the block before `next` */
-    uint64_t offset;   /* of that block in the file */
+    bool begun;      /* the decoder is in the block before `next` */
+    uint64_t offset; /* of that block in the file */
 } Lane;
 
 struct mt_reader {
@@ -58,7 +58,7 @@ struct mt_reader {
         uint8_t info[RING_BATCH];
         uint32_t instruction[RING_BATCH];
         struct mt_value value[RING_BATCH];
-    } *out;
+    } * out;
 };
 
 /* Puts a GError into the caller's struct. */

@@ -111,10 +111,9 @@ static bool add_chunk(TraceWriter *writer, uint32_t type, const void *head, size
 
 TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus, uint32_t block_records, GError **error)
 {
-    struct format_header header = { .version = FORMAT_VERSION,
-                                    .fields = fields,
-                                    .vcpus = vcpus,
-                                    .created_s = (uint64_t)time(NULL) };
+    struct format_header header = {
+        .version = FORMAT_VERSION, .fields = fields, .vcpus = vcpus, .created_s = (uint64_t)time(NULL)
+    };
     struct iovec part = { &header, sizeof header };
     TraceWriter *writer;
     struct stat status;

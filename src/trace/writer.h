@@ -39,7 +39,8 @@ bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, s
 uint64_t trace_writer_records(const TraceWriter *writer);
 uint64_t trace_writer_bytes(const TraceWriter *writer);
 
-/* Writes what is left, and the index, and closes the file. (fsync isn't called: the system's buffers are good enough.) */
+/* Writes what is left, and the index, and closes the file. (fsync isn't called: the system's buffers are good enough.)
+ */
 bool trace_writer_finish(TraceWriter *writer, GError **error);
 
 /* Appends an index and a footer for `entries` (struct format_index_entry) to the file `fd`, at `offset`. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libFuzzer's entry: reads its input with everything in libmemory_tracer that reads: as whatever it seems to be, as each
- * of the formats by force, from the beginning, from the middle, block by block, and as `recover` does.
+ * libFuzzer's entry: reads its input with everything in libmemory_tracer that reads: as whatever it seems to be, as
+ * each of the formats by force, from the beginning, from the middle, block by block, and as `recover` does.
  * tests/fuzz/run builds and runs it. Hashes are not checked in this build, else nothing would get past them.
  */
 #define _GNU_SOURCE

@@ -49,8 +49,10 @@ static uint64_t random_u64(GRand *random)
 /* Values that break things: extremes, neighbours of powers of two, small and large strides, noise. */
 static uint64_t random_address(GRand *random, uint64_t before)
 {
-    static const uint64_t extremes[] = { 0, 1, UINT64_MAX, UINT64_MAX - 1, INT64_MAX, UINT64_C(1) << 63, 0x7fffffff,
-                                         0x80000000, 0xffffffff, 0x100000000, 0xffff800000000000, 0x7fffffffffff };
+    static const uint64_t extremes[] = {
+        0,          1,          UINT64_MAX, UINT64_MAX - 1, INT64_MAX,          UINT64_C(1) << 63,
+        0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,    0xffff800000000000, 0x7fffffffffff
+    };
 
     switch (g_rand_int_range(random, 0, 8)) {
     case 0:
@@ -222,8 +224,7 @@ static void test_what_is_written_is_read(void)
         unsigned count = (unsigned)g_rand_int_range(random, 1, 20000);
         uint32_t block = (uint32_t)g_rand_int_range(random, 1, 5000);
         g_autoptr(TemporaryPath) path = temporary_path();
-        g_autoptr(GArray) all =
-            random_records(random, count, fields, vcpus, round % 2 ? 20 : 30000);
+        g_autoptr(GArray) all = random_records(random, count, fields, vcpus, round % 2 ? 20 : 30000);
         mt_trace *trace;
 
         write_records(path, all, fields, vcpus, block, random);
@@ -581,8 +582,8 @@ static void test_a_live_ring_is_read(void)
     g_rand_free(random);
 }
 
-/* Golden files: made by the first version of the format; see tests/fuzz/seed_corpus.c. Every later version reads them, and
- * finds the same in them. */
+/* Golden files: made by the first version of the format; see tests/fuzz/seed_corpus.c. Every later version reads them,
+ * and finds the same in them. */
 
 static const struct {
     const char *name;
