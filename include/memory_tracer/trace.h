@@ -176,8 +176,8 @@ struct mt_block {
     uint64_t offset, bytes; /* in the file */
     unsigned vcpu;
     uint32_t records;
-    uint64_t first; /* index of the first record in the trace */
-    uint64_t end;   /* and of the last one plus 1. With several vCPUs, others' lie between */
+    uint64_t first;             /* index of the first record in the trace */
+    uint64_t end;               /* and of the last one plus 1. With several vCPUs, others' lie between */
     uint64_t first_ns, last_ns; /* with MT_FIELD_TIME */
     uint64_t dropped;           /* records of this vCPU that had been dropped when the block was written */
     uint64_t known;             /* records of all vCPUs that were known to exist then */
