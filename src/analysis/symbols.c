@@ -49,14 +49,15 @@ static void add(Symbols *symbols, uint64_t address, uint64_t end, const char *na
 
 void symbols_add_kallsyms(Symbols *symbols, const char *text)
 {
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-
-    for (char **line = lines; *line; line++) {
+    while (*text) {
         /* "ffffffff81000000 T _stext", perhaps followed by a tab and "[module]" */
+        size_t length = strcspn(text, "\n");
+        g_autofree char *line = g_strndup(text, length);
         char *after;
-        uint64_t address = g_ascii_strtoull(*line, &after, 16);
+        uint64_t address = g_ascii_strtoull(line, &after, 16);
 
-        if (after == *line || !address || strlen(after) < 4 || after[0] != ' ' || after[2] != ' ' ||
+        text += length + (text[length] == '\n');
+        if (after == line || !address || strlen(after) < 4 || after[0] != ' ' || after[2] != ' ' ||
             !strchr("tTwW", after[1]))
             continue;
         g_strdelimit(after + 3, "\t", ' ');
