@@ -54,8 +54,10 @@ static bool check_command(int argc, char **argv, GError **error)
 
 static gboolean on_slow(gpointer data)
 {
-    (void)data;
-    fprintf(stderr, "memory_tracer: waiting for the guest to execute something (is it paused?)\n");
+    const char *command = data;
+
+    fprintf(stderr, "memory_tracer: waiting for the guest to execute something (is it paused?)%s\n",
+            g_str_has_prefix(command, "flush") ? ", or for the trace's reader" : "");
     return G_SOURCE_REMOVE;
 }
 
@@ -87,7 +89,7 @@ static char *ask(const char *path, const char *command, GError **error)
     }
     lines = g_data_input_stream_new(g_io_stream_get_input_stream(G_IO_STREAM(connection)));
     g_data_input_stream_read_line_async(lines, G_PRIORITY_DEFAULT, NULL, on_line, &line);
-    slow = g_timeout_add_seconds(PATIENCE_S, on_slow, NULL);
+    slow = g_timeout_add_seconds(PATIENCE_S, on_slow, (gpointer)command);
     while (!line)
         g_main_context_iteration(NULL, TRUE);
     if (g_main_context_find_source_by_id(NULL, slow))

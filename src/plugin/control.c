@@ -123,12 +123,20 @@ static bool submit(PluginControl *control, int client)
     return done;
 }
 
+/* Waits until the consumer has taken what is published now; the vCPUs may go on publishing. */
 static bool drain(const PluginControl *control, int client)
 {
-    while (ring_get_counts(plugin.ring).waiting && !ring_is_closed(plugin.ring)) {
-        if (!may_wait(control, client))
-            return false;
-        g_usleep(POLL_US);
+    for (unsigned i = 0; i < ring_vcpus(plugin.ring); i++) {
+        uint64_t goal = ring_get_vcpu_counts(plugin.ring, i).written;
+        RingCounts now;
+
+        while (now = ring_get_vcpu_counts(plugin.ring, i), now.written - now.waiting < goal) {
+            if (ring_is_closed(plugin.ring))
+                return true;
+            if (!may_wait(control, client))
+                return false;
+            g_usleep(POLL_US);
+        }
     }
     return true;
 }

@@ -335,26 +335,35 @@ uint64_t ring_regions(const Ring *ring)
     return atomic_load(&ring->shared->regions);
 }
 
-RingCounts ring_get_counts(const Ring *ring)
+RingCounts ring_get_vcpu_counts(const Ring *ring, unsigned vcpu)
 {
-    RingCounts counts = { 0 };
+    const struct RingVcpu *shared = &ring->shared->vcpu[vcpu];
+    uint64_t tail = atomic_load(&shared->tail), head = atomic_load(&shared->head);
+    RingCounts counts = {
+        .skipped = atomic_load(&shared->skipped),
+        .written = head / ring->record_bytes,
+        .dropped = atomic_load(&shared->dropped),
+        .waiting = (head - tail) / ring->record_bytes,
+    };
 
-    for (unsigned i = 0; i < ring->vcpus; i++) {
-        struct RingVcpu *vcpu = &ring->shared->vcpu[i];
-        uint64_t tail = atomic_load(&vcpu->tail), head = atomic_load(&vcpu->head);
-
-        counts.dropped += atomic_load(&vcpu->dropped);
-        counts.skipped += atomic_load(&vcpu->skipped);
-        counts.written += head / ring->record_bytes;
-        counts.waiting += (head - tail) / ring->record_bytes;
-    }
     counts.events = counts.written + counts.dropped + counts.skipped;
     return counts;
 }
 
-uint64_t ring_dropped(const Ring *ring, unsigned vcpu)
+RingCounts ring_get_counts(const Ring *ring)
 {
-    return atomic_load_explicit(&ring->shared->vcpu[vcpu].dropped, memory_order_relaxed);
+    RingCounts sum = { 0 };
+
+    for (unsigned i = 0; i < ring->vcpus; i++) {
+        RingCounts counts = ring_get_vcpu_counts(ring, i);
+
+        sum.events += counts.events;
+        sum.skipped += counts.skipped;
+        sum.written += counts.written;
+        sum.dropped += counts.dropped;
+        sum.waiting += counts.waiting;
+    }
+    return sum;
 }
 
 void ring_set_clock(Ring *ring, uint64_t (*elapsed_ns)(void))

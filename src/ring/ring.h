@@ -125,12 +125,11 @@ typedef struct RingCounts {
     uint64_t waiting; /* of those written, the ones that the consumer has not taken yet */
 } RingCounts;
 
-/* Sums over all vCPUs. Exact once the state is RING_STOPPED; before that, up to what is in the producers' last chunks.
- */
+/* Of one vCPU, and the sums over all. Exact once the state is RING_STOPPED; before that, up to what is in the
+ * producers' last chunks. */
+RingCounts ring_get_vcpu_counts(const Ring *ring, unsigned vcpu);
 RingCounts ring_get_counts(const Ring *ring);
 
-/* The records of one vCPU that were dropped so far. */
-uint64_t ring_dropped(const Ring *ring, unsigned vcpu);
 /* By the producers' side: another clock than CLOCK_MONOTONIC for RING_TIME. It gives nanoseconds since tracing began.
  */
 void ring_set_clock(Ring *ring, uint64_t (*elapsed_ns)(void));

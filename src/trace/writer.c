@@ -244,7 +244,7 @@ static bool finish_block(TraceWriter *writer, unsigned vcpu, GError **error)
     if (!add_new_instructions(writer, error))
         return false;
     if (writer->ring) {
-        dropped = ring_dropped(writer->ring, vcpu);
+        dropped = ring_get_vcpu_counts(writer->ring, vcpu).dropped;
         known = ring_get_counts(writer->ring).written;
     }
     payload = encoder_finish(writer->encoders[vcpu], dropped, known, &bytes);
