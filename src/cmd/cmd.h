@@ -44,6 +44,9 @@ bool cmd_check_machine(int ram_mb, int vcpus, GError **error);
 /* Overwrites a secret in argv, so that nobody can read it in /proc. */
 void cmd_wipe(char *secret);
 
+/* A table for cmd_parse_options(): `own`, then `common`, both ended by a NULL name. To be freed. */
+GOptionEntry *cmd_join_options(const GOptionEntry *own, const GOptionEntry *common);
+
 /*
  * Parses options as GOption does, but accepts dashes for the underscores in long names, stops at the first word that is
  * no option if `posix` is set, and turns errors into usage errors. argc and argv are reduced to what is left, argv[0]

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../run/error.h"
+#include "cmd.h"
 
 #define PROGRESS_AFTER_US (2 * G_USEC_PER_SEC)
 #define PROGRESS_EVERY_US (G_USEC_PER_SEC / 4)
@@ -28,15 +28,8 @@ GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
           "The input's format, if it can't be told: file, gmbeoo or compact", "FORMAT" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
-    size_t count = 0;
-    GOptionEntry *entries;
 
-    while (own[count].long_name)
-        count++;
-    entries = g_new(GOptionEntry, count + G_N_ELEMENTS(common));
-    memcpy(entries, own, count * sizeof *own);
-    memcpy(entries + count, common, sizeof common);
-    return entries;
+    return cmd_join_options(own, common);
 }
 
 void selection_clear(Selection *selection)

@@ -4,6 +4,25 @@
 
 #include "cmd.h"
 
+static size_t count_options(const GOptionEntry *entries)
+{
+    size_t count = 0;
+
+    while (entries[count].long_name)
+        count++;
+    return count;
+}
+
+GOptionEntry *cmd_join_options(const GOptionEntry *own, const GOptionEntry *common)
+{
+    size_t own_count = count_options(own), common_count = count_options(common);
+    GOptionEntry *all = g_new0(GOptionEntry, own_count + common_count + 1);
+
+    memcpy(all, own, own_count * sizeof *all);
+    memcpy(all + own_count, common, common_count * sizeof *all);
+    return all;
+}
+
 static const GOptionEntry *find_entry(const GOptionEntry *entries, const char *word)
 {
     bool is_long = g_str_has_prefix(word, "--");

@@ -38,15 +38,8 @@ GOptionEntry *run_options_entries(RunOptions *options, const GOptionEntry *own)
         { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, "Tell on stderr what is being done", NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
-    size_t count = 0;
-    GOptionEntry *entries;
 
-    while (own[count].long_name)
-        count++;
-    entries = g_new(GOptionEntry, count + G_N_ELEMENTS(common));
-    memcpy(entries, own, count * sizeof *own);
-    memcpy(entries + count, common, sizeof common);
-    return entries;
+    return cmd_join_options(own, common);
 }
 
 static bool check_log(const char *name, int value, GError **error)
