@@ -30,35 +30,24 @@ static void print_snapshot(JsonObject *snapshot, const char *name, const ImageMa
     printf("  guest time: %s\n", *machine->icount ? "by instructions (for --icount)" : "real time");
 }
 
-static void add_string(JsonBuilder *builder, const char *name, const char *value)
+static JsonObject *describe_snapshot(JsonObject *snapshot, const char *name, const ImageMachine *machine)
 {
-    json_builder_set_member_name(builder, name);
-    json_builder_add_string_value(builder, value);
-}
+    JsonObject *object = json_object_new();
 
-static void add_number(JsonBuilder *builder, const char *name, gint64 value)
-{
-    json_builder_set_member_name(builder, name);
-    json_builder_add_int_value(builder, value);
-}
-
-static void add_snapshot(JsonBuilder *builder, JsonObject *snapshot, const char *name, const ImageMachine *machine)
-{
-    json_builder_begin_object(builder);
-    add_string(builder, "name", name);
-    add_number(builder, "date", json_object_get_int_member_with_default(snapshot, "date-sec", 0));
+    json_object_set_string_member(object, "name", name);
+    json_object_set_int_member(object, "date", json_object_get_int_member_with_default(snapshot, "date-sec", 0));
     if (machine->known) {
-        add_number(builder, "ram_mb", machine->ram_mb);
-        add_number(builder, "vcpus", machine->vcpus);
-        add_string(builder, "machine", machine->machine);
-        add_string(builder, "cpu", machine->cpu);
-        add_string(builder, "kernel", machine->kernel);
-        add_string(builder, "qemu_version", machine->qemu_version);
-        add_number(builder, "agent_protocol", machine->agent_protocol);
-        add_string(builder, "user", machine->user);
-        add_string(builder, "icount", machine->icount);
+        json_object_set_int_member(object, "ram_mb", machine->ram_mb);
+        json_object_set_int_member(object, "vcpus", machine->vcpus);
+        json_object_set_string_member(object, "machine", machine->machine);
+        json_object_set_string_member(object, "cpu", machine->cpu);
+        json_object_set_string_member(object, "kernel", machine->kernel);
+        json_object_set_string_member(object, "qemu_version", machine->qemu_version);
+        json_object_set_int_member(object, "agent_protocol", machine->agent_protocol);
+        json_object_set_string_member(object, "user", machine->user);
+        json_object_set_string_member(object, "icount", machine->icount);
     }
-    json_builder_end_object(builder);
+    return object;
 }
 
 int cmd_image_info(int argc, char **argv, GError **error)
@@ -69,11 +58,15 @@ int cmd_image_info(int argc, char **argv, GError **error)
         { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print it as JSON", NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
-    g_autoptr(JsonBuilder) builder = json_builder_new();
+    g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
     g_autoptr(JsonNode) information = NULL;
-    JsonArray *snapshots;
+    JsonObject *all = json_object_new();
+    JsonArray *snapshots, *descriptions;
     JsonObject *object;
+    const char *format;
+    gint64 virtual_bytes, bytes;
 
+    json_node_take_object(root, all);
     if (!cmd_parse_options(&argc, &argv, entries, "IMAGE",
                            "Lists an image's snapshots: RAM, vCPUs, kernel, QEMU and agent version of each.", NULL,
                            false, error))
@@ -88,18 +81,18 @@ int cmd_image_info(int argc, char **argv, GError **error)
         return -1;
     object = json_node_get_object(information);
     snapshots = json_object_has_member(object, "snapshots") ? json_object_get_array_member(object, "snapshots") : NULL;
-    json_builder_begin_object(builder);
-    add_string(builder, "image", argv[1]);
-    add_string(builder, "format", json_object_get_string_member_with_default(object, "format", ""));
-    add_number(builder, "virtual_bytes", json_object_get_int_member_with_default(object, "virtual-size", 0));
-    add_number(builder, "bytes", json_object_get_int_member_with_default(object, "actual-size", 0));
-    json_builder_set_member_name(builder, "snapshots");
-    json_builder_begin_array(builder);
+    format = json_object_get_string_member_with_default(object, "format", "");
+    virtual_bytes = json_object_get_int_member_with_default(object, "virtual-size", 0);
+    bytes = json_object_get_int_member_with_default(object, "actual-size", 0);
+    json_object_set_string_member(all, "image", argv[1]);
+    json_object_set_string_member(all, "format", format);
+    json_object_set_int_member(all, "virtual_bytes", virtual_bytes);
+    json_object_set_int_member(all, "bytes", bytes);
+    descriptions = json_array_new();
+    json_object_set_array_member(all, "snapshots", descriptions);
     if (!json)
-        printf("%s: %s, %.1f GB, of which %.1f GB are used\n", argv[1],
-               json_object_get_string_member_with_default(object, "format", ""),
-               (double)json_object_get_int_member_with_default(object, "virtual-size", 0) / 1e9,
-               (double)json_object_get_int_member_with_default(object, "actual-size", 0) / 1e9);
+        printf("%s: %s, %.1f GB, of which %.1f GB are used\n", argv[1], format, (double)virtual_bytes / 1e9,
+               (double)bytes / 1e9);
     for (guint i = 0; snapshots && i < json_array_get_length(snapshots); i++) {
         JsonObject *snapshot = json_array_get_object_element(snapshots, i);
         const char *name = json_object_get_string_member_with_default(snapshot, "name", "");
@@ -108,14 +101,11 @@ int cmd_image_info(int argc, char **argv, GError **error)
         if (!machine)
             return -1;
         if (json)
-            add_snapshot(builder, snapshot, name, machine);
+            json_array_add_object_element(descriptions, describe_snapshot(snapshot, name, machine));
         else
             print_snapshot(snapshot, name, machine);
     }
-    json_builder_end_array(builder);
-    json_builder_end_object(builder);
     if (json) {
-        g_autoptr(JsonNode) root = json_builder_get_root(builder);
         g_autofree char *text = json_to_string(root, TRUE);
 
         puts(text);

@@ -65,54 +65,44 @@ static void print_summary(const SessionOptions *options, const SessionResult *re
     run_options_warn(options, result);
 }
 
-static void add_number(JsonBuilder *builder, const char *name, uint64_t value)
-{
-    json_builder_set_member_name(builder, name);
-    json_builder_add_int_value(builder, (gint64)value);
-}
-
 static char *summary_as_json(const SessionOptions *options, const SessionResult *result)
 {
     const FootprintResult *footprint = &result->footprint;
-    g_autoptr(JsonBuilder) builder = json_builder_new();
-    g_autoptr(JsonGenerator) generator = json_generator_new();
+    g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
+    JsonObject *summary = json_object_new();
 
-    json_builder_begin_object(builder);
-    add_number(builder, "traced_ns", result->traced_ns);
-    add_number(builder, "guest_ns", result->guest_ns);
-    add_number(builder, "exit_status", (uint64_t)result->status);
-    add_number(builder, "exit_signal", (uint64_t)result->signal);
+    json_node_take_object(root, summary);
+    json_object_set_int_member(summary, "traced_ns", (gint64)result->traced_ns);
+    json_object_set_int_member(summary, "guest_ns", (gint64)result->guest_ns);
+    json_object_set_int_member(summary, "exit_status", result->status);
+    json_object_set_int_member(summary, "exit_signal", result->signal);
     if (options->destination.kind != DESTINATION_NONE) {
-        add_number(builder, "accesses", result->counts.events);
-        add_number(builder, "records_written", result->counts.written);
-        add_number(builder, "accesses_skipped", result->counts.skipped);
-        add_number(builder, "records_lost", lost(result));
-        json_builder_set_member_name(builder, "records_per_second");
-        json_builder_add_double_value(builder, records_per_s(result));
+        json_object_set_int_member(summary, "accesses", (gint64)result->counts.events);
+        json_object_set_int_member(summary, "records_written", (gint64)result->counts.written);
+        json_object_set_int_member(summary, "accesses_skipped", (gint64)result->counts.skipped);
+        json_object_set_int_member(summary, "records_lost", (gint64)lost(result));
+        json_object_set_double_member(summary, "records_per_second", records_per_s(result));
     }
     if (options->destination.kind == DESTINATION_TRACE)
-        add_number(builder, "trace_bytes", result->trace_bytes);
+        json_object_set_int_member(summary, "trace_bytes", (gint64)result->trace_bytes);
     if (options->destination.kind == DESTINATION_FOOTPRINT) {
-        add_number(builder, "loads", footprint->loads);
-        add_number(builder, "stores", footprint->stores);
-        add_number(builder, "kernel", footprint->kernel);
-        add_number(builder, "user", footprint->user);
-        json_builder_set_member_name(builder, "accesses_by_bytes");
-        json_builder_begin_object(builder);
+        JsonObject *by_bytes = json_object_new();
+
         for (int shift = 0; shift < 8; shift++) {
             g_autofree char *bytes = g_strdup_printf("%d", 1 << shift);
 
             if (footprint->by_size_shift[shift])
-                add_number(builder, bytes, footprint->by_size_shift[shift]);
+                json_object_set_int_member(by_bytes, bytes, (gint64)footprint->by_size_shift[shift]);
         }
-        json_builder_end_object(builder);
-        add_number(builder, "distinct_64_byte_lines", footprint->lines);
-        add_number(builder, "distinct_4_KiB_pages", footprint->pages);
+        json_object_set_int_member(summary, "loads", (gint64)footprint->loads);
+        json_object_set_int_member(summary, "stores", (gint64)footprint->stores);
+        json_object_set_int_member(summary, "kernel", (gint64)footprint->kernel);
+        json_object_set_int_member(summary, "user", (gint64)footprint->user);
+        json_object_set_object_member(summary, "accesses_by_bytes", by_bytes);
+        json_object_set_int_member(summary, "distinct_64_byte_lines", (gint64)footprint->lines);
+        json_object_set_int_member(summary, "distinct_4_KiB_pages", (gint64)footprint->pages);
     }
-    json_builder_end_object(builder);
-    g_autoptr(JsonNode) root = json_builder_get_root(builder);
-    json_generator_set_root(generator, root);
-    return json_generator_to_data(generator, NULL);
+    return json_to_string(root, FALSE);
 }
 
 /* The program's path on this machine: as given if it has a slash, else from PATH. */

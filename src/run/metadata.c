@@ -4,95 +4,83 @@
 
 #include <sys/utsname.h>
 
-static void add_string(JsonBuilder *builder, const char *name, const char *value)
+/* JSON is UTF-8, names of files may be anything. */
+static void set_string(JsonObject *object, const char *name, const char *value)
 {
-    g_autofree char *text = g_utf8_make_valid(value, -1); /* JSON is UTF-8, names of files may be anything */
+    g_autofree char *text = g_utf8_make_valid(value, -1);
 
-    json_builder_set_member_name(builder, name);
-    json_builder_add_string_value(builder, text);
+    json_object_set_string_member(object, name, text);
 }
 
-static void add_number(JsonBuilder *builder, const char *name, uint64_t value)
+static void set_number(JsonObject *object, const char *name, uint64_t value)
 {
-    json_builder_set_member_name(builder, name);
-    json_builder_add_int_value(builder, (gint64)value);
+    json_object_set_int_member(object, name, (gint64)value);
 }
 
-static void add_bool(JsonBuilder *builder, const char *name, bool value)
+/* Takes the object. */
+static char *to_text(JsonObject *object)
 {
-    json_builder_set_member_name(builder, name);
-    json_builder_add_boolean_value(builder, value);
-}
+    g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
 
-static char *finish(JsonBuilder *builder)
-{
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-    g_autoptr(JsonNode) root = NULL;
-
-    json_builder_end_object(builder);
-    root = json_builder_get_root(builder);
-    json_generator_set_root(generator, root);
-    return json_generator_to_data(generator, NULL);
+    json_node_take_object(root, object);
+    return json_to_string(root, FALSE);
 }
 
 char *metadata_of_run(const SessionOptions *options, const char *snapshot, const ImageMachine *machine,
                       const char *qemu_version)
 {
     const CaptureOptions *capture = &options->capture;
-    g_autoptr(JsonBuilder) builder = json_builder_new();
+    JsonObject *metadata = json_object_new();
+    JsonArray *command = json_array_new();
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
     g_autofree char *when = g_date_time_format_iso8601(now);
     g_autofree char *image = g_canonicalize_filename(options->image, NULL);
     struct utsname host;
 
-    json_builder_begin_object(builder);
-    add_string(builder, "recorded_by", "memory_tracer " MEMORY_TRACER_VERSION);
-    add_string(builder, "recorded_at", when);
-    add_string(builder, "user", g_get_user_name());
+    set_string(metadata, "recorded_by", "memory_tracer " MEMORY_TRACER_VERSION);
+    set_string(metadata, "recorded_at", when);
+    set_string(metadata, "user", g_get_user_name());
     if (!uname(&host))
-        add_string(builder, "host", host.nodename);
-    json_builder_set_member_name(builder, "command");
-    json_builder_begin_array(builder);
+        set_string(metadata, "host", host.nodename);
     for (const char *const *word = options->workload.argv; *word; word++) {
         g_autofree char *text = g_utf8_make_valid(*word, -1);
 
-        json_builder_add_string_value(builder, text);
+        json_array_add_string_element(command, text);
     }
-    json_builder_end_array(builder);
-    add_string(builder, "image", image);
-    add_string(builder, "snapshot", snapshot);
-    add_string(builder, "qemu", qemu_version);
-    add_string(builder, "kernel", machine->kernel);
-    add_string(builder, "machine", machine->machine);
-    add_string(builder, "cpu", machine->cpu);
-    add_number(builder, "ram_mb", machine->ram_mb);
-    add_number(builder, "vcpus", machine->vcpus);
-    add_string(builder, "icount", machine->icount);
-    add_bool(builder, "user_only", capture->user_only);
-    add_bool(builder, "roi", capture->roi);
-    add_bool(builder, "strict_order", capture->strict_order);
-    add_bool(builder, "drop_when_full", capture->drop_when_full);
-    add_number(builder, "log_block_len", capture->log_block_len);
-    add_number(builder, "log_tracing_ratio", capture->log_tracing_ratio);
+    json_object_set_array_member(metadata, "command", command);
+    set_string(metadata, "image", image);
+    set_string(metadata, "snapshot", snapshot);
+    set_string(metadata, "qemu", qemu_version);
+    set_string(metadata, "kernel", machine->kernel);
+    set_string(metadata, "machine", machine->machine);
+    set_string(metadata, "cpu", machine->cpu);
+    set_number(metadata, "ram_mb", machine->ram_mb);
+    set_number(metadata, "vcpus", machine->vcpus);
+    set_string(metadata, "icount", machine->icount);
+    json_object_set_boolean_member(metadata, "user_only", capture->user_only);
+    json_object_set_boolean_member(metadata, "roi", capture->roi);
+    json_object_set_boolean_member(metadata, "strict_order", capture->strict_order);
+    json_object_set_boolean_member(metadata, "drop_when_full", capture->drop_when_full);
+    set_number(metadata, "log_block_len", capture->log_block_len);
+    set_number(metadata, "log_tracing_ratio", capture->log_tracing_ratio);
     if (capture->seeded)
-        add_number(builder, "sample_seed", capture->sample_seed);
-    return finish(builder);
+        set_number(metadata, "sample_seed", capture->sample_seed);
+    return to_text(metadata);
 }
 
 char *metadata_of_result(const SessionResult *result)
 {
-    g_autoptr(JsonBuilder) builder = json_builder_new();
+    JsonObject *metadata = json_object_new();
 
-    json_builder_begin_object(builder);
-    add_number(builder, "accesses", result->counts.events);
-    add_number(builder, "skipped", result->counts.skipped);
-    add_number(builder, "records", result->counts.written);
-    add_number(builder, "dropped", result->counts.dropped);
-    add_number(builder, "traced_ns", result->traced_ns);
-    add_number(builder, "guest_ns", result->guest_ns);
-    add_number(builder, "regions", result->regions);
-    add_bool(builder, "timed_out", result->timed_out);
-    add_number(builder, "exit_status", (uint64_t)result->status);
-    add_number(builder, "exit_signal", (uint64_t)result->signal);
-    return finish(builder);
+    set_number(metadata, "accesses", result->counts.events);
+    set_number(metadata, "skipped", result->counts.skipped);
+    set_number(metadata, "records", result->counts.written);
+    set_number(metadata, "dropped", result->counts.dropped);
+    set_number(metadata, "traced_ns", result->traced_ns);
+    set_number(metadata, "guest_ns", result->guest_ns);
+    set_number(metadata, "regions", result->regions);
+    json_object_set_boolean_member(metadata, "timed_out", result->timed_out);
+    set_number(metadata, "exit_status", (uint64_t)result->status);
+    set_number(metadata, "exit_signal", (uint64_t)result->signal);
+    return to_text(metadata);
 }

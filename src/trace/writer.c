@@ -316,6 +316,7 @@ bool trace_writer_finish(TraceWriter *writer, GError **error)
         g_prefix_error(error, "can't write %s: ", writer->path);
         return false;
     }
+    writer->offset = (uint64_t)lseek(writer->fd, 0, SEEK_END);
     fd = writer->fd;
     writer->fd = -1;
     if (close(fd)) { /* some file systems tell only now */
