@@ -18,7 +18,7 @@ IMAGE = os.environ.get("MEMORY_TRACER_IMAGE") or os.path.join(
     os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share"), "memory_tracer", "default.qcow2")
 SNAPSHOT = "ready_for_memory_tracer"
 QEMU = "qemu-system-x86_64"
-COUNTER = os.path.join(BUILD, "count_array_accesses")
+COUNTER = os.path.join(BUILD, "count_array_accesses_copying")  # the example, which copies what it reads for us
 ARRAY = os.path.join(BUILD, "array_increments")
 SPEAKS = "--dont_add_communications_with_host_to_workload"
 TIMEOUT_S = 120
@@ -61,7 +61,8 @@ class SystemTest(unittest.TestCase):
         self.folder = tempfile.mkdtemp(prefix="mt_system_test.")
         self.temporary = os.path.join(self.folder, "tmp")
         os.mkdir(self.temporary)
-        self.environment = dict(os.environ, TMPDIR=self.temporary, LC_ALL="C.UTF-8")
+        self.copy = self.path("copy_of_trace")  # of what COUNTER has read
+        self.environment = dict(os.environ, TMPDIR=self.temporary, LC_ALL="C.UTF-8", COPY_OF_TRACE=self.copy)
         self.streams = []  # what was read from FIFOs: checked in the end
 
     def tearDown(self):
@@ -144,7 +145,10 @@ class SystemTest(unittest.TestCase):
 
     def trace(self, *options, image=IMAGE, snapshot=SNAPSHOT, qemu=QEMU):
         """The positional command line."""
-        return self.tracer(*options, image, snapshot, qemu)
+        result = self.tracer(*options, image, snapshot, qemu)
+        if result.status == 0 and COUNTER in options:
+            self.assertEqual(self.assert_good(self.copy)["records"], result.number("records"))
+        return result
 
     def assert_succeeds(self, result):
         self.assertEqual(result.status, 0, result.err)
