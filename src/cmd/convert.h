@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "../../include/memory_tracer/record.h"
 #include "input.h"
 
 /* Where it goes. Errors of writing are noticed at the end, but for those that end it sooner. */
@@ -44,6 +45,29 @@ typedef struct ConvertFormat {
     bool (*end)(Output *output, GError **error);                          /* called last, if all went well; or NULL */
     void (*clear)(Output *output);                                        /* frees the state; or NULL */
 } ConvertFormat;
+
+/* What several formats want. */
+
+/* As a stream has it. */
+static inline struct gmbeoo_record access_record(const Access *access)
+{
+    return (struct gmbeoo_record){ .info = GMBEOO_VALID | access->info | (uint64_t)access->vcpu << GMBEOO_VCPU_SHIFT,
+                                   .virt_addr = access->address };
+}
+
+/* The instruction that made it; NULL if that isn't known. Asked for with MT_COLUMN_INSTRUCTION. */
+static inline const struct mt_instruction *access_instruction(const Output *output, const Access *access)
+{
+    return output->fields & MT_FIELD_INSTRUCTION
+               ? mt_trace_instruction(output->trace, access->batch->instruction[access->i])
+               : NULL;
+}
+
+/* Its time in ns; if the trace has none, its index. Asked for with MT_COLUMN_TIME. */
+static inline uint64_t access_clock(const Output *output, const Access *access)
+{
+    return output->fields & MT_FIELD_TIME ? access->time_ns : access->index;
+}
 
 extern const ConvertFormat convert_compact, convert_csv, convert_din, convert_dramsim3, convert_gem5, convert_gmbeoo,
     convert_lackey, convert_npy, convert_oracle_general, convert_ramulator2, convert_trace;

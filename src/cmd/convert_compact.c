@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Streams of compact 8-byte records: see include/memory_tracer/record.h. */
-#include "../../include/memory_tracer/record.h"
 #include "../run/error.h"
 #include "convert.h"
 
@@ -8,8 +7,7 @@
 
 static bool write_access(Output *output, const Access *access, GError **error)
 {
-    struct gmbeoo_record record = { .info = GMBEOO_VALID | access->info | (uint64_t)access->vcpu << GMBEOO_VCPU_SHIFT,
-                                    .virt_addr = access->address };
+    struct gmbeoo_record record = access_record(access);
     uint64_t words[2];
 
     if (access->vcpu > MAX_VCPU)

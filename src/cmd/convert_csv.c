@@ -22,7 +22,7 @@ static bool write_access(Output *output, const Access *access, GError **error)
             mt_cpl(access->info), mt_is_store(access->info) ? "store" : "load", access->size,
             mt_is_sign_extended(access->info), mt_is_big_endian(access->info), access->virt_addr);
     if (output->fields & MT_FIELD_INSTRUCTION) {
-        const struct mt_instruction *instruction = mt_trace_instruction(output->trace, batch->instruction[i]);
+        const struct mt_instruction *instruction = access_instruction(output, access);
 
         if (instruction)
             fprintf(file, ",0x%" G_GINT64_MODIFIER "x", instruction->pc);

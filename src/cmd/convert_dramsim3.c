@@ -4,10 +4,8 @@
 
 static bool write_access(Output *output, const Access *access, GError **error)
 {
-    uint64_t cycle = output->fields & MT_FIELD_TIME ? access->time_ns : access->index;
-
     return fprintf(output->file, "0x%" G_GINT64_MODIFIER "X %s %" G_GUINT64_FORMAT "\n", access->address,
-                   mt_is_store(access->info) ? "WRITE" : "READ", cycle) > 0 ||
+                   mt_is_store(access->info) ? "WRITE" : "READ", access_clock(output, access)) > 0 ||
            output_fail(output, error);
 }
 

@@ -64,20 +64,15 @@ static bool begin(Output *output, GError **error)
 
 static bool write_access(Output *output, const Access *access, GError **error)
 {
-    uint64_t ns = output->fields & MT_FIELD_TIME ? access->time_ns : access->index;
+    const struct mt_instruction *instruction = access_instruction(output, access);
     uint8_t message[MAX_MESSAGE], *to = message;
 
-    to = put_field(to, PACKET_TICK, ns * TICKS_PER_NS);
+    to = put_field(to, PACKET_TICK, access_clock(output, access) * TICKS_PER_NS);
     to = put_field(to, PACKET_CMD, mt_is_store(access->info) ? WRITE_REQUEST : READ_REQUEST);
     to = put_field(to, PACKET_ADDR, access->address);
     to = put_field(to, PACKET_SIZE, access->size);
-    if (output->fields & MT_FIELD_INSTRUCTION) {
-        const struct mt_instruction *instruction =
-            mt_trace_instruction(output->trace, access->batch->instruction[access->i]);
-
-        if (instruction)
-            to = put_field(to, PACKET_PC, instruction->pc);
-    }
+    if (instruction)
+        to = put_field(to, PACKET_PC, instruction->pc);
     return put_message(output, message, to, error);
 }
 

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Streams of 16-byte GMBEOO records: see include/memory_tracer/record.h. */
-#include "../../include/memory_tracer/record.h"
 #include "convert.h"
 
 static bool write_access(Output *output, const Access *access, GError **error)
 {
-    struct gmbeoo_record record = { .info = GMBEOO_VALID | access->info | (uint64_t)access->vcpu << GMBEOO_VCPU_SHIFT,
-                                    .virt_addr = access->address };
+    struct gmbeoo_record record = access_record(access);
 
     return output_write(output, &record, sizeof record, error);
 }

@@ -13,7 +13,6 @@ const ConvertFormat convert_lackey = {
     .name = "lackey",
     .what = "the text of valgrind's lackey: \" L address,size\" and \" S address,size\"",
     .without = "CPL, vCPU, sign extension, endianness, values and times; instructions (its I lines), and a load and "
-               "store of the same instruction "
-               "are two lines and not one M",
+               "store of the same instruction are two lines and not one M",
     .access = write_access,
 };

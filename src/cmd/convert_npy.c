@@ -69,7 +69,7 @@ static bool write_access(Output *output, const Access *access, GError **error)
     *to++ = mt_is_big_endian(access->info);
     to = put(to, &vcpu, sizeof vcpu);
     if (output->fields & MT_FIELD_INSTRUCTION) {
-        const struct mt_instruction *instruction = mt_trace_instruction(output->trace, batch->instruction[i]);
+        const struct mt_instruction *instruction = access_instruction(output, access);
 
         to = put_u64(to, instruction ? instruction->pc : 0);
     }

@@ -33,13 +33,11 @@ static bool begin(Output *output, GError **error)
 
 static bool write_access(Output *output, const Access *access, GError **error)
 {
-    struct gmbeoo_record record = { .info = GMBEOO_VALID | access->info | (uint64_t)access->vcpu << GMBEOO_VCPU_SHIFT,
-                                    .virt_addr = access->address };
+    struct gmbeoo_record record = access_record(access);
+    GError *problem = NULL;
 
     if (access->vcpu >= UNKNOWN_VCPUS)
         return mt_fail(error, "a trace file can't tell vCPU %u", access->vcpu);
-    GError *problem = NULL;
-
     return explain(output, trace_writer_add(output->state, access->vcpu, &record, 1, 0, &problem), problem, error);
 }
 

@@ -228,9 +228,9 @@ static bool write_file(Job *job, const char *path, JsonObject *metadata, GError 
     return false;
 }
 
-static void job_init(Job *job)
+static void job_init(Job *job, VcpuPolicy policy)
 {
-    *job = (Job){ .policy = VCPUS_KEEP };
+    *job = (Job){ .policy = policy };
     job->inputs = g_ptr_array_new_with_free_func((GDestroyNotify)input_free);
     job->first_vcpu = g_array_new(FALSE, FALSE, sizeof(unsigned));
     job->instructions.known = g_hash_table_new(hash_instruction, same_instruction);
@@ -247,22 +247,26 @@ static void job_clear(Job *job)
     g_ptr_array_unref(job->instructions.maps);
     g_free(job->rows);
 }
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
 
-/* Opens the inputs argv[1]... and writes `output`. `words`: the whole command. */
-static bool run(Job *job, int argc, char **argv, char **words, const Selection *selection, const char *output,
-                GError **error)
+/* Opens the inputs argv[1]... and writes `output`. `words`: the whole command. Returns an exit status, or -1 with an
+ * error. */
+static int run(VcpuPolicy policy, int argc, char **argv, char **words, const Selection *selection, const char *output,
+               GError **error)
 {
     g_autoptr(JsonObject) metadata = NULL;
+    g_auto(Job) job;
 
+    job_init(&job, policy);
     for (int i = 1; i < argc; i++) {
         Input *input = input_open(argv[i], selection, MT_COLUMN_ALL, error);
 
         if (!input)
-            return false;
-        g_ptr_array_add(job->inputs, input);
+            return -1;
+        g_ptr_array_add(job.inputs, input);
     }
-    metadata = derived_metadata(job->inputs->pdata[0], words);
-    return plan(job, error) && write_file(job, output, metadata, error);
+    metadata = derived_metadata(job.inputs->pdata[0], words);
+    return plan(&job, error) && write_file(&job, output, metadata, error) ? 0 : -1;
 }
 
 int cmd_cut(int argc, char **argv, GError **error)
@@ -275,8 +279,6 @@ int cmd_cut(int argc, char **argv, GError **error)
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     g_autofree GOptionEntry *entries = selection_entries(&selection, own);
-    Job job;
-    bool fine;
 
     if (!cmd_parse_options(&argc, &argv, entries, "FILE",
                            "Writes some of the records of a trace into a new trace file. The order stays; the records "
@@ -287,10 +289,7 @@ int cmd_cut(int argc, char **argv, GError **error)
         mt_fail_usage(error, "cut: one FILE and --output are needed (see --help)");
         return -1;
     }
-    job_init(&job);
-    fine = run(&job, argc, argv, words, &selection, output, error);
-    job_clear(&job);
-    return fine ? 0 : -1;
+    return run(VCPUS_KEEP, argc, argv, words, &selection, output, error);
 }
 
 static bool parse_policy(const char *name, VcpuPolicy *policy, GError **error)
@@ -315,14 +314,12 @@ int cmd_merge(int argc, char **argv, GError **error)
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "The trace file to write", "NEW" },
         { "vcpus", 0, 0, G_OPTION_ARG_STRING, &vcpus,
           "keep: vCPU i of each file stays vCPU i (the default); renumber: each file's vCPUs are others; one: all "
-          "become "
-          "vCPU 0",
+          "become vCPU 0",
           "POLICY" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     g_autofree GOptionEntry *entries = selection_entries(&selection, own);
-    Job job;
-    bool fine;
+    VcpuPolicy policy;
 
     if (!cmd_parse_options(&argc, &argv, entries, "FILE...",
                            "Writes the records of several traces into a new trace file: by their time, if all of them "
@@ -333,8 +330,5 @@ int cmd_merge(int argc, char **argv, GError **error)
         mt_fail_usage(error, "merge: FILEs and --output are needed (see --help)");
         return -1;
     }
-    job_init(&job);
-    fine = parse_policy(vcpus, &job.policy, error) && run(&job, argc, argv, words, &selection, output, error);
-    job_clear(&job);
-    return fine ? 0 : -1;
+    return parse_policy(vcpus, &policy, error) ? run(policy, argc, argv, words, &selection, output, error) : -1;
 }

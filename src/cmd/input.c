@@ -136,6 +136,10 @@ Input *input_open(const char *path, const Selection *selection, unsigned columns
         mt_fail_usage(error, "cpl must be in range [0, 3], but %d isn't.", selection->cpl);
         return NULL;
     }
+    if (selection->vcpu < -1) {
+        mt_fail_usage(error, "vcpu can't be negative, but %d is.", selection->vcpu);
+        return NULL;
+    }
     input->trace = input_open_trace(path, format, error);
     if (!input->trace)
         return NULL;

@@ -68,7 +68,7 @@ static uint64_t records_by_metadata(const char *path)
 /* Writes the index behind the last good chunk of `path`, and cuts the file there. */
 static bool write_index(const char *path, const TraceFile *file, GError **error)
 {
-    uint64_t end = (file->good_bytes + FORMAT_ALIGNMENT - 1) & ~(uint64_t)(FORMAT_ALIGNMENT - 1);
+    uint64_t end = format_padded(file->good_bytes);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     bool fine = fd >= 0 && !ftruncate(fd, (off_t)end);
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "error.h"
+#include "image.h"
 
 /* A line that changes when the image is made again. */
 static char *identity(const QemuOptions *qemu)
@@ -49,7 +50,8 @@ static void keep(const QemuOptions *qemu, const char *name, const char *text)
     g_file_set_contents(path, contents, -1, NULL);
 }
 
-bool kernel_symbols_load(const QemuOptions *qemu, bool verbose, char **kallsyms, char **modules, GError **error)
+bool kernel_symbols_load(const QemuOptions *qemu, const char *qemu_img, bool verbose, char **kallsyms, char **modules,
+                         GError **error)
 {
     static const char *const show_symbols[] = { "/bin/cat", "/proc/kallsyms", NULL };
     static const char *const show_modules[] = { "/bin/cat", "/proc/modules", NULL };
@@ -66,7 +68,8 @@ bool kernel_symbols_load(const QemuOptions *qemu, bool verbose, char **kallsyms,
     g_clear_pointer(modules, g_free);
     loop = run_loop_new(verbose);
     run_loop_note(loop, "reading the guest kernel's symbols, once for this snapshot");
-    guest = guest_start(qemu, &nothing, loop, &problem);
+    if (image_create_layer(qemu->image, qemu->disk, qemu_img, &problem))
+        guest = guest_start(qemu, &nothing, loop, &problem);
     if (guest)
         *kallsyms = guest_run_program(guest, show_symbols, NULL, &problem);
     if (*kallsyms)

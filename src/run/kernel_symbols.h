@@ -7,9 +7,10 @@
 
 /*
  * Gives the guest's /proc/kallsyms and /proc/modules, to be freed; NULL where they can't be had, which is no failure.
- * `qemu` is how the guest is started (without the plugin), if they were not read before: they are kept in the user's
- * cache folder. False when the run is to end (interrupted).
+ * `qemu` is how the guest is started (without the plugin, on a new layer at qemu->disk), if they were not read before:
+ * they are kept in the user's cache folder. False when the run is to end (interrupted).
  */
-bool kernel_symbols_load(const QemuOptions *qemu, bool verbose, char **kallsyms, char **modules, GError **error);
+bool kernel_symbols_load(const QemuOptions *qemu, const char *qemu_img, bool verbose, char **kallsyms, char **modules,
+                         GError **error);
 
 #endif

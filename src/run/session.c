@@ -164,11 +164,10 @@ static bool start_guest(Session *session, GError **error)
         capture.strict_order = true;
         run_loop_note(session->loop, "all vCPUs run in one thread: records don't tell them apart");
     }
-    if (!image_create_layer(options->image, layer, session->qemu_img, error))
-        return false;
     if (options->destination.kind == DESTINATION_TRACE &&
-        (!kernel_symbols_load(&qemu, options->verbose, &session->kallsyms, &session->modules, error) ||
-         !image_create_layer(options->image, layer, session->qemu_img, error))) /* a fresh one */
+        !kernel_symbols_load(&qemu, session->qemu_img, options->verbose, &session->kallsyms, &session->modules, error))
+        return false;
+    if (!image_create_layer(options->image, layer, session->qemu_img, error))
         return false;
     if (options->destination.kind != DESTINATION_NONE) {
         session->ring = ring_new(session->machine->vcpus, RING_DEFAULT_BYTES, options->destination.fields, error);

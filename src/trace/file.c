@@ -59,11 +59,6 @@ static bool hash_fits(const void *bytes, size_t count, uint64_t hash)
 #endif
 }
 
-static uint64_t padded(uint64_t bytes)
-{
-    return (bytes + FORMAT_ALIGNMENT - 1) & ~(uint64_t)(FORMAT_ALIGNMENT - 1);
-}
-
 static bool is_chunk(const struct format_chunk *chunk)
 {
     return chunk->magic == FORMAT_CHUNK_MAGIC && hash_fits(chunk, offsetof(struct format_chunk, hash), chunk->hash) &&
@@ -160,14 +155,7 @@ static bool describe_block(const TraceFile *file, struct format_index_entry *ent
     problem = decoder_check_header(&block, file->header.vcpus);
     if (problem)
         return fail_at(file, entry->offset, error, "%s", problem);
-    entry->vcpu = block.vcpu;
-    entry->first = block.first;
-    entry->end = block.end;
-    entry->records = block.records;
-    entry->first_ns = block.first_ns;
-    entry->last_ns = block.last_ns;
-    entry->dropped = block.dropped;
-    entry->known = block.known;
+    format_describe_block(entry, &block);
     return true;
 }
 
@@ -179,7 +167,7 @@ static bool look_at_chunk(TraceFile *file, uint64_t offset, GByteArray *payload,
 
     if (!read_chunk_header(file, offset, &chunk, error))
         return false;
-    *next = offset + sizeof chunk + padded(chunk.bytes);
+    *next = offset + sizeof chunk + format_padded(chunk.bytes);
     entry = (struct format_index_entry){ .offset = offset, .bytes = chunk.bytes, .type = chunk.type };
     if (file->salvaging && !trace_file_read(file, &entry, payload, error))
         return false;
@@ -199,7 +187,7 @@ static uint64_t find_chunk(const TraceFile *file, uint64_t offset)
 {
     g_autofree uint8_t *bytes = g_malloc(SCAN_BYTES + sizeof(struct format_chunk));
 
-    offset = padded(offset);
+    offset = format_padded(offset);
     while (offset < file->bytes && file->bytes - offset >= sizeof(struct format_chunk)) {
         size_t count = MIN(SCAN_BYTES + sizeof(struct format_chunk), file->bytes - offset);
 

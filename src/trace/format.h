@@ -19,6 +19,12 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are read and wr
 #define FORMAT_MAX_COLUMNS 64u
 #define FORMAT_MAX_VCPUS 256u
 
+/* Where a chunk that ends at `offset` lets the next one begin. */
+static inline uint64_t format_padded(uint64_t offset)
+{
+    return (offset + FORMAT_ALIGNMENT - 1) & ~(uint64_t)(FORMAT_ALIGNMENT - 1);
+}
+
 struct format_header {
     char magic[8];
     uint32_t version, fields, vcpus, zero;
@@ -79,6 +85,19 @@ struct format_index_entry {
     uint64_t first_ns, last_ns;
     uint64_t dropped, known;
 };
+
+/* What the index says of a block. */
+static inline void format_describe_block(struct format_index_entry *entry, const struct format_block *block)
+{
+    entry->vcpu = block->vcpu;
+    entry->first = block->first;
+    entry->end = block->end;
+    entry->records = block->records;
+    entry->first_ns = block->first_ns;
+    entry->last_ns = block->last_ns;
+    entry->dropped = block->dropped;
+    entry->known = block->known;
+}
 
 struct format_index {
     uint32_t entries, zero;

@@ -56,11 +56,6 @@ static bool write_all(int fd, struct iovec *parts, int count, uint64_t offset, G
     return true;
 }
 
-static size_t padding(size_t bytes)
-{
-    return -bytes & (FORMAT_ALIGNMENT - 1);
-}
-
 /* Writes a chunk at `offset`. Its payload is in two parts. */
 static bool write_chunk(int fd, uint64_t offset, uint32_t type, const void *head, size_t head_bytes, const void *data,
                         size_t data_bytes, GError **error)
@@ -72,7 +67,7 @@ static bool write_chunk(int fd, uint64_t offset, uint32_t type, const void *head
     struct iovec parts[] = { { &chunk, sizeof chunk },
                              { (void *)head, head_bytes },
                              { (void *)data, data_bytes },
-                             { (void *)zeros, padding(bytes) } };
+                             { (void *)zeros, format_padded(bytes) - bytes } };
 
     XXH3_64bits_reset(hash);
     if (head_bytes)
@@ -94,18 +89,10 @@ static bool add_chunk(TraceWriter *writer, uint32_t type, const void *head, size
         g_prefix_error(error, "can't write %s: ", writer->path);
         return false;
     }
-    if (block) {
-        entry.vcpu = block->vcpu;
-        entry.first = block->first;
-        entry.end = block->end;
-        entry.records = block->records;
-        entry.first_ns = block->first_ns;
-        entry.last_ns = block->last_ns;
-        entry.dropped = block->dropped;
-        entry.known = block->known;
-    }
+    if (block)
+        format_describe_block(&entry, block);
     g_array_append_val(writer->index, entry);
-    writer->offset += sizeof(struct format_chunk) + entry.bytes + padding(entry.bytes);
+    writer->offset += sizeof(struct format_chunk) + format_padded(entry.bytes);
     return true;
 }
 
@@ -293,7 +280,7 @@ bool trace_write_index(int fd, uint64_t offset, const GArray *entries, GError **
     struct format_index head = { .entries = entries->len };
     size_t bytes = entries->len * sizeof(struct format_index_entry);
     size_t payload = sizeof head + bytes;
-    uint64_t end = offset + sizeof(struct format_chunk) + payload + padding(payload);
+    uint64_t end = offset + sizeof(struct format_chunk) + format_padded(payload);
     struct format_footer footer = { .index_offset = offset, .file_bytes = end + sizeof footer };
     struct iovec part = { &footer, sizeof footer };
 
