@@ -175,6 +175,7 @@ class SystemTest(unittest.TestCase):
         result = self.tracer("record", "-o", path, *arguments)
         self.assertEqual(result.status, status, result.err)
         self.assertNotIn("ATTENTION", result.err)
+        self.assertEqual(int(re.search(r"bytes in the file +(\d+)", result.err).group(1)), os.path.getsize(path))
         self.assert_good(path)
         return path
 
