@@ -321,7 +321,8 @@ static char *small_file(gsize *bytes, GArray **all)
     return contents;
 }
 
-/* Reads what is left of a damaged file, without any order. Returns how many records came before it ended or failed. */
+/* Writes a damaged file and reads what is left of it, without any order. Returns how many records came before it ended
+ * or failed. */
 static uint64_t read_damaged(const char *path, const char *contents, gsize bytes, const GArray *all, bool *failed)
 {
     struct mt_error error = { "" };
