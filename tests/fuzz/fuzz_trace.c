@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libFuzzer's entry: reads its input with everything in libmemory_tracer that reads: as whatever it seems to be, as
+ * libFuzzer's entry: reads its input with everything that reads traces: as whatever it seems to be, as
  * each of the formats by force, from the beginning, from the middle, block by block, and as `recover` does.
  * tests/fuzz/run builds and runs it. Hashes are not checked in this build, else nothing would get past them.
  */
@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../../include/memory_tracer/trace.h"
+#include "../../src/analysis/symbols.h"
 #include "../../src/trace/decoder.h"
 #include "../../src/trace/file.h"
 
@@ -51,12 +52,26 @@ static int input_fd(const uint8_t *data, size_t size)
     return fd;
 }
 
+/* As `dump` does. */
+static void look_up_symbols(mt_trace *trace)
+{
+    size_t bytes;
+    char *kallsyms = mt_trace_attachment(trace, "kallsyms", &bytes, NULL);
+    g_autoptr(Symbols) symbols = symbols_new();
+    uint64_t offset;
+
+    if (kallsyms)
+        symbols_add_kallsyms(symbols, kallsyms);
+    free(kallsyms);
+    for (uint32_t i = 1; i <= mt_trace_instructions(trace) && i < 100; i++)
+        symbols_find(symbols, mt_trace_instruction(trace, i)->pc, &offset);
+}
+
 static void read_as(const uint8_t *data, size_t size, enum mt_format format)
 {
     struct mt_error error;
     mt_trace *trace = mt_trace_open_fd(input_fd(data, size), "input", format, &error);
     mt_reader *reader;
-    size_t bytes;
 
     if (!trace)
         return;
@@ -68,9 +83,7 @@ static void read_as(const uint8_t *data, size_t size, enum mt_format format)
         else
             mt_reader_free(reader);
         read_all(mt_reader_new_blocks(trace, MT_COLUMN_INFO | MT_COLUMN_TIME, 0, mt_trace_blocks(trace), &error));
-        free(mt_trace_attachment(trace, "kallsyms", &bytes, &error));
-        for (uint32_t i = 0; i <= mt_trace_instructions(trace) && i < 100; i++)
-            mt_trace_instruction(trace, i);
+        look_up_symbols(trace);
     }
     mt_trace_close(trace);
 }
