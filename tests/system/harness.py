@@ -23,6 +23,9 @@ ARRAY = os.path.join(BUILD, "array_increments")
 SPEAKS = "--dont_add_communications_with_host_to_workload"
 TIMEOUT_S = 120
 
+# A shell's background job ignores SIGINT, and so would what we start; tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def workload(name):
     return os.path.join(BUILD, "workload_" + name)
