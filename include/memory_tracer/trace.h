@@ -81,11 +81,14 @@ uint64_t mt_trace_bytes(const mt_trace *trace);
 bool mt_trace_is_complete(const mt_trace *trace);
 /* When a file is not complete: what was found where the good chunks end, as one line. Else NULL. */
 const char *mt_trace_damage(const mt_trace *trace);
+/* Reads all of a file and checks every hash in it. False with an error: where it is damaged. What is no file is fine.
+ */
+bool mt_trace_verify(const mt_trace *trace, struct mt_error *error);
 /* A file's metadata: JSON objects, each in a line of its own; of equal members, the last one counts. "" if there is
  * none. */
 const char *mt_trace_metadata(const mt_trace *trace);
-/* What was attached to a file under this name (such as "kallsyms"), or NULL with an error. *bytes is its length; a 0
- * byte follows. To be freed with free(). */
+/* What was attached to a file under this name (such as "kallsyms"), or NULL with an error, whose message is empty if
+ * there is no such thing. *bytes is its length; a 0 byte follows. To be freed with free(). */
 char *mt_trace_attachment(mt_trace *trace, const char *name, size_t *bytes, struct mt_error *error);
 
 /* An instruction that was translated while tracing. */
@@ -98,7 +101,8 @@ struct mt_instruction {
 
 /* How many instructions there are. Their numbers run from 1 to that. A ring's number grows. */
 uint32_t mt_trace_instructions(const mt_trace *trace);
-/* By its number; NULL if there is none. Valid until the trace is closed. */
+/* By its number; NULL if it isn't known (it was lost with a damaged part of the file). Valid until the trace is closed.
+ */
 const struct mt_instruction *mt_trace_instruction(const mt_trace *trace, uint32_t number);
 
 /* Reading. */

@@ -25,7 +25,9 @@ typedef enum {
     PROBLEM_TIME,
     PROBLEM_DROPS,
     PROBLEM_TOTALS,
+    PROBLEM_UNFINISHED,
     EXCEPTION_USER_IN_KERNEL,
+    EXCEPTION_DERIVED,
     EXCEPTION_NO_PADDR,
     EXCEPTION_NO_INSTRUCTION,
     EXCEPTION_VALUE,
@@ -36,7 +38,7 @@ static const char *const finding_texts[FINDINGS] = {
     [PROBLEM_SIZE] = "accesses of more than 16 bytes",
     [PROBLEM_ADDRESS] = "addresses that are not canonical",
     [PROBLEM_ORDER] = "places where the indexes of the records go back",
-    [PROBLEM_MISSING] = "records that are missing among the others",
+    [PROBLEM_MISSING] = "records that are missing",
     [PROBLEM_PADDR] = "physical addresses that don't fit the virtual ones, or are too large",
     [PROBLEM_KERNEL] = "accesses by the kernel, in a trace of user code only",
     [PROBLEM_CPL] = "accesses with another privilege level than their instruction",
@@ -44,7 +46,9 @@ static const char *const finding_texts[FINDINGS] = {
     [PROBLEM_TIME] = "places where time goes back",
     [PROBLEM_DROPS] = "blocks whose count of dropped records is less than before, or more than in all",
     [PROBLEM_TOTALS] = "totals that don't add up (accesses = records + skipped + dropped)",
+    [PROBLEM_UNFINISHED] = "recording that has no end: what came after its last record is not known",
     [EXCEPTION_USER_IN_KERNEL] = "accesses by user code to the kernel's half (such as descriptor tables)",
+    [EXCEPTION_DERIVED] = "trace that was made from an incomplete one",
     [EXCEPTION_NO_PADDR] = "accesses whose physical address is not known",
     [EXCEPTION_NO_INSTRUCTION] = "accesses by an unknown instruction",
     [EXCEPTION_VALUE] = "loads by user code of something else than was stored last (DMA, for one)",
@@ -118,7 +122,7 @@ static void check_instruction(Check *check, const struct mt_batch *batch, size_t
         check->found[EXCEPTION_NO_INSTRUCTION]++;
     else if (!instruction)
         check->found[PROBLEM_INSTRUCTION]++;
-    else if (instruction->length && instruction->cpl != mt_cpl(batch->info[i]))
+    else if (instruction->cpl != mt_cpl(batch->info[i]))
         check->found[PROBLEM_CPL]++;
 }
 
@@ -160,6 +164,8 @@ static void check_batch(Check *check, const struct mt_batch *batch)
 /* What the blocks and the metadata say of themselves. */
 static void check_totals(Check *check)
 {
+    bool exact;
+    uint64_t known = input_known_records(check->trace, check->metadata, &exact);
     uint64_t dropped[256] = { 0 }, all_dropped = 0;
     uint64_t accesses = input_metadata_number(check->metadata, "accesses", UINT64_MAX);
     uint64_t records = input_metadata_number(check->metadata, "records", check->records);
@@ -176,8 +182,10 @@ static void check_totals(Check *check)
     for (unsigned i = 0; i < 256; i++)
         all_dropped += dropped[i];
     check->found[PROBLEM_DROPS] += all_dropped > total_dropped;
-    if (records > check->records)
-        check->found[PROBLEM_MISSING] += records - MAX(check->records, check->next_index);
+    if (!check->damage && known > check->next_index)
+        check->found[PROBLEM_MISSING] += known - check->next_index;
+    check->found[PROBLEM_UNFINISHED] += !exact && !check->damage;
+    check->found[EXCEPTION_DERIVED] += json_object_has_member(check->metadata, "source_damage");
     check->found[PROBLEM_TOTALS] += records < check->records;
     if (accesses != UINT64_MAX)
         check->found[PROBLEM_TOTALS] +=
@@ -217,7 +225,10 @@ static bool report(const Check *check, const char *path, bool json)
                    check->found[i], finding_texts[i]);
     if (check->compared)
         printf("%" G_GUINT64_FORMAT " loads by user code were compared with the stores before them\n", check->compared);
-    printf("%s: %s, %" G_GUINT64_FORMAT " records\n", path, good ? "good" : "NOT good", check->records);
+    printf("%s: %s, %" G_GUINT64_FORMAT " records%s\n", path, good ? "good" : "NOT good", check->records,
+           mt_trace_format(check->trace) == MT_FORMAT_FILE     ? ""
+           : mt_trace_format(check->trace) == MT_FORMAT_GMBEOO ? " (a stream of GMBEOO records)"
+                                                               : " (a stream of compact records)");
     return good;
 }
 
@@ -234,6 +245,7 @@ int cmd_check(int argc, char **argv, GError **error)
     g_autoptr(GError) damage = NULL;
     g_autoptr(MemoryImage) image = NULL;
     Check check = { 0 };
+    struct mt_error problem;
     int more;
 
     if (!cmd_parse_options(&argc, &argv, entries, "FILE",
@@ -257,6 +269,8 @@ int cmd_check(int argc, char **argv, GError **error)
     while ((more = input_next(input, &damage)) > 0)
         check_batch(&check, &input->batch);
     check.damage = damage ? damage->message : mt_trace_damage(input->trace);
+    if (!check.damage && !mt_trace_verify(input->trace, &problem))
+        check.damage = problem.message;
     check_totals(&check);
     return report(&check, argv[1], json) ? 0 : 1;
 }

@@ -41,6 +41,9 @@ int cmd_exit_status(int status, GError *error);
 /* Checks the RAM and the vCPUs of a guest that is to be made. */
 bool cmd_check_machine(int ram_mb, int vcpus, GError **error);
 
+/* Whether this can be the name of a trace file to write: standard output can't. */
+bool cmd_check_trace_output(const char *path, GError **error);
+
 /* Overwrites a secret in argv, so that nobody can read it in /proc. */
 void cmd_wipe(char *secret);
 

@@ -37,7 +37,10 @@ static const ConvertFormat *find_format(const char *name, GError **error)
             return formats[i];
         g_string_append_printf(names, "%s%s", i ? ", " : "", formats[i]->name);
     }
-    mt_fail_usage(error, "--to must be one of %s, but %s isn't.", names->str, name ? name : "nothing");
+    if (name)
+        mt_fail_usage(error, "--to must be one of %s, but %s isn't.", names->str, name);
+    else
+        mt_fail_usage(error, "convert: --to FORMAT is needed, one of %s", names->str);
     return NULL;
 }
 
@@ -87,9 +90,11 @@ static bool convert(const ConvertFormat *format, Input *input, Output *output, G
     struct stat status;
     bool standard_output = !strcmp(output->path, "-") || !strcmp(output->path, "/dev/stdout");
     bool beside = !standard_output && part_file_applies(output->path);
-    const char *path = beside ? part_file_begin(output->path) : output->path;
+    const char *path = beside ? part_file_begin(output->path, error) : output->path;
     bool fine;
 
+    if (!path)
+        return false;
     output->file = standard_output ? stdout : fopen(path, "we");
     fine = output->file || output_fail(output, error);
     if (!fine && beside)

@@ -4,10 +4,9 @@
 
 #include "../ring/ring.h"
 #include "../run/error.h"
+#include "../trace/format.h"
 #include "../trace/writer.h"
 #include "convert.h"
-
-#define UNKNOWN_VCPUS 256
 
 /* Errors name the file, not how the writer got at it. */
 static bool explain(const Output *output, bool fine, GError *problem, GError **error)
@@ -26,8 +25,7 @@ static bool begin(Output *output, GError **error)
 
     if (!output->seekable)
         return mt_fail(error, "a trace file can't be written into a pipe");
-    output->state =
-        trace_writer_new(path, 0, output->vcpus ? output->vcpus : UNKNOWN_VCPUS, TRACE_BLOCK_RECORDS, error);
+    output->state = trace_writer_new(path, 0, output->vcpus, TRACE_BLOCK_RECORDS, error);
     return output->state;
 }
 
@@ -36,7 +34,7 @@ static bool write_access(Output *output, const Access *access, GError **error)
     struct gmbeoo_record record = access_record(access);
     GError *problem = NULL;
 
-    if (access->vcpu >= UNKNOWN_VCPUS)
+    if (access->vcpu >= FORMAT_MAX_VCPUS)
         return mt_fail(error, "a trace file can't tell vCPU %u", access->vcpu);
     return explain(output, trace_writer_add(output->state, access->vcpu, &record, 1, 0, &problem), problem, error);
 }
@@ -45,7 +43,9 @@ static bool end(Output *output, GError **error)
 {
     GError *problem = NULL;
 
-    return explain(output, trace_writer_finish(output->state, &problem), problem, error);
+    return explain(output,
+                   trace_writer_add_total(output->state, &problem) && trace_writer_finish(output->state, &problem),
+                   problem, error);
 }
 
 static void clear(Output *output)

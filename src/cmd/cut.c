@@ -69,6 +69,8 @@ static void add_instructions(Instructions *instructions, const mt_trace *trace)
     for (uint32_t i = 1; i <= count; i++) {
         const struct mt_instruction *instruction = mt_trace_instruction(trace, i);
 
+        if (!instruction)
+            continue;
         map[i] = GPOINTER_TO_UINT(g_hash_table_lookup(instructions->known, instruction));
         if (!map[i]) {
             RingInstruction copy = { .pc = instruction->pc, .cpl = instruction->cpl, .length = instruction->length };
@@ -93,7 +95,7 @@ static bool copy_facts(TraceWriter *writer, const Input *input, JsonObject *meta
         return false;
     for (guint i = 0; i < G_N_ELEMENTS(attachments); i++) {
         size_t bytes;
-        char *text = mt_trace_attachment(input->trace, attachments[i], &bytes, NULL);
+        char *text = input_attachment(input->trace, attachments[i], &bytes);
         bool fine = !text || trace_writer_add_attachment(writer, attachments[i], text, bytes, error);
 
         free(text);
@@ -103,13 +105,31 @@ static bool copy_facts(TraceWriter *writer, const Input *input, JsonObject *meta
     return true;
 }
 
-/* What is left of the metadata: the totals are no longer true. `words` tell how it came about. */
-static JsonObject *derived_metadata(const Input *input, char **words)
+/* Removes what another trace says differently, or not at all. */
+static void keep_common(JsonObject *metadata, const mt_trace *trace)
+{
+    g_autoptr(JsonObject) other = input_metadata(trace);
+    g_autoptr(GList) names = json_object_get_members(metadata);
+
+    for (GList *name = names; name; name = name->next) {
+        JsonNode *value = json_object_get_member(other, name->data);
+
+        if (!value || !json_node_equal(value, json_object_get_member(metadata, name->data)))
+            json_object_remove_member(metadata, name->data);
+    }
+}
+
+/* What is left of the metadata: what all inputs say, without the totals, which are no longer true. `words` tell how it
+ * came about. */
+static JsonObject *derived_metadata(const GPtrArray *inputs, char **words)
 {
     static const char *const totals[] = { "accesses", "skipped", "records",   "dropped",     "traced_ns",
                                           "guest_ns", "regions", "timed_out", "exit_status", "exit_signal" };
-    JsonObject *metadata = input_metadata(input->trace);
+    JsonObject *metadata = input_metadata(((const Input *)inputs->pdata[0])->trace);
     JsonArray *command = json_array_new();
+
+    for (guint i = 1; i < inputs->len; i++)
+        keep_common(metadata, ((const Input *)inputs->pdata[i])->trace);
 
     for (guint i = 0; i < G_N_ELEMENTS(totals); i++)
         if (json_object_has_member(metadata, totals[i]))
@@ -120,6 +140,12 @@ static JsonObject *derived_metadata(const Input *input, char **words)
         json_array_add_string_element(command, word);
     }
     json_object_set_array_member(metadata, "derived_by", command);
+    for (guint i = 0; i < inputs->len; i++) {
+        const char *damage = mt_trace_damage(((const Input *)inputs->pdata[i])->trace);
+
+        if (damage)
+            json_object_set_string_member(metadata, "source_damage", damage);
+    }
     return metadata;
 }
 
@@ -130,6 +156,7 @@ typedef struct {
     GArray *first_vcpu; /* unsigned: what is added to the input's vCPU numbers */
     Instructions instructions;
     unsigned fields, vcpus;
+    bool vcpus_unknown;
     VcpuPolicy policy;
     uint8_t *rows;
     size_t room;
@@ -141,15 +168,18 @@ static bool plan(Job *job, GError **error)
     job->fields = RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME;
     for (guint i = 0; i < job->inputs->len; i++) {
         const Input *input = job->inputs->pdata[i];
-        unsigned vcpus = mt_trace_vcpus(input->trace) ? mt_trace_vcpus(input->trace) : 256;
+        unsigned vcpus = mt_trace_vcpus(input->trace) ? mt_trace_vcpus(input->trace) : RING_MAX_VCPUS;
         unsigned first = job->policy == VCPUS_RENUMBER ? job->vcpus : 0;
 
         job->fields &= mt_trace_fields(input->trace);
         g_array_append_val(job->first_vcpu, first);
         job->vcpus = MAX(job->vcpus, first + vcpus);
+        job->vcpus_unknown |= !mt_trace_vcpus(input->trace); /* a stream's */
     }
-    if (job->policy == VCPUS_ONE)
+    if (job->policy == VCPUS_ONE) {
         job->vcpus = 1;
+        job->vcpus_unknown = false;
+    }
     if (job->vcpus > RING_MAX_VCPUS)
         return mt_fail(error, "there would be %u vCPUs, but a trace can have %d", job->vcpus, RING_MAX_VCPUS);
     for (guint i = 0; i < job->inputs->len; i++)
@@ -206,12 +236,13 @@ static bool write_all(Job *job, TraceWriter *writer, GError **error)
 
 static bool write_part(Job *job, const char *path, JsonObject *metadata, GError **error)
 {
-    g_autoptr(TraceWriter) writer = trace_writer_new(path, job->fields, job->vcpus, TRACE_BLOCK_RECORDS, error);
+    g_autoptr(TraceWriter) writer =
+        trace_writer_new(path, job->fields, job->vcpus_unknown ? 0 : job->vcpus, TRACE_BLOCK_RECORDS, error);
 
     if (!writer || !copy_facts(writer, job->inputs->pdata[0], metadata, error) ||
         !trace_writer_add_instructions(writer, (const RingInstruction *)job->instructions.all->data,
                                        job->fields & RING_INSTRUCTIONS ? job->instructions.all->len : 0, error) ||
-        !write_all(job, writer, error) || !trace_writer_finish(writer, error))
+        !write_all(job, writer, error) || !trace_writer_add_total(writer, error) || !trace_writer_finish(writer, error))
         return false;
     fprintf(stderr, "memory_tracer: %" G_GUINT64_FORMAT " records, %" G_GUINT64_FORMAT " bytes\n",
             trace_writer_records(writer), trace_writer_bytes(writer));
@@ -220,9 +251,14 @@ static bool write_part(Job *job, const char *path, JsonObject *metadata, GError 
 
 static bool write_file(Job *job, const char *path, JsonObject *metadata, GError **error)
 {
+    const char *part;
+
     if (!part_file_applies(path))
         return mt_fail(error, "can't write %s: a trace file must be a regular file", path);
-    if (write_part(job, part_file_begin(path), metadata, error))
+    part = part_file_begin(path, error);
+    if (!part)
+        return false;
+    if (write_part(job, part, metadata, error))
         return part_file_commit(error);
     part_file_abandon();
     return false;
@@ -256,16 +292,24 @@ static int run(VcpuPolicy policy, int argc, char **argv, char **words, const Sel
 {
     g_autoptr(JsonObject) metadata = NULL;
     g_auto(Job) job;
+    bool standard_input = false;
 
     job_init(&job, policy);
+    if (!cmd_check_trace_output(output, error))
+        return -1;
     for (int i = 1; i < argc; i++) {
         Input *input = input_open(argv[i], selection, MT_COLUMN_ALL, error);
 
         if (!input)
             return -1;
         g_ptr_array_add(job.inputs, input);
+        if (!strcmp(argv[i], "-") && standard_input) {
+            mt_fail_usage(error, "standard input can be read only once");
+            return -1;
+        }
+        standard_input |= !strcmp(argv[i], "-");
     }
-    metadata = derived_metadata(job.inputs->pdata[0], words);
+    metadata = derived_metadata(job.inputs, words);
     return plan(&job, error) && write_file(&job, output, metadata, error) ? 0 : -1;
 }
 

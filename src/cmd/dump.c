@@ -22,11 +22,11 @@ static void load_symbols(Dump *dump)
     size_t bytes;
 
     dump->symbols = symbols_new();
-    kallsyms = mt_trace_attachment(dump->input->trace, "kallsyms", &bytes, NULL);
+    kallsyms = input_attachment(dump->input->trace, "kallsyms", &bytes);
     if (kallsyms)
         symbols_add_kallsyms(dump->symbols, kallsyms);
     free(kallsyms);
-    libraries = mt_trace_attachment(dump->input->trace, "libraries", &bytes, NULL);
+    libraries = input_attachment(dump->input->trace, "libraries", &bytes);
     if (libraries) {
         g_auto(GStrv) lines = g_strsplit(libraries, "\n", -1);
 
@@ -108,7 +108,7 @@ static void print_record(Dump *dump, size_t i)
         print_value(&batch->value[i], mt_size(info));
     if (mt_trace_fields(dump->input->trace) & MT_FIELD_TIME)
         printf("  %14" G_GUINT64_FORMAT, batch->time_ns);
-    if (batch->instruction && mt_trace_instructions(dump->input->trace))
+    if (mt_trace_fields(dump->input->trace) & MT_FIELD_INSTRUCTION)
         fputs(instruction_text(dump, batch->instruction[i]), stdout);
     putchar('\n');
 }

@@ -16,11 +16,9 @@ static JsonNode *describe(const mt_trace *trace)
     JsonNode *node = json_node_new(JSON_NODE_OBJECT);
     uint64_t records = mt_trace_records(trace), accesses = input_metadata_number(metadata, "accesses", UINT64_MAX);
     size_t blocks = mt_trace_blocks(trace);
-    uint64_t known = 0;
+    bool exact;
+    uint64_t known = input_known_records(trace, metadata, &exact);
 
-    for (size_t i = 0; i < blocks; i++)
-        known = MAX(known, mt_trace_block(trace, i).known);
-    known = MAX(known, input_metadata_number(metadata, "records", 0));
     for (guint i = 0; i < G_N_ELEMENTS(field_names); i++)
         if (mt_trace_fields(trace) & 1u << i)
             json_array_add_string_element(fields, field_names[i]);
@@ -31,7 +29,8 @@ static JsonNode *describe(const mt_trace *trace)
     json_object_set_array_member(all, "fields", fields);
     json_object_set_int_member(all, "vcpus", mt_trace_vcpus(trace));
     json_object_set_int_member(all, "records", (gint64)records);
-    json_object_set_int_member(all, "records_missing", (gint64)(known > records ? known - records : 0));
+    if (exact || known > records) /* else it isn't known */
+        json_object_set_int_member(all, "records_missing", (gint64)(known - records));
     if (accesses != UINT64_MAX) {
         json_object_set_int_member(all, "accesses", (gint64)accesses);
         json_object_set_int_member(all, "accesses_skipped", (gint64)input_metadata_number(metadata, "skipped", 0));

@@ -22,7 +22,7 @@ GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
         { "loads", 0, 0, G_OPTION_ARG_NONE, &selection->loads, "Only loads", NULL },
         { "stores", 0, 0, G_OPTION_ARG_NONE, &selection->stores, "Only stores", NULL },
         { "address", 0, 0, G_OPTION_ARG_STRING, &selection->address,
-          "Only accesses to these virtual addresses (hexadecimal, B not included)", "A..B" },
+          "Only accesses that touch these virtual addresses (hexadecimal, B not included)", "A..B" },
         { "pc", 0, 0, G_OPTION_ARG_STRING, &selection->pc, "Only accesses by instructions at these addresses", "A..B" },
         { "from", 0, 0, G_OPTION_ARG_STRING, &selection->format,
           "The input's format, if it can't be told: file, gmbeoo or compact", "FORMAT" },
@@ -109,6 +109,30 @@ JsonObject *input_metadata(const mt_trace *trace)
     return all;
 }
 
+char *input_attachment(mt_trace *trace, const char *name, size_t *bytes)
+{
+    struct mt_error problem;
+    char *contents = mt_trace_attachment(trace, name, bytes, &problem);
+
+    if (!contents && *problem.message)
+        fprintf(stderr, "memory_tracer: ATTENTION: without %s: %s\n", name, problem.message);
+    return contents;
+}
+
+uint64_t input_known_records(const mt_trace *trace, JsonObject *metadata, bool *exact)
+{
+    uint64_t known = input_metadata_number(metadata, "records", 0);
+
+    *exact = true;
+    if (mt_trace_format(trace) != MT_FORMAT_FILE)
+        return 0;
+    if (!json_object_has_member(metadata, "records")) /* what we have written says it at its end */
+        *exact = mt_trace_is_complete(trace) && !json_object_has_member(metadata, "recorded_by");
+    for (size_t i = 0; i < mt_trace_blocks(trace); i++)
+        known = MAX(known, mt_trace_block(trace, i).known);
+    return MAX(known, mt_trace_records(trace));
+}
+
 uint64_t input_metadata_number(JsonObject *metadata, const char *name, uint64_t otherwise)
 {
     JsonNode *node = json_object_get_member(metadata, name);
@@ -132,11 +156,11 @@ Input *input_open(const char *path, const Selection *selection, unsigned columns
         !parse_range("pc", selection->pc, 16, &input->pc, error) ||
         !input_parse_format(selection->format, &format, error))
         return NULL;
-    if (selection->cpl < -1 || selection->cpl > 3) {
+    if (selection->cpl != SELECTION_ANY && (selection->cpl < 0 || selection->cpl > 3)) {
         mt_fail_usage(error, "cpl must be in range [0, 3], but %d isn't.", selection->cpl);
         return NULL;
     }
-    if (selection->vcpu < -1) {
+    if (selection->vcpu != SELECTION_ANY && selection->vcpu < 0) {
         mt_fail_usage(error, "vcpu can't be negative, but %d is.", selection->vcpu);
         return NULL;
     }
@@ -177,10 +201,10 @@ static bool is_wanted(const Input *input, size_t i)
     uint8_t info = batch->info[i];
 
     if (index < input->events.begin || index >= input->events.end ||
-        (input->cpl >= 0 && mt_cpl(info) != (unsigned)input->cpl) ||
+        (input->cpl != SELECTION_ANY && mt_cpl(info) != (unsigned)input->cpl) ||
         !(mt_is_store(info) ? input->stores : input->loads))
         return false;
-    if (batch->address && (batch->address[i] < input->address.begin ||
+    if (batch->address && (batch->address[i] + mt_size(info) - 1 < input->address.begin ||
                            (batch->address[i] >= input->address.end && input->address.end != UINT64_MAX)))
         return false;
     if (input->by_pc) {
@@ -230,7 +254,7 @@ int input_next(Input *input, GError **error)
             input->selected = g_renew(uint32_t, input->selected, input->room);
         }
         input->count = 0;
-        if (input->vcpu < 0 || batch->vcpu == (unsigned)input->vcpu)
+        if (input->vcpu == SELECTION_ANY || batch->vcpu == (unsigned)input->vcpu)
             for (size_t i = 0; i < batch->count; i++)
                 if (is_wanted(input, i))
                     input->selected[input->count++] = (uint32_t)i;

@@ -14,17 +14,19 @@ typedef struct Range {
     uint64_t begin, end;
 } Range;
 
+#define SELECTION_ANY G_MININT
+
 /* Which records are wanted. As GOption leaves them; input_open() understands them. */
 typedef struct Selection {
     char *events, *address, *pc;
-    int cpl, vcpu; /* -1: any */
+    int cpl, vcpu; /* or SELECTION_ANY */
     gboolean loads, stores;
     char *format;
 } Selection;
 
 #define SELECTION_INIT                                                                                                 \
     {                                                                                                                  \
-        .cpl = -1, .vcpu = -1                                                                                          \
+        .cpl = SELECTION_ANY, .vcpu = SELECTION_ANY                                                                    \
     }
 
 /* The table for cmd_parse_options(): `own` (ended by a NULL name), then those of `selection`. To be freed. */
@@ -59,6 +61,10 @@ int input_next(Input *input, GError **error);
 mt_trace *input_open_trace(const char *path, enum mt_format format, GError **error);
 /* The metadata of a trace, as one object, to be unreferenced. */
 JsonObject *input_metadata(const mt_trace *trace);
+/* What is attached to it, to be freed with free(); NULL if there is none, or (after a warning) if it can't be read. */
+char *input_attachment(mt_trace *trace, const char *name, size_t *bytes);
+/* How many records a trace file had at least when it was written; *exact: and no more. 0 for a stream. */
+uint64_t input_known_records(const mt_trace *trace, JsonObject *metadata, bool *exact);
 /* A number of it, or `otherwise`. */
 uint64_t input_metadata_number(JsonObject *metadata, const char *name, uint64_t otherwise);
 /* The format of that name (NULL: to be found out). */

@@ -77,6 +77,13 @@ bool cmd_parse_options(int *argc, char ***argv, const GOptionEntry *entries, con
     return true;
 }
 
+bool cmd_check_trace_output(const char *path, GError **error)
+{
+    if (!strcmp(path, "-"))
+        return mt_fail_usage(error, "a trace file can't be written to standard output: --output must be a file's path");
+    return *path || mt_fail_usage(error, "--output must be a file's path, but it is empty.");
+}
+
 void cmd_wipe(char *secret)
 {
     size_t length = strlen(secret);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Files that appear when they are whole: see part_file.h. */
+#define _GNU_SOURCE
 #include "part_file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@ static char *final_path, *part_path; /* a signal's handler has to find them */
 
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 static struct sigaction before[G_N_ELEMENTS(signals)];
+static bool catching;
 
 static void on_signal(int number)
 {
@@ -31,12 +34,14 @@ static void catch_signals(void)
     for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
         if (!sigaction(signals[i], NULL, &before[i]) && before[i].sa_handler != SIG_IGN)
             sigaction(signals[i], &action, NULL);
+    catching = true;
 }
 
 static void forget(void)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
+    for (guint i = 0; catching && i < G_N_ELEMENTS(signals); i++)
         sigaction(signals[i], &before[i], NULL);
+    catching = false;
     g_clear_pointer(&final_path, g_free);
     g_clear_pointer(&part_path, g_free);
 }
@@ -48,13 +53,38 @@ bool part_file_applies(const char *path)
     return stat(path, &status) || S_ISREG(status.st_mode);
 }
 
-const char *part_file_begin(const char *path)
+/* The permissions of a file that is there, or of a new one. */
+static mode_t permissions(const char *path)
+{
+    struct stat status;
+    mode_t mask;
+
+    if (!stat(path, &status))
+        return status.st_mode & 0777;
+    mask = umask(0);
+    umask(mask);
+    return 0666 & ~mask;
+}
+
+const char *part_file_begin(const char *path, GError **error)
 {
     char *resolved = realpath(path, NULL);
+    int fd;
 
     final_path = g_strdup(resolved ? resolved : path);
     free(resolved);
-    part_path = g_strconcat(final_path, ".part", NULL);
+    part_path = g_strconcat(final_path, ".part-XXXXXX", NULL);
+    fd = mkostemp(part_path, O_CLOEXEC);
+    if (fd < 0 || fchmod(fd, permissions(final_path))) {
+        mt_fail(error, "can't write %s: %s", path, g_strerror(errno));
+        if (fd >= 0) {
+            unlink(part_path);
+            close(fd);
+        }
+        forget();
+        return NULL;
+    }
+    close(fd);
     catch_signals();
     return part_path;
 }

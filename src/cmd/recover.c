@@ -39,7 +39,10 @@ static bool copy_file(const char *from, const char *to, GError **error)
 {
     g_autoptr(GFile) source = g_file_new_for_path(from), target = g_file_new_for_path(to);
 
-    return g_file_copy(source, target, G_FILE_COPY_OVERWRITE, NULL, NULL, NULL, error);
+    g_autoptr(GError) problem = NULL;
+
+    return g_file_copy(source, target, G_FILE_COPY_OVERWRITE, NULL, NULL, NULL, &problem) ||
+           mt_fail(error, "can't write %s: %s", to, problem->message);
 }
 
 /* How many records are in the good blocks, and how many there were at least. */
@@ -54,13 +57,16 @@ static void count_records(const TraceFile *file, uint64_t *records, uint64_t *kn
     }
 }
 
-/* How many records there were, by what the file says at its end; 0 if that is lost. */
-static uint64_t records_by_metadata(const char *path)
+/* The same by what the recovered file says at its end; *exact: the end is there. */
+static uint64_t records_by_metadata(const char *path, bool *exact)
 {
     mt_trace *trace = mt_trace_open(path, MT_FORMAT_FILE, NULL);
     g_autoptr(JsonObject) metadata = trace ? input_metadata(trace) : json_object_new();
-    uint64_t records = input_metadata_number(metadata, "records", 0);
+    uint64_t records = 0;
 
+    *exact = false;
+    if (trace)
+        records = input_known_records(trace, metadata, exact);
     mt_trace_close(trace);
     return records;
 }
@@ -89,7 +95,7 @@ static int recover(const char *path, const char *output, GError **error)
     g_autoptr(TraceFile) file = NULL;
     g_autoptr(TraceFile) as_it_is = NULL;
     uint64_t records, known;
-    bool done;
+    bool done, exact;
 
     if (fd < 0) {
         mt_fail(error, "can't read %s: %s", path, g_strerror(errno));
@@ -104,13 +110,17 @@ static int recover(const char *path, const char *output, GError **error)
     done = as_it_is && as_it_is->complete && as_it_is->chunks->len == file->chunks->len;
     if ((output && !copy_file(path, output, error)) || (!done && !write_index(output ? output : path, file, error)))
         return -1;
-    known = MAX(known, records_by_metadata(output ? output : path));
+    known = MAX(known, records_by_metadata(output ? output : path, &exact));
     printf("%s%s %" G_GUINT64_FORMAT " records", output ? output : path, done ? " is complete:" : ": recovered",
            records);
     if (known > records)
-        printf("; at least %" G_GUINT64_FORMAT " are missing", known - records);
-    else if (!done)
+        printf("; %s%" G_GUINT64_FORMAT " are missing", exact ? "" : "at least ", known - records);
+    else if (exact && !done)
+        printf("; none is missing");
+    else if (!exact)
         printf("; how many came after them is not known");
+    if (file->lost_others)
+        printf("; of what is no record (metadata, symbols, instructions) some was damaged and is lost");
     putchar('\n');
     return 0;
 }
@@ -132,5 +142,7 @@ int cmd_recover(int argc, char **argv, GError **error)
         mt_fail_usage(error, "recover: one FILE is needed (see --help)");
         return -1;
     }
+    if (output && !cmd_check_trace_output(output, error))
+        return -1;
     return recover(argv[1], output, error);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* memory_tracer run COMMAND... and record -o FILE COMMAND...: the easy way. Traces a program of this machine in the
  * default guest, and sums it up or records it. */
+#include <errno.h>
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
@@ -140,12 +141,16 @@ static bool parse_destination(const char *name, DestinationKind *destination, GE
 static bool write_summary(const char *path, const char *text, GError **error)
 {
     g_autoptr(GError) problem = NULL;
-    bool special = g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR);
+    FILE *special;
 
-    if (g_file_set_contents_full(path, text, -1, special ? G_FILE_SET_CONTENTS_NONE : G_FILE_SET_CONTENTS_CONSISTENT,
-                                 0666, &problem))
-        return true;
-    return mt_fail(error, "can't write the summary: %s", problem->message);
+    if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+        special = fopen(path, "we"); /* a FIFO, a device */
+        if (special && fputs(text, special) != EOF && !fclose(special))
+            return true;
+        return mt_fail(error, "can't write the summary into %s: %s", path, g_strerror(errno));
+    }
+    return g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666, &problem) ||
+           mt_fail(error, "can't write the summary: %s", problem->message);
 }
 
 static int run_command(int argc, char **argv, bool record, GError **error)
@@ -202,11 +207,13 @@ static int run_command(int argc, char **argv, bool record, GError **error)
         mt_fail_usage(error, "record: --output FILE is needed");
         return -1;
     }
+    if (record && !cmd_check_trace_output(output, error))
+        return -1;
     if (fifo && sink) {
         mt_fail_usage(error, "--fifo and --sink can't both be used");
         return -1;
     }
-    if (!parse_destination(sink, &options.destination.kind, error) || !run_options_apply(&run, &options, error))
+    if (!parse_destination(sink, &options.destination.kind, error))
         return -1;
     if (record) {
         options.destination.kind = DESTINATION_TRACE;
@@ -214,6 +221,8 @@ static int run_command(int argc, char **argv, bool record, GError **error)
         if (!run_options_parse_fields(fields, &options.destination.fields, error))
             return -1;
     }
+    if (!run_options_apply(&run, &options, error))
+        return -1;
     if (fifo) {
         options.destination.kind = DESTINATION_FIFO;
         options.destination.path = fifo;

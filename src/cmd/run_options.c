@@ -89,6 +89,8 @@ bool run_options_apply(const RunOptions *options, SessionOptions *session, GErro
         !parse_choice("record_format", options->record_format, "gmbeoo", "compact", &session->destination.compact,
                       error))
         return false;
+    if (options->record_format && session->destination.kind == DESTINATION_TRACE)
+        return mt_fail_usage(error, "--record_format is for a FIFO: a trace file has a format of its own");
     if (options->folder && session->native)
         return mt_fail_usage(error, "--workload_dir_path is for a guest: without one, the files are where they are");
 

@@ -102,6 +102,8 @@ int cmd_trace(int argc, char **argv, GError **error)
         .display = display,
         .keep_qemu = keep_qemu,
     };
+    if (output && !cmd_check_trace_output(output, error))
+        return -1;
     if (output && !run_options_parse_fields(fields, &options.destination.fields, error))
         return -1;
     return run_options_apply(&run, &options, error) ? cmd_trace_and_print(&options, trace_info, error) : -1;

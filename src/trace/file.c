@@ -95,6 +95,16 @@ bool trace_file_read(const TraceFile *file, const struct format_index_entry *ent
     return true;
 }
 
+bool trace_file_verify(const TraceFile *file, GError **error)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+
+    for (guint i = 0; i < file->chunks->len; i++)
+        if (!trace_file_read(file, &g_array_index(file->chunks, struct format_index_entry, i), payload, error))
+            return false;
+    return true;
+}
+
 /* The index. */
 
 static bool lies_between(const struct format_index_entry *entry, uint64_t after, uint64_t before)
@@ -169,8 +179,10 @@ static bool look_at_chunk(TraceFile *file, uint64_t offset, GByteArray *payload,
         return false;
     *next = offset + sizeof chunk + format_padded(chunk.bytes);
     entry = (struct format_index_entry){ .offset = offset, .bytes = chunk.bytes, .type = chunk.type };
-    if (file->salvaging && !trace_file_read(file, &entry, payload, error))
+    if (file->salvaging && !trace_file_read(file, &entry, payload, error)) {
+        file->lost_others |= chunk.type != FORMAT_BLOCK && chunk.type != FORMAT_INDEX;
         return false;
+    }
     if (chunk.type == FORMAT_BLOCK && !describe_block(file, &entry, error))
         return false;
     if (chunk.type == FORMAT_INDEX) {
@@ -342,6 +354,7 @@ static bool take_chunks(TraceFile *file, GError **error)
         g_free(file->damage);
         file->damage = g_strdup(problem->message);
         if (file->salvaging) {
+            file->lost_others = true;
             g_array_remove_index(file->chunks, i--);
         } else {
             file->good_bytes = g_array_index(file->chunks, struct format_index_entry, i).offset;
@@ -437,6 +450,5 @@ GByteArray *trace_file_attachment(const TraceFile *file, const char *name, GErro
             return decompress(file, chunk, payload->data + sizeof found + length, payload->len - sizeof found - length,
                               error);
     }
-    g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "%s: nothing is attached as '%s'", file->name, name);
     return NULL;
 }

@@ -22,6 +22,7 @@ typedef struct TraceFile {
     bool complete;       /* the index was there */
     char *damage;        /* else: what was found where the good chunks end */
     uint64_t good_bytes; /* where the good chunks end */
+    bool lost_others;    /* salvaging: chunks that were no blocks were damaged */
 } TraceFile;
 
 typedef enum {
@@ -47,7 +48,10 @@ static inline const struct format_index_entry *trace_file_block(const TraceFile 
 bool trace_file_read(const TraceFile *file, const struct format_index_entry *chunk, GByteArray *payload,
                      GError **error);
 
-/* Decompresses what was attached under `name`. NULL with an error. */
+/* Reads every chunk and checks its hash. */
+bool trace_file_verify(const TraceFile *file, GError **error);
+
+/* Decompresses what was attached under `name`. NULL, perhaps with an error, if there is none. */
 GByteArray *trace_file_attachment(const TraceFile *file, const char *name, GError **error);
 
 #endif

@@ -183,6 +183,16 @@ const char *mt_trace_damage(const mt_trace *trace)
     return trace->file ? trace->file->damage : NULL;
 }
 
+bool mt_trace_verify(const mt_trace *trace, struct mt_error *error)
+{
+    GError *problem = NULL;
+
+    if (!trace->file || trace_file_verify(trace->file, &problem))
+        return true;
+    give_error(error, problem);
+    return false;
+}
+
 const char *mt_trace_metadata(const mt_trace *trace)
 {
     return trace->file ? trace->file->metadata->str : "";
@@ -195,10 +205,10 @@ char *mt_trace_attachment(mt_trace *trace, const char *name, size_t *bytes, stru
     char *copy;
 
     if (!trace->file)
-        return give_message(error, "only trace files have attachments");
+        return give_message(error, "");
     contents = trace_file_attachment(trace->file, name, &problem);
     if (!contents)
-        return give_error(error, problem);
+        return problem ? give_error(error, problem) : give_message(error, "");
     copy = malloc(contents->len + 1u);
     if (!copy)
         return give_message(error, "there is no memory for the attachment");
@@ -218,11 +228,14 @@ uint32_t mt_trace_instructions(const mt_trace *trace)
 
 const struct mt_instruction *mt_trace_instruction(const mt_trace *trace, uint32_t number)
 {
+    const struct mt_instruction *instruction;
+
     if (number < 1 || number > mt_trace_instructions(trace))
         return NULL;
     if (trace->ring)
         return (const struct mt_instruction *)ring_get_instruction(trace->ring, number);
-    return &g_array_index(trace->file->instructions, struct mt_instruction, number - 1);
+    instruction = &g_array_index(trace->file->instructions, struct mt_instruction, number - 1);
+    return instruction->length ? instruction : NULL;
 }
 
 size_t mt_trace_blocks(const mt_trace *trace)

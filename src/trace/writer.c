@@ -20,7 +20,9 @@
 struct TraceWriter {
     char *path;
     int fd;
+    struct format_header header;
     unsigned fields, vcpus;
+    bool vcpus_unknown;
     uint32_t block_records;
     uint64_t offset, records;
     uint32_t instructions; /* written */
@@ -96,19 +98,25 @@ static bool add_chunk(TraceWriter *writer, uint32_t type, const void *head, size
     return true;
 }
 
+static bool write_header(TraceWriter *writer, GError **error)
+{
+    struct iovec part = { &writer->header, sizeof writer->header };
+
+    writer->header.vcpus = writer->vcpus;
+    writer->header.hash = XXH3_64bits(&writer->header, offsetof(struct format_header, hash));
+    if (write_all(writer->fd, &part, 1, 0, error))
+        return true;
+    g_prefix_error(error, "can't write %s: ", writer->path);
+    return false;
+}
+
 TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus, uint32_t block_records, GError **error)
 {
-    struct format_header header = {
-        .version = FORMAT_VERSION, .fields = fields, .vcpus = vcpus, .created_s = (uint64_t)time(NULL)
-    };
-    struct iovec part = { &header, sizeof header };
-    TraceWriter *writer;
+    g_autoptr(TraceWriter) writer = NULL;
     struct stat status;
     int fd;
 
-    g_return_val_if_fail(vcpus >= 1 && vcpus <= FORMAT_MAX_VCPUS, NULL);
-    memcpy(header.magic, FORMAT_MAGIC, sizeof header.magic);
-    header.hash = XXH3_64bits(&header, offsetof(struct format_header, hash));
+    g_return_val_if_fail(vcpus <= FORMAT_MAX_VCPUS, NULL);
     if (!stat(path, &status) && !S_ISREG(status.st_mode)) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_REGULAR_FILE,
                     "can't write %s: a trace file must be a regular file", path);
@@ -121,20 +129,19 @@ TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus,
         g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "can't write %s: %s", path, g_strerror(code));
         return NULL;
     }
-    if (!write_all(fd, &part, 1, 0, error)) {
-        g_prefix_error(error, "can't write %s: ", path);
-        close(fd);
-        return NULL;
-    }
     writer = g_new0(TraceWriter, 1);
     writer->path = g_strdup(path);
     writer->fd = fd;
     writer->fields = fields;
-    writer->vcpus = vcpus;
+    writer->vcpus = vcpus ? vcpus : FORMAT_MAX_VCPUS;
+    writer->vcpus_unknown = !vcpus;
+    writer->header =
+        (struct format_header){ .version = FORMAT_VERSION, .fields = fields, .created_s = (uint64_t)time(NULL) };
+    memcpy(writer->header.magic, FORMAT_MAGIC, sizeof writer->header.magic);
     writer->block_records = block_records;
-    writer->offset = sizeof header;
+    writer->offset = sizeof writer->header;
     writer->index = g_array_new(FALSE, FALSE, sizeof(struct format_index_entry));
-    return writer;
+    return write_header(writer, error) ? g_steal_pointer(&writer) : NULL;
 }
 
 void trace_writer_free(TraceWriter *writer)
@@ -265,6 +272,13 @@ bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, s
     return true;
 }
 
+bool trace_writer_add_total(TraceWriter *writer, GError **error)
+{
+    g_autofree char *json = g_strdup_printf("{\"records\": %" G_GUINT64_FORMAT "}", writer->records);
+
+    return trace_writer_add_metadata(writer, json, error);
+}
+
 uint64_t trace_writer_records(const TraceWriter *writer)
 {
     return writer->records;
@@ -298,6 +312,10 @@ bool trace_writer_finish(TraceWriter *writer, GError **error)
         if (writer->encoders[i] && encoder_records(writer->encoders[i]) && !finish_block(writer, i, error))
             return false;
     if (!add_new_instructions(writer, error))
+        return false;
+    while (writer->vcpus_unknown && writer->vcpus > 1 && !writer->encoders[writer->vcpus - 1])
+        writer->vcpus--;
+    if (writer->vcpus_unknown && !write_header(writer, error))
         return false;
     if (!trace_write_index(writer->fd, writer->offset, writer->index, error)) {
         g_prefix_error(error, "can't write %s: ", writer->path);

@@ -13,7 +13,8 @@
 
 typedef struct TraceWriter TraceWriter;
 
-/* Creates `path`, or empties it if it is there. `fields`: enum ring_fields. */
+/* Creates `path`, or empties it if it is there. `fields`: enum ring_fields. `vcpus`: how many there are; 0 if that
+ * isn't known yet, which is FORMAT_MAX_VCPUS until trace_writer_finish() says how many there were. */
 TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus, uint32_t block_records,
                               GError **error);
 /* Closes the file as it is: unless trace_writer_finish() was called, without its last blocks and the index. */
@@ -35,6 +36,8 @@ bool trace_writer_add_instructions(TraceWriter *writer, const RingInstruction *i
  */
 bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, size_t count, uint64_t time_ns,
                       GError **error);
+/* Metadata for the end, where nothing else tells it: how many records there are. */
+bool trace_writer_add_total(TraceWriter *writer, GError **error);
 /* How many records were added, and how large the file is so far. */
 uint64_t trace_writer_records(const TraceWriter *writer);
 uint64_t trace_writer_bytes(const TraceWriter *writer);

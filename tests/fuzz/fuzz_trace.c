@@ -64,7 +64,8 @@ static void look_up_symbols(mt_trace *trace)
         symbols_add_kallsyms(symbols, kallsyms);
     free(kallsyms);
     for (uint32_t i = 1; i <= mt_trace_instructions(trace) && i < 100; i++)
-        symbols_find(symbols, mt_trace_instruction(trace, i)->pc, &offset);
+        if (mt_trace_instruction(trace, i))
+            symbols_find(symbols, mt_trace_instruction(trace, i)->pc, &offset);
 }
 
 static void read_as(const uint8_t *data, size_t size, enum mt_format format)
