@@ -68,6 +68,33 @@ static void write_trace(const char *path, unsigned fields, unsigned vcpus)
         g_error("%s", error->message);
 }
 
+/* Walks through arrays: the regular accesses that make_record() has not, and distances of more than 32 bits, which are
+ * cut. Blocks have an odd number of records. */
+static void write_walks(const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(TraceWriter) writer = trace_writer_new(path, RING_INSTRUCTIONS, 1, BLOCK - 1, &error);
+    RingInstruction instructions[4] = { 0 };
+    uint64_t address = 0;
+    bool fine;
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(instructions); i++)
+        instructions[i] = (RingInstruction){ .pc = 0x400000 + 2 * i, .cpl = 3, .length = 2, .bytes = { 0x8b, i } };
+    fine = writer && trace_writer_add_instructions(writer, instructions, G_N_ELEMENTS(instructions), &error);
+    for (unsigned i = 0; fine && i < RECORDS + 1; i++) {
+        uint64_t step = i / 4, addresses[] = { 0x1000 + 8 * step, 0x100000000000 + 0x200000008 * step,
+                                               address + 0x180000010, address + (step % 5 ? 16 : 0x80000000) };
+        struct gmbeoo_record record = { .info = GMBEOO_VALID | 3 | 3 << GMBEOO_CPL_SHIFT |
+                                                (uint64_t)(1 + i % 4) << RING_INSTRUCTION_SHIFT,
+                                        .virt_addr = address = addresses[i % 4] };
+
+        fine = trace_writer_add(writer, 0, &record, 1, 0, &error);
+    }
+    fine = fine && trace_writer_add_total(writer, &error) && trace_writer_finish(writer, &error);
+    if (!fine)
+        g_error("%s", error->message);
+}
+
 static void write_streams(const char *gmbeoo, const char *compact)
 {
     g_autoptr(GRand) random = g_rand_new_with_seed(1);
@@ -110,6 +137,8 @@ int main(int argc, char **argv)
 
         write_trace(path, traces[i].fields, traces[i].vcpus);
     }
+    g_autofree char *walks = g_build_filename(argv[1], "walks.mtrace", NULL);
+    write_walks(walks);
     g_autofree char *gmbeoo = g_build_filename(argv[1], "stream.gmbeoo", NULL);
     g_autofree char *compact = g_build_filename(argv[1], "stream.compact", NULL);
     write_streams(gmbeoo, compact);

@@ -5,5 +5,6 @@
 { "value.mtrace", 600, 0x787ada9f15b97305 },
 { "all.mtrace", 600, 0xf15a283090ae1630 },
 { "vcpus.mtrace", 1800, 0x35079b26e03c4b82 },
+{ "walks.mtrace", 601, 0x9398a3bd8b088310 },
 { "stream.gmbeoo", 600, 0xdb9cb28f6f8e698a },
 { "stream.compact", 600, 0xdb9cb28f6f8e698a },
