@@ -159,6 +159,7 @@ void agent_serve(int port, bool once)
             { .fd = channel_fd(), .events = POLLIN },
             { .fd = children, .events = POLLIN },
         };
+        struct signalfd_siginfo info;
         int fds[2], timeout_ms = -1, count = workload_poll_fds(fds, &timeout_ms);
 
         for (int i = 0; i < count; i++)
@@ -167,11 +168,9 @@ void agent_serve(int port, bool once)
             return;
         if (workload_is_traced())
             usleep(LET_IT_SETTLE_US);
-        if (polled[1].revents) {
-            struct signalfd_siginfo info;
-
-            (void)!read(children, &info, sizeof info);
-        }
+        /* Whatever has woken us: so that a traced run is the same each time, whether a child's end comes before or after
+         * the end of its output. */
+        (void)!read(children, &info, sizeof info);
         workload_progress();
         bool gone = polled[0].revents & POLLIN ? !channel_receive(handle) : polled[0].revents & POLLHUP;
         if (gone && once) {
