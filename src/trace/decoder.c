@@ -20,15 +20,27 @@ typedef struct {
     const uint8_t *next, *end;
 } Column;
 
+/* What is kept per symbol: half a cache line. The loop over the records waits for one symbol's successor to find the
+ * next one, so that a successor is where it lies in the table, and not its number. */
+typedef struct {
+    uint64_t last;
+    int32_t stride, alternative, hop;
+    uint32_t next[2]; /* in bytes from the table's beginning */
+    uint32_t instruction;
+} __attribute__((aligned(32))) DecodedSymbol;
+
+_Static_assert(sizeof(DecodedSymbol) == 32, "half a cache line");
+
 struct Decoder {
     unsigned columns;
     struct format_block header;
     uint32_t done; /* records */
 
-    uint32_t symbols, symbol;
+    uint32_t symbols, symbol; /* how many there are; where in the table the last record's is */
     uint64_t address;
-    Symbol *table; /* of 1 + symbols; room for `table_room` */
+    DecodedSymbol *table; /* of 1 + symbols; room for `table_room` */
     uint32_t table_room;
+    uint8_t infos[FORMAT_MAX_SYMBOLS + 1]; /* by symbol: the low byte of its info */
 
     uint64_t position, run_left, gap; /* order: index of the next record, how many neighbours there are, what follows */
     uint64_t time_ns, next_mark_ns;
@@ -210,7 +222,8 @@ static const char *load_symbols(Decoder *decoder)
         memcpy(&info, column->data + i * sizeof info, sizeof info);
         if (!(info & GMBEOO_VALID) || (info >> GMBEOO_VCPU_SHIFT & 0xffff) != decoder->header.vcpu)
             return "a block has a symbol that is none of its vCPU";
-        decoder->table[i + 1].info = info;
+        decoder->table[i + 1].instruction = (uint32_t)(info >> FORMAT_INSTRUCTION_SHIFT);
+        decoder->infos[i + 1] = (uint8_t)info;
     }
     return NULL;
 }
@@ -336,15 +349,21 @@ bool decoder_begin(Decoder *decoder, const uint8_t *payload, size_t bytes, unsig
 
 /* What the loop over the records changes. */
 typedef struct {
-    Symbol *table, *symbol; /* of the record before */
-    uint64_t address;       /* of the record before */
+    DecodedSymbol *table, *symbol; /* of the record before */
+    uint64_t address;              /* of the record before */
     uint32_t symbols;
+    const uint8_t *infos;
     const uint8_t *literal, *literals_end, *residual, *residuals_end;
     uint64_t *addresses; /* where it goes */
     uint32_t *instruction;
     uint8_t *info;
     const char *problem;
 } AccessState;
+
+static inline __attribute__((always_inline)) DecodedSymbol *symbol_at(const AccessState *state, uint32_t offset)
+{
+    return (DecodedSymbol *)((uint8_t *)state->table + offset);
+}
 
 static bool damaged(AccessState *state, const char *problem)
 {
@@ -359,7 +378,7 @@ static bool damaged(AccessState *state, const char *problem)
 static inline __attribute__((always_inline)) bool decode_access(AccessState *state, unsigned code, size_t i,
                                                                 bool addresses, bool instructions)
 {
-    Symbol *symbol = state->symbol;
+    DecodedSymbol *symbol = state->symbol;
     uint32_t next = symbol->next[0];
 
     if (G_UNLIKELY(code & 3)) {
@@ -374,18 +393,18 @@ static inline __attribute__((always_inline)) bool decode_access(AccessState *sta
             state->literal += sizeof given;
             if (given > state->symbols)
                 return damaged(state, "a block refers to a symbol that it doesn't have");
-            other = given;
+            other = given * (uint32_t)sizeof *symbol;
         }
-        symbol->next[1] = (uint16_t)next;
-        symbol->next[0] = (uint16_t)other;
+        symbol->next[1] = next;
+        symbol->next[0] = other;
         next = other;
     }
     if (G_UNLIKELY(!next))
         return damaged(state, "a block refers to a symbol that was never set");
-    state->symbol = symbol = &state->table[next];
-    state->info[i] = (uint8_t)symbol->info;
+    state->symbol = symbol = symbol_at(state, next);
+    state->info[i] = state->infos[next / sizeof *symbol];
     if (instructions)
-        state->instruction[i] = (uint32_t)(symbol->info >> 24);
+        state->instruction[i] = symbol->instruction;
     if (!addresses)
         return true;
 
@@ -419,9 +438,10 @@ static inline __attribute__((always_inline)) const char *decode_accesses(Decoder
                                                                          bool addresses, bool instructions)
 {
     AccessState state = { .table = decoder->table,
-                          .symbol = &decoder->table[decoder->symbol],
+                          .symbol = &decoder->table[decoder->symbol / sizeof *decoder->table],
                           .address = decoder->address,
                           .symbols = decoder->symbols,
+                          .infos = decoder->infos,
                           .literal = decoder->column[FORMAT_LITERALS].next,
                           .literals_end = decoder->column[FORMAT_LITERALS].end,
                           .residual = decoder->column[FORMAT_RESIDUALS].next,
@@ -442,7 +462,7 @@ static inline __attribute__((always_inline)) const char *decode_accesses(Decoder
         fine = decode_access(&state, *codes & 15, i, addresses, instructions);
     decoder->column[FORMAT_LITERALS].next = state.literal;
     decoder->column[FORMAT_RESIDUALS].next = state.residual;
-    decoder->symbol = (uint32_t)(state.symbol - state.table);
+    decoder->symbol = (uint32_t)((uint8_t *)state.symbol - (uint8_t *)state.table);
     decoder->address = state.address;
     return fine ? NULL : state.problem;
 }

@@ -18,6 +18,14 @@ typedef struct {
     uint8_t *next;
 } Column;
 
+/* What is kept per symbol: half a cache line. */
+typedef struct {
+    uint64_t info;
+    uint64_t last;
+    int32_t stride, alternative, hop;
+    uint16_t next[2];
+} __attribute__((aligned(32))) Symbol;
+
 struct Encoder {
     unsigned vcpu, fields, record_bytes;
     uint32_t block_records, records;

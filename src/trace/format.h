@@ -113,6 +113,9 @@ struct format_footer {
 enum { SYMBOL_NEXT0, SYMBOL_NEXT1, SYMBOL_LITERAL };
 enum { ADDRESS_STRIDE, ADDRESS_ALTERNATIVE, ADDRESS_HOP, ADDRESS_RESIDUAL };
 
+/* In a record's info: the number of its instruction. */
+#define FORMAT_INSTRUCTION_SHIFT 24
+
 #define FORMAT_PAGE_SHIFT 12
 #define FORMAT_PADDR_TABLE_BITS 14
 #define FORMAT_PADDR_SET (UINT64_C(1) << 63)
@@ -123,14 +126,6 @@ static inline uint32_t format_paddr_slot(uint64_t virt_addr)
     return (uint32_t)(((virt_addr >> FORMAT_PAGE_SHIFT) * UINT64_C(0x9e3779b97f4a7c15)) >>
                       (64 - FORMAT_PADDR_TABLE_BITS));
 }
-
-/* What is kept per symbol: half a cache line. */
-typedef struct Symbol {
-    uint64_t info;
-    uint64_t last;
-    int32_t stride, alternative, hop;
-    uint16_t next[2];
-} __attribute__((aligned(32))) Symbol;
 
 /* Varints. */
 

@@ -15,6 +15,7 @@
 _Static_assert(MT_FIELD_INSTRUCTION == (int)RING_INSTRUCTIONS && MT_FIELD_PADDR == (int)RING_PADDR &&
                    MT_FIELD_VALUE == (int)RING_VALUE && MT_FIELD_TIME == (int)RING_TIME,
                "a file's fields are the ring's");
+_Static_assert(FORMAT_INSTRUCTION_SHIFT == RING_INSTRUCTION_SHIFT, "and so is a record's info");
 _Static_assert(sizeof(struct mt_instruction) == sizeof(RingInstruction) &&
                    offsetof(struct mt_instruction, bytes) == offsetof(RingInstruction, bytes),
                "a ring's instructions are handed out as they are");
