@@ -19,7 +19,7 @@
 
 #define NOBODY_THERE_MS 200
 /* What the agent does while the workload is traced is in the trace. So it does as little as possible: it lets output
- * gather, and a process that ends (first its pipes are closed, then it sends a signal) come to its end. */
+ * gather. */
 #define LET_IT_SETTLE_US 1000
 
 static uint64_t running_us(void)
@@ -168,8 +168,8 @@ void agent_serve(int port, bool once)
             return;
         if (workload_is_traced())
             usleep(LET_IT_SETTLE_US);
-        /* Whatever has woken us: so that a traced run is the same each time, whether a child's end comes before or after
-         * the end of its output. */
+        /* Whatever has woken us: so that a traced run is the same each time, whether a child's end comes before or
+         * after the last of its output. */
         (void)!read(children, &info, sizeof info);
         workload_progress();
         bool gone = polled[0].revents & POLLIN ? !channel_receive(handle) : polled[0].revents & POLLHUP;

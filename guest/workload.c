@@ -37,8 +37,9 @@ static struct {
     enum phase phase;
     bool speaks, in_info, timed_out;
     pid_t pid;
-    int out, err;   /* what we read: pipes, or in `out` the pseudo-terminal */
-    int go;         /* written to by MT_FRAME_ENTER; -1 if the workload speaks */
+    int out, err; /* what we read: pipes, or in `out` the pseudo-terminal */
+    int ends[2];  /* their other ends: kept open, so that only the workload's end wakes us up, not that of its output */
+    int go;       /* written to by MT_FRAME_ENTER; -1 if the workload speaks */
     int exec_error; /* read: the errno of a failed execve */
     int64_t started_ns, deadline_ns;
     uint32_t timeout_ms;
@@ -47,7 +48,7 @@ static struct {
     char program[PATH_MAX];
     char info[INFO_MAX];
     size_t info_length;
-} workload = { .out = -1, .err = -1, .go = -1, .exec_error = -1 };
+} workload = { .out = -1, .err = -1, .ends = { -1, -1 }, .go = -1, .exec_error = -1 };
 
 int64_t monotonic_ns(void)
 {
@@ -62,6 +63,16 @@ static void close_fd(int *fd)
     if (*fd >= 0)
         close(*fd);
     *fd = -1;
+}
+
+static void close_all(void)
+{
+    close_fd(&workload.out);
+    close_fd(&workload.err);
+    close_fd(&workload.ends[0]);
+    close_fd(&workload.ends[1]);
+    close_fd(&workload.go);
+    close_fd(&workload.exec_error);
 }
 
 static void begin_tracing_clock(void)
@@ -108,17 +119,31 @@ static int find_program(const char *name, const char *path_variable, char found[
     return error;
 }
 
-/* The parent goes back to sleep while we wait so long: what it does is not to be mixed into the beginning of the trace.
- */
+/* What our parent does before it sleeps again, in poll(), is not to be mixed into the beginning of the trace. */
 #define LET_PARENT_SLEEP_US 2000
+#define LET_PARENT_SLEEP_TIMES 500 /* then we start all the same */
+
+/* Whether the process sleeps whose /proc/PID/stat this is: "PID (NAME) STATE ...". True as well if that can't be read.
+ */
+static bool sleeps(int stat)
+{
+    char text[256];
+    ssize_t length = pread(stat, text, sizeof text - 1, 0);
+
+    text[length > 0 ? length : 0] = 0;
+    const char *name_end = strrchr(text, ')');
+    return !name_end || !strncmp(name_end, ") S", 3);
+}
 
 static void child(const char *program, char **argv, char **envp, const char *folder, const struct user *user,
                   const int stdio[3], int go, int exec_error)
 {
+    char parent_path[32], byte;
     sigset_t none;
-    int error;
-    char byte;
+    int error, parent;
 
+    snprintf(parent_path, sizeof parent_path, "/proc/%d/stat", (int)getppid());
+    parent = open(parent_path, O_RDONLY | O_CLOEXEC);
     setsid();
     for (int fd = 0; fd < 3; fd++)
         dup2(stdio[fd], fd);
@@ -135,7 +160,11 @@ static void child(const char *program, char **argv, char **envp, const char *fol
     if (go >= 0) {
         while (read(go, &byte, 1) < 0 && errno == EINTR)
             ;
-        usleep(LET_PARENT_SLEEP_US);
+        for (int i = 0; i < LET_PARENT_SLEEP_TIMES; i++) {
+            usleep(LET_PARENT_SLEEP_US);
+            if (sleeps(parent))
+                break;
+        }
         MEMORY_TRACER_START();
     }
     execve(program, argv, envp);
@@ -163,7 +192,7 @@ static bool make_stdio(int stdio[3])
         tcsetattr(slave, TCSANOW, &mode);
         workload.out = master;
         stdio[0] = slave;
-        stdio[1] = dup(slave);
+        stdio[1] = fcntl(slave, F_DUPFD_CLOEXEC, 0);
     } else {
         int out[2];
 
@@ -281,7 +310,7 @@ void workload_run(const struct mt_run *run, const char *strings, size_t length)
         open_the_way(argv[0]);
 
     memset(&workload, 0, sizeof workload);
-    workload.out = workload.err = workload.go = workload.exec_error = -1;
+    workload.out = workload.err = workload.ends[0] = workload.ends[1] = workload.go = workload.exec_error = -1;
     workload.speaks = run->flags & MT_RUN_WORKLOAD_SPEAKS;
     workload.timeout_ms = run->timeout_ms;
 
@@ -294,8 +323,7 @@ void workload_run(const struct mt_run *run, const char *strings, size_t length)
     if (!make_stdio(stdio) || pipe2(exec_error, O_CLOEXEC) || (!workload.speaks && pipe2(go, O_CLOEXEC)) ||
         (workload.pid = fork()) < 0) {
         channel_send_error("can't start %s in the guest: %s", argv[0], strerror(errno));
-        close_fd(&workload.out);
-        close_fd(&workload.err);
+        close_all();
     } else if (workload.pid == 0) {
         child(workload.program, argv, envp, request.folder, &user, stdio, go[0], exec_error[1]);
     } else {
@@ -303,6 +331,10 @@ void workload_run(const struct mt_run *run, const char *strings, size_t length)
         go[1] = -1;
         workload.exec_error = exec_error[0];
         exec_error[0] = -1;
+        for (int i = 0; i < 2; i++) {
+            workload.ends[i] = stdio[1 + i];
+            stdio[1 + i] = -1;
+        }
         workload.phase = PHASE_STARTING;
         if (!workload.speaks) {
             workload.phase = PHASE_READY;
@@ -454,10 +486,7 @@ static void ended(int status)
         };
         channel_send(MT_FRAME_EXIT, &report, sizeof report);
     }
-    close_fd(&workload.out);
-    close_fd(&workload.err);
-    close_fd(&workload.go);
-    close_fd(&workload.exec_error);
+    close_all();
     workload.phase = PHASE_NONE;
 }
 
