@@ -119,6 +119,15 @@ static void keep_common(JsonObject *metadata, const mt_trace *trace)
     }
 }
 
+/* How a trace, or one that it was made of, was damaged. Returns NULL or the caller's to free. */
+static char *damage_of(const mt_trace *trace)
+{
+    g_autoptr(JsonObject) metadata = input_metadata(trace);
+    const char *damage = mt_trace_damage(trace);
+
+    return g_strdup(damage ? damage : json_object_get_string_member_with_default(metadata, "source_damage", NULL));
+}
+
 /* What is left of the metadata: what all inputs say, without the totals, which are no longer true. `words` tell how it
  * came about. */
 static JsonObject *derived_metadata(const GPtrArray *inputs, char **words)
@@ -141,7 +150,7 @@ static JsonObject *derived_metadata(const GPtrArray *inputs, char **words)
     }
     json_object_set_array_member(metadata, "derived_by", command);
     for (guint i = 0; i < inputs->len; i++) {
-        const char *damage = mt_trace_damage(((const Input *)inputs->pdata[i])->trace);
+        g_autofree char *damage = damage_of(((const Input *)inputs->pdata[i])->trace);
 
         if (damage)
             json_object_set_string_member(metadata, "source_damage", damage);

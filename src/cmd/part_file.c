@@ -17,7 +17,6 @@ static char *final_path, *part_path; /* a signal's handler has to find them */
 
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 static struct sigaction before[G_N_ELEMENTS(signals)];
-static bool catching;
 
 static void on_signal(int number)
 {
@@ -34,16 +33,19 @@ static void catch_signals(void)
     for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
         if (!sigaction(signals[i], NULL, &before[i]) && before[i].sa_handler != SIG_IGN)
             sigaction(signals[i], &action, NULL);
-    catching = true;
+}
+
+static void forget_paths(void)
+{
+    g_clear_pointer(&final_path, g_free);
+    g_clear_pointer(&part_path, g_free);
 }
 
 static void forget(void)
 {
-    for (guint i = 0; catching && i < G_N_ELEMENTS(signals); i++)
+    for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
         sigaction(signals[i], &before[i], NULL);
-    catching = false;
-    g_clear_pointer(&final_path, g_free);
-    g_clear_pointer(&part_path, g_free);
+    forget_paths();
 }
 
 bool part_file_applies(const char *path)
@@ -66,27 +68,41 @@ static mode_t permissions(const char *path)
     return 0666 & ~mask;
 }
 
+/* Creates the file whose name `part_path` is to become. No signal finds it half done. */
+static bool create(mode_t mode)
+{
+    sigset_t all, old;
+    bool fine;
+    int fd;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &old);
+    fd = mkostemp(part_path, O_CLOEXEC);
+    fine = fd >= 0 && !fchmod(fd, mode);
+    int reason = errno;
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 && !fine)
+        unlink(part_path);
+    if (fine)
+        catch_signals();
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    errno = reason;
+    return fine;
+}
+
 const char *part_file_begin(const char *path, GError **error)
 {
     char *resolved = realpath(path, NULL);
-    int fd;
 
     final_path = g_strdup(resolved ? resolved : path);
     free(resolved);
     part_path = g_strconcat(final_path, ".part-XXXXXX", NULL);
-    fd = mkostemp(part_path, O_CLOEXEC);
-    if (fd < 0 || fchmod(fd, permissions(final_path))) {
-        mt_fail(error, "can't write %s: %s", path, g_strerror(errno));
-        if (fd >= 0) {
-            unlink(part_path);
-            close(fd);
-        }
-        forget();
-        return NULL;
-    }
-    close(fd);
-    catch_signals();
-    return part_path;
+    if (create(permissions(final_path)))
+        return part_path;
+    mt_fail(error, "can't write %s: %s", path, g_strerror(errno));
+    forget_paths();
+    return NULL;
 }
 
 bool part_file_commit(GError **error)

@@ -437,14 +437,17 @@ class Verbs(SystemTest):
         self.assertIn("", [row["pc"] for row in rows])
         self.assertEqual(self.tracer("cut", "-o", self.path("cut"), instructions).status, 0)
 
-    def test_a_cut_of_an_incomplete_trace_says_so(self):
+    def test_what_is_made_of_an_incomplete_trace_says_so(self):
         with open(self.whole_path, "rb") as file:
             data = file.read()
         with open(self.path("no_index"), "wb") as file:
             file.write(data[:-40])
         cut = self.path("cut.mtrace")
         self.assertEqual(self.tracer("cut", "-o", cut, self.path("no_index")).status, 0)
-        self.assertIn("exception: 1 trace that was made from an incomplete one", self.tracer("check", cut).out)
+        merged = self.path("merged.mtrace")
+        self.assertEqual(self.tracer("merge", "-o", merged, cut, self.whole_path).status, 0)
+        for path in (cut, merged):
+            self.assertIn("exception: 1 trace that was made from an incomplete one", self.tracer("check", path).out)
 
     def test_output_files(self):
         cut = self.path("cut.mtrace")
