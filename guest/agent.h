@@ -56,6 +56,10 @@ bool unpack_archive(int fd, const char *path, const struct user *user, char *pro
 /* Kills all processes that this one has started, directly or not, even those that have left their parents. */
 void descendants_kill(void);
 
+/* vcpus.c */
+/* Executes the markers of MT_RUN_TELL_VCPUS, on each vCPU that the guest uses. */
+void vcpus_tell(void);
+
 /* workload.c: the program that is traced. */
 void workload_run(const struct mt_run *run, const char *strings, size_t length);
 void workload_enter(void);

@@ -88,6 +88,9 @@ struct mt_progress {
  * say. */
 #define MT_RUN_FROM_HOST 2u
 
+/* The vCPUs run in one thread: the agent executes the markers below before the workload starts. */
+#define MT_RUN_TELL_VCPUS 4u
+
 struct mt_run {
     uint32_t flags;
     uint32_t timeout_ms; /* of guest time, from MT_FRAME_ENTER; 0: none */
@@ -107,6 +110,13 @@ struct mt_exit {
     uint32_t signal;    /* that ended it, or 0 */
     uint32_t status;    /* its exit status, if signal is 0 */
 };
+
+/*
+ * With MT_RUN_TELL_VCPUS, the agent executes on each vCPU, in two rounds, a marker like those of roi.h: a NOP whose
+ * displacement is this plus the vCPU's number.
+ */
+#define MT_VCPU_MARKER_MAGIC 0x6d746300
+#define MT_VCPU_MARKERS 256
 
 /* FNV-1a over the header's first three words. */
 static inline uint32_t mt_frame_check(const struct mt_frame *frame)

@@ -309,6 +309,9 @@ void workload_run(const struct mt_run *run, const char *strings, size_t length)
     if ((run->flags & MT_RUN_FROM_HOST) && user.known && user.uid)
         open_the_way(argv[0]);
 
+    if (run->flags & MT_RUN_TELL_VCPUS)
+        vcpus_tell();
+
     memset(&workload, 0, sizeof workload);
     workload.out = workload.err = workload.ends[0] = workload.ends[1] = workload.go = workload.exec_error = -1;
     workload.speaks = run->flags & MT_RUN_WORKLOAD_SPEAKS;

@@ -36,13 +36,16 @@ static RingProducer producers[RING_MAX_VCPUS];
 static Sampler samplers[RING_MAX_VCPUS];
 static CaptureVcpu vcpus[RING_MAX_VCPUS];
 static _Atomic bool outside;
-/* 0: all vCPUs are taken for one. They run in one thread then, and QEMU 10.0 tells us not which of
- * them executes a block, but which one has translated it. */
-static unsigned vcpu_mask;
+static unsigned producer_mask; /* 0: all vCPUs use the first one's producer */
 static qemu_plugin_u64 counter;
 
 /* The low 6 bits of a record's info, by meminfo handle: asking QEMU for each access would double the cost of one. */
 static uint8_t meminfo_table[1u << MEMINFO_TABLE_BITS];
+
+static inline RingProducer *producer_of(unsigned vcpu)
+{
+    return &producers[vcpu & producer_mask];
+}
 
 static uint8_t ask_meminfo(qemu_plugin_meminfo_t info)
 {
@@ -75,7 +78,7 @@ static inline __attribute__((always_inline)) void record(RingProducer *producer,
 static inline __attribute__((always_inline)) void record_wide(unsigned vcpu, uint64_t known, qemu_plugin_meminfo_t info,
                                                               uint64_t vaddr, unsigned fields)
 {
-    RingProducer *producer = &producers[vcpu];
+    RingProducer *producer = producer_of(vcpu);
     RingWide *wide = ring_producer_slot(producer);
     uint64_t paddr = 0;
 
@@ -119,8 +122,7 @@ static void access_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t va
     record(&producers[vcpu], (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
 }
 
-/* The same where there is one vCPU, or all are taken for one; the producer is at a fixed address: a quarter fewer
- * instructions. */
+/* The same where there is one vCPU; the producer is at a fixed address: a quarter fewer instructions. */
 static void access_cb_one_vcpu(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
     (void)vcpu;
@@ -141,7 +143,7 @@ static __attribute__((noinline, cold)) void end_of_stretch(unsigned vcpu)
 static __attribute__((noinline, cold)) void record_last_of_stretch(unsigned vcpu, uint64_t known,
                                                                    qemu_plugin_meminfo_t info, uint64_t vaddr)
 {
-    record(&producers[vcpu], known, info, vaddr);
+    record(producer_of(vcpu), known, info, vaddr);
     end_of_stretch(vcpu);
 }
 
@@ -157,7 +159,7 @@ static inline __attribute__((always_inline)) void sample(unsigned vcpu, uint64_t
     } else if (G_UNLIKELY(--sampler->trace_left == 0)) {
         record_last_of_stretch(vcpu, known, info, vaddr);
     } else {
-        record(&producers[vcpu], known, info, vaddr);
+        record(producer_of(vcpu), known, info, vaddr);
     }
 }
 
@@ -175,7 +177,6 @@ static void access_cb_sampled_one_vcpu(unsigned int vcpu, qemu_plugin_meminfo_t 
 /* With regions of interest, and perhaps sampling inside them. */
 static void access_cb_roi(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
-    vcpu &= vcpu_mask;
     if (!atomic_load_explicit(&outside, memory_order_relaxed))
         sample(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
     else if (G_UNLIKELY(++vcpus[vcpu].outside % LONG_OUTSIDE == 0))
@@ -186,11 +187,9 @@ static void access_cb_roi(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_
 static inline __attribute__((always_inline)) void access_wide(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
                                                               void *userdata, unsigned fields)
 {
-    uint64_t known = (uintptr_t)userdata | (uint64_t)(vcpu & vcpu_mask) << GMBEOO_VCPU_SHIFT;
-    Sampler *sampler;
+    uint64_t known = (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT;
+    Sampler *sampler = &samplers[vcpu];
 
-    vcpu &= vcpu_mask;
-    sampler = &samplers[vcpu];
     if (atomic_load_explicit(&outside, memory_order_relaxed)) {
         if (++vcpus[vcpu].outside % LONG_OUTSIDE == 0)
             plugin_reconsider();
@@ -284,24 +283,22 @@ static void counter_limit_cb(unsigned int vcpu, void *userdata)
 
 void capture_init(void)
 {
-    const PluginOptions *options = &plugin.options;
-
-    vcpu_mask = options->strict_order ? 0 : RING_MAX_VCPUS - 1;
+    producer_mask = turns_are_taken() ? 0 : RING_MAX_VCPUS - 1;
     for (unsigned i = 0; i < plugin.vcpus; i++)
-        ring_producer_init(&producers[i], plugin.ring, i, options->when_full);
+        ring_producer_init(&producers[i], plugin.ring, i, plugin.options.when_full);
     for (uint32_t i = 0; i < 1u << MEMINFO_TABLE_BITS; i++)
         meminfo_table[i] = ask_meminfo(i);
-    pages_init(!vcpu_mask);
+    pages_init();
     counter = (qemu_plugin_u64){ .score = qemu_plugin_scoreboard_new(64) }; /* a cache line each */
 }
 
 static qemu_plugin_vcpu_mem_cb_t choose_callback(void)
 {
-    bool one = plugin.vcpus == 1 || !vcpu_mask;
+    bool one = plugin.vcpus == 1, turns = turns_are_taken();
 
     switch (ring_fields(plugin.ring) & (RING_PADDR | RING_VALUE)) {
     case RING_PADDR:
-        if (plugin.options.roi || !sampler_is_trivial(&plugin.options.sampler))
+        if (turns || plugin.options.roi || !sampler_is_trivial(&plugin.options.sampler))
             return access_cb_paddr;
         return one ? access_cb_known_paddr_one_vcpu : access_cb_known_paddr;
     case RING_VALUE:
@@ -309,7 +306,7 @@ static qemu_plugin_vcpu_mem_cb_t choose_callback(void)
     case RING_PADDR | RING_VALUE:
         return access_cb_paddr_value;
     }
-    if (plugin.options.roi)
+    if (turns || plugin.options.roi)
         return access_cb_roi;
     if (sampler_is_trivial(&plugin.options.sampler))
         return one ? access_cb_one_vcpu : access_cb;
@@ -321,8 +318,8 @@ void capture_instrument(struct qemu_plugin_insn *insn, uint64_t info)
     if (plugin.phase == PHASE_COUNTING)
         qemu_plugin_register_vcpu_mem_inline_per_vcpu(insn, QEMU_PLUGIN_MEM_RW, QEMU_PLUGIN_INLINE_ADD_U64, counter, 1);
     else
-        qemu_plugin_register_vcpu_mem_cb(insn, choose_callback(), QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
-                                         (void *)(uintptr_t)info);
+        qemu_plugin_register_vcpu_mem_cb(insn, turns_are_taken() ? turns_wrap(choose_callback()) : choose_callback(),
+                                         QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)(uintptr_t)info);
 }
 
 void capture_instrument_block(struct qemu_plugin_tb *tb)
@@ -338,7 +335,7 @@ void capture_publish(unsigned vcpu)
         take_counted(vcpu);
     else
         ring_set_skipped(plugin.ring, vcpu, vcpus[vcpu].skipped_before + sampler_skipped(&samplers[vcpu]));
-    ring_producer_publish(&producers[vcpu]);
+    ring_producer_publish(producer_of(vcpu));
 }
 
 void capture_restart_sampling(void)
@@ -351,7 +348,7 @@ void capture_restart_sampling(void)
 
 bool capture_may_count(void)
 {
-    if (sampler_is_trivial(&plugin.options.sampler) || !qemu_plugin_num_vcpus() || !vcpu_mask)
+    if (sampler_is_trivial(&plugin.options.sampler) || !qemu_plugin_num_vcpus() || turns_are_taken())
         return false;
     for (unsigned i = 0; i < plugin.vcpus; i++)
         if (samplers[i].skip_left <= 2 * COUNTING_MARGIN)

@@ -9,11 +9,16 @@
 PagesVcpu pages[RING_MAX_VCPUS];
 static bool never_remember;
 
-void pages_init(bool shared)
+void pages_init(void)
 {
-    never_remember = shared;
+    never_remember = turns_are_taken();
     for (unsigned i = 0; i < RING_MAX_VCPUS; i++)
         pages[i].generation = FIRST_GENERATION;
+}
+
+void pages_tell_apart(void)
+{
+    never_remember = false;
 }
 
 static void forget(PagesVcpu *of)
@@ -28,12 +33,15 @@ static void forget(PagesVcpu *of)
 static void forget_cb(unsigned int vcpu, void *userdata)
 {
     (void)userdata;
-    forget(&pages[vcpu]);
+    if (turns_are_taken())
+        pages_forget_all(); /* who knows which it is */
+    else
+        forget(&pages[vcpu]);
 }
 
 void pages_forget_all(void)
 {
-    for (unsigned i = 0; i < RING_MAX_VCPUS; i++)
+    for (unsigned i = 0; i < plugin.vcpus; i++)
         forget(&pages[i]);
 }
 

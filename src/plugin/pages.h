@@ -23,8 +23,9 @@ typedef struct PagesVcpu {
 
 extern PagesVcpu pages[RING_MAX_VCPUS];
 
-/* `shared`: the vCPUs can't be told apart, so nothing is remembered. */
-void pages_init(bool shared);
+/* Where vCPUs run in turns, nothing is remembered, until pages_tell_apart(). */
+void pages_init(void);
+void pages_tell_apart(void);
 /* Makes an instruction that is being translated forget the pages, if it is of that kind. */
 void pages_look_for_flush(struct qemu_plugin_insn *insn);
 /* While all vCPUs stand still: such instructions may have been executed unnoticed. */

@@ -117,6 +117,7 @@ static void look_for_marker(struct qemu_plugin_insn *insn)
         bytes[2] != 0x80)
         return;
     memcpy(&magic, bytes + 3, sizeof magic);
+    turns_look_for_marker(insn, magic);
     if (magic == MEMORY_TRACER_START_MAGIC || magic == MEMORY_TRACER_STOP_MAGIC ||
         (plugin.options.roi && (magic == MEMORY_TRACER_ROI_BEGIN_MAGIC || magic == MEMORY_TRACER_ROI_END_MAGIC)))
         qemu_plugin_register_vcpu_insn_exec_cb(insn, marker_cb, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)magic);
@@ -345,6 +346,8 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
         return refuse(error);
     if (plugin.options.control && !(plugin.control = control_new(plugin.options.control, &error)))
         return refuse(error);
+    if (turns_are_taken())
+        ring_set_in_turns(plugin.ring);
     capture_init();
     clock_init();
     if (plugin.options.start == START_NOW)

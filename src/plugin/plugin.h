@@ -14,7 +14,7 @@ typedef struct PluginOptions {
     enum { START_AT_MARKER, START_NOW, START_NEVER } start;
     bool user_only;
     bool roi;          /* only inside the regions that the workload marks */
-    bool strict_order; /* all vCPUs run in one thread; they are taken for one */
+    bool strict_order; /* all vCPUs run in one thread */
     bool icount;       /* the guest's clock goes by instructions, 2^icount_shift ns each */
     unsigned icount_shift;
     SamplerOptions sampler;
@@ -58,6 +58,15 @@ bool plugin_options_parse(PluginOptions *options, int argc, char **argv, GError 
 
 /* instructions.c: the number of an instruction that is being translated, for RING_INSTRUCTION_SHIFT. */
 uint32_t instruction_number(const struct qemu_plugin_insn *insn, unsigned cpl);
+
+/* turns.c: which vCPU it is, where QEMU runs all of them in one thread. */
+/* Whether it does, and there are several. */
+bool turns_are_taken(void);
+/* Instruments a marker that tells a vCPU's number, if `magic` is one's. */
+void turns_look_for_marker(struct qemu_plugin_insn *insn, uint32_t magic);
+/* A callback that calls this one with the number of the vCPU that makes the access (or 0, if that isn't known). There
+ * is one at a time. */
+qemu_plugin_vcpu_mem_cb_t turns_wrap(qemu_plugin_vcpu_mem_cb_t callback);
 
 /* clock.c: the guest's clock, for RING_TIME. */
 void clock_init(void);

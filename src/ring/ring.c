@@ -46,6 +46,7 @@ struct RingShared {
     _Atomic uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC */
     _Atomic uint64_t excluded_ns;
     _Atomic uint64_t regions;
+    _Atomic uint32_t in_turns, vcpus_known;
     _Alignas(64) _Atomic uint64_t ticket;     /* the number of chunks published, by all vCPUs */
     _Alignas(64) _Atomic uint32_t data_futex; /* bumped when there is something for a waiting consumer */
     _Atomic uint32_t consumer_waits;
@@ -304,6 +305,21 @@ void ring_add_dropped(Ring *ring, unsigned vcpu, uint64_t accesses)
     atomic_fetch_add(&ring->shared->vcpu[vcpu].dropped, accesses);
 }
 
+void ring_set_in_turns(Ring *ring)
+{
+    atomic_store(&ring->shared->in_turns, 1);
+}
+
+void ring_set_vcpus_known(Ring *ring)
+{
+    atomic_store(&ring->shared->vcpus_known, 1);
+}
+
+bool ring_vcpus_are_known(const Ring *ring)
+{
+    return !atomic_load(&ring->shared->in_turns) || atomic_load(&ring->shared->vcpus_known);
+}
+
 uint32_t ring_add_instruction(Ring *ring, const RingInstruction *instruction)
 {
     uint32_t number = atomic_load_explicit(&ring->shared->instructions, memory_order_relaxed);
@@ -530,7 +546,7 @@ size_t ring_peek(Ring *ring, unsigned vcpu, const struct gmbeoo_record **records
 
 void ring_release(Ring *ring, unsigned vcpu, size_t count)
 {
-    struct RingVcpu *shared = &ring->shared->vcpu[vcpu];
+    struct RingVcpu *shared = &ring->shared->vcpu[atomic_load(&ring->shared->in_turns) ? 0 : vcpu];
 
     atomic_fetch_add_explicit(&shared->tail, count * ring->record_bytes, memory_order_release);
     /* Pairs with wait_for_room(). A producer that waits is woken for half a ring, not for each piece. */
@@ -654,6 +670,19 @@ static unsigned choose_vcpu(Ring *ring, const struct gmbeoo_record **records, si
     return chosen;
 }
 
+/* How many of the records are of the first one's vCPU. */
+static size_t count_turn(const Ring *ring, const struct gmbeoo_record *records, size_t count)
+{
+    const uint8_t *at = (const uint8_t *)records;
+    size_t turn = 0;
+
+    while (turn < count && gmbeoo_vcpu((const struct gmbeoo_record *)at) == gmbeoo_vcpu(records)) {
+        turn++;
+        at += ring->record_bytes;
+    }
+    return turn;
+}
+
 int ring_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, size_t *count)
 {
     if (!ring->slept_us)
@@ -667,6 +696,10 @@ int ring_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, 
         if (ring_is_closed(ring))
             return *vcpu == ring->vcpus && stopped ? 0 : -1;
         if (*vcpu < ring->vcpus) {
+            if (atomic_load_explicit(&ring->shared->in_turns, memory_order_relaxed)) {
+                *vcpu = gmbeoo_vcpu(*records);
+                *count = count_turn(ring, *records, *count);
+            }
             ring->taken_bytes += *count * ring->record_bytes;
             return 1;
         }

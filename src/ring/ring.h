@@ -106,6 +106,13 @@ void ring_exclude_ns(Ring *ring, uint64_t ns);
 void ring_set_skipped(Ring *ring, unsigned vcpu, uint64_t accesses);
 /* By the producers' side: so many accesses of a vCPU could not be recorded. */
 void ring_add_dropped(Ring *ring, unsigned vcpu, uint64_t accesses);
+/* By the producers' side, before any record: the vCPUs run in one thread, in turns, and use the first one's ring. So
+ * the order of all records is exact. */
+void ring_set_in_turns(Ring *ring);
+/* By the producers' side: records in turns say which vCPU they are of. */
+void ring_set_vcpus_known(Ring *ring);
+/* Whether records tell vCPUs apart. */
+bool ring_vcpus_are_known(const Ring *ring);
 /* By the producers' side, one caller at a time: appends to the table of instructions. Returns the number of the new
  * one, or 0 if the table is full. */
 uint32_t ring_add_instruction(Ring *ring, const RingInstruction *instruction);
@@ -187,7 +194,8 @@ static inline void ring_producer_advance(RingProducer *producer, size_t bytes)
 
 /* Consumer. */
 
-/* The records of a vCPU that can be taken now, oldest first, as far as they are contiguous. Returns their number. */
+/* The records in a vCPU's ring that can be taken now, oldest first, as far as they are contiguous. Returns their
+ * number. */
 size_t ring_peek(Ring *ring, unsigned vcpu, const struct gmbeoo_record **records);
 
 /* Gives back the first `count` of the records that were peeked at. */
@@ -219,7 +227,7 @@ typedef bool (*RingSink)(void *data, const struct gmbeoo_record *records, size_t
  * ended sooner, because the sink wanted no more or the ring was closed; it is closed then.
  *
  * The records of one vCPU come in their order. Those of several come in the order in which their chunks were published:
- * no record is displaced by more than one chunk.
+ * no record is displaced by more than one chunk. With ring_set_in_turns() the order is exact.
  */
 bool ring_consume(Ring *ring, RingSink sink, void *sink_data);
 

@@ -462,7 +462,8 @@ bool guest_start_workload(Guest *guest, GError **error)
     g_auto(GStrv) own_environment = guest->native ? g_get_environ() : NULL;
     const char *const *environment = guest->native ? (const char *const *)own_environment : guest_environment;
     struct mt_run run = { .flags = (options->speaks ? MT_RUN_WORKLOAD_SPEAKS : 0) |
-                                   (options->is_on_host ? MT_RUN_FROM_HOST : 0),
+                                   (options->is_on_host ? MT_RUN_FROM_HOST : 0) |
+                                   (options->tell_vcpus ? MT_RUN_TELL_VCPUS : 0),
                           .timeout_ms = options->timeout_s * 1000 };
 
     if (options->is_on_host && !send_program(guest, program, error))

@@ -33,6 +33,7 @@ typedef struct WorkloadOptions {
                            the transfer drive (archive.h) */
     unsigned timeout_s; /* of guest time; 0: none */
     unsigned wait_timeout_s; /* for it to become ready; 0: none */
+    bool tell_vcpus;         /* the vCPUs run in one thread: which one is which is to be told to the plugin */
     bool describe;           /* find out where the program will be loaded */
     bool describe_libraries; /* and its libraries: runs a program, and so executes markers, before the workload */
     bool pass_output;        /* its output goes to our stdout and stderr; else both to stderr */

@@ -160,10 +160,7 @@ static bool start_guest(Session *session, GError **error)
             return false;
         qemu.transfer = archive;
     }
-    if (has_one_thread(session) && session->machine->vcpus > 1) {
-        capture.strict_order = true;
-        run_loop_note(session->loop, "all vCPUs run in one thread: records don't tell them apart");
-    }
+    capture.strict_order = has_one_thread(session) && session->machine->vcpus > 1;
     if (options->destination.kind == DESTINATION_TRACE &&
         !kernel_symbols_load(&qemu, session->qemu_img, options->verbose, &session->kallsyms, &session->modules, error))
         return false;
@@ -179,6 +176,7 @@ static bool start_guest(Session *session, GError **error)
     }
     session->workload = options->workload;
     session->workload.describe = options->destination.kind == DESTINATION_TRACE;
+    session->workload.tell_vcpus = capture.strict_order;
     session->workload.describe_libraries = !has_one_thread(session); /* there, markers are heeded from the start */
     session->guest = guest_start(&qemu, &session->workload, session->loop, error);
     if (!session->guest)
@@ -255,6 +253,9 @@ static bool trace(Session *session, GError **error)
 
     if (is_traced(session) && !arm(session, error))
         return false;
+    if (is_traced(session) && !ring_vcpus_are_known(session->ring))
+        run_loop_note(session->loop, "all vCPUs run in one thread, and the guest didn't tell which is which: "
+                                     "records say vCPU 0");
     run_loop_set_status(session->loop, status_text, session);
     guest_enter(session->guest);
     if (!run_loop_wait(session->loop, &wait, error))

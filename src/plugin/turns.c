@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which vCPU it is, where QEMU runs all of them in one thread, in turns (-accel tcg,thread=single, and -icount).
+ *
+ * There, QEMU 10.0 passes the number of the vCPU that has translated a block, as a constant, not of the one that
+ * executes it (gen_cpu_index() in accel/tcg/plugin-gen.c). Only where a helper makes an access is it the right one. But
+ * on x86-64 hosts, the code that QEMU generates holds the state of the vCPU that executes it in rbp (TCG_AREG0), also
+ * while it calls us. So our callbacks for this mode look there first. What a helper has in rbp is no vCPU's state, or
+ * that of the vCPU that it works for.
+ *
+ * Which state is which vCPU's is told by the agent: it executes a marker on each, twice. Unless that has told all of
+ * them apart, and the second time as the first, all are taken for vCPU 0, and the runner says so.
+ */
+#include "../../guest/protocol.h"
+#include "pages.h"
+#include "plugin.h"
+
+#define HIDDEN __attribute__((used, visibility("hidden")))
+
+static const void *states[RING_MAX_VCPUS];
+static struct {
+    const void *state;
+    unsigned vcpu;
+} current;
+static unsigned markers; /* that have been executed */
+static bool contradicted, known;
+static qemu_plugin_vcpu_mem_cb_t callback;
+
+/* The vCPU whose state it is, or plugin.vcpus. */
+static unsigned find(const void *state)
+{
+    unsigned vcpu = 0;
+
+    while (vcpu < plugin.vcpus && states[vcpu] != state)
+        vcpu++;
+    return vcpu;
+}
+
+HIDDEN void turns_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata, const void *state)
+{
+    if (G_UNLIKELY(state != current.state)) {
+        unsigned vcpu = known ? find(state) : 0;
+
+        if (vcpu == plugin.vcpus) { /* a helper */
+            callback(told, info, vaddr, userdata);
+            return;
+        }
+        current.state = state;
+        current.vcpu = vcpu;
+    }
+    callback(current.vcpu, info, vaddr, userdata);
+}
+
+HIDDEN void turns_marker(unsigned told, void *userdata, const void *state)
+{
+    unsigned vcpu = (unsigned)(uintptr_t)userdata, found = find(state);
+
+    (void)told;
+    if (known || vcpu >= plugin.vcpus)
+        return;
+    contradicted |= found < plugin.vcpus ? found != vcpu : states[vcpu] != NULL;
+    states[vcpu] = state;
+    if (++markers < 2 * plugin.vcpus || contradicted || find(NULL) < plugin.vcpus)
+        return;
+    known = true;
+    current.state = NULL;
+    pages_tell_apart();
+    ring_set_vcpus_known(plugin.ring);
+}
+
+/* The callbacks as QEMU calls them. */
+HIDDEN void turns_enter_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata);
+HIDDEN void turns_enter_marker(unsigned told, void *userdata);
+
+#ifdef __x86_64__
+/* rbp becomes one more argument. */
+__asm__(".pushsection .text\n"
+        "turns_enter_access:\n"
+        "\tendbr64\n"
+        "\tmov %rbp, %r8\n"
+        "\tjmp turns_access\n"
+        "turns_enter_marker:\n"
+        "\tendbr64\n"
+        "\tmov %rbp, %rdx\n"
+        "\tjmp turns_marker\n"
+        ".popsection");
+#else
+void turns_enter_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    turns_access(told, info, vaddr, userdata, NULL);
+}
+
+void turns_enter_marker(unsigned told, void *userdata)
+{
+    turns_marker(told, userdata, NULL);
+}
+#endif
+
+bool turns_are_taken(void)
+{
+    return plugin.options.strict_order && plugin.vcpus > 1;
+}
+
+qemu_plugin_vcpu_mem_cb_t turns_wrap(qemu_plugin_vcpu_mem_cb_t wrapped)
+{
+    callback = wrapped;
+    return turns_enter_access;
+}
+
+void turns_look_for_marker(struct qemu_plugin_insn *insn, uint32_t magic)
+{
+    if (turns_are_taken() && magic >= MT_VCPU_MARKER_MAGIC && magic < MT_VCPU_MARKER_MAGIC + MT_VCPU_MARKERS)
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, turns_enter_marker, QEMU_PLUGIN_CB_NO_REGS,
+                                               (void *)(uintptr_t)(magic - MT_VCPU_MARKER_MAGIC));
+}
