@@ -70,15 +70,21 @@ static bool metadata_bool(JsonObject *metadata, const char *name)
     return json_object_has_member(metadata, name) && json_object_get_boolean_member(metadata, name);
 }
 
+/* Whether the records of all vCPUs are in the order in which the accesses took place: they ran in one thread. */
+static bool order_is_exact(const Check *check)
+{
+    return mt_trace_vcpus(check->trace) == 1 || metadata_bool(check->metadata, "strict_order") ||
+           *json_object_get_string_member_with_default(check->metadata, "icount", "");
+}
+
 /* Only if all stores are there, in their order. */
 static bool values_can_be_compared(const Check *check)
 {
     unsigned fields = mt_trace_fields(check->trace);
 
-    return (fields & MT_FIELD_PADDR) && (fields & MT_FIELD_VALUE) && mt_trace_vcpus(check->trace) == 1 &&
-           !check->user_only && mt_trace_is_complete(check->trace) &&
-           !json_object_has_member(check->metadata, "derived_by") && !metadata_bool(check->metadata, "roi") &&
-           !input_metadata_number(check->metadata, "log_tracing_ratio", 0) &&
+    return (fields & MT_FIELD_PADDR) && (fields & MT_FIELD_VALUE) && order_is_exact(check) && !check->user_only &&
+           mt_trace_is_complete(check->trace) && !json_object_has_member(check->metadata, "derived_by") &&
+           !metadata_bool(check->metadata, "roi") && !input_metadata_number(check->metadata, "log_tracing_ratio", 0) &&
            !input_metadata_number(check->metadata, "dropped", 0);
 }
 

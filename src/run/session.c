@@ -254,8 +254,8 @@ static bool trace(Session *session, GError **error)
     if (is_traced(session) && !arm(session, error))
         return false;
     if (is_traced(session) && !ring_vcpus_are_known(session->ring))
-        run_loop_note(session->loop, "all vCPUs run in one thread, and the guest didn't tell which is which: "
-                                     "records say vCPU 0");
+        run_loop_note(session->loop, "all vCPUs run in one thread, and the guest doesn't tell which is which: "
+                                     "all records say vCPU 0");
     run_loop_set_status(session->loop, status_text, session);
     guest_enter(session->guest);
     if (!run_loop_wait(session->loop, &wait, error))

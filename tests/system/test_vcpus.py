@@ -34,11 +34,12 @@ class SeveralVcpus(SystemTest):
             self.assert_each_has_its_own(self.count(*options))
 
     def test_each_vcpu_samples_its_own_accesses(self):
-        result = self.count("--log_of_GMBE_block_len", "2", "--log_of_GMBE_tracing_ratio", "2")
-        for vcpu in range(VCPUS):
-            self.assertAlmostEqual(result.number(f"in the array by vCPU {vcpu}"), 50000, delta=5000)
-        # Each vCPU's last group may be unfinished.
-        self.assertAlmostEqual(result.number(WRITTEN), result.number(EVENTS) / 4, delta=3 * VCPUS)
+        for options in ([], ["--strict_order"]):
+            result = self.count("--log_of_GMBE_block_len", "2", "--log_of_GMBE_tracing_ratio", "2", *options)
+            for vcpu in range(VCPUS):
+                self.assertAlmostEqual(result.number(f"in the array by vCPU {vcpu}"), 50000, delta=5000)
+            # Each vCPU's last group may be unfinished.
+            self.assertAlmostEqual(result.number(WRITTEN), result.number(EVENTS) / 4, delta=3 * VCPUS)
 
     def test_in_program_order_within_a_vcpu(self):
         """Each thread goes through its elements from the first to the last, again and again."""
@@ -62,6 +63,21 @@ class SeveralVcpus(SystemTest):
                 result = self.count(*options)
                 self.assert_each_has_its_own(result)
                 self.assertEqual(result.err, "")
+
+    def test_one_thread_keeps_the_order_across_vcpus(self):
+        """What user code loads is what was stored last, by whichever vCPU."""
+        trace = self.path("turns.mtrace")
+        for option in ("--strict_order", "--icount"):
+            with self.subTest(option=option):
+                self.assert_succeeds(self.tracer("record", "-o", trace, "--fields", "value,paddr", option,
+                                                 "--image=" + self.image, workload("take_turns")))
+                result = self.tracer("check", trace)
+                self.assertEqual(result.status, 0)
+                self.assertRegex(result.out, "^[0-9]{5,} loads by user code were compared with the stores before them\n"
+                                             "[^\n]*: good, [0-9]+ records\n$")
+                for vcpu in "01":
+                    symbols = self.tracer("dump", "--vcpu", vcpu, "--cpl", "3", trace)
+                    self.assertGreater(len(symbols.out.splitlines()), 2000)
 
     def test_roi_and_summary(self):
         result = self.tracer("run", "--json", "--image", self.image, "true")

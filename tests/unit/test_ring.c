@@ -381,6 +381,43 @@ static void test_order_across_vcpus_is_exact_to_a_chunk(void)
     g_assert_cmpuint(sink.count, ==, STAMPED_VCPUS * STAMPED_RECORDS);
 }
 
+/* vCPUs in turns of TURN records each: as many turns as fill a chunk, and a few more. */
+#define TURN 100
+#define TURNS (RING_CHUNK_RECORDS / TURN + 5)
+
+static void test_in_turns_the_order_is_exact(void)
+{
+    g_autoptr(Ring) ring = ring_new(3, SMALL_RING, 0, NULL);
+    const struct gmbeoo_record *records;
+    RingProducer producer;
+    uint64_t taken = 0;
+    unsigned vcpu;
+    size_t count;
+
+    g_assert_true(ring_vcpus_are_known(ring));
+    ring_set_in_turns(ring);
+    g_assert_false(ring_vcpus_are_known(ring));
+    ring_set_vcpus_known(ring);
+    g_assert_true(ring_vcpus_are_known(ring));
+
+    ring_producer_init(&producer, ring, 0, RING_BLOCK);
+    for (uint64_t i = 0; i < TURN * TURNS; i++)
+        ring_producer_put(&producer, GMBEOO_VALID | i / TURN % 3 << GMBEOO_VCPU_SHIFT, i);
+    ring_producer_publish(&producer);
+    ring_set_state(ring, RING_STOPPED);
+    while (ring_take(ring, &vcpu, &records, &count) == 1) {
+        g_assert_cmpuint(vcpu, ==, taken / TURN % 3);
+        for (size_t i = 0; i < count; i++) {
+            g_assert_cmpuint(gmbeoo_vcpu(&records[i]), ==, vcpu);
+            g_assert_cmpuint(records[i].virt_addr, ==, taken++);
+        }
+        ring_release(ring, vcpu, count);
+    }
+    g_assert_cmpuint(taken, ==, TURN * TURNS);
+    g_assert_cmpuint(ring_get_counts(ring).waiting, ==, 0);
+    ring_producer_clear(&producer);
+}
+
 static void test_garbage_is_no_ring(void)
 {
     g_autoptr(GError) error = NULL;
@@ -407,6 +444,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ring/positions_exceed_32_bits", test_positions_exceed_32_bits);
 #endif
     g_test_add_func("/ring/order_across_vcpus_is_exact_to_a_chunk", test_order_across_vcpus_is_exact_to_a_chunk);
+    g_test_add_func("/ring/in_turns_the_order_is_exact", test_in_turns_the_order_is_exact);
     g_test_add_func("/ring/garbage_is_no_ring", test_garbage_is_no_ring);
     return g_test_run();
 }
