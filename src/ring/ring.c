@@ -630,7 +630,8 @@ static unsigned choose_vcpu(Ring *ring, const struct gmbeoo_record **records, si
     bool newer;
 
     if (ring->vcpus == 1) {
-        size_t room = RING_PIECE_RECORDS * sizeof(struct gmbeoo_record);
+        size_t room =
+            CLAMP(ring->bytes / 8, RING_CHUNK_BYTES, RING_PIECE_RECORDS * (uint32_t)sizeof(struct gmbeoo_record));
 
         *count = ring_peek(ring, 0, records);
         if (ring->fields & RING_TIME)

@@ -218,9 +218,10 @@ int ring_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, 
  * no more are wanted. */
 typedef bool (*RingSink)(void *data, const struct gmbeoo_record *records, size_t count);
 
-/* At most so many records are handed over at once (with fields, as many as fit into their room; with RING_TIME, those
- * of one chunk), so that their room is given back early. */
-#define RING_PIECE_RECORDS (2 * RING_CHUNK_RECORDS)
+/* At most so many records are handed over at once: as much as a pipe takes, as each write wakes up its reader. With
+ * fields, as many as fit into their room; with RING_TIME or several vCPUs, those of one chunk; of a small ring an
+ * eighth, so that its room is given back early. */
+#define RING_PIECE_RECORDS (32 * RING_CHUNK_RECORDS)
 
 /*
  * The consumer's loop: hands everything to `sink` until tracing has stopped and all was taken. Returns false if it
