@@ -7,6 +7,7 @@
 #include <lz4.h>
 #include <lzma.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,38 +76,44 @@ static double encode(Job *job, double *bytes_per_record)
     return encode_with(job, RING_INSTRUCTIONS, job->records, bytes_per_record);
 }
 
+/* What decoding threads share: who is done with some blocks takes the next ones. */
+#define BLOCKS_AT_A_TIME 2
 typedef struct {
-    mt_reader *reader;
-    uint64_t sum;
+    mt_trace *trace;
+    unsigned columns;
+    atomic_size_t next;
+    atomic_ulong sum; /* that all was decoded is what counts */
 } DecodeJob;
 
 static void *decode_some(void *data)
 {
     DecodeJob *job = data;
+    size_t blocks = mt_trace_blocks(job->trace), first;
     struct mt_batch batch;
+    uint64_t sum = 0;
 
-    while (mt_reader_next(job->reader, &batch, NULL) > 0)
-        job->sum += batch.address[0] + batch.info[batch.count - 1]; /* that it was decoded is what counts */
+    while ((first = atomic_fetch_add(&job->next, BLOCKS_AT_A_TIME)) < blocks) {
+        mt_reader *reader =
+            mt_reader_new_blocks(job->trace, job->columns, first, MIN(first + BLOCKS_AT_A_TIME, blocks), NULL);
+
+        while (mt_reader_next(reader, &batch, NULL) > 0)
+            sum += batch.address[0] + batch.info[batch.count - 1];
+        mt_reader_free(reader);
+    }
+    atomic_fetch_add(&job->sum, sum);
     return NULL;
 }
 
 static double decode_by(Job *job, unsigned threads, unsigned columns)
 {
-    pthread_t ids[2];
-    DecodeJob jobs[2];
-    size_t blocks = mt_trace_blocks(job->trace);
+    DecodeJob shared = { .trace = job->trace, .columns = columns };
     double start = now_s();
+    pthread_t ids[2];
 
-    for (unsigned i = 0; i < threads; i++) {
-        jobs[i].reader =
-            mt_reader_new_blocks(job->trace, columns, blocks * i / threads, blocks * (i + 1) / threads, NULL);
-        jobs[i].sum = 0;
-        pthread_create(&ids[i], NULL, decode_some, &jobs[i]);
-    }
-    for (unsigned i = 0; i < threads; i++) {
+    for (unsigned i = 0; i < threads; i++)
+        pthread_create(&ids[i], NULL, decode_some, &shared);
+    for (unsigned i = 0; i < threads; i++)
         pthread_join(ids[i], NULL);
-        mt_reader_free(jobs[i].reader);
-    }
     return (double)job->count / (now_s() - start);
 }
 

@@ -10,16 +10,18 @@
 #define MARKER_FUNCTION_BYTES 8
 #define TEXT(number) TEXT_OF(number)
 #define TEXT_OF(number) #number
+/* clang-format off */
 __asm__(".pushsection .text\n"
         "vcpu_markers:\n"
         "\t.set number, 0\n"
         "\t.rept " TEXT(MT_VCPU_MARKERS) "\n"
-                                         "\t.byte 0x0f, 0x1f, 0x80\n"
-                                         "\t.long " TEXT(MT_VCPU_MARKER_MAGIC) " + number\n"
-                                                                               "\tret\n"
-                                                                               "\t.set number, number + 1\n"
-                                                                               "\t.endr\n"
-                                                                               ".popsection");
+        "\t.byte 0x0f, 0x1f, 0x80\n"
+        "\t.long " TEXT(MT_VCPU_MARKER_MAGIC) " + number\n"
+        "\tret\n"
+        "\t.set number, number + 1\n"
+        "\t.endr\n"
+        ".popsection");
+/* clang-format on */
 extern const char vcpu_markers[] __attribute__((visibility("hidden")));
 
 void vcpus_tell(void)

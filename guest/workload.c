@@ -123,8 +123,7 @@ static int find_program(const char *name, const char *path_variable, char found[
 #define LET_PARENT_SLEEP_US 2000
 #define LET_PARENT_SLEEP_TIMES 500 /* then we start all the same */
 
-/* Whether the process sleeps whose /proc/PID/stat this is: "PID (NAME) STATE ...". True as well if that can't be read.
- */
+/* Whether the process sleeps whose /proc/PID/stat ("PID (NAME) STATE ...") this is; true if that can't be read. */
 static bool sleeps(int stat)
 {
     char text[256];
