@@ -315,10 +315,12 @@ static qemu_plugin_vcpu_mem_cb_t choose_callback(void)
 
 void capture_instrument(struct qemu_plugin_insn *insn, uint64_t info)
 {
+    qemu_plugin_vcpu_mem_cb_t callback = choose_callback();
+
     if (plugin.phase == PHASE_COUNTING)
         qemu_plugin_register_vcpu_mem_inline_per_vcpu(insn, QEMU_PLUGIN_MEM_RW, QEMU_PLUGIN_INLINE_ADD_U64, counter, 1);
     else
-        qemu_plugin_register_vcpu_mem_cb(insn, turns_are_taken() ? turns_wrap(choose_callback()) : choose_callback(),
+        qemu_plugin_register_vcpu_mem_cb(insn, turns_are_taken() ? turns_wrap(callback) : callback,
                                          QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)(uintptr_t)info);
 }
 

@@ -7,18 +7,11 @@
 #define FIRST_GENERATION (UINT64_C(1) << PAGES_GENERATION_SHIFT)
 
 PagesVcpu pages[RING_MAX_VCPUS];
-static bool never_remember;
 
 void pages_init(void)
 {
-    never_remember = turns_are_taken();
     for (unsigned i = 0; i < RING_MAX_VCPUS; i++)
         pages[i].generation = FIRST_GENERATION;
-}
-
-void pages_tell_apart(void)
-{
-    never_remember = false;
 }
 
 static void forget(PagesVcpu *of)
@@ -91,7 +84,7 @@ uint64_t __attribute__((noinline)) pages_ask(unsigned vcpu, qemu_plugin_meminfo_
     paddr = qemu_plugin_hwaddr_phys_addr(address);
     if (qemu_plugin_hwaddr_is_io(address))
         return paddr | RING_PADDR_IO;
-    if (!never_remember) {
+    if (ring_vcpus_are_known(plugin.ring)) {
         of->entry[page % PAGES_ENTRIES].key = page | of->generation;
         of->entry[page % PAGES_ENTRIES].frame = paddr & ~(uint64_t)((1u << PAGES_SHIFT) - 1);
     }

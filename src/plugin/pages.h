@@ -2,7 +2,7 @@
 /*
  * Physical addresses. Asking QEMU for each access doubles its cost, so each vCPU remembers the last pages: until it
  * executes an instruction after which the processor may map them differently (a write to a control register or MSR,
- * INVLPG, INVPCID, RSM). Device memory is not remembered.
+ * INVLPG, INVPCID, RSM). Device memory is not remembered, and nothing is while vCPUs can't be told apart.
  */
 #ifndef MEMORY_TRACER_PLUGIN_PAGES_H
 #define MEMORY_TRACER_PLUGIN_PAGES_H
@@ -23,9 +23,7 @@ typedef struct PagesVcpu {
 
 extern PagesVcpu pages[RING_MAX_VCPUS];
 
-/* Where vCPUs run in turns, nothing is remembered, until pages_tell_apart(). */
 void pages_init(void);
-void pages_tell_apart(void);
 /* Makes an instruction that is being translated forget the pages, if it is of that kind. */
 void pages_look_for_flush(struct qemu_plugin_insn *insn);
 /* While all vCPUs stand still: such instructions may have been executed unnoticed. */

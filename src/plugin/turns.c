@@ -12,7 +12,6 @@
  * them apart, and the second time as the first, all are taken for vCPU 0, and the runner says so.
  */
 #include "../../guest/protocol.h"
-#include "pages.h"
 #include "plugin.h"
 
 #define HIDDEN __attribute__((used, visibility("hidden")))
@@ -23,7 +22,7 @@ static struct {
     unsigned vcpu;
 } current;
 static unsigned markers; /* that have been executed */
-static bool contradicted, known;
+static bool contradicted;
 static qemu_plugin_vcpu_mem_cb_t callback;
 
 /* The vCPU whose state it is, or plugin.vcpus. */
@@ -39,7 +38,7 @@ static unsigned find(const void *state)
 HIDDEN void turns_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata, const void *state)
 {
     if (G_UNLIKELY(state != current.state)) {
-        unsigned vcpu = known ? find(state) : 0;
+        unsigned vcpu = ring_vcpus_are_known(plugin.ring) ? find(state) : 0;
 
         if (vcpu == plugin.vcpus) { /* a helper */
             callback(told, info, vaddr, userdata);
@@ -56,15 +55,13 @@ HIDDEN void turns_marker(unsigned told, void *userdata, const void *state)
     unsigned vcpu = (unsigned)(uintptr_t)userdata, found = find(state);
 
     (void)told;
-    if (known || vcpu >= plugin.vcpus)
+    if (ring_vcpus_are_known(plugin.ring) || vcpu >= plugin.vcpus)
         return;
     contradicted |= found < plugin.vcpus ? found != vcpu : states[vcpu] != NULL;
     states[vcpu] = state;
     if (++markers < 2 * plugin.vcpus || contradicted || find(NULL) < plugin.vcpus)
         return;
-    known = true;
     current.state = NULL;
-    pages_tell_apart();
     ring_set_vcpus_known(plugin.ring);
 }
 

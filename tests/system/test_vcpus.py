@@ -76,8 +76,8 @@ class SeveralVcpus(SystemTest):
                 self.assertRegex(result.out, "^[0-9]{5,} loads by user code were compared with the stores before them\n"
                                              "[^\n]*: good, [0-9]+ records\n$")
                 for vcpu in "01":
-                    symbols = self.tracer("dump", "--vcpu", vcpu, "--cpl", "3", trace)
-                    self.assertGreater(len(symbols.out.splitlines()), 2000)
+                    dumped = self.tracer("dump", "--vcpu", vcpu, "--cpl", "3", trace)
+                    self.assertGreater(len(dumped.out.splitlines()), 2000)
 
     def test_roi_and_summary(self):
         result = self.tracer("run", "--json", "--image", self.image, "true")
