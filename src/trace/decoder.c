@@ -36,7 +36,7 @@ struct Decoder {
     struct format_block header;
     uint32_t done; /* records */
 
-    uint32_t symbols, symbol; /* how many there are; where in the table the last record's is */
+    uint32_t symbols, symbol; /* how many there are; the last record's */
     uint64_t address;
     DecodedSymbol *table; /* of 1 + symbols; room for `table_room` */
     uint32_t table_room;
@@ -438,7 +438,7 @@ static inline __attribute__((always_inline)) const char *decode_accesses(Decoder
                                                                          bool addresses, bool instructions)
 {
     AccessState state = { .table = decoder->table,
-                          .symbol = &decoder->table[decoder->symbol / sizeof *decoder->table],
+                          .symbol = &decoder->table[decoder->symbol],
                           .address = decoder->address,
                           .symbols = decoder->symbols,
                           .infos = decoder->infos,
@@ -462,7 +462,7 @@ static inline __attribute__((always_inline)) const char *decode_accesses(Decoder
         fine = decode_access(&state, *codes & 15, i, addresses, instructions);
     decoder->column[FORMAT_LITERALS].next = state.literal;
     decoder->column[FORMAT_RESIDUALS].next = state.residual;
-    decoder->symbol = (uint32_t)((uint8_t *)state.symbol - (uint8_t *)state.table);
+    decoder->symbol = (uint32_t)(state.symbol - state.table);
     decoder->address = state.address;
     return fine ? NULL : state.problem;
 }
