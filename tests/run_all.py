@@ -166,7 +166,7 @@ def main():
             run_unit_tests(SANITIZED)
             run_system_tests(SANITIZED)
         if build(THREADS, "-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized"):
-            run_unit_tests(THREADS, ["test_ring", "test_trace"])
+            run_unit_tests(THREADS, ["test_ring", "test_fifo", "test_trace"])
     skipped = f", {Count.skipped} skipped" if Count.skipped else ""
     say(f"{Count.passed} passed, {Count.failed} failed{skipped}")
     return 1 if Count.failed or not Count.passed else 0

@@ -6,23 +6,79 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "error.h"
 #include "paths.h"
 
 #define FULL_POLL_MS 200
+/* A huge page. */
+#define GIFT_BYTES (2u * 1024 * 1024)
+/* Fewer records than these are written; with less room than that, a gift is used up. */
+#define GIFT_RECORDS 4096u
+/* What a record needs at most, in either format. */
+#define RECORD_BYTES sizeof(struct gmbeoo_record)
 
+/*
+ * How records get into the pipe. write() lets the kernel allocate, charge and free a page of 4 KiB for every 256
+ * records, which takes as long as copying them. So we copy them into a huge page of our own, and vmsplice() makes it
+ * part of the pipe. It is a gift: what has been spliced is never written to again, and when all of the page has been,
+ * we forget it (MADV_DONTNEED) and get a new one. It lives as long as anybody holds a part of it: the pipe, or wherever
+ * a reader has spliced or teed that to. Where there are no huge pages, and for few records, write() is the faster way.
+ */
 struct Fifo {
     char *path;
     Ring *ring;
     int fd;
     bool compact;
-    uint64_t words[2 * RING_PIECE_RECORDS]; /* for the compact format */
+    bool gives;                             /* there are huge pages, and pipes take them */
+    uint8_t *reserved, *gift;               /* address space, and GIFT_BYTES of it */
+    size_t given;                           /* of the gift */
+    uint64_t words[2 * RING_PIECE_RECORDS]; /* for the compact format, when they are written */
     _Atomic uint64_t written, records;
     _Atomic int failure;
 };
+
+static long page_faults(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_minflt;
+}
+
+/* Gets a new page. Without huge ones we get only a part of it with the first access. */
+static void renew_gift(Fifo *fifo)
+{
+    long faults;
+
+    if (madvise(fifo->gift, GIFT_BYTES, MADV_DONTNEED)) {
+        fifo->gives = false;
+        return;
+    }
+    fifo->given = 0;
+    *(volatile uint8_t *)fifo->gift = 0;
+    faults = page_faults();
+    *(volatile uint8_t *)(fifo->gift + GIFT_BYTES - 1) = 0;
+    fifo->gives = page_faults() == faults;
+}
+
+static void begin_giving(Fifo *fifo)
+{
+    void *reserved = mmap(NULL, 2 * GIFT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (reserved == MAP_FAILED)
+        return;
+    fifo->reserved = reserved;
+    fifo->gift = fifo->reserved + (-(uintptr_t)reserved & (GIFT_BYTES - 1));
+    if (!madvise(fifo->gift, GIFT_BYTES, MADV_HUGEPAGE))
+        renew_gift(fifo);
+}
 
 Fifo *fifo_new(const char *path, Ring *ring, bool compact)
 {
@@ -32,6 +88,7 @@ Fifo *fifo_new(const char *path, Ring *ring, bool compact)
     fifo->ring = ring;
     fifo->fd = -1;
     fifo->compact = compact;
+    begin_giving(fifo);
     return fifo;
 }
 
@@ -41,6 +98,8 @@ void fifo_free(Fifo *fifo)
         return;
     if (fifo->fd >= 0)
         close(fifo->fd);
+    if (fifo->reserved)
+        munmap(fifo->reserved, 2 * GIFT_BYTES);
     g_free(fifo->path);
     g_free(fifo);
 }
@@ -59,18 +118,12 @@ int fifo_try_open(Fifo *fifo, GError **error)
     return 1;
 }
 
-bool fifo_write(void *data, const struct gmbeoo_record *records, size_t count)
+/* Writes or, if they lie in the gift, gives bytes. False if that can't be done, or the run has been given up. */
+static bool put(Fifo *fifo, const uint8_t *bytes, size_t left, bool give)
 {
-    Fifo *fifo = data;
-    const uint8_t *bytes = (const uint8_t *)records;
-    size_t left = count * sizeof *records;
-
-    if (fifo->compact) {
-        bytes = (const uint8_t *)fifo->words;
-        left = ring_make_compact(records, count, fifo->words);
-    }
     while (left) {
-        ssize_t n = write(fifo->fd, bytes, left);
+        ssize_t n = give ? vmsplice(fifo->fd, &(struct iovec){ (void *)bytes, left }, 1, SPLICE_F_NONBLOCK)
+                         : write(fifo->fd, bytes, left);
 
         if (n >= 0) {
             bytes += n;
@@ -79,13 +132,58 @@ bool fifo_write(void *data, const struct gmbeoo_record *records, size_t count)
         } else if (errno == EAGAIN) {
             poll(&(struct pollfd){ .fd = fifo->fd, .events = POLLOUT }, 1, FULL_POLL_MS);
             if (ring_is_closed(fifo->ring))
-                return false; /* the run has been given up */
+                return false;
+        } else if (give && errno != EINTR && errno != EPIPE) {
+            give = fifo->gives = false; /* then write() must do */
         } else if (errno != EINTR) {
             atomic_store(&fifo->failure, errno);
             return false;
         }
     }
-    atomic_fetch_add_explicit(&fifo->records, count, memory_order_relaxed);
+    return true;
+}
+
+/* Gives the first of `count` records. Returns how many, or 0 with a problem. */
+static size_t give(Fifo *fifo, const struct gmbeoo_record *records, size_t count)
+{
+    size_t n = MIN(count, (GIFT_BYTES - fifo->given) / RECORD_BYTES), bytes = n * RECORD_BYTES;
+    uint8_t *room = fifo->gift + fifo->given;
+
+    if (fifo->compact)
+        bytes = ring_make_compact(records, n, (uint64_t *)room);
+    else
+        memcpy(room, records, bytes);
+    if (!put(fifo, room, bytes, true))
+        return 0;
+    fifo->given += bytes;
+    if (fifo->gives && GIFT_BYTES - fifo->given < GIFT_RECORDS * RECORD_BYTES)
+        renew_gift(fifo);
+    return n;
+}
+
+/* Writes the first of `count` records. Returns how many, or 0 with a problem. */
+static size_t write_some(Fifo *fifo, const struct gmbeoo_record *records, size_t count)
+{
+    size_t n = MIN(count, RING_PIECE_RECORDS), bytes = n * RECORD_BYTES;
+
+    if (fifo->compact)
+        bytes = ring_make_compact(records, n, fifo->words);
+    return put(fifo, fifo->compact ? (const uint8_t *)fifo->words : (const uint8_t *)records, bytes, false) ? n : 0;
+}
+
+bool fifo_write(void *data, const struct gmbeoo_record *records, size_t count)
+{
+    Fifo *fifo = data;
+
+    while (count) {
+        size_t n = fifo->gives && count >= GIFT_RECORDS ? give(fifo, records, count) : write_some(fifo, records, count);
+
+        if (!n)
+            return false;
+        atomic_fetch_add_explicit(&fifo->records, n, memory_order_relaxed);
+        records += n;
+        count -= n;
+    }
     return true;
 }
 
