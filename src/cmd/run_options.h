@@ -27,11 +27,12 @@ bool run_options_apply(const RunOptions *options, SessionOptions *session, GErro
 void run_options_clear(RunOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunOptions, run_options_clear)
 
-/* --fields of a trace file: a comma-separated list, or NULL for the usual ones. Sets *fields to enum ring_fields. */
+/* --fields of a trace file: a comma-separated list, or NULL for none but the usual ones. Sets *fields to enum
+ * ring_fields. */
 bool run_options_parse_fields(const char *list, unsigned *fields, GError **error);
 #define RUN_OPTIONS_FIELDS_HELP                                                                                        \
-    "What the trace file tells of each access beside the usual: pc (the default, which costs nothing), paddr, value, " \
-    "time, all, none"
+    "What the trace file tells of each access beside the usual: paddr, value, time, or all (default: pc, which is "    \
+    "always there)"
 
 /* The warnings that a result calls for, on stderr: records lost, nothing traced, timed out. */
 void run_options_warn(const SessionOptions *session, const SessionResult *result);
