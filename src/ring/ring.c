@@ -66,7 +66,7 @@ struct Ring {
     unsigned vcpus;
     uint64_t wake_bytes; /* a waiting consumer is woken when a ring holds this much */
     int fd;
-    uint64_t taken_bytes, slept_us; /* by ring_take(): since it slept last, and when that was */
+    uint64_t taken_bytes, slept_us; /* by the consumer since it slept last, and when that was */
     int consumer_pidfd;             /* in a producer's process: readable when the consumer has died */
 };
 
@@ -684,33 +684,45 @@ static size_t count_turn(const Ring *ring, const struct gmbeoo_record *records, 
     return turn;
 }
 
+#define NOTHING_YET 2
+
+/* As ring_take(), but doesn't wait: then it returns NOTHING_YET. */
+static int try_to_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, size_t *count)
+{
+    /* The state first: what was published before the stop is then seen below. */
+    bool stopped = ring_get_state(ring) == RING_STOPPED;
+
+    *vcpu = choose_vcpu(ring, records, count);
+    if (ring_is_closed(ring))
+        return *vcpu == ring->vcpus && stopped ? 0 : -1;
+    if (*vcpu == ring->vcpus)
+        return stopped ? 0 : NOTHING_YET;
+    if (atomic_load_explicit(&ring->shared->in_turns, memory_order_relaxed)) {
+        *vcpu = gmbeoo_vcpu(*records);
+        *count = count_turn(ring, *records, *count);
+    }
+    ring->taken_bytes += *count * ring->record_bytes;
+    return 1;
+}
+
+static void wait_for_more(Ring *ring)
+{
+    uint64_t now_us = monotonic_ns() / 1000;
+
+    if (!ring->slept_us)
+        ring->slept_us = now_us;
+    ring_wait(ring, sleep_us(ring, ring->taken_bytes, now_us - ring->slept_us));
+    ring->taken_bytes = 0;
+    ring->slept_us = now_us;
+}
+
 int ring_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, size_t *count)
 {
-    if (!ring->slept_us)
-        ring->slept_us = monotonic_ns() / 1000;
-    for (;;) {
-        /* The state first: what was published before the stop is then seen below. */
-        bool stopped = ring_get_state(ring) == RING_STOPPED;
-        uint64_t now_us;
+    int more;
 
-        *vcpu = choose_vcpu(ring, records, count);
-        if (ring_is_closed(ring))
-            return *vcpu == ring->vcpus && stopped ? 0 : -1;
-        if (*vcpu < ring->vcpus) {
-            if (atomic_load_explicit(&ring->shared->in_turns, memory_order_relaxed)) {
-                *vcpu = gmbeoo_vcpu(*records);
-                *count = count_turn(ring, *records, *count);
-            }
-            ring->taken_bytes += *count * ring->record_bytes;
-            return 1;
-        }
-        if (stopped)
-            return 0;
-        now_us = monotonic_ns() / 1000;
-        ring_wait(ring, sleep_us(ring, ring->taken_bytes, now_us - ring->slept_us));
-        ring->taken_bytes = 0;
-        ring->slept_us = now_us;
-    }
+    while ((more = try_to_take(ring, vcpu, records, count)) == NOTHING_YET)
+        wait_for_more(ring);
+    return more;
 }
 
 bool ring_consume(Ring *ring, RingSink sink, void *sink_data)
@@ -720,12 +732,19 @@ bool ring_consume(Ring *ring, RingSink sink, void *sink_data)
     size_t count;
     int more;
 
-    while ((more = ring_take(ring, &vcpu, &records, &count)) > 0) {
+    while ((more = try_to_take(ring, &vcpu, &records, &count)) >= 0) {
+        if (more != 1)
+            count = 0;
         if (!sink(sink_data, records, count)) {
             ring_close(ring);
             return false;
         }
-        ring_release(ring, vcpu, count);
+        if (!more)
+            return true;
+        if (more == NOTHING_YET)
+            wait_for_more(ring);
+        else
+            ring_release(ring, vcpu, count);
     }
-    return more == 0;
+    return false;
 }

@@ -214,8 +214,9 @@ uint64_t ring_time(const Ring *ring, const struct gmbeoo_record *records);
  * closed before that. */
 int ring_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, size_t *count);
 
-/* Takes `count` records of one vCPU, ring_record_bytes() apart; they are valid during the call only. Returns false if
- * no more are wanted. */
+/* Takes `count` records of one vCPU, ring_record_bytes() apart; they are valid during the call only. With a `count` of
+ * 0 it is told that there are no more for now, or at all: if it has held some back, they are due. Returns false if no
+ * more are wanted. */
 typedef bool (*RingSink)(void *data, const struct gmbeoo_record *records, size_t count);
 
 /* At most so many records are handed over at once: as much as a pipe takes, as each write wakes up its reader. With

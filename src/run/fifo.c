@@ -19,8 +19,11 @@
 #define FULL_POLL_MS 200
 /* A huge page. */
 #define GIFT_BYTES (2u * 1024 * 1024)
-/* Fewer records than these are written; with less room than that, a gift is used up. */
-#define GIFT_RECORDS 4096u
+/* Fewer bytes than a page are written; with less room than that, a gift is used up. */
+#define LEAST_GIFT 4096u
+/* So many bytes are held before they are passed on, which wakes up the reader: with several vCPUs, records come by
+ * chunks of RING_CHUNK_BYTES. When there are no more for now, nothing is held. */
+#define ENOUGH (256u * 1024)
 /* What a record needs at most, in either format. */
 #define RECORD_BYTES sizeof(struct gmbeoo_record)
 
@@ -36,9 +39,10 @@ struct Fifo {
     Ring *ring;
     int fd;
     bool compact;
-    bool gives;                             /* there are huge pages, and pipes take them */
-    uint8_t *reserved, *gift;               /* address space, and GIFT_BYTES of it */
-    size_t given;                           /* of the gift */
+    bool gives;               /* there are huge pages, and pipes take them */
+    uint8_t *reserved, *gift; /* address space, and GIFT_BYTES of it */
+    size_t given, held;       /* bytes of the gift: in the pipe, and after these, not yet */
+    size_t held_records;
     uint64_t words[2 * RING_PIECE_RECORDS]; /* for the compact format, when they are written */
     _Atomic uint64_t written, records;
     _Atomic int failure;
@@ -143,22 +147,37 @@ static bool put(Fifo *fifo, const uint8_t *bytes, size_t left, bool give)
     return true;
 }
 
-/* Gives the first of `count` records. Returns how many, or 0 with a problem. */
-static size_t give(Fifo *fifo, const struct gmbeoo_record *records, size_t count)
+/* Passes on what is held. */
+static bool flush(Fifo *fifo)
 {
-    size_t n = MIN(count, (GIFT_BYTES - fifo->given) / RECORD_BYTES), bytes = n * RECORD_BYTES;
-    uint8_t *room = fifo->gift + fifo->given;
+    bool give = fifo->held >= LEAST_GIFT;
+
+    if (!fifo->held)
+        return true;
+    if (!put(fifo, fifo->gift + fifo->given, fifo->held, give))
+        return false;
+    atomic_fetch_add_explicit(&fifo->records, fifo->held_records, memory_order_relaxed);
+    if (give)
+        fifo->given += fifo->held;
+    fifo->held = fifo->held_records = 0;
+    if (fifo->gives && GIFT_BYTES - fifo->given < LEAST_GIFT)
+        renew_gift(fifo);
+    return true;
+}
+
+/* Takes the first of `count` records into the gift. Returns how many, or 0 with a problem. */
+static size_t hold(Fifo *fifo, const struct gmbeoo_record *records, size_t count)
+{
+    size_t room = GIFT_BYTES - fifo->given - fifo->held, n = MIN(count, room / RECORD_BYTES), bytes = n * RECORD_BYTES;
+    uint8_t *to = fifo->gift + fifo->given + fifo->held;
 
     if (fifo->compact)
-        bytes = ring_make_compact(records, n, (uint64_t *)room);
+        bytes = ring_make_compact(records, n, (uint64_t *)to);
     else
-        memcpy(room, records, bytes);
-    if (!put(fifo, room, bytes, true))
-        return 0;
-    fifo->given += bytes;
-    if (fifo->gives && GIFT_BYTES - fifo->given < GIFT_RECORDS * RECORD_BYTES)
-        renew_gift(fifo);
-    return n;
+        memcpy(to, records, bytes);
+    fifo->held += bytes;
+    fifo->held_records += n;
+    return (fifo->held < ENOUGH && room - bytes >= LEAST_GIFT) || flush(fifo) ? n : 0;
 }
 
 /* Writes the first of `count` records. Returns how many, or 0 with a problem. */
@@ -168,19 +187,23 @@ static size_t write_some(Fifo *fifo, const struct gmbeoo_record *records, size_t
 
     if (fifo->compact)
         bytes = ring_make_compact(records, n, fifo->words);
-    return put(fifo, fifo->compact ? (const uint8_t *)fifo->words : (const uint8_t *)records, bytes, false) ? n : 0;
+    if (!put(fifo, fifo->compact ? (const uint8_t *)fifo->words : (const uint8_t *)records, bytes, false))
+        return 0;
+    atomic_fetch_add_explicit(&fifo->records, n, memory_order_relaxed);
+    return n;
 }
 
 bool fifo_write(void *data, const struct gmbeoo_record *records, size_t count)
 {
     Fifo *fifo = data;
 
+    if (!count)
+        return flush(fifo);
     while (count) {
-        size_t n = fifo->gives && count >= GIFT_RECORDS ? give(fifo, records, count) : write_some(fifo, records, count);
+        size_t n = fifo->gives ? hold(fifo, records, count) : write_some(fifo, records, count);
 
         if (!n)
             return false;
-        atomic_fetch_add_explicit(&fifo->records, n, memory_order_relaxed);
         records += n;
         count -= n;
     }

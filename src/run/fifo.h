@@ -17,7 +17,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Fifo, fifo_free)
  * pipe gets the largest size allowed (/proc/sys/fs/pipe-max-size). */
 int fifo_try_open(Fifo *fifo, GError **error);
 
-/* A RingSink; `data` is the Fifo. Waits while the pipe is full. */
+/* A RingSink; `data` is the Fifo. Waits while the pipe is full. Small pieces are held back while more come. */
 bool fifo_write(void *data, const struct gmbeoo_record *records, size_t count);
 
 /* Bytes that the reader has not taken yet. */

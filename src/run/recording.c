@@ -49,6 +49,8 @@ bool recording_take(void *data, const struct gmbeoo_record *records, size_t coun
     Recording *recording = data;
     uint64_t time_ns = 0;
 
+    if (!count)
+        return true;
     if (ring_fields(recording->ring) & RING_TIME)
         time_ns = ring_time(recording->ring, records);
     return trace_writer_add(recording->writer, gmbeoo_vcpu(records), records, count, time_ns, &recording->error);

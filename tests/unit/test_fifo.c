@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -149,6 +150,52 @@ static void test_stream(gconstpointer data)
     g_free(reader.path);
 }
 
+static gpointer consume(gpointer data)
+{
+    Fifo *fifo = ((void **)data)[1];
+
+    g_assert_true(ring_consume(((void **)data)[0], fifo_write, fifo));
+    return NULL;
+}
+
+/* What has been published can be read at once, though no more comes. */
+static void test_prompt(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("test_fifo.XXXXXX", NULL), *path = g_build_filename(folder, "fifo", NULL);
+    Ring *ring = ring_new(2, RING_BYTES, 0, NULL);
+    Fifo *fifo = fifo_new(path, ring, false);
+    RingProducer producer;
+    GThread *consumer;
+    int fd;
+
+    g_assert_cmpint(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0), ==, 0);
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    g_assert_cmpint(fifo_try_open(fifo, NULL), ==, 1);
+    consumer = g_thread_new("consumer", consume, (void *[]){ ring, fifo });
+    ring_producer_init(&producer, ring, 1, RING_BLOCK);
+    for (uint64_t i = 0, count = 1; count <= 3 * RING_CHUNK_RECORDS; count *= 3) {
+        for (uint64_t k = 0; k < count; k++)
+            ring_producer_put(&producer, INFO, i + k);
+        ring_producer_publish(&producer);
+        for (uint64_t end = i + count; i < end; i++) {
+            struct gmbeoo_record record;
+
+            g_assert_cmpint(poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 60000), ==, 1);
+            g_assert_cmpint(read(fd, &record, sizeof record), ==, sizeof record);
+            g_assert_cmpuint(record.virt_addr, ==, i);
+        }
+    }
+    ring_set_state(ring, RING_STOPPED);
+    g_thread_join(consumer);
+    ring_producer_clear(&producer);
+    fifo_free(fifo);
+    close(fd);
+    ring_free(ring);
+    unlink(path);
+    rmdir(folder);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -170,5 +217,6 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
         g_test_add_data_func(cases[i].name, &cases[i].how, test_stream);
+    g_test_add_func("/fifo/prompt", test_prompt);
     return g_test_run();
 }
