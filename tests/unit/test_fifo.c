@@ -150,11 +150,16 @@ static void test_stream(gconstpointer data)
     g_free(reader.path);
 }
 
+typedef struct {
+    Ring *ring;
+    Fifo *fifo;
+} Consumption;
+
 static gpointer consume(gpointer data)
 {
-    Fifo *fifo = ((void **)data)[1];
+    const Consumption *consumption = data;
 
-    g_assert_true(ring_consume(((void **)data)[0], fifo_write, fifo));
+    g_assert_true(ring_consume(consumption->ring, fifo_write, consumption->fifo));
     return NULL;
 }
 
@@ -162,17 +167,19 @@ static gpointer consume(gpointer data)
 static void test_prompt(void)
 {
     g_autofree char *folder = g_dir_make_tmp("test_fifo.XXXXXX", NULL), *path = g_build_filename(folder, "fifo", NULL);
-    Ring *ring = ring_new(2, RING_BYTES, 0, NULL);
-    Fifo *fifo = fifo_new(path, ring, false);
+    Consumption consumption = { .ring = ring_new(2, RING_BYTES, 0, NULL) };
+    Ring *ring = consumption.ring;
     RingProducer producer;
     GThread *consumer;
+    Fifo *fifo;
     int fd;
 
-    g_assert_cmpint(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0), ==, 0);
+    g_assert_cmpint(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0), ==, 0); /* it is with huge pages that records are held */
     g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    fifo = consumption.fifo = fifo_new(path, ring, false);
     fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     g_assert_cmpint(fifo_try_open(fifo, NULL), ==, 1);
-    consumer = g_thread_new("consumer", consume, (void *[]){ ring, fifo });
+    consumer = g_thread_new("consumer", consume, &consumption);
     ring_producer_init(&producer, ring, 1, RING_BLOCK);
     for (uint64_t i = 0, count = 1; count <= 3 * RING_CHUNK_RECORDS; count *= 3) {
         for (uint64_t k = 0; k < count; k++)
