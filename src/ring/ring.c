@@ -629,6 +629,7 @@ static unsigned choose_vcpu(Ring *ring, const struct gmbeoo_record **records, si
     uint64_t oldest, drawn, end = 0;
     bool newer;
 
+    *count = 0;
     if (ring->vcpus == 1) {
         size_t room =
             CLAMP(ring->bytes / 8, RING_CHUNK_BYTES, RING_PIECE_RECORDS * (uint32_t)sizeof(struct gmbeoo_record));
@@ -686,7 +687,7 @@ static size_t count_turn(const Ring *ring, const struct gmbeoo_record *records, 
 
 #define NOTHING_YET 2
 
-/* As ring_take(), but doesn't wait: then it returns NOTHING_YET. */
+/* As ring_take(), but doesn't wait: then it returns NOTHING_YET. With that, as at the end, *count is 0. */
 static int try_to_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, size_t *count)
 {
     /* The state first: what was published before the stop is then seen below. */
@@ -727,24 +728,22 @@ int ring_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, 
 
 bool ring_consume(Ring *ring, RingSink sink, void *sink_data)
 {
-    const struct gmbeoo_record *records;
+    const struct gmbeoo_record *records = NULL;
     unsigned vcpu;
     size_t count;
     int more;
 
     while ((more = try_to_take(ring, &vcpu, &records, &count)) >= 0) {
-        if (more != 1)
-            count = 0;
         if (!sink(sink_data, records, count)) {
             ring_close(ring);
             return false;
         }
         if (!more)
             return true;
-        if (more == NOTHING_YET)
-            wait_for_more(ring);
-        else
+        if (count)
             ring_release(ring, vcpu, count);
+        else
+            wait_for_more(ring);
     }
     return false;
 }
