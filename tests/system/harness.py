@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import threading
@@ -187,6 +188,16 @@ class SystemTest(unittest.TestCase):
         result = self.tracer("info", "--json", trace)
         self.assertEqual(result.status, 0, result.err)
         return json.loads(result.out)
+
+
+def trace_chunks(data):
+    """The offset and the type of each chunk of a trace file (doc/trace_format.md)."""
+    chunks, offset = [], 64
+    while data[offset:offset + 4] == b"MTck":
+        kind, payload = struct.unpack_from("<IQ", data, offset + 4)
+        chunks.append((offset, kind))
+        offset += 32 + (payload + 7) // 8 * 8
+    return chunks
 
 
 def check_stream(records):

@@ -13,7 +13,7 @@ import sys
 import time
 import unittest
 
-from harness import ARRAY, BUILD, IMAGE, QEMU, ROOT, SNAPSHOT, SPEAKS, TRACER, SystemTest, check_stream
+from harness import ARRAY, BUILD, IMAGE, QEMU, ROOT, SNAPSHOT, SPEAKS, TRACER, SystemTest, check_stream, trace_chunks
 from images import VCPUS, several_vcpus
 
 PYTHON = "/usr/bin/python3"  # Debian's, which has its packages: numpy and protobuf
@@ -315,8 +315,11 @@ class Verbs(SystemTest):
         self.assertGreater(blocks, 3)
         with open(big, "rb") as file:
             data = file.read()
-        for name, broken in (("cut", data[:len(data) // 2]), ("no_index", data[:-40]),
-                             ("flipped", data[:len(data) // 2] + b"\xff\x00\xff" + data[len(data) // 2 + 3:])):
+        # In a block that has others before and behind it, wherever the file's other chunks lie.
+        offsets = [offset for offset, kind in trace_chunks(data) if kind == 3]
+        place = offsets[len(offsets) // 2] + 100
+        for name, broken in (("cut", data[:place]), ("no_index", data[:-40]),
+                             ("flipped", data[:place] + b"\xff\x00\xff" + data[place + 3:])):
             with self.subTest(name):
                 path = self.path(name)
                 with open(path, "wb") as file:
