@@ -70,6 +70,15 @@ int workload_poll_fds(int fds[2], int *timeout_ms);
 /* Call when a child has ended, when one of those descriptors is readable, or when the time is up. */
 void workload_progress(void);
 
+/* speech.c: what a workload says that follows the workload protocol. */
+enum speech { SPEECH_READY, SPEECH_STOP };
+
+/* A workload begins to speak. `heard` is called for its words; its info goes to the runner, all else as its output. */
+void speech_begin(void (*heard)(enum speech word));
+void speech_feed(const char *bytes, size_t length);
+/* It has ended. */
+void speech_end(void);
+
 /* serve.c: the agent's loop. Returns when the port can't be polled any more, or, with `once`, when the runner has gone:
  * the workload is killed then. */
 void agent_serve(int port, bool once);

@@ -15,7 +15,7 @@
 #define MT_PORT_NAME "memory_tracer.agent"
 /* The serial number of a read-only drive whose contents differ from run to run. */
 #define MT_TRANSFER_SERIAL "memory_tracer"
-#define MT_PROTOCOL_VERSION 2
+#define MT_PROTOCOL_VERSION 3
 #define MT_FRAME_MAGIC 0x3146544du /* "MTF1" */
 #define MT_MAX_PAYLOAD (256u * 1024)
 
@@ -45,7 +45,8 @@ enum mt_frame_type {
     MT_FRAME_PROGRESS,   /* struct mt_progress */
     MT_FRAME_ERROR,      /* one line: what failed and why; a workload that was asked for doesn't run */
     MT_FRAME_STAT_REPLY, /* struct mt_stat_reply */
-    MT_FRAME_READY,      /* the workload waits for MT_FRAME_ENTER; payload: its info, without the delimiting lines */
+    MT_FRAME_INFO,       /* the next bytes of the workload's info */
+    MT_FRAME_READY,      /* the workload waits for MT_FRAME_ENTER; all its info has been sent */
     MT_FRAME_STDOUT,     /* what the workload printed */
     MT_FRAME_STDERR,
     MT_FRAME_TRACED, /* struct mt_traced: the stop marker has been executed */

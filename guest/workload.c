@@ -3,8 +3,9 @@
  * The workload: started and held until the runner says "enter", traced between the markers, reported when it ends.
  *
  * A workload that doesn't speak our protocol is traced from right before its execve until it has ended: the start
- * marker is executed by the child itself. One that does speak runs on a pseudo-terminal (so that its C library sends
- * each line at once and "Press enter" means what it says) and is traced from the enter until it prints "Stop tracing".
+ * marker is executed by the child itself. One that does speak (speech.c) runs on a pseudo-terminal (so that its C
+ * library sends each line at once and "Press enter" means what it says), its standard error included, and is traced
+ * from the enter until it prints "Stop tracing".
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -25,17 +26,11 @@
 #include "../include/memory_tracer/roi.h"
 #include "agent.h"
 
-#define READY_LINE "Ready to trace. Press enter to continue"
-#define STOP_LINE "Stop tracing"
-#define BEGIN_INFO_LINE "-----begin workload info-----"
-#define END_INFO_LINE "-----end workload info-----"
-#define INFO_MAX (64 * 1024)
-
 enum phase { PHASE_NONE, PHASE_STARTING, PHASE_READY, PHASE_TRACED, PHASE_STOPPED };
 
 static struct {
     enum phase phase;
-    bool speaks, in_info, timed_out;
+    bool speaks, said_stop, timed_out;
     pid_t pid;
     int out, err; /* what we read: pipes, or in `out` the pseudo-terminal */
     int ends[2];  /* their other ends: kept open, so that only the workload's end wakes us up, not that of its output */
@@ -43,11 +38,7 @@ static struct {
     int exec_error; /* read: the errno of a failed execve */
     int64_t started_ns, deadline_ns;
     uint32_t timeout_ms;
-    char line[4096]; /* the unfinished line of a workload that speaks */
-    size_t line_length;
     char program[PATH_MAX];
-    char info[INFO_MAX];
-    size_t info_length;
 } workload = { .out = -1, .err = -1, .ends = { -1, -1 }, .go = -1, .exec_error = -1 };
 
 int64_t monotonic_ns(void)
@@ -93,6 +84,18 @@ static void end_tracing(bool early)
     struct mt_traced traced = { .elapsed_ns = (uint64_t)(monotonic_ns() - workload.started_ns),
                                 .never_stopped = early };
     channel_send(MT_FRAME_TRACED, &traced, sizeof traced);
+}
+
+/* What a workload that speaks has said. */
+static void heard(enum speech word)
+{
+    if (word == SPEECH_READY) {
+        workload.phase = PHASE_READY;
+        channel_send(MT_FRAME_READY, NULL, 0);
+    } else {
+        workload.said_stop = true;
+        end_tracing(false);
+    }
 }
 
 /* Finds the program that argv[0] names, as a shell would. Returns 0 or an errno. */
@@ -192,22 +195,22 @@ static bool make_stdio(int stdio[3])
         workload.out = master;
         stdio[0] = slave;
         stdio[1] = fcntl(slave, F_DUPFD_CLOEXEC, 0);
+        stdio[2] = fcntl(slave, F_DUPFD_CLOEXEC, 0); /* shells print their prompts there */
     } else {
-        int out[2];
+        int out[2], err[2];
 
         stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
         if (stdio[0] < 0 || pipe2(out, O_CLOEXEC))
             return false;
         workload.out = out[0];
         stdio[1] = out[1];
+        if (pipe2(err, O_CLOEXEC))
+            return false;
+        workload.err = err[0];
+        stdio[2] = err[1];
+        fcntl(workload.err, F_SETFL, O_NONBLOCK);
     }
-    int err[2];
-    if (pipe2(err, O_CLOEXEC))
-        return false;
-    workload.err = err[0];
-    stdio[2] = err[1];
     fcntl(workload.out, F_SETFL, O_NONBLOCK);
-    fcntl(workload.err, F_SETFL, O_NONBLOCK);
     return true;
 }
 
@@ -338,9 +341,11 @@ void workload_run(const struct mt_run *run, const char *strings, size_t length)
             stdio[1 + i] = -1;
         }
         workload.phase = PHASE_STARTING;
-        if (!workload.speaks) {
+        if (workload.speaks) {
+            speech_begin(heard);
+        } else {
             workload.phase = PHASE_READY;
-            channel_send(MT_FRAME_READY, "", 1);
+            channel_send(MT_FRAME_READY, NULL, 0);
         }
     }
     for (int i = 0; i < 3; i++)
@@ -360,6 +365,8 @@ void workload_enter(void)
     if (workload.speaks) {
         MEMORY_TRACER_START();
         (void)!write(workload.out, "\n", 1);
+        if (workload.said_stop) /* it hasn't waited for us */
+            end_tracing(false);
     } else {
         (void)!write(workload.go, "g", 1);
     }
@@ -377,74 +384,6 @@ void workload_stop(void)
     descendants_kill();
 }
 
-/* A line, or the beginning of one, from a workload that speaks. Returns true if it was part of the protocol. */
-static bool heard(const char *line, size_t length, bool whole)
-{
-    while (length && strchr(" \r\n", line[length - 1]))
-        length--;
-    if (workload.phase == PHASE_STARTING) {
-        if (workload.in_info) {
-            if (!whole)
-                return false;
-            if (length == strlen(END_INFO_LINE) && !memcmp(line, END_INFO_LINE, length)) {
-                workload.in_info = false;
-            } else if (workload.info_length + length + 2 < INFO_MAX) {
-                if (workload.info_length)
-                    workload.info[workload.info_length++] = '\n';
-                memcpy(workload.info + workload.info_length, line, length);
-                workload.info_length += length;
-            }
-            return true;
-        }
-        if (whole && length == strlen(BEGIN_INFO_LINE) && !memcmp(line, BEGIN_INFO_LINE, length)) {
-            workload.in_info = true;
-            return true;
-        }
-    }
-    if (length && line[length - 1] == '.')
-        length--;
-    if (workload.phase == PHASE_STARTING && length == strlen(READY_LINE) && !memcmp(line, READY_LINE, length)) {
-        workload.phase = PHASE_READY;
-        workload.info[workload.info_length] = 0;
-        channel_send(MT_FRAME_READY, workload.info, workload.info_length + 1);
-        return true;
-    }
-    if (workload.phase == PHASE_TRACED && length == strlen(STOP_LINE) && !memcmp(line, STOP_LINE, length)) {
-        end_tracing(false);
-        return true;
-    }
-    return false;
-}
-
-/* Takes the protocol out of what a workload that speaks has printed, and sends on the rest. */
-static void listen_to(const char *bytes, size_t length)
-{
-    static bool tail_of_protocol_line; /* the full stop and the line end after a line that was understood early */
-
-    for (size_t i = 0; i < length; i++) {
-        char c = bytes[i];
-
-        if (tail_of_protocol_line) {
-            if (c == '.' || c == '\r')
-                continue;
-            tail_of_protocol_line = false;
-            if (c == '\n')
-                continue;
-        }
-        workload.line[workload.line_length++] = c;
-        if (c == '\n' || workload.line_length == sizeof workload.line) {
-            if (!heard(workload.line, workload.line_length, true))
-                channel_send(MT_FRAME_STDOUT, workload.line, workload.line_length);
-            workload.line_length = 0;
-        }
-    }
-    /* A prompt need not end its line. */
-    if (workload.line_length && heard(workload.line, workload.line_length, false)) {
-        workload.line_length = 0;
-        tail_of_protocol_line = true;
-    }
-}
-
 /* Passes on what there is to read. Returns false at the end of the stream. */
 static bool forward(int fd, uint32_t type)
 {
@@ -458,7 +397,7 @@ static bool forward(int fd, uint32_t type)
         if (n <= 0)
             return n < 0 && errno == EAGAIN;
         if (type == MT_FRAME_STDOUT && workload.speaks)
-            listen_to(bytes, (size_t)n);
+            speech_feed(bytes, (size_t)n);
         else
             channel_send(type, bytes, (size_t)n);
     }
@@ -474,8 +413,8 @@ static void ended(int status)
     end_tracing(workload.speaks);
     if (workload.out >= 0)
         forward(workload.out, MT_FRAME_STDOUT);
-    if (workload.line_length)
-        channel_send(MT_FRAME_STDOUT, workload.line, workload.line_length);
+    if (workload.speaks)
+        speech_end();
     if (workload.err >= 0)
         forward(workload.err, MT_FRAME_STDERR);
     if (read(workload.exec_error, &error, sizeof error) == sizeof error) {

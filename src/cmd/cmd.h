@@ -32,8 +32,11 @@ int cmd_ctl(int argc, char **argv, GError **error);
 /* Runs a workload and prints what both positional command lines print. Returns the exit status, or -1 with an error. */
 int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError **error);
 
-/* Prints what was counted, with the labels of --print_trace_info. */
-void cmd_print_counts(const RingCounts *counts);
+/* Appends what was counted, with the labels of --print_trace_info. */
+void cmd_format_counts(GString *text, const RingCounts *counts);
+
+/* Makes sure that the numbers of the three standard streams are taken. To be called first. */
+void cmd_open_standard_streams(void);
 
 /* What main() returns: prints the error, if there is one. Takes it. */
 int cmd_exit_status(int status, GError *error);

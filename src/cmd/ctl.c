@@ -109,6 +109,7 @@ static uint64_t number(JsonObject *object, const char *name)
 
 static void print_info(JsonObject *info)
 {
+    g_autoptr(GString) text = g_string_new(NULL);
     const RingCounts counts = { .events = number(info, "events"),
                                 .skipped = number(info, "skipped"),
                                 .written = number(info, "written"),
@@ -119,7 +120,8 @@ static void print_info(JsonObject *info)
     printf("cpl3-only: %s\n", json_object_get_boolean_member(info, "cpl3_only") ? "on" : "off");
     printf("block-len: %" G_GUINT64_FORMAT "\n", number(info, "log_block_len"));
     printf("tracing-ratio: %" G_GUINT64_FORMAT "\n", number(info, "log_tracing_ratio"));
-    cmd_print_counts(&counts);
+    cmd_format_counts(text, &counts);
+    fputs(text->str, stdout);
 }
 
 int cmd_ctl(int argc, char **argv, GError **error)

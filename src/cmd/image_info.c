@@ -60,6 +60,7 @@ int cmd_image_info(int argc, char **argv, GError **error)
     };
     g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
     g_autoptr(JsonNode) information = NULL;
+    g_autoptr(RunLoop) loop = NULL;
     JsonObject *all = json_object_new();
     JsonArray *snapshots, *descriptions;
     JsonObject *object;
@@ -76,7 +77,9 @@ int cmd_image_info(int argc, char **argv, GError **error)
         return -1;
     }
     qemu_img = paths_find_qemu_img(DEFAULT_QEMU, error);
-    information = qemu_img ? image_query(argv[1], qemu_img, error) : NULL;
+    loop = run_loop_new(false);
+    information = qemu_img ? image_query(argv[1], qemu_img, loop, error) : NULL;
+    g_clear_pointer(&loop, run_loop_free);
     if (!information)
         return -1;
     object = json_node_get_object(information);

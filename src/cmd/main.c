@@ -20,6 +20,7 @@ int main(int argc, char **argv)
     GError *error = NULL;
     int status = -1;
 
+    cmd_open_standard_streams();
     setlocale(LC_ALL, "");
     if (argc > 1 && !strcmp(argv[1], "--version")) {
         puts("memory_tracer " MEMORY_TRACER_VERSION);

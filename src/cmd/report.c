@@ -1,59 +1,103 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What both positional command lines print: labels that scripts match (doc/protocols.md). And how every one ends. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "../run/printer.h"
 #include "cmd.h"
 #include "run_options.h"
 
-void cmd_print_counts(const RingCounts *counts)
+#define LAST_WORDS_MS 2000
+
+void cmd_format_counts(GString *text, const RingCounts *counts)
 {
     uint64_t missing = counts->events - counts->skipped - counts->written - counts->dropped;
 
     if (counts->waiting)
-        printf("num_of_events_waiting_in_trace_buf: %" G_GUINT64_FORMAT "\n", counts->waiting);
-    printf("num_of_GMBE_events_since_enabling_GMBEOO: %" G_GUINT64_FORMAT "\n", counts->events);
-    printf("num_of_events_written_to_trace_buf: %" G_GUINT64_FORMAT "\n", counts->written);
+        g_string_append_printf(text, "num_of_events_waiting_in_trace_buf: %" G_GUINT64_FORMAT "\n", counts->waiting);
+    g_string_append_printf(text, "num_of_GMBE_events_since_enabling_GMBEOO: %" G_GUINT64_FORMAT "\n", counts->events);
+    g_string_append_printf(text, "num_of_events_written_to_trace_buf: %" G_GUINT64_FORMAT "\n", counts->written);
     if (missing)
-        printf("num_of_missing_events: %" G_GUINT64_FORMAT "\n", missing);
-    printf("actual_tracing_ratio (i.e. num_of_GMBE_events_since_enabling_GMBEOO / num_of_events_written_to_trace_buf): "
-           "%" G_GUINT64_FORMAT "\n",
-           counts->written ? counts->events / counts->written : 0);
+        g_string_append_printf(text, "num_of_missing_events: %" G_GUINT64_FORMAT "\n", missing);
+    g_string_append_printf(text,
+                           "actual_tracing_ratio (i.e. num_of_GMBE_events_since_enabling_GMBEOO / "
+                           "num_of_events_written_to_trace_buf): %" G_GUINT64_FORMAT "\n",
+                           counts->written ? counts->events / counts->written : 0);
     if (counts->dropped)
-        printf("num_of_dropped_events: %" G_GUINT64_FORMAT "\n", counts->dropped);
+        g_string_append_printf(text, "num_of_dropped_events: %" G_GUINT64_FORMAT "\n", counts->dropped);
 }
 
-static void print_result(const SessionOptions *options, const SessionResult *result, bool trace_info)
+static void format_output(GString *text, const char *output)
 {
+    g_autofree char *trimmed = g_strstrip(g_strdup(output));
+
+    g_string_append_printf(text, "analysis output:\n%s%s", trimmed, *trimmed ? "\n" : "");
+}
+
+static void print_result(Session *session, const SessionOptions *options, const SessionResult *result, bool trace_info)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
     if (result->workload_info && *result->workload_info)
-        printf("workload info:\n%s\n", result->workload_info);
-    printf("tracing_duration_in_milliseconds: %" G_GUINT64_FORMAT "\n", result->traced_ns / 1000000);
+        g_string_append_printf(text, "workload info:\n%s\n", result->workload_info);
+    g_string_append_printf(text, "tracing_duration_in_milliseconds: %" G_GUINT64_FORMAT "\n",
+                           result->traced_ns / 1000000);
     if (options->destination.kind == DESTINATION_TOOL)
-        printf("analysis output:\n%s", result->analysis_output);
+        format_output(text, result->analysis_output);
     if (trace_info && options->destination.kind != DESTINATION_NONE) {
-        printf("trace info:\n");
-        cmd_print_counts(&result->counts);
+        g_string_append(text, "trace info:\n");
+        cmd_format_counts(text, &result->counts);
     }
-    run_options_warn(options, result);
+    session_print(session, text);
 }
 
 int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError **error)
 {
     g_autoptr(Session) session = session_new(options);
+    g_autoptr(GString) warnings = g_string_new(NULL);
     SessionResult result;
 
     if (!session_run(session, &result, error))
         return -1;
-    print_result(options, &result, trace_info);
-    if (options->keep_qemu && !session_stay(session, error))
+    print_result(session, options, &result, trace_info);
+    run_options_warn(warnings, options, &result);
+    if (result.status && !result.stopped)
+        g_string_append_printf(warnings, "memory_tracer: the workload exited with status %d\n", result.status);
+    session_print_error(session, warnings);
+    if (!session_flush(session, error))
         return -1;
+    if (options->keep_qemu && !result.stopped && !session_stay(session, error))
+        return -1;
+    if (result.stopped) {
+        g_propagate_error(error, g_error_copy(result.stopped));
+        return -1;
+    }
     if (result.signal && !result.timed_out) {
         mt_fail(error, "the workload was killed by signal %d (%s)", result.signal, g_strsignal(result.signal));
         return -1;
     }
-    if (result.status)
-        fprintf(stderr, "memory_tracer: the workload exited with status %d\n", result.status);
     return 0;
+}
+
+void cmd_open_standard_streams(void)
+{
+    /* What is opened later would get their numbers. Writing to a stream that wasn't open must fail. */
+    for (int fd = 0; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+/* A last line, for which nobody waits long. */
+static void print_last_words(const char *message)
+{
+    g_autofree char *line = g_strdup_printf("memory_tracer: %s\n", message);
+    Printer *printer = printer_new(STDERR_FILENO);
+
+    printer_write(printer, line, strlen(line));
+    printer_free(printer, LAST_WORDS_MS);
 }
 
 int cmd_exit_status(int status, GError *error)
@@ -64,7 +108,7 @@ int cmd_exit_status(int status, GError *error)
         mt_fail(&problem, "can't write to standard output: %s", g_strerror(errno));
     if (!problem)
         return status;
-    fprintf(stderr, "memory_tracer: %s\n", problem->message);
+    print_last_words(problem->message);
     if (g_error_matches(problem, MT_ERROR, MT_ERROR_USAGE))
         return 2;
     return g_error_matches(problem, MT_ERROR, MT_ERROR_INTERRUPTED) ? 130 : 1;

@@ -12,12 +12,12 @@
 #include "cmd.h"
 #include "run_options.h"
 
-static void print_row(const char *label, uint64_t count, uint64_t total)
+static void add_row(GString *text, const char *label, uint64_t count, uint64_t total)
 {
-    fprintf(stderr, "  %-24s %'18" G_GUINT64_FORMAT, label, count);
+    g_string_append_printf(text, "  %-24s %'18" G_GUINT64_FORMAT, label, count);
     if (total)
-        fprintf(stderr, "  %5.1f %%", 100.0 * (double)count / (double)total);
-    fputc('\n', stderr);
+        g_string_append_printf(text, "  %5.1f %%", 100.0 * (double)count / (double)total);
+    g_string_append_c(text, '\n');
 }
 
 static double records_per_s(const SessionResult *result)
@@ -30,40 +30,41 @@ static uint64_t lost(const SessionResult *result)
     return result->counts.events - result->counts.skipped - result->counts.written;
 }
 
-static void print_summary(const SessionOptions *options, const SessionResult *result)
+static void add_summary(GString *text, const SessionOptions *options, const SessionResult *result)
 {
     const FootprintResult *footprint = &result->footprint;
 
-    fprintf(stderr, "\nmemory_tracer: %.3f s traced%s\n", (double)result->traced_ns / 1e9,
-            options->capture.user_only ? ", user code only" : "");
+    g_string_append_printf(text, "\nmemory_tracer: %.3f s traced%s%s\n", (double)result->traced_ns / 1e9,
+                           options->capture.user_only ? ", user code only" : "",
+                           result->stopped ? ", until it was stopped" : "");
     if (options->destination.kind == DESTINATION_NONE || options->destination.kind == DESTINATION_IDLE)
         return;
-    print_row("accesses", result->counts.events, 0);
+    add_row(text, "accesses", result->counts.events, 0);
     if (result->counts.skipped)
-        print_row("traced (sampling)", result->counts.written, result->counts.events);
+        add_row(text, "traced (sampling)", result->counts.written, result->counts.events);
     if (options->destination.kind == DESTINATION_FOOTPRINT) {
-        print_row("loads", footprint->loads, footprint->accesses);
-        print_row("stores", footprint->stores, footprint->accesses);
-        print_row("by the kernel", footprint->kernel, footprint->accesses);
-        print_row("by user code", footprint->user, footprint->accesses);
+        add_row(text, "loads", footprint->loads, footprint->accesses);
+        add_row(text, "stores", footprint->stores, footprint->accesses);
+        add_row(text, "by the kernel", footprint->kernel, footprint->accesses);
+        add_row(text, "by user code", footprint->user, footprint->accesses);
         for (int shift = 0; shift < 8; shift++) {
             g_autofree char *label = g_strdup_printf("of %d byte%s", 1 << shift, shift ? "s" : "");
 
             if (footprint->by_size_shift[shift])
-                print_row(label, footprint->by_size_shift[shift], footprint->accesses);
+                add_row(text, label, footprint->by_size_shift[shift], footprint->accesses);
         }
-        print_row("distinct 64-byte lines", footprint->lines, 0);
-        print_row("distinct 4-KiB pages", footprint->pages, 0);
+        add_row(text, "distinct 64-byte lines", footprint->lines, 0);
+        add_row(text, "distinct 4-KiB pages", footprint->pages, 0);
     }
     if (options->destination.kind == DESTINATION_TRACE) {
-        print_row("bytes in the file", result->trace_bytes, 0);
+        add_row(text, "bytes in the file", result->trace_bytes, 0);
         if (result->counts.written)
-            fprintf(stderr, "  %-24s %18.3f\n", "bytes per record",
-                    (double)result->trace_bytes / (double)result->counts.written);
+            g_string_append_printf(text, "  %-24s %18.3f\n", "bytes per record",
+                                   (double)result->trace_bytes / (double)result->counts.written);
     }
-    print_row("records per second", (uint64_t)records_per_s(result), 0);
-    print_row("lost records", lost(result), 0);
-    run_options_warn(options, result);
+    add_row(text, "records per second", (uint64_t)records_per_s(result), 0);
+    add_row(text, "lost records", lost(result), 0);
+    run_options_warn(text, options, result);
 }
 
 static char *summary_as_json(const SessionOptions *options, const SessionResult *result)
@@ -77,6 +78,8 @@ static char *summary_as_json(const SessionOptions *options, const SessionResult 
     json_object_set_int_member(summary, "guest_ns", (gint64)result->guest_ns);
     json_object_set_int_member(summary, "exit_status", result->status);
     json_object_set_int_member(summary, "exit_signal", result->signal);
+    if (result->ended_by)
+        json_object_set_string_member(summary, "ended_by", result->ended_by);
     if (options->destination.kind != DESTINATION_NONE) {
         json_object_set_int_member(summary, "accesses", (gint64)result->counts.events);
         json_object_set_int_member(summary, "records_written", (gint64)result->counts.written);
@@ -151,6 +154,22 @@ static bool write_summary(const char *path, const char *text, GError **error)
     }
     return g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666, &problem) ||
            mt_fail(error, "can't write the summary: %s", problem->message);
+}
+
+static bool print(Session *session, const SessionOptions *options, const SessionResult *result, bool json,
+                  const char *summary_path, GError **error)
+{
+    g_autofree char *as_json = json || summary_path ? summary_as_json(options, result) : NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (summary_path && !write_summary(summary_path, as_json, error))
+        return false;
+    if (json && !summary_path)
+        g_string_append_printf(text, "%s\n", as_json);
+    else if (!summary_path)
+        add_summary(text, options, result);
+    session_print_error(session, text);
+    return session_flush(session, error);
 }
 
 static int run_command(int argc, char **argv, bool record, GError **error)
@@ -248,14 +267,11 @@ static int run_command(int argc, char **argv, bool record, GError **error)
     if (!session_run(session, &result, error))
         return -1;
 
-    g_autofree char *text = json || summary_path ? summary_as_json(&options, &result) : NULL;
-    if (summary_path) {
-        if (!write_summary(summary_path, text, error))
-            return -1;
-    } else if (json) {
-        fprintf(stderr, "%s\n", text);
-    } else {
-        print_summary(&options, &result);
+    if (!print(session, &options, &result, json, summary_path, error))
+        return -1;
+    if (result.stopped) {
+        g_propagate_error(error, g_error_copy(result.stopped));
+        return -1;
     }
     if (result.timed_out)
         return 0; /* it was we who killed it */

@@ -143,16 +143,17 @@ void run_options_clear(RunOptions *options)
     g_free(options->folder);
 }
 
-void run_options_warn(const SessionOptions *session, const SessionResult *result)
+void run_options_warn(GString *text, const SessionOptions *session, const SessionResult *result)
 {
     bool traced = session->destination.kind != DESTINATION_NONE && session->destination.kind != DESTINATION_IDLE;
 
     if (result->counts.dropped)
-        fprintf(stderr,
-                "memory_tracer: ATTENTION: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " records were dropped\n",
-                result->counts.dropped, result->counts.events - result->counts.skipped);
+        g_string_append_printf(
+            text, "memory_tracer: ATTENTION: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " records were dropped\n",
+            result->counts.dropped, result->counts.events - result->counts.skipped);
     if (result->timed_out)
-        fprintf(stderr, "memory_tracer: the workload was stopped after %u s\n", session->workload.timeout_s);
+        g_string_append_printf(text, "memory_tracer: the workload was stopped after %u s\n",
+                               session->workload.timeout_s);
     if (traced && session->capture.roi && !result->regions)
-        fprintf(stderr, "memory_tracer: the workload has marked no region of interest, so nothing was traced\n");
+        g_string_append(text, "memory_tracer: the workload has marked no region of interest, so nothing was traced\n");
 }

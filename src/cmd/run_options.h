@@ -34,7 +34,7 @@ bool run_options_parse_fields(const char *list, unsigned *fields, GError **error
     "What the trace file tells of each access beside the usual: paddr, value, time, or all (default: pc, which is "    \
     "always there)"
 
-/* The warnings that a result calls for, on stderr: records lost, nothing traced, timed out. */
-void run_options_warn(const SessionOptions *session, const SessionResult *result);
+/* Appends the warnings that a result calls for: records lost, nothing traced, timed out. */
+void run_options_warn(GString *text, const SessionOptions *session, const SessionResult *result);
 
 #endif

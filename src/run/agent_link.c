@@ -12,6 +12,7 @@
 #include "error.h"
 
 #define READ_BYTES (256 * 1024)
+#define LOOK_AGAIN_MS 10
 
 /* What waits to be sent: bytes, then a file of which `remaining` bytes are still to be read, or a pipe up to its end.
  */
@@ -26,7 +27,9 @@ struct AgentLink {
     int fd;
     guint readable, writable;
     AgentFrame on_frame;
+    bool (*may_come)(void *data); /* or NULL */
     void *data;
+    guint look_again; /* whether more may come */
     GByteArray *in;
     GQueue out;     /* of Outgoing */
     size_t written; /* of the first one's bytes */
@@ -129,6 +132,19 @@ static void take_frames(AgentLink *link)
     g_byte_array_remove_range(link->in, 0, (guint)used);
 }
 
+static gboolean on_readable(gint fd, GIOCondition condition, gpointer data);
+
+static gboolean on_look_again(gpointer data)
+{
+    AgentLink *link = data;
+
+    if (!link->may_come(link->data))
+        return G_SOURCE_CONTINUE;
+    link->look_again = 0;
+    link->readable = g_unix_fd_add(link->fd, G_IO_IN | G_IO_HUP, on_readable, link);
+    return G_SOURCE_REMOVE;
+}
+
 static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)
 {
     AgentLink *link = data;
@@ -136,6 +152,11 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)
     ssize_t n;
 
     (void)condition;
+    if (link->may_come && !link->may_come(link->data)) {
+        link->readable = 0;
+        link->look_again = g_timeout_add(LOOK_AGAIN_MS, on_look_again, link);
+        return G_SOURCE_REMOVE;
+    }
     g_byte_array_set_size(link->in, old + READ_BYTES + 1);
     n = read(fd, link->in->data + old, READ_BYTES);
     if (n <= 0) {
@@ -172,10 +193,17 @@ void agent_link_free(AgentLink *link)
         g_source_remove(link->readable);
     if (link->writable)
         g_source_remove(link->writable);
+    if (link->look_again)
+        g_source_remove(link->look_again);
     g_queue_clear_full(&link->out, outgoing_free);
     g_byte_array_unref(link->in);
     close(link->fd);
     g_free(link);
+}
+
+void agent_link_set_throttle(AgentLink *link, bool (*may_come)(void *data))
+{
+    link->may_come = may_come;
 }
 
 void agent_link_send(AgentLink *link, enum mt_frame_type type, const void *payload, size_t length)

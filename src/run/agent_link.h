@@ -18,6 +18,9 @@ AgentLink *agent_link_new(int fd, AgentFrame on_frame, void *data);
 void agent_link_free(AgentLink *link);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AgentLink, agent_link_free)
 
+/* While `may_come` says no, nothing is received: the guest waits. It gets the `data` of the frames. */
+void agent_link_set_throttle(AgentLink *link, bool (*may_come)(void *data));
+
 /* Queues a frame. `payload` is copied. */
 void agent_link_send(AgentLink *link, enum mt_frame_type type, const void *payload, size_t length);
 

@@ -3,28 +3,46 @@
 #define _GNU_SOURCE
 #include "child.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <glib-unix.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "error.h"
 
+#define LINE_MAX_BYTES 4096
+#define LINGER_MS 500
+#define REAP_TRIES 5000 /* of a millisecond */
+#define RUN_TIMEOUT_S 300
+
+/* A stream that it prints to, handed over as bytes or as lines. */
 typedef struct {
     Child *child;
-    GDataInputStream *lines;
+    int fd;
+    guint source;
+    void (*bytes)(void *data, const char *bytes, gsize length);
     void (*line)(void *data, const char *line);
+    GString *unfinished; /* line */
 } ChildStream;
 
+/*
+ * An ended child stays a zombie until it is freed: as long as its process ID can't be another's, and its group can be
+ * killed by it.
+ */
 struct Child {
-    GSubprocess *process;
     ChildHandlers handlers;
-    GCancellable *cancellable;
     ChildStream streams[2];
-    int pid;
-    int open_streams;
+    GPid pid;
+    int pidfd;
+    guint exit_source, linger_source;
+    siginfo_t status;
     bool exited, ended;
 };
 
@@ -34,7 +52,7 @@ static bool check_format(const char *program, GError **error)
 {
     g_autofree char *found = g_find_program_in_path(program);
     unsigned char head[6] = { 0 };
-    int fd = found ? open(found, O_RDONLY | O_CLOEXEC) : -1;
+    int fd = found ? open(found, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     bool readable = fd >= 0 && read(fd, head, sizeof head) >= 0;
 
     if (fd >= 0)
@@ -56,56 +74,88 @@ static void set_up(gpointer data)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
 }
 
-static char *how_it_ended(GSubprocess *process)
+static char *how_it_ended(const Child *child)
 {
-    if (g_subprocess_get_if_signaled(process)) {
-        int number = g_subprocess_get_term_sig(process);
+    int number = child->status.si_status;
 
-        return g_strdup_printf("was killed by signal %d (%s)", number, g_strsignal(number));
-    }
-    return g_strdup_printf("exited with status %d", g_subprocess_get_exit_status(process));
+    return child->status.si_code == CLD_EXITED
+               ? g_strdup_printf("exited with status %d", number)
+               : g_strdup_printf("was killed by signal %d (%s)", number, g_strsignal(number));
 }
 
 static void check_end(Child *child)
 {
     g_autofree char *how = NULL;
 
-    if (!child->exited || child->open_streams || child->ended)
+    if (!child->exited || child->ended || child->streams[0].source || child->streams[1].source)
         return;
     child->ended = true;
-    how = how_it_ended(child->process);
+    how = how_it_ended(child);
     if (child->handlers.ended)
         child->handlers.ended(child->handlers.data, how);
 }
 
-static void on_line(GObject *source, GAsyncResult *result, gpointer data)
-{
-    ChildStream *stream = data;
-    g_autoptr(GError) error = NULL;
-    g_autofree char *line = g_data_input_stream_read_line_finish(G_DATA_INPUT_STREAM(source), result, NULL, &error);
+/* Streams. */
 
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        return; /* the child has been freed */
-    if (!line) {
-        stream->child->open_streams--;
-        check_end(stream->child);
-        return;
-    }
+static void hand_over_line(ChildStream *stream)
+{
+    g_autofree char *line = g_string_free(stream->unfinished, FALSE);
+
+    stream->unfinished = g_string_new(NULL);
+    g_strchomp(line);
     stream->line(stream->child->handlers.data, line);
-    g_data_input_stream_read_line_async(stream->lines, G_PRIORITY_DEFAULT, stream->child->cancellable, on_line, stream);
 }
 
-static void read_lines(Child *child, ChildStream *stream, GInputStream *from, void (*line)(void *, const char *))
+static void split_lines(ChildStream *stream, const char *bytes, gsize length)
 {
-    if (!from)
-        return;
+    for (gsize i = 0; i < length; i++) {
+        if (bytes[i] != '\n' && bytes[i])
+            g_string_append_c(stream->unfinished, bytes[i]);
+        if (bytes[i] == '\n' || stream->unfinished->len >= LINE_MAX_BYTES)
+            hand_over_line(stream);
+    }
+}
+
+static void close_stream(ChildStream *stream)
+{
+    if (stream->line && stream->unfinished->len)
+        hand_over_line(stream);
+    g_clear_handle_id(&stream->source, g_source_remove);
+}
+
+static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)
+{
+    ChildStream *stream = data;
+    char bytes[64 * 1024];
+    ssize_t n = read(fd, bytes, sizeof bytes);
+
+    (void)condition;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return G_SOURCE_CONTINUE;
+    if (n > 0 && stream->line)
+        split_lines(stream, bytes, (gsize)n);
+    else if (n > 0)
+        stream->bytes(stream->child->handlers.data, bytes, (gsize)n);
+    if (n > 0)
+        return G_SOURCE_CONTINUE;
+    stream->source = 0;
+    close_stream(stream);
+    check_end(stream->child);
+    return G_SOURCE_REMOVE;
+}
+
+static void listen_to(Child *child, ChildStream *stream, int fd)
+{
     stream->child = child;
-    stream->line = line;
-    stream->lines = g_data_input_stream_new(from);
-    child->open_streams++;
-    g_data_input_stream_read_line_async(stream->lines, G_PRIORITY_DEFAULT, child->cancellable, on_line, stream);
+    stream->fd = fd;
+    if (fd < 0)
+        return;
+    g_unix_set_fd_nonblocking(fd, TRUE, NULL);
+    stream->unfinished = g_string_new(NULL);
+    stream->source = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP, on_readable, stream);
 }
 
 /* A grandchild may hold the streams open: what was printed before the end is read, but not waited for longer. */
@@ -113,75 +163,103 @@ static gboolean on_streams_linger(gpointer data)
 {
     Child *child = data;
 
-    if (!child->ended) {
-        child->open_streams = 0;
-        check_end(child);
-    }
+    child->linger_source = 0;
+    for (int i = 0; i < 2; i++)
+        close_stream(&child->streams[i]);
+    check_end(child);
     return G_SOURCE_REMOVE;
 }
 
-static void on_exit_of_child(GObject *source, GAsyncResult *result, gpointer data)
+static gboolean on_exit_of_child(gint fd, GIOCondition condition, gpointer data)
 {
     Child *child = data;
-    g_autoptr(GError) error = NULL;
 
-    g_subprocess_wait_finish(G_SUBPROCESS(source), result, &error);
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        return;
+    (void)fd;
+    (void)condition;
+    child->exit_source = 0;
+    waitid(P_PID, (id_t)child->pid, &child->status, WEXITED | WNOWAIT);
     child->exited = true;
-    if (child->open_streams)
-        g_timeout_add(500, on_streams_linger, child);
+    child->linger_source = g_timeout_add(LINGER_MS, on_streams_linger, child);
     check_end(child);
+    return G_SOURCE_REMOVE;
+}
+
+/* Starting and ending. */
+
+static int count_fds(const ChildFd *fds)
+{
+    int count = 0;
+
+    while (fds && fds[count].fd >= 0)
+        count++;
+    return count;
+}
+
+static bool spawn(Child *child, const char *const *argv, const ChildFd *fds, int streams[2], GError **error)
+{
+    const ChildHandlers *handlers = &child->handlers;
+    bool reads_stdout = handlers->stdout_bytes || handlers->stdout_line, reads_stderr = handlers->stderr_line;
+    int count = count_fds(fds);
+    g_autofree int *sources = g_new(int, count + 1), *targets = g_new(int, count + 1);
+
+    for (int i = 0; i < count; i++) {
+        sources[i] = fds[i].fd;
+        targets[i] = fds[i].target;
+    }
+    return g_spawn_async_with_pipes_and_fds(
+        NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CLOEXEC_PIPES, set_up, NULL, -1,
+        reads_stdout ? -1 : STDERR_FILENO, -1, sources, targets, (gsize)count, &child->pid, NULL,
+        reads_stdout ? &streams[0] : NULL, reads_stderr ? &streams[1] : NULL, error);
 }
 
 Child *child_start(const char *const *argv, const ChildFd *fds, const ChildHandlers *handlers, GError **error)
 {
-    g_autoptr(GSubprocessLauncher) launcher =
-        g_subprocess_launcher_new((handlers->stdout_line ? G_SUBPROCESS_FLAGS_STDOUT_PIPE : G_SUBPROCESS_FLAGS_NONE) |
-                                  (handlers->stderr_line ? G_SUBPROCESS_FLAGS_STDERR_PIPE : G_SUBPROCESS_FLAGS_NONE));
-    g_autoptr(GSubprocess) process = NULL;
-    const char *identifier;
-    Child *child;
+    g_autofree Child *child = g_new0(Child, 1);
+    int streams[2] = { -1, -1 };
+    bool fine;
 
-    if (!check_format(argv[0], error))
-        return NULL;
-    g_subprocess_launcher_set_child_setup(launcher, set_up, NULL, NULL);
-    if (!handlers->stdout_line)
-        g_subprocess_launcher_take_stdout_fd(launcher, dup(STDERR_FILENO));
-    for (; fds && fds->fd >= 0; fds++)
-        g_subprocess_launcher_take_fd(launcher, fds->fd, fds->target);
-    process = g_subprocess_launcher_spawnv(launcher, argv, error);
-    if (!process)
-        return NULL;
-
-    child = g_new0(Child, 1);
-    child->process = g_steal_pointer(&process);
     child->handlers = *handlers;
-    child->cancellable = g_cancellable_new();
-    identifier = g_subprocess_get_identifier(child->process);
-    child->pid = identifier ? atoi(identifier) : 0; /* it may have ended already */
-    read_lines(child, &child->streams[0], g_subprocess_get_stdout_pipe(child->process), handlers->stdout_line);
-    read_lines(child, &child->streams[1], g_subprocess_get_stderr_pipe(child->process), handlers->stderr_line);
-    g_subprocess_wait_async(child->process, child->cancellable, on_exit_of_child, child);
-    return child;
+    fine = check_format(argv[0], error) && spawn(child, argv, fds, streams, error);
+    for (int i = 0, count = count_fds(fds); i < count; i++)
+        close(fds[i].fd);
+    if (!fine)
+        return NULL;
+    child->streams[0].bytes = handlers->stdout_bytes;
+    child->streams[0].line = handlers->stdout_line;
+    child->streams[1].line = handlers->stderr_line;
+    for (int i = 0; i < 2; i++)
+        listen_to(child, &child->streams[i], streams[i]);
+    child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+    child->exit_source = g_unix_fd_add(child->pidfd, G_IO_IN, on_exit_of_child, child);
+    return g_steal_pointer(&child);
+}
+
+/* A process that the kernel can't end now (it waits for a disk) is left to it. */
+static void reap(Child *child)
+{
+    for (int i = 0; i < REAP_TRIES && waitpid(child->pid, NULL, WNOHANG) == 0; i++)
+        g_usleep(1000);
 }
 
 void child_free(Child *child)
 {
     if (!child)
         return;
-    if (child->pid)
-        kill(-child->pid, SIGKILL); /* what it has started, too */
-    g_subprocess_force_exit(child->process);
-    g_subprocess_wait(child->process, NULL, NULL);
-    g_cancellable_cancel(child->cancellable);
-    while (g_source_remove_by_user_data(child))
-        ;
-    /* Callbacks that are still to come see that they were cancelled, and don't touch what is freed here. */
-    for (int i = 0; i < 2; i++)
-        g_clear_object(&child->streams[i].lines);
-    g_object_unref(child->cancellable);
-    g_object_unref(child->process);
+    kill(-child->pid, SIGKILL); /* what it has started, too */
+    kill(child->pid, SIGKILL);  /* should it not have got that far */
+    reap(child);
+    g_clear_handle_id(&child->exit_source, g_source_remove);
+    g_clear_handle_id(&child->linger_source, g_source_remove);
+    for (int i = 0; i < 2; i++) {
+        ChildStream *stream = &child->streams[i];
+
+        g_clear_handle_id(&stream->source, g_source_remove);
+        if (stream->unfinished)
+            g_string_free(stream->unfinished, TRUE);
+        if (stream->fd >= 0)
+            close(stream->fd);
+    }
+    close(child->pidfd);
     g_free(child);
 }
 
@@ -197,13 +275,23 @@ bool child_has_ended(const Child *child)
 
 bool child_succeeded(const Child *child)
 {
-    return child->ended && g_subprocess_get_if_exited(child->process) &&
-           g_subprocess_get_exit_status(child->process) == 0;
+    return child->ended && child->status.si_code == CLD_EXITED && child->status.si_status == 0;
+}
+
+bool child_is_stopped(const Child *child)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", child->pid), *text = NULL;
+    const char *state;
+
+    if (child->exited || !g_file_get_contents(path, &text, NULL, NULL))
+        return false;
+    state = strrchr(text, ')'); /* the name before it may hold anything */
+    return state && (state[2] == 'T' || state[2] == 't');
 }
 
 void child_signal(Child *child, int signal)
 {
-    g_subprocess_send_signal(child->process, signal);
+    kill(child->pid, signal); /* at least a zombie is there by that number */
 }
 
 void child_wait(Child *child, unsigned seconds)
@@ -218,26 +306,56 @@ void child_wait(Child *child, unsigned seconds)
 
 void child_interrupt(Child *child, unsigned grace_s)
 {
-    if (!child || child->ended || !child->pid)
+    if (!child || child->ended)
         return;
     kill(-child->pid, SIGINT);
     child_wait(child, grace_s);
 }
 
-char *child_run(const char *const *argv, GError **error)
-{
-    g_autoptr(GSubprocessLauncher) launcher =
-        g_subprocess_launcher_new(G_SUBPROCESS_FLAGS_STDOUT_PIPE | G_SUBPROCESS_FLAGS_STDERR_PIPE);
-    g_autoptr(GSubprocess) process = NULL;
-    g_autofree char *out = NULL, *err = NULL;
+/* Short-lived programs. */
 
-    g_subprocess_launcher_set_child_setup(launcher, set_up, NULL, NULL);
-    process = g_subprocess_launcher_spawnv(launcher, argv, error);
-    if (!process || !g_subprocess_communicate_utf8(process, NULL, NULL, &out, &err, error))
+typedef struct {
+    Child *child;
+    GString *out, *err;
+} Running;
+
+static void on_run_output(void *data, const char *bytes, gsize length)
+{
+    g_string_append_len(((Running *)data)->out, bytes, (gssize)length);
+}
+
+static void on_run_complaint(void *data, const char *line)
+{
+    GString *err = ((Running *)data)->err;
+
+    if (err->len < LINE_MAX_BYTES)
+        g_string_append_printf(err, "%s%s", err->len ? "; " : "", line);
+}
+
+static bool run_has_ended(void *data)
+{
+    return child_has_ended(((Running *)data)->child);
+}
+
+char *child_run(const char *const *argv, RunLoop *loop, GError **error)
+{
+    g_autoptr(GString) out = g_string_new(NULL), err = g_string_new(NULL);
+    Running running = { .out = out, .err = err };
+    const ChildHandlers handlers = { .stdout_bytes = on_run_output, .stderr_line = on_run_complaint, .data = &running };
+    g_autofree char *name = g_path_get_basename(argv[0]);
+    const WaitFor wait = {
+        .done = run_has_ended, .data = &running, .what = name, .timeout_s = RUN_TIMEOUT_S, .poll_ms = 100
+    };
+    g_autoptr(Child) child = child_start(argv, NULL, &handlers, error);
+
+    running.child = child;
+    if (!child || !run_loop_wait(loop, &wait, error))
         return NULL;
-    if (!g_subprocess_get_successful(process)) {
-        mt_fail(error, "%s", *g_strstrip(err) ? err : how_it_ended(process));
+    if (!child_succeeded(child)) {
+        g_autofree char *how = how_it_ended(child);
+
+        mt_fail(error, "%s", err->len ? err->str : how);
         return NULL;
     }
-    return g_steal_pointer(&out);
+    return g_string_free(g_steal_pointer(&out), FALSE);
 }

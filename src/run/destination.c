@@ -9,8 +9,9 @@
 #include "fifo.h"
 #include "tool.h"
 
-#define TOOL_READY_TIMEOUT_S 60
 #define TOOL_DEATH_GRACE_US G_USEC_PER_SEC
+#define IMPATIENT_S 2
+#define DRAIN_S 5
 
 struct Destination {
     const DestinationOptions *options;
@@ -71,7 +72,7 @@ static bool start_tool(Destination *destination, const char *info, const char *f
     const DestinationOptions *options = destination->options;
     WaitFor wait = { .done = tool_is_ready,
                      .what = "the analysis tool to print \"Ready to analyze\"",
-                     .timeout_s = options->wait_timeout_s ? MIN(options->wait_timeout_s, TOOL_READY_TIMEOUT_S) : 0,
+                     .timeout_s = options->wait_timeout_s,
                      .poll_ms = 10 };
 
     destination->fifo_path = g_build_filename(folder, "trace_fifo", NULL);
@@ -140,7 +141,7 @@ void destination_free(Destination *destination)
 
 void destination_watch(Destination *destination)
 {
-    unsigned timeout_s = destination->options->wait_timeout_s;
+    unsigned timeout_s = run_loop_stop_reason(destination->loop) ? IMPATIENT_S : destination->options->wait_timeout_s;
     const char *reader = destination->tool ? "the analysis tool" : "the reader of the FIFO";
     gint64 now_us = g_get_monotonic_time();
     uint64_t taken;
@@ -190,7 +191,10 @@ static bool tool_has_taken_all(void *data)
     Destination *destination = data;
 
     destination_watch(destination);
-    return !fifo_unread_bytes(destination->fifo) && tool_is_idle(destination->tool);
+    if (!fifo_unread_bytes(destination->fifo))
+        return tool_is_idle(destination->tool);
+    tool_is_busy(destination->tool);
+    return false;
 }
 
 static bool finish_tool(Destination *destination, GError **error)
@@ -226,6 +230,15 @@ bool destination_finish(Destination *destination, GError **error)
     if (ring_get_state(destination->ring) != RING_STOPPED)
         return mt_fail(error, "the plugin has not seen the markers: records are missing");
     return run_loop_wait(destination->loop, &wait, error) && (!destination->tool || finish_tool(destination, error));
+}
+
+bool destination_drain(Destination *destination)
+{
+    gint64 until_us = g_get_monotonic_time() + DRAIN_S * G_USEC_PER_SEC;
+
+    while (destination->consumer && !consumer_has_finished(destination->consumer) && g_get_monotonic_time() < until_us)
+        g_usleep(1000);
+    return destination->consumer && consumer_is_complete(destination->consumer);
 }
 
 bool destination_finish_trace(Destination *destination, const char *metadata, GError **error)

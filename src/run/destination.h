@@ -41,8 +41,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Destination, destination_free)
 /* To be called now and then: a reader that gave up, or takes nothing for too long, makes `loop` fail. */
 void destination_watch(Destination *destination);
 
-/* After the stop marker: waits until everything was taken, and for the tool's output. */
+/* After the stop marker: waits until everything was taken, and for the tool's output. When somebody has asked to stop,
+ * a reader that takes nothing for two seconds is given up. */
 bool destination_finish(Destination *destination, GError **error);
+/* After a failure: takes what there is, if that goes on by itself (a file). Returns whether all was taken. */
+bool destination_drain(Destination *destination);
 
 /* After that, for a trace file: completes it. `metadata` is a JSON object. */
 bool destination_finish_trace(Destination *destination, const char *metadata, GError **error);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../protocol/words.h"
 #include "agent_link.h"
 #include "child.h"
 #include "guest_files.h"
@@ -21,7 +22,7 @@
 #define NATIVE_GRACE_S 5
 #define GUEST_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define GUEST_FOLDER "qemu_mem_tracer_workload"
-#define READY_LINE "Ready to trace. Press enter to continue"
+#define INFO_MAX_BYTES (64u << 20)
 /* The native agent's descriptor. */
 #define FD_AGENT 3
 
@@ -36,6 +37,8 @@ struct Guest {
     struct mt_hello_reply greeting;
     GArray *stats; /* of struct mt_stat_reply */
     GuestWorkload workload;
+    GString *info;               /* as it comes */
+    bool stopping;               /* guest_stop() was called */
     GString *captured;           /* where a program's output goes instead; or NULL */
     struct mt_progress progress; /* of unpacking */
     uint64_t archive_bytes;
@@ -53,13 +56,40 @@ const GuestWorkload *guest_workload(const Guest *guest)
 
 /* The agent. */
 
+/* While nobody reads our output, the guest isn't read from either: it waits, as a program would at a full pipe. */
+static bool output_may_come(void *data)
+{
+    Guest *guest = data;
+
+    return guest->stopping || !run_loop_is_congested(guest->loop);
+}
+
 static void pass_output(Guest *guest, bool is_stderr, const uint8_t *bytes, uint32_t length)
 {
-    FILE *stream = is_stderr || !guest->options->pass_output ? stderr : stdout;
+    if (guest->stopping && run_loop_is_congested(guest->loop))
+        return;
+    if (is_stderr || !guest->options->pass_output)
+        run_loop_print_error(guest->loop, (const char *)bytes, length);
+    else
+        run_loop_print(guest->loop, (const char *)bytes, length);
+}
 
-    run_loop_clear_progress(guest->loop);
-    fwrite(bytes, 1, length, stream);
-    fflush(stream);
+/* What is printed and given to analysis tools: text. */
+static char *text_of_info(GString *info)
+{
+    for (gsize i = 0; i < info->len; i++)
+        if (!info->str[i])
+            info->str[i] = ' ';
+    return g_strstrip(g_strndup(info->str, info->len));
+}
+
+static void add_info(Guest *guest, const uint8_t *bytes, uint32_t length)
+{
+    if (guest->info->len + length <= INFO_MAX_BYTES)
+        g_string_append_len(guest->info, (const char *)bytes, length);
+    else
+        run_loop_fail(guest->loop, g_error_new(MT_ERROR, MT_ERROR_FAILED, "the workload's info is longer than %u MiB",
+                                               INFO_MAX_BYTES >> 20));
 }
 
 /* The agent believes that it is in a guest. */
@@ -97,9 +127,12 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
         g_array_append_val(guest->stats, reply);
         break;
     }
+    case MT_FRAME_INFO:
+        add_info(guest, payload, length);
+        break;
     case MT_FRAME_READY:
         g_free(workload->info);
-        workload->info = g_strdup((const char *)payload);
+        workload->info = text_of_info(guest->info);
         workload->ready = true;
         break;
     case MT_FRAME_STDOUT:
@@ -139,6 +172,7 @@ static bool greet(Guest *guest, int fd, const char *who, GError **error)
     g_autoptr(GError) problem = NULL;
 
     guest->agent = agent_link_new(fd, on_frame, guest);
+    agent_link_set_throttle(guest->agent, output_may_come);
     agent_link_send(guest->agent, MT_FRAME_HELLO, &hello, sizeof hello);
     if (guest->qemu && !qemu_wait_running(guest->qemu, error))
         return false;
@@ -148,6 +182,8 @@ static bool greet(Guest *guest, int fd, const char *who, GError **error)
         g_propagate_error(error, g_steal_pointer(&problem));
         return false;
     }
+    if (guest->qemu)
+        qemu_watch_agent(guest->qemu);
     if (guest->greeting.version != MT_PROTOCOL_VERSION)
         return mt_fail(error, "the agent in %s speaks protocol %u, but this memory_tracer %d: prepare the image again",
                        who, guest->greeting.version, MT_PROTOCOL_VERSION);
@@ -160,6 +196,7 @@ static Guest *new_guest(const WorkloadOptions *workload, RunLoop *loop)
 
     guest->options = workload;
     guest->loop = loop;
+    guest->info = g_string_new(NULL);
     guest->stats = g_array_new(FALSE, FALSE, sizeof(struct mt_stat_reply));
     return guest;
 }
@@ -218,6 +255,7 @@ void guest_free(Guest *guest)
     child_free(guest->native);
     qemu_free(guest->qemu);
     g_array_unref(guest->stats);
+    g_string_free(guest->info, TRUE);
     g_free(guest->workload.info);
     g_free(guest->workload.libraries);
     g_free(guest->user);
@@ -453,7 +491,7 @@ bool guest_start_workload(Guest *guest, GError **error)
     const WorkloadOptions *options = guest->options;
     const WaitFor wait = { .done = is_ready,
                            .data = guest,
-                           .what = "the workload to print \"" READY_LINE "\"",
+                           .what = "the workload to print \"" WORDS_READY "\"",
                            .timeout_s = options->wait_timeout_s,
                            .poll_ms = 10 };
     g_autofree char *program =
@@ -474,10 +512,16 @@ bool guest_start_workload(Guest *guest, GError **error)
         return false;
     if (!run_loop_wait(guest->loop, &wait, error))
         return false;
-    return guest->workload.ready || guest_ended_too_early(guest, READY_LINE, error);
+    return guest->workload.ready || guest_ended_too_early(guest, WORDS_READY, error);
 }
 
 void guest_enter(Guest *guest)
 {
     agent_link_send(guest->agent, MT_FRAME_ENTER, NULL, 0);
+}
+
+void guest_stop(Guest *guest)
+{
+    guest->stopping = true;
+    agent_link_send(guest->agent, MT_FRAME_STOP, NULL, 0);
 }

@@ -19,7 +19,7 @@ typedef struct Guest Guest;
 /* What the agent has told about the workload. */
 typedef struct GuestWorkload {
     bool ready, traced, exited;
-    char *info;             /* once it is ready */
+    char *info;             /* once it is ready: without the white space around it */
     char *libraries;        /* with options.describe: "ADDRESS PATH\n" for each of its ELF files, or NULL */
     struct mt_traced times; /* once it was traced */
     struct mt_exit exit;    /* once it has exited */
@@ -60,6 +60,8 @@ void guest_set_archive_bytes(Guest *guest, uint64_t bytes);
 bool guest_start_workload(Guest *guest, GError **error);
 /* Lets it go. */
 void guest_enter(Guest *guest);
+/* Asks for the workload's end. What it still prints is passed on if that doesn't block. */
+void guest_stop(Guest *guest);
 /* Turns the workload's end before it printed `line` into an error. Returns false. */
 bool guest_ended_too_early(const Guest *guest, const char *line, GError **error);
 

@@ -69,9 +69,9 @@ static bool add_libraries(GPtrArray *files, const char *path, const char *loader
 {
     const char *argv[] = { loader, "--list", path, NULL };
     g_autoptr(GError) problem = NULL;
-    g_autofree char *text = child_run(argv, &problem);
+    g_autofree char *text = NULL;
 
-    if (!text)
+    if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, &text, NULL, NULL, &problem))
         return mt_fail(error, "can't find the libraries of %s: %s", path, problem->message);
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     for (char **line = lines; *line; line++) {

@@ -153,11 +153,11 @@ bool image_machine_save(const ImageMachine *machine, const char *image, const ch
     return g_file_set_contents(path, text, -1, error);
 }
 
-JsonNode *image_query(const char *image, const char *qemu_img, GError **error)
+JsonNode *image_query(const char *image, const char *qemu_img, RunLoop *loop, GError **error)
 {
     const char *argv[] = { qemu_img, "info", "--force-share", "--output=json", image, NULL };
     g_autoptr(GError) problem = NULL;
-    g_autofree char *text = child_run(argv, &problem);
+    g_autofree char *text = child_run(argv, loop, &problem);
     g_autoptr(JsonParser) parser = json_parser_new();
 
     if (text && json_parser_load_from_data(parser, text, -1, &problem) &&
@@ -185,19 +185,19 @@ GStrv image_snapshot_names(JsonNode *information)
     return result;
 }
 
-GStrv image_list_snapshots(const char *image, const char *qemu_img, GError **error)
+GStrv image_list_snapshots(const char *image, const char *qemu_img, RunLoop *loop, GError **error)
 {
-    g_autoptr(JsonNode) information = image_query(image, qemu_img, error);
+    g_autoptr(JsonNode) information = image_query(image, qemu_img, loop, error);
 
     return information ? image_snapshot_names(information) : NULL;
 }
 
-bool image_create_layer(const char *image, const char *path, const char *qemu_img, GError **error)
+bool image_create_layer(const char *image, const char *path, const char *qemu_img, RunLoop *loop, GError **error)
 {
     g_autofree char *absolute = g_canonicalize_filename(image, NULL);
     const char *argv[] = { qemu_img, "create", "-q", "-f", "qcow2", "-b", absolute, "-F", "raw", path, NULL };
     g_autoptr(GError) problem = NULL;
-    g_autofree char *text = child_run(argv, &problem);
+    g_autofree char *text = child_run(argv, loop, &problem);
 
     if (!text)
         return mt_fail(error, "can't create a temporary layer over %s: %s", image, problem->message);

@@ -9,6 +9,8 @@
 #include <json-glib/json-glib.h>
 #include <stdbool.h>
 
+#include "loop.h"
+
 #define IMAGE_DEFAULT_SNAPSHOT "ready_for_memory_tracer"
 /* A snapshot for --icount is another one than that for real time, as a snapshot holds the clocks: its name has this
  * appended. */
@@ -47,14 +49,14 @@ ImageMachine *image_machine_new(unsigned ram_mb, unsigned vcpus);
 void image_machine_set_icount(ImageMachine *machine, bool icount);
 
 /* What qemu-img tells about an image: an object with "format", "virtual-size", "snapshots"... */
-JsonNode *image_query(const char *image, const char *qemu_img, GError **error);
+JsonNode *image_query(const char *image, const char *qemu_img, RunLoop *loop, GError **error);
 /* The names of the internal snapshots in that, oldest first. */
 GStrv image_snapshot_names(JsonNode *information);
 /* The names of the image's internal snapshots, oldest first. */
-GStrv image_list_snapshots(const char *image, const char *qemu_img, GError **error);
+GStrv image_list_snapshots(const char *image, const char *qemu_img, RunLoop *loop, GError **error);
 
 /* Creates at `path` a copy-on-write layer over the image *file*, so that a run, and many at a time, leave it alone. The
  * image's own format, with its snapshots, is what is seen through the layer. */
-bool image_create_layer(const char *image, const char *path, const char *qemu_img, GError **error);
+bool image_create_layer(const char *image, const char *path, const char *qemu_img, RunLoop *loop, GError **error);
 
 #endif

@@ -150,7 +150,7 @@ static bool boot_and_save(Build *build, const char *snapshot, GError **error)
 static bool handle_disk_snapshot(Build *build, const char *action, GError **error)
 {
     const char *argv[] = { build->qemu_img, "snapshot", action, "unused", build->image, NULL };
-    g_autofree char *text = child_run(argv, error);
+    g_autofree char *text = child_run(argv, build->loop, error);
 
     return text;
 }
@@ -208,7 +208,7 @@ static bool make(Build *build, const char *suite, GError **error)
         return false;
 
     const char *convert[] = { build->qemu_img, "convert", "-f", "raw", "-O", "qcow2", root, build->image, NULL };
-    g_autofree char *text = child_run(convert, error);
+    g_autofree char *text = child_run(convert, build->loop, error);
     if (!text)
         return false;
     g_unlink(root);

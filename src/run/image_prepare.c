@@ -283,21 +283,22 @@ static bool wait_for_console(Preparation *preparation, GError **error)
 
 static bool wait_for_person(Preparation *preparation, GError **error)
 {
+    static const char instructions[] =
+        "\n"
+        "This terminal is now the guest's serial console. When it has booted, log in, become root, and type:\n\n"
+        "    " INSTALL_COMMAND "\n\n"
+        "All else goes on by itself as soon as the agent answers. Ctrl-] gives up.\n\n";
     const WaitFor wait = {
         .done = image_guest_has_answered, .data = preparation->guest, .what = "you", .silent = true
     };
 
-    fprintf(stderr,
-            "\n"
-            "This terminal is now the guest's serial console. When it has booted, log in, become root, and type:\n\n"
-            "    " INSTALL_COMMAND "\n\n"
-            "All else goes on by itself as soon as the agent answers. Ctrl-] gives up.\n\n");
+    run_loop_print_error(preparation->loop, instructions, strlen(instructions));
     preparation->terminal = terminal_new(qemu_take_console_fd(image_guest_qemu(preparation->guest)), true);
     image_guest_hail(preparation->guest);
     if (!run_loop_wait(preparation->loop, &wait, error))
         return false;
     g_clear_pointer(&preparation->terminal, terminal_free);
-    fputc('\n', stderr);
+    run_loop_print_error(preparation->loop, "\n", 1);
     return true;
 }
 
@@ -314,7 +315,8 @@ static bool check(Preparation *preparation, GError **error)
         return mt_fail(error, "guest_image_path must be a file path, but %s isn't.", options->image);
     preparation->qemu_binary = paths_find_qemu(options->qemu, error);
     preparation->qemu_img = preparation->qemu_binary ? paths_find_qemu_img(preparation->qemu_binary, error) : NULL;
-    information = preparation->qemu_img ? image_query(options->image, preparation->qemu_img, error) : NULL;
+    information =
+        preparation->qemu_img ? image_query(options->image, preparation->qemu_img, preparation->loop, error) : NULL;
     if (!information)
         return false;
     format = json_object_get_string_member_with_default(json_node_get_object(information), "format", "");

@@ -50,7 +50,7 @@ static void keep(const QemuOptions *qemu, const char *name, const char *text)
     g_file_set_contents(path, contents, -1, NULL);
 }
 
-bool kernel_symbols_load(const QemuOptions *qemu, const char *qemu_img, bool verbose, char **kallsyms, char **modules,
+bool kernel_symbols_load(const QemuOptions *qemu, const char *qemu_img, RunLoop *outer, char **kallsyms, char **modules,
                          GError **error)
 {
     static const char *const show_symbols[] = { "/bin/cat", "/proc/kallsyms", NULL };
@@ -66,9 +66,9 @@ bool kernel_symbols_load(const QemuOptions *qemu, const char *qemu_img, bool ver
         return true;
     g_clear_pointer(kallsyms, g_free);
     g_clear_pointer(modules, g_free);
-    loop = run_loop_new(verbose);
+    loop = run_loop_nest(outer);
     run_loop_note(loop, "reading the guest kernel's symbols, once for this snapshot");
-    if (image_create_layer(qemu->image, qemu->disk, qemu_img, &problem))
+    if (image_create_layer(qemu->image, qemu->disk, qemu_img, loop, &problem))
         guest = guest_start(qemu, &nothing, loop, &problem);
     if (guest)
         *kallsyms = guest_run_program(guest, show_symbols, NULL, &problem);

@@ -10,7 +10,7 @@
  * `qemu` is how the guest is started (without the plugin, on a new layer at qemu->disk), if they were not read before:
  * they are kept in the user's cache folder. False when the run is to end (interrupted).
  */
-bool kernel_symbols_load(const QemuOptions *qemu, const char *qemu_img, bool verbose, char **kallsyms, char **modules,
+bool kernel_symbols_load(const QemuOptions *qemu, const char *qemu_img, RunLoop *outer, char **kallsyms, char **modules,
                          GError **error);
 
 #endif

@@ -5,27 +5,90 @@
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
+
+#include "printer.h"
 
 #define SAY_AFTER_US (5 * G_USEC_PER_SEC)
 #define PROGRESS_AFTER_US G_USEC_PER_SEC
 #define PROGRESS_EVERY_US (G_USEC_PER_SEC / 4)
 #define DEFAULT_POLL_MS 50
+/* Queued output that makes others wait, and the least that makes progress lines be left out. */
+#define CONGESTED_BYTES (1u << 20)
+#define CLEAR_PROGRESS "\r\033[K"
+#define LAST_WORDS_MS 1000
+#define FLUSH_PATIENCE_MS 1000
 
 struct RunLoop {
-    GError *failure;
-    bool verbose, terminal, progress_shown;
+    RunLoop *outer, *nested;
+    GError *failure, *stop_reason;
+    bool verbose, terminal, progress_shown, stoppable, output_failed;
     gint64 progress_us; /* when it was last shown */
-    guint signals[3];
+    sigset_t mask_before;
+    int signals; /* a signalfd; -1 in a nested loop */
+    guint signal_source;
+    Printer *output, *errors; /* the outer loop's in a nested one */
     char *(*status)(void *data);
     void *status_data;
 };
 
-static gboolean on_signal(gpointer data)
+/* Signals. */
+
+static bool read_signal(RunLoop *loop)
 {
-    run_loop_fail(data, g_error_new_literal(MT_ERROR, MT_ERROR_INTERRUPTED, "interrupted"));
+    struct signalfd_siginfo info;
+
+    return read(loop->signals, &info, sizeof info) == sizeof info;
+}
+
+static gboolean on_signal(gint fd, GIOCondition condition, gpointer data)
+{
+    RunLoop *loop = data;
+
+    (void)fd;
+    (void)condition;
+    while (read_signal(loop)) {
+        GError *interrupted = g_error_new_literal(MT_ERROR, MT_ERROR_INTERRUPTED, "interrupted");
+
+        if (loop->nested)
+            run_loop_fail(loop->nested, g_error_copy(interrupted));
+        if (loop->stop_reason)
+            run_loop_fail(loop, interrupted);
+        else
+            run_loop_ask_to_stop(loop, interrupted);
+    }
     return G_SOURCE_CONTINUE;
 }
+
+static void catch_signals(RunLoop *loop)
+{
+    sigset_t caught;
+
+    sigemptyset(&caught);
+    sigaddset(&caught, SIGINT);
+    sigaddset(&caught, SIGTERM);
+    sigaddset(&caught, SIGHUP);
+    sigaddset(&caught, SIGQUIT);
+    pthread_sigmask(SIG_BLOCK, &caught, &loop->mask_before); /* threads that are started later inherit it */
+    loop->signals = signalfd(-1, &caught, SFD_NONBLOCK | SFD_CLOEXEC);
+    loop->signal_source = g_unix_fd_add(loop->signals, G_IO_IN, on_signal, loop);
+    /* A reader's or QEMU's death, and a limit on the size of files, are told by write(). */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+static void release_signals(RunLoop *loop)
+{
+    while (read_signal(loop)) /* else it would be delivered now */
+        ;
+    g_source_remove(loop->signal_source);
+    close(loop->signals);
+    pthread_sigmask(SIG_SETMASK, &loop->mask_before, NULL);
+}
+
+/* The loop. */
 
 RunLoop *run_loop_new(bool verbose)
 {
@@ -33,20 +96,47 @@ RunLoop *run_loop_new(bool verbose)
 
     loop->verbose = verbose;
     loop->terminal = isatty(STDERR_FILENO);
-    loop->signals[0] = g_unix_signal_add(SIGINT, on_signal, loop);
-    loop->signals[1] = g_unix_signal_add(SIGTERM, on_signal, loop);
-    loop->signals[2] = g_unix_signal_add(SIGHUP, on_signal, loop);
+    catch_signals(loop);
+    loop->output = printer_new(STDOUT_FILENO);
+    loop->errors = printer_new(STDERR_FILENO);
     return loop;
+}
+
+RunLoop *run_loop_nest(RunLoop *outer)
+{
+    RunLoop *loop = g_new0(RunLoop, 1);
+
+    loop->outer = outer;
+    loop->verbose = outer->verbose;
+    loop->terminal = outer->terminal;
+    loop->signals = -1;
+    loop->output = outer->output;
+    loop->errors = outer->errors;
+    outer->nested = loop;
+    return loop;
+}
+
+static void clear_progress(RunLoop *loop)
+{
+    if (loop->progress_shown)
+        printer_write(loop->errors, CLEAR_PROGRESS, strlen(CLEAR_PROGRESS));
+    loop->progress_shown = false;
 }
 
 void run_loop_free(RunLoop *loop)
 {
     if (!loop)
         return;
-    run_loop_clear_progress(loop);
-    for (guint i = 0; i < G_N_ELEMENTS(loop->signals); i++)
-        g_source_remove(loop->signals[i]);
+    clear_progress(loop);
+    if (loop->outer) {
+        loop->outer->nested = NULL;
+    } else {
+        printer_free(loop->output, LAST_WORDS_MS);
+        printer_free(loop->errors, LAST_WORDS_MS);
+        release_signals(loop);
+    }
     g_clear_error(&loop->failure);
+    g_clear_error(&loop->stop_reason);
     g_free(loop);
 }
 
@@ -58,26 +148,44 @@ void run_loop_fail(RunLoop *loop, GError *error)
         loop->failure = error;
 }
 
+void run_loop_set_stoppable(RunLoop *loop, bool stoppable)
+{
+    loop->stoppable = stoppable;
+}
+
+void run_loop_ask_to_stop(RunLoop *loop, GError *reason)
+{
+    if (!loop->stoppable) {
+        run_loop_fail(loop, reason);
+    } else if (loop->stop_reason) {
+        g_error_free(reason);
+    } else {
+        loop->stop_reason = reason;
+        run_loop_note(loop, "%s: stopping; what was traced is kept (Ctrl-C: give up at once)", reason->message);
+    }
+}
+
+const GError *run_loop_stop_reason(const RunLoop *loop)
+{
+    return loop->stop_reason;
+}
+
 void run_loop_set_status(RunLoop *loop, char *(*status)(void *data), void *data)
 {
     loop->status = status;
     loop->status_data = data;
 }
 
-void run_loop_clear_progress(RunLoop *loop)
-{
-    if (loop->progress_shown)
-        fputs("\r\033[K", stderr);
-    loop->progress_shown = false;
-}
-
 static void show_progress(RunLoop *loop, const char *what, gint64 waited_us)
 {
     g_autofree char *status = loop->status ? loop->status(loop->status_data) : NULL;
+    g_autofree char *line =
+        g_strdup_printf(CLEAR_PROGRESS "waiting for %s (%d s)%s%s", what, (int)(waited_us / G_USEC_PER_SEC),
+                        status ? ": " : "", status ? status : "");
 
-    fprintf(stderr, "\r\033[Kwaiting for %s (%d s)%s%s", what, (int)(waited_us / G_USEC_PER_SEC), status ? ": " : "",
-            status ? status : "");
-    fflush(stderr);
+    if (printer_waiting(loop->errors))
+        return; /* the terminal is blocked */
+    printer_write(loop->errors, line, strlen(line));
     loop->progress_shown = true;
 }
 
@@ -87,33 +195,56 @@ static gboolean on_tick(gpointer data)
     return G_SOURCE_CONTINUE; /* it is enough that the loop has turned */
 }
 
+static void watch_output(RunLoop *loop)
+{
+    int failure = printer_failure(loop->output);
+
+    if (!failure || loop->output_failed)
+        return;
+    loop->output_failed = true;
+    run_loop_ask_to_stop(
+        loop, g_error_new(MT_ERROR, MT_ERROR_FAILED, "can't write to standard output: %s", g_strerror(failure)));
+}
+
+/* Tells the user, on a terminal again and again, else once. */
+static void tell(RunLoop *loop, const WaitFor *wait, gint64 waited_us, bool *said)
+{
+    gint64 now_us = g_get_monotonic_time();
+
+    if (wait->silent)
+        return;
+    if (loop->terminal && waited_us >= PROGRESS_AFTER_US && now_us - loop->progress_us >= PROGRESS_EVERY_US) {
+        loop->progress_us = now_us;
+        show_progress(loop, wait->what, waited_us);
+    } else if (!loop->terminal && !wait->expected && !*said && waited_us >= SAY_AFTER_US) {
+        *said = true;
+        run_loop_note(loop, "waiting for %s", wait->what);
+    }
+}
+
 bool run_loop_wait(RunLoop *loop, const WaitFor *wait, GError **error)
 {
     gint64 began_us = g_get_monotonic_time();
     guint tick = g_timeout_add(wait->poll_ms ? wait->poll_ms : DEFAULT_POLL_MS, on_tick, NULL);
-    bool said = wait->expected || wait->silent, done;
+    bool said = false, done = false;
 
-    while (!(done = !loop->failure && wait->done(wait->data)) && !loop->failure) {
-        gint64 now_us = g_get_monotonic_time(), waited_us = now_us - began_us;
+    while (!loop->failure && !(done = wait->done(wait->data)) && !loop->failure) {
+        gint64 waited_us = g_get_monotonic_time() - began_us;
 
+        if (wait->patience_ms && waited_us >= wait->patience_ms * G_TIME_SPAN_MILLISECOND)
+            break;
         if (wait->timeout_s && waited_us >= wait->timeout_s * G_USEC_PER_SEC) {
             run_loop_fail(loop, g_error_new(MT_ERROR, MT_ERROR_FAILED, "gave up waiting for %s after %u s", wait->what,
                                             wait->timeout_s));
             break;
         }
-        if (loop->terminal && !wait->silent && waited_us >= PROGRESS_AFTER_US &&
-            now_us - loop->progress_us >= PROGRESS_EVERY_US) {
-            loop->progress_us = now_us;
-            show_progress(loop, wait->what, waited_us);
-        } else if (!loop->terminal && !said && waited_us >= SAY_AFTER_US) {
-            said = true;
-            run_loop_note(loop, "waiting for %s", wait->what);
-        }
+        tell(loop, wait, waited_us, &said);
         g_main_context_iteration(NULL, TRUE);
+        watch_output(loop->outer ? loop->outer : loop);
     }
     g_source_remove(tick);
-    run_loop_clear_progress(loop);
-    if (!done && error)
+    clear_progress(loop);
+    if (!done && error && loop->failure)
         *error = g_error_copy(loop->failure);
     return done;
 }
@@ -123,12 +254,61 @@ void run_loop_wake(void)
     g_main_context_wakeup(NULL);
 }
 
+/* Printing. */
+
+void run_loop_print(RunLoop *loop, const char *bytes, gsize length)
+{
+    clear_progress(loop);
+    printer_write(loop->output, bytes, length);
+}
+
+void run_loop_print_error(RunLoop *loop, const char *bytes, gsize length)
+{
+    clear_progress(loop);
+    printer_write(loop->errors, bytes, length);
+}
+
+bool run_loop_is_congested(const RunLoop *loop)
+{
+    return printer_waiting(loop->output) >= CONGESTED_BYTES || printer_waiting(loop->errors) >= CONGESTED_BYTES;
+}
+
+static bool all_is_written(void *data)
+{
+    RunLoop *loop = data;
+
+    return !printer_waiting(loop->output) && !printer_waiting(loop->errors);
+}
+
+bool run_loop_flush(RunLoop *loop, GError **error)
+{
+    /* Whoever has asked us to stop doesn't want to wait for a reader that takes nothing. */
+    const WaitFor wait = { .done = all_is_written,
+                           .data = loop,
+                           .what = "the output to be read",
+                           .patience_ms = loop->stop_reason ? FLUSH_PATIENCE_MS : 0,
+                           .silent = true };
+    gsize before, waiting = G_MAXSIZE;
+    int output, errors;
+
+    do {
+        before = waiting;
+        if (!run_loop_wait(loop, &wait, error) && loop->failure)
+            return false;
+        waiting = printer_waiting(loop->output) + printer_waiting(loop->errors);
+    } while (waiting && waiting < before);
+    output = printer_failure(loop->output);
+    errors = printer_failure(loop->errors);
+    return (!output && !errors) || mt_fail(error, "can't write to standard %s: %s", output ? "output" : "error",
+                                           g_strerror(output ? output : errors));
+}
+
 static void G_GNUC_PRINTF(2, 0) print_line(RunLoop *loop, const char *format, va_list arguments)
 {
-    g_autofree char *line = g_strdup_vprintf(format, arguments);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    g_autofree char *line = g_strdup_printf("memory_tracer: %s\n", text);
 
-    run_loop_clear_progress(loop);
-    fprintf(stderr, "memory_tracer: %s\n", line);
+    run_loop_print_error(loop, line, strlen(line));
 }
 
 void run_loop_note(RunLoop *loop, const char *format, ...)

@@ -80,6 +80,8 @@ char *metadata_of_result(const SessionResult *result)
     set_number(metadata, "guest_ns", result->guest_ns);
     set_number(metadata, "regions", result->regions);
     json_object_set_boolean_member(metadata, "timed_out", result->timed_out);
+    if (result->ended_by)
+        set_string(metadata, "ended_by", result->ended_by);
     set_number(metadata, "exit_status", (uint64_t)result->status);
     set_number(metadata, "exit_signal", (uint64_t)result->signal);
     return to_text(metadata);

@@ -7,6 +7,7 @@
 #include <gio/gio.h>
 #include <gio/gunixinputstream.h>
 #include <linux/io_uring.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,6 +22,7 @@
 #define LOAD_TIMEOUT_S 300
 #define COMMAND_TIMEOUT_S 600
 #define KEPT_LINES 8
+#define KILL_S 5
 
 /* Descriptor numbers in QEMU. */
 enum { FD_AGENT = 3, FD_QMP, FD_RING, FD_MONITOR, FD_CONSOLE };
@@ -34,16 +36,17 @@ struct Qemu {
     GDataInputStream *qmp;
     GCancellable *cancellable;
     char *version;
-    bool negotiated, quitting;
+    bool negotiated, quitting, watches_agent;
     JsonNode *reply; /* to the last command */
     GQueue lines;    /* the first ones that it printed to stderr */
 };
 
 /* The version that `binary --version` tells, or NULL. */
-static char *ask_version(const char *binary, int *major)
+static char *ask_version(const char *binary, RunLoop *loop, int *major)
 {
     const char *argv[] = { binary, "--version", NULL };
-    g_autofree char *text = child_run(argv, NULL);
+    g_autoptr(RunLoop) own = run_loop_nest(loop); /* the run has failed already */
+    g_autofree char *text = child_run(argv, own, NULL);
     const char *at = text ? strstr(text, "version ") : NULL;
 
     if (!at || sscanf(at, "version %d", major) != 1)
@@ -85,7 +88,7 @@ static GError *explain(const Qemu *qemu, const char *how)
     int major = 0;
 
     if (!qemu->negotiated)
-        version = ask_version(qemu->binary, &major);
+        version = ask_version(qemu->binary, qemu->loop, &major);
     if (version && major < MINIMUM_MAJOR)
         mt_fail(&error, "%s is QEMU %s, which is too old: %d.0 or newer is needed", qemu->binary, version,
                 MINIMUM_MAJOR);
@@ -123,6 +126,25 @@ static void on_end(void *data, const char *how)
         run_loop_fail(qemu->loop, explain(qemu, how));
 }
 
+/* Guests that run from a snapshot don't reboot: QEMU ends instead. */
+static void on_shutdown(Qemu *qemu, JsonObject *details)
+{
+    const char *reason = details ? json_object_get_string_member_with_default(details, "reason", "") : "";
+
+    run_loop_fail(qemu->loop,
+                  g_error_new_literal(MT_ERROR, MT_ERROR_FAILED,
+                                      !strcmp(reason, "guest-reset")
+                                          ? "the guest has rebooted: its kernel has panicked, or a program told it to"
+                                          : "the guest has shut down"));
+}
+
+/* The guest's end of a port was opened or closed. */
+static void on_port_change(Qemu *qemu, JsonObject *details)
+{
+    if (details && !json_object_get_boolean_member_with_default(details, "open", TRUE) && !qemu->quitting)
+        run_loop_fail(qemu->loop, g_error_new_literal(MT_ERROR, MT_ERROR_FAILED, "the agent in the guest has ended"));
+}
+
 static void on_event(Qemu *qemu, const char *event, JsonObject *message)
 {
     run_loop_verbose(qemu->loop, "QEMU event: %s", event);
@@ -134,7 +156,9 @@ static void on_event(Qemu *qemu, const char *event, JsonObject *message)
                                   json_object_get_string_member_with_default(details, "reason", "unknown reason"),
                                   g_get_tmp_dir()));
     } else if (!strcmp(event, "SHUTDOWN") && !qemu->quitting) {
-        run_loop_fail(qemu->loop, g_error_new(MT_ERROR, MT_ERROR_FAILED, "the guest has shut down"));
+        on_shutdown(qemu, json_object_get_object_member(message, "data"));
+    } else if (!strcmp(event, "VSERPORT_CHANGE") && qemu->watches_agent) {
+        on_port_change(qemu, json_object_get_object_member(message, "data"));
     } else if (!strcmp(event, "GUEST_PANICKED")) {
         run_loop_fail(qemu->loop, g_error_new(MT_ERROR, MT_ERROR_FAILED, "the guest's kernel has panicked"));
     }
@@ -296,7 +320,7 @@ static GPtrArray *command_line(const QemuOptions *options)
     add_disk(argv, options);
     add_transfer_drive(argv, options);
     add(argv, "-chardev", agent, "-device", "virtio-serial-pci", "-device",
-        "virtserialport,chardev=agent,name=" MT_PORT_NAME, NULL);
+        "virtserialport,id=agent,chardev=agent,name=" MT_PORT_NAME, NULL);
     add(argv, "-chardev", qmp, "-mon", "chardev=qmp,mode=control", NULL);
     if (options->monitor) {
         g_autofree char *monitor = g_strdup_printf("socket,id=monitor,fd=%d", FD_MONITOR);
@@ -316,6 +340,8 @@ static GPtrArray *command_line(const QemuOptions *options)
         add(argv, "-chardev", options->display ? "vc,id=console" : "null,id=console", NULL);
     }
     add(argv, "-serial", "chardev:console", NULL);
+    if (options->snapshot || options->kernel)
+        add(argv, "-action", "reboot=shutdown", NULL); /* else it would go on into the firmware */
     if (options->snapshot)
         add(argv, "-loadvm", options->snapshot, NULL);
     else if (options->kernel)
@@ -483,6 +509,35 @@ const char *qemu_version(const Qemu *qemu)
 void qemu_let_end(Qemu *qemu)
 {
     qemu->quitting = true;
+}
+
+void qemu_watch_agent(Qemu *qemu)
+{
+    qemu->watches_agent = true;
+}
+
+bool qemu_is_stopped(const Qemu *qemu)
+{
+    return child_is_stopped(qemu->child);
+}
+
+bool qemu_halt(Qemu *qemu, unsigned patience_ms)
+{
+    const WaitFor wait = {
+        .done = has_reply, .data = qemu, .what = "QEMU to stop", .patience_ms = patience_ms, .poll_ms = 10
+    };
+
+    g_clear_pointer(&qemu->reply, json_node_unref);
+    send_command(qemu, "stop", NULL);
+    return run_loop_wait(qemu->loop, &wait, NULL);
+}
+
+void qemu_kill(Qemu *qemu)
+{
+    qemu_let_end(qemu);
+    child_signal(qemu->child, SIGKILL);
+    child_signal(qemu->child, SIGCONT);
+    child_wait(qemu->child, KILL_S);
 }
 
 bool qemu_has_ended(const Qemu *qemu)

@@ -63,6 +63,14 @@ JsonNode *qemu_execute(Qemu *qemu, const char *command, const char *arguments, G
 const char *qemu_version(const Qemu *qemu);
 /* Asks it to quit and waits for its end. */
 bool qemu_quit(Qemu *qemu, GError **error);
+/* From now on the end of the agent in the guest is a failure. */
+void qemu_watch_agent(Qemu *qemu);
+/* Somebody has stopped its process (SIGSTOP). */
+bool qemu_is_stopped(const Qemu *qemu);
+/* Stops the guest's vCPUs: what they have recorded is published then. False if that takes too long. */
+bool qemu_halt(Qemu *qemu, unsigned patience_ms);
+/* Ends it at once. */
+void qemu_kill(Qemu *qemu);
 /* From now on QEMU may end without that being a failure: somebody else tells it to. */
 void qemu_let_end(Qemu *qemu);
 bool qemu_has_ended(const Qemu *qemu);

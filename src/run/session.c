@@ -3,9 +3,9 @@
 #include "session.h"
 
 #include <glib/gstdio.h>
-#include <signal.h>
 #include <sys/stat.h>
 
+#include "../protocol/words.h"
 #include "archive.h"
 #include "image.h"
 #include "kernel_symbols.h"
@@ -16,6 +16,8 @@
 #include "terminal.h"
 
 #define PLUGIN_TIMEOUT_S 30
+#define STOP_PATIENCE_MS 2000
+#define WATCH_EVERY_US G_USEC_PER_SEC
 
 struct Session {
     const SessionOptions *options;
@@ -32,6 +34,8 @@ struct Session {
     Destination *destination;
     gint64 status_us; /* when the progress was shown last, and what it was then */
     uint64_t status_events;
+    bool stopped_early;            /* stop_early() was called */
+    gint64 watched_us, stopped_us; /* when QEMU was looked at last, and since when it has been stopped, or 0 */
 };
 
 static bool is_traced(const Session *session)
@@ -45,7 +49,7 @@ static bool is_traced(const Session *session)
 
 static bool is_file(const char *path)
 {
-    return g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_DIR);
+    return g_file_test(path, G_FILE_TEST_IS_REGULAR);
 }
 
 static bool is_fifo(const char *path)
@@ -82,7 +86,7 @@ static bool check_paths(Session *session, GError **error)
 static bool choose_snapshot(Session *session, GError **error)
 {
     const SessionOptions *options = session->options;
-    g_auto(GStrv) snapshots = image_list_snapshots(options->image, session->qemu_img, error);
+    g_auto(GStrv) snapshots = image_list_snapshots(options->image, session->qemu_img, session->loop, error);
 
     if (!snapshots)
         return false;
@@ -162,9 +166,9 @@ static bool start_guest(Session *session, GError **error)
     }
     capture.strict_order = has_one_thread(session) && session->machine->vcpus > 1;
     if (options->destination.kind == DESTINATION_TRACE &&
-        !kernel_symbols_load(&qemu, session->qemu_img, options->verbose, &session->kallsyms, &session->modules, error))
+        !kernel_symbols_load(&qemu, session->qemu_img, session->loop, &session->kallsyms, &session->modules, error))
         return false;
-    if (!image_create_layer(options->image, layer, session->qemu_img, error))
+    if (!image_create_layer(options->image, layer, session->qemu_img, session->loop, error))
         return false;
     if (options->destination.kind != DESTINATION_NONE) {
         session->ring = ring_new(session->machine->vcpus, RING_DEFAULT_BYTES, options->destination.fields, error);
@@ -211,7 +215,28 @@ static char *status_text(void *data)
     return g_strdup_printf("%.1f M accesses, %.1f M/s%s", (double)counts.events / 1e6, rate, dropped ? dropped : "");
 }
 
-static bool workload_is_done(void *data)
+/* A QEMU that somebody has stopped may go on, and may not. */
+static void watch_qemu(Session *session)
+{
+    unsigned timeout_s = session->options->workload.wait_timeout_s;
+    Qemu *qemu = guest_qemu(session->guest);
+    gint64 now_us = g_get_monotonic_time();
+
+    if (!qemu || now_us - session->watched_us < WATCH_EVERY_US)
+        return;
+    session->watched_us = now_us;
+    if (!qemu_is_stopped(qemu)) {
+        session->stopped_us = 0;
+    } else if (!session->stopped_us) {
+        session->stopped_us = now_us;
+        run_loop_note(session->loop, "QEMU has been stopped (SIGSTOP): waiting until it is continued");
+    } else if (timeout_s && now_us - session->stopped_us > timeout_s * G_USEC_PER_SEC) {
+        run_loop_fail(session->loop, g_error_new(MT_ERROR, MT_ERROR_FAILED,
+                                                 "gave up, as QEMU has been stopped (SIGSTOP) for %u s", timeout_s));
+    }
+}
+
+static bool workload_has_ended(void *data)
 {
     Session *session = data;
     const GuestWorkload *workload = guest_workload(session->guest);
@@ -219,6 +244,40 @@ static bool workload_is_done(void *data)
     destination_watch(session->destination);
     return workload->exited ||
            (session->options->workload.speaks && workload->traced && !workload->times.never_stopped);
+}
+
+static bool workload_is_done(void *data)
+{
+    Session *session = data;
+
+    watch_qemu(session);
+    return workload_has_ended(session) || run_loop_stop_reason(session->loop);
+}
+
+/*
+ * Somebody has asked us to stop. The agent ends the workload and the trace, or, if it doesn't answer, QEMU stops; if it
+ * doesn't either, it is killed. In any case the ring then holds all there will be.
+ */
+static bool stop_early(Session *session, GError **error)
+{
+    const WaitFor wait = { .done = workload_has_ended,
+                           .data = session,
+                           .what = "the workload to be stopped",
+                           .patience_ms = STOP_PATIENCE_MS,
+                           .poll_ms = 5 };
+    Qemu *qemu = guest_qemu(session->guest);
+
+    session->stopped_early = true;
+    guest_stop(session->guest);
+    if (run_loop_wait(session->loop, &wait, error))
+        return true;
+    if (error && *error)
+        return false;
+    if (qemu && !qemu_halt(qemu, STOP_PATIENCE_MS))
+        qemu_kill(qemu);
+    if (session->ring && ring_get_state(session->ring) == RING_TRACING)
+        ring_set_state(session->ring, RING_STOPPED);
+    return true;
 }
 
 static bool is_armed(void *data)
@@ -247,7 +306,7 @@ static bool trace(Session *session, GError **error)
 {
     const WaitFor wait = { .done = workload_is_done,
                            .data = session,
-                           .what = session->options->workload.speaks ? "the workload to print \"Stop tracing\""
+                           .what = session->options->workload.speaks ? "the workload to print \"" WORDS_STOP "\""
                                                                      : "the workload to end",
                            .expected = true };
 
@@ -257,11 +316,17 @@ static bool trace(Session *session, GError **error)
         run_loop_note(session->loop, "all vCPUs run in one thread, and the guest doesn't tell which is which: "
                                      "all records say vCPU 0");
     run_loop_set_status(session->loop, status_text, session);
+    run_loop_set_stoppable(session->loop, true);
     guest_enter(session->guest);
     if (!run_loop_wait(session->loop, &wait, error))
         return false;
+    if (run_loop_stop_reason(session->loop))
+        return stop_early(session, error);
+    if (!guest_workload(session->guest)->traced)
+        return mt_fail(error, "the workload has ended before it was traced: after \"" WORDS_READY
+                              "\" it must wait for a line of input");
     return !guest_workload(session->guest)->times.never_stopped ||
-           guest_ended_too_early(session->guest, "Stop tracing", error);
+           guest_ended_too_early(session->guest, WORDS_STOP, error);
 }
 
 /* All of it. */
@@ -282,13 +347,14 @@ static void take_results(Session *session, SessionResult *result)
     }
     result->analysis_output = destination_tool_output(session->destination);
     result->footprint = destination_footprint(session->destination);
+    result->stopped = run_loop_stop_reason(session->loop);
+    result->ended_by = session->stopped_early ? result->stopped->message : NULL;
 }
 
 Session *session_new(const SessionOptions *options)
 {
     Session *session = g_new0(Session, 1);
 
-    signal(SIGPIPE, SIG_IGN); /* a reader's or QEMU's death is told by write() */
     session->options = options;
     session->loop = run_loop_new(options->verbose);
     return session;
@@ -331,9 +397,38 @@ static bool finish_trace(Session *session, SessionResult *result, GError **error
     return true;
 }
 
+/* The run has failed while it was traced. A recording keeps what it got. */
+static void keep_recording(Session *session, SessionResult *result, const GError *failure)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (session->options->destination.kind != DESTINATION_TRACE)
+        return;
+    if (ring_get_state(session->ring) == RING_TRACING)
+        ring_set_state(session->ring, RING_STOPPED);
+    take_results(session, result);
+    result->ended_by = failure->message;
+    if (destination_drain(session->destination))
+        finish_trace(session, result, &problem);
+}
+
+/* What failed because somebody had asked us to stop is told as that. */
+static void stop_reason_first(const Session *session, GError **problem)
+{
+    const GError *reason = run_loop_stop_reason(session->loop);
+    GError *both;
+
+    if (!reason || g_error_matches(*problem, MT_ERROR, MT_ERROR_INTERRUPTED))
+        return;
+    both = g_error_new(reason->domain, reason->code, "%s, and %s", reason->message, (*problem)->message);
+    g_error_free(*problem);
+    *problem = both;
+}
+
 bool session_run(Session *session, SessionResult *result, GError **error)
 {
     const SessionOptions *options = session->options;
+    g_autoptr(GError) problem = NULL;
 
     *result = (SessionResult){ 0 };
     if (!check_paths(session, error))
@@ -341,11 +436,31 @@ bool session_run(Session *session, SessionResult *result, GError **error)
     session->folder = paths_make_temporary_folder(error);
     if (!session->folder || !start(session, error) || !guest_start_workload(session->guest, error))
         return false;
-    if (!start_destination(session, error) || !trace(session, error) ||
-        !destination_finish(session->destination, error))
+    if (!start_destination(session, error))
         return false;
+    if (!trace(session, &problem) || !destination_finish(session->destination, &problem)) {
+        keep_recording(session, result, problem);
+        stop_reason_first(session, &problem);
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
     take_results(session, result);
     return options->destination.kind != DESTINATION_TRACE || finish_trace(session, result, error);
+}
+
+void session_print(Session *session, const GString *text)
+{
+    run_loop_print(session->loop, text->str, text->len);
+}
+
+void session_print_error(Session *session, const GString *text)
+{
+    run_loop_print_error(session->loop, text->str, text->len);
+}
+
+bool session_flush(Session *session, GError **error)
+{
+    return run_loop_flush(session->loop, error);
 }
 
 static bool qemu_is_done(void *data)
@@ -360,6 +475,7 @@ bool session_stay(Session *session, GError **error)
     const WaitFor wait = { .done = qemu_is_done, .data = session, .what = "QEMU to quit", .silent = true };
     Qemu *qemu = guest_qemu(session->guest);
 
+    run_loop_set_stoppable(session->loop, false); /* all has been printed */
     if (!qemu)
         return true; /* there is none */
     if (!session->terminal)
@@ -379,7 +495,6 @@ void session_free(Session *session)
     guest_free(session->guest);
     destination_free(session->destination);
     ring_free(session->ring);
-    run_loop_free(session->loop);
     image_machine_free(session->machine);
     g_free(session->qemu_binary);
     g_free(session->qemu_img);
@@ -388,5 +503,6 @@ void session_free(Session *session)
     g_free(session->kallsyms);
     g_free(session->modules);
     paths_remove_temporary_folder(session->folder);
+    run_loop_free(session->loop);
     g_free(session);
 }

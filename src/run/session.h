@@ -37,6 +37,8 @@ typedef struct SessionResult {
     bool timed_out;              /* the workload was stopped after workload.timeout_s */
     int signal;                  /* that killed the workload, or 0 */
     int status;                  /* its exit status */
+    const char *ended_by;        /* what ended the trace before the workload's end, or NULL */
+    const GError *stopped;       /* why tracing was stopped before the workload's end: Ctrl-C and the like; or NULL */
 } SessionResult;
 
 #define SESSION_DEFAULT_WAIT_TIMEOUT_S 600
@@ -45,8 +47,14 @@ typedef struct Session Session;
 
 /* `options` must stay as they are until the session is freed. */
 Session *session_new(const SessionOptions *options);
-/* Runs. The result's strings belong to the session. */
+/* Runs. The result's strings belong to the session. Ctrl-C while the workload runs ends it, and the results are those
+ * of what was traced; a second one makes it fail. */
 bool session_run(Session *session, SessionResult *result, GError **error);
+/* Prints, without being blocked for good by whoever doesn't read (loop.h). */
+void session_print(Session *session, const GString *text);
+void session_print_error(Session *session, const GString *text);
+/* Waits until all has been printed. */
+bool session_flush(Session *session, GError **error);
 /* After that, with keep_qemu: the terminal becomes QEMU's monitor, until somebody quits QEMU there. */
 bool session_stay(Session *session, GError **error);
 /* Stops everything that was started and removes everything temporary. */

@@ -3,85 +3,117 @@
 #include "terminal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib-unix.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "printer.h"
+
 /* After the end of our input the monitor has had its say when it has been silent for so long. */
 #define ANSWER_US (300 * 1000)
+#define LAST_WORDS_MS 500
 #define ESCAPE_KEY 0x1d /* Ctrl-] */
 
 struct Terminal {
-    int fd;
-    guint input, output;
+    int fd, screen;
+    Printer *printer;
+    guint input, output, writable;
+    GByteArray *typed; /* and not passed on yet */
     bool is_terminal, at_end;
     struct termios before;
-    char escape;
+    bool raw;
     gint64 printed_us; /* when the monitor printed last */
 };
 
-static void write_all(int fd, const char *bytes, size_t length)
-{
-    while (length) {
-        ssize_t n = write(fd, bytes, length);
+static gboolean on_input(gint fd, GIOCondition condition, gpointer data);
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return; /* its reader is gone; QEMU's end is noticed elsewhere */
-        bytes += n;
-        length -= (size_t)n;
-    }
+static void listen_to_input(Terminal *terminal)
+{
+    terminal->input = g_unix_fd_add(STDIN_FILENO, G_IO_IN | G_IO_HUP, on_input, terminal);
 }
 
-/* Passes on what there is. Returns false at the end. `escape` is the key that interrupts us, or 0. */
-static bool pass_on(int from, int to, char escape)
+/* The other side takes what was typed. If it is gone, that is noticed elsewhere. */
+static gboolean on_writable(gint fd, GIOCondition condition, gpointer data)
 {
-    char bytes[4096];
-    ssize_t n = read(from, bytes, sizeof bytes);
+    Terminal *terminal = data;
+    ssize_t n = write(fd, terminal->typed->data, terminal->typed->len);
 
-    if (n > 0 && escape && memchr(bytes, escape, (size_t)n))
-        kill(getpid(), SIGINT);
-    else if (n > 0)
-        write_all(to, bytes, (size_t)n);
-    return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+    (void)condition;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return G_SOURCE_CONTINUE;
+    g_byte_array_remove_range(terminal->typed, 0, n < 0 ? terminal->typed->len : (guint)n);
+    if (terminal->typed->len)
+        return G_SOURCE_CONTINUE;
+    terminal->writable = 0;
+    if (!terminal->at_end)
+        listen_to_input(terminal);
+    return G_SOURCE_REMOVE;
 }
 
+/* One read at a time: no more is read before that has been passed on. */
 static gboolean on_input(gint fd, GIOCondition condition, gpointer data)
 {
     Terminal *terminal = data;
+    char bytes[4096];
+    ssize_t n = read(fd, bytes, sizeof bytes);
 
     (void)condition;
-    if (pass_on(fd, terminal->fd, terminal->escape))
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return G_SOURCE_CONTINUE;
-    terminal->at_end = true;
-    terminal->printed_us = g_get_monotonic_time();
+    if (n > 0 && terminal->raw && memchr(bytes, ESCAPE_KEY, (size_t)n)) {
+        kill(getpid(), SIGINT);
+        return G_SOURCE_CONTINUE;
+    }
     terminal->input = 0;
+    if (n > 0) {
+        g_byte_array_append(terminal->typed, (const guint8 *)bytes, (guint)n);
+        terminal->writable = g_unix_fd_add(terminal->fd, G_IO_OUT, on_writable, terminal);
+    } else {
+        terminal->at_end = true;
+        terminal->printed_us = g_get_monotonic_time();
+    }
     return G_SOURCE_REMOVE;
 }
 
 static gboolean on_output(gint fd, GIOCondition condition, gpointer data)
 {
     Terminal *terminal = data;
+    char bytes[4096];
+    ssize_t n = read(fd, bytes, sizeof bytes);
 
     (void)condition;
     terminal->printed_us = g_get_monotonic_time();
-    if (pass_on(fd, STDOUT_FILENO, 0))
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return G_SOURCE_CONTINUE;
+    if (n > 0) {
+        printer_write(terminal->printer, bytes, (gsize)n);
+        return G_SOURCE_CONTINUE;
+    }
     terminal->output = 0;
     return G_SOURCE_REMOVE;
+}
+
+/* Where people look: standard output is for what scripts read. */
+static int open_screen(void)
+{
+    int fd = open("/dev/tty", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+    return fd >= 0 ? fd : STDERR_FILENO;
 }
 
 Terminal *terminal_new(int fd, bool raw)
 {
     Terminal *terminal = g_new0(Terminal, 1);
 
-    fflush(stdout);
     terminal->fd = fd;
-    terminal->escape = raw ? ESCAPE_KEY : 0;
+    terminal->raw = raw;
+    terminal->typed = g_byte_array_new();
+    terminal->screen = open_screen();
+    terminal->printer = printer_new(terminal->screen);
+    g_unix_set_fd_nonblocking(fd, TRUE, NULL);
     if (isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &terminal->before)) {
         struct termios mode = terminal->before;
 
@@ -91,7 +123,7 @@ Terminal *terminal_new(int fd, bool raw)
             cfmakeraw(&mode);
         tcsetattr(STDIN_FILENO, TCSANOW, &mode);
     }
-    terminal->input = g_unix_fd_add(STDIN_FILENO, G_IO_IN | G_IO_HUP, on_input, terminal);
+    listen_to_input(terminal);
     terminal->output = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP, on_output, terminal);
     return terminal;
 }
@@ -100,12 +132,15 @@ void terminal_free(Terminal *terminal)
 {
     if (!terminal)
         return;
-    if (terminal->input)
-        g_source_remove(terminal->input);
-    if (terminal->output)
-        g_source_remove(terminal->output);
+    g_clear_handle_id(&terminal->input, g_source_remove);
+    g_clear_handle_id(&terminal->output, g_source_remove);
+    g_clear_handle_id(&terminal->writable, g_source_remove);
+    printer_free(terminal->printer, LAST_WORDS_MS);
     if (terminal->is_terminal)
         tcsetattr(STDIN_FILENO, TCSANOW, &terminal->before);
+    if (terminal->screen != STDERR_FILENO)
+        close(terminal->screen);
+    g_byte_array_unref(terminal->typed);
     close(terminal->fd);
     g_free(terminal);
 }

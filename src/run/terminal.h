@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* QEMU's monitor, or the guest's console, on our terminal (or whatever standard input and output are). */
+/* QEMU's monitor, or the guest's console, on our terminal: what is typed comes from standard input; what is printed
+ * goes to the terminal, or to standard error where there is none. Standard output is for what scripts read. */
 #ifndef MEMORY_TRACER_RUN_TERMINAL_H
 #define MEMORY_TRACER_RUN_TERMINAL_H
 

@@ -8,85 +8,125 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../protocol/words.h"
 #include "child.h"
 
-#define READY_LINE "Ready to analyze"
-#define BEGIN_LINE "-----begin analysis output-----"
-#define END_LINE "-----end analysis output-----"
 #define DISMISS_S 2
+#define LINE_BYTES 4096
+#define WHITE_SPACE " \t\r\n\v\f"
+/* So many reads of an empty FIFO are those of a tool that asks again and again. */
+#define POLLING_READS 1000
+
+static const char *const before_ready[] = { WORDS_READY_TO_ANALYZE, NULL };
+static const char *const before_output[] = { WORDS_BEGIN_OUTPUT, NULL };
+static const char *const in_output[] = { WORDS_END_OUTPUT, NULL };
 
 struct Tool {
     RunLoop *loop;
     Child *child;
     char *path;
-    bool ready, in_output, complete, dismissed;
+    Words words; /* what it says; `expected` tells how far it is */
+    bool complete, dismissed;
     GString *output;
+    GString *line;          /* of what it prints besides, unfinished; with --verbose */
     uint64_t last_activity; /* CPU time of all its threads, ns, when tool_is_idle() was called last */
+    bool was_busy;          /* tool_is_busy() was called since */
+    uint64_t reads;         /* that it had made when the FIFO was first found empty */
 };
 
-static void on_stdout(void *data, const char *line)
+static void on_text(void *data, const char *bytes, size_t length)
 {
     Tool *tool = data;
-    g_autofree char *text = g_strchomp(g_strdup(line));
 
-    if (!strcmp(text, BEGIN_LINE))
-        tool->in_output = true;
-    else if (!strcmp(text, END_LINE))
-        tool->complete = tool->in_output;
-    else if (tool->in_output && !tool->complete)
-        g_string_append_printf(tool->output, "%s\n", line);
-    else if (g_str_has_prefix(text, READY_LINE))
-        tool->ready = true;
-    else
-        run_loop_verbose(tool->loop, "analysis tool: %s", line);
+    if (tool->words.expected == in_output) {
+        g_string_append_len(tool->output, bytes, (gssize)length);
+        return;
+    }
+    for (size_t i = 0; i < length; i++)
+        if (bytes[i] == '\n') {
+            run_loop_verbose(tool->loop, "analysis tool: %s", tool->line->str);
+            g_string_truncate(tool->line, 0);
+        } else if (bytes[i] && tool->line->len < LINE_BYTES) {
+            g_string_append_c(tool->line, bytes[i]);
+        }
+}
+
+static void on_word(void *data, const char *word)
+{
+    Tool *tool = data;
+
+    if (word == before_ready[0]) {
+        tool->words.expected = before_output;
+    } else if (word == before_output[0]) {
+        tool->words.expected = in_output;
+    } else {
+        tool->words.expected = NULL;
+        tool->complete = true;
+    }
+}
+
+static void on_stdout(void *data, const char *bytes, gsize length)
+{
+    words_feed(&((Tool *)data)->words, bytes, length);
 }
 
 static void on_stderr(void *data, const char *line)
 {
-    Tool *tool = data;
+    g_autofree char *whole = g_strconcat(line, "\n", NULL);
 
-    run_loop_clear_progress(tool->loop);
-    fprintf(stderr, "%s\n", line);
+    run_loop_print_error(((Tool *)data)->loop, whole, strlen(whole));
 }
 
 static void on_end(void *data, const char *how)
 {
     Tool *tool = data;
-    const char *when = !tool->ready      ? "before it printed \"" READY_LINE "\""
-                       : tool->in_output ? "before it printed \"" END_LINE "\""
-                                         : "before it was asked for its output";
+    const char *when = tool->words.expected == before_ready ? "before it printed \"" WORDS_READY_TO_ANALYZE "\""
+                       : tool->words.expected == in_output  ? "before it printed \"" WORDS_END_OUTPUT "\""
+                                                            : "before it was asked for its output";
 
     if (!tool->complete && !tool->dismissed)
         run_loop_fail(tool->loop,
                       g_error_new(MT_ERROR, MT_ERROR_FAILED, "the analysis tool %s %s %s", tool->path, how, when));
 }
 
+/* The words of the info, as arguments. */
+static void add_words(GPtrArray *argv, const char *info)
+{
+    for (const char *end; info && *(info += strspn(info, WHITE_SPACE)); info = end) {
+        end = info + strcspn(info, WHITE_SPACE);
+        g_ptr_array_add(argv, g_strndup(info, (gsize)(end - info)));
+    }
+}
+
 Tool *tool_start(const char *path, const char *fifo_path, const char *info, RunLoop *loop, GError **error)
 {
     g_autoptr(Tool) tool = g_new0(Tool, 1);
-    g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    g_auto(GStrv) words = g_strsplit_set(info ? info : "", " \t\r\n\v\f", -1);
-    g_autofree char *absolute = g_canonicalize_filename(path, NULL);
+    g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
     const ChildHandlers handlers = {
-        .stdout_line = on_stdout, .stderr_line = on_stderr, .ended = on_end, .data = tool
+        .stdout_bytes = on_stdout, .stderr_line = on_stderr, .ended = on_end, .data = tool
     };
     g_autoptr(GError) problem = NULL;
 
     tool->loop = loop;
     tool->path = g_strdup(path);
     tool->output = g_string_new(NULL);
-    g_ptr_array_add(argv, absolute);
-    g_ptr_array_add(argv, (char *)fifo_path);
-    for (char **word = words; *word; word++)
-        if (**word)
-            g_ptr_array_add(argv, *word);
+    tool->line = g_string_new(NULL);
+    tool->words = (Words){ .expected = before_ready, .text = on_text, .word = on_word, .data = tool };
+    g_ptr_array_add(argv, g_canonicalize_filename(path, NULL));
+    g_ptr_array_add(argv, g_strdup(fifo_path));
+    add_words(argv, info);
     g_ptr_array_add(argv, NULL);
     tool->child = child_start((const char *const *)argv->pdata, NULL, &handlers, &problem);
-    if (!tool->child) {
+    if (tool->child)
+        return g_steal_pointer(&tool);
+    if (g_error_matches(problem, G_SPAWN_ERROR, G_SPAWN_ERROR_TOO_BIG))
+        mt_fail(error,
+                "the workload info (%" G_GSIZE_FORMAT " bytes, %u words) is longer than what a program can be given as "
+                "arguments: the analysis tool %s can't be started with it",
+                strlen(info), argv->len - 3, path);
+    else
         mt_fail(error, "can't start the analysis tool %s: %s", path, problem->message);
-        return NULL;
-    }
-    return g_steal_pointer(&tool);
+    return NULL;
 }
 
 void tool_free(Tool *tool)
@@ -95,13 +135,14 @@ void tool_free(Tool *tool)
         return;
     child_free(tool->child);
     g_string_free(tool->output, TRUE);
+    g_string_free(tool->line, TRUE);
     g_free(tool->path);
     g_free(tool);
 }
 
 bool tool_is_ready(void *tool)
 {
-    return ((Tool *)tool)->ready;
+    return ((Tool *)tool)->words.expected != before_ready;
 }
 
 /*
@@ -139,14 +180,31 @@ static bool sum_activity(int pid, uint64_t *activity_ns)
     return sleeping;
 }
 
+/* How many times it has called read() and the like so far. */
+static uint64_t count_reads(const Tool *tool)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/io", child_pid(tool->child)), *text = NULL;
+    const char *at = g_file_get_contents(path, &text, NULL, NULL) ? strstr(text, "syscr: ") : NULL;
+
+    return at ? g_ascii_strtoull(at + strlen("syscr: "), NULL, 10) : 0;
+}
+
 bool tool_is_idle(Tool *tool)
 {
-    uint64_t activity_ns = 0;
+    uint64_t activity_ns = 0, reads = count_reads(tool);
     bool sleeping = sum_activity(child_pid(tool->child), &activity_ns);
     bool unchanged = activity_ns == tool->last_activity;
 
     tool->last_activity = activity_ns;
-    return sleeping && unchanged;
+    if (tool->was_busy)
+        tool->reads = reads;
+    tool->was_busy = false;
+    return (sleeping && unchanged) || reads - tool->reads >= POLLING_READS;
+}
+
+void tool_is_busy(Tool *tool)
+{
+    tool->was_busy = true;
 }
 
 void tool_request_output(Tool *tool)

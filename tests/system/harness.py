@@ -168,6 +168,12 @@ class SystemTest(unittest.TestCase):
         for text in texts:
             self.assertIn(text, lines[0])
 
+    def assert_stopped(self, result, reason="interrupted", status=130):
+        """It was stopped while it traced, has kept what it had, and says why."""
+        self.assertEqual(result.status, status, result.err)
+        self.assertIn(f"memory_tracer: {reason}: stopping; what was traced is kept", result.err)
+        self.assertEqual(result.err.splitlines()[-1], f"memory_tracer: {reason}")
+
     def assert_good(self, trace):
         """`memory_tracer check` finds nothing wrong with it. Gives what it says."""
         result = self.tracer("check", "--json", trace)

@@ -311,7 +311,11 @@ class Killed(SystemTest):
                     time.sleep(0.1)
                     self.wait_until(stage, process)
                     process.send_signal(number)
-                    self.assert_fails(self.finish(process, 20), "interrupted", status=130)
+                    result = self.finish(process, 60)
+                    self.assertEqual(result.status, 130, result.err)
+                    self.assertEqual(result.err.splitlines()[-1], "memory_tracer: interrupted")
+                    if stage == "tracing":
+                        self.assert_stopped(result)
                     self.assert_no_leftovers()
 
     def test_ctrl_c_while_the_tool_is_waited_for(self):
@@ -340,9 +344,10 @@ class Killed(SystemTest):
         self.qemu_pid()
         time.sleep(2)
         process.send_signal(signal.SIGINT)
-        result = self.finish(process, 20)
+        result = self.finish(process, 60)
         os.close(reader)
-        self.assert_fails(result, "interrupted", status=130)
+        self.assertEqual(result.status, 130, result.err)
+        self.assertIn("interrupted", result.err.splitlines()[-1])
 
     def test_qemu_and_tool_die_with_a_runner_that_is_killed(self):
         process = self.start(*self.LONG)

@@ -292,9 +292,10 @@ class Native(SystemTest):
 
 class Monitor(SystemTest):
     def run_with_input(self, text, *options):
+        # In a session of its own there is no terminal: the monitor is on standard error then.
         process = subprocess.Popen([os.path.join(BUILD, "memory_tracer"), *options, IMAGE, SNAPSHOT, QEMU],
                                    env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)
+                                   stderr=subprocess.PIPE, text=True, start_new_session=True)
         try:
             out, err = process.communicate(text, timeout=60)
         finally:
@@ -304,14 +305,16 @@ class Monitor(SystemTest):
     def test_the_guest_goes_on_until_somebody_quits(self):
         status, out, err = self.run_with_input("info status\ninfo version\nquit\n", *ANALYSE, *ARRAY_INCREMENTS,
                                                "--dont_exit_qemu_when_done")
-        self.assertEqual((status, err), (0, ""))
-        self.assertRegex(out, r"(?s)per element from 10 to 10\n.*trace info:.*\(qemu\) .*VM status: running")
+        self.assertEqual(status, 0, err)
+        self.assertRegex(err, r"(?s)\A[^\n]*QEMU [^\n]* monitor .*\(qemu\) .*VM status: running")
+        self.assertRegex(out, r"\Aworkload info:\n(?s:.*)per element from 10 to 10\ntrace info:\n(num_of.*\n|actual.*\n)+\Z")
 
     def test_the_end_of_the_input_quits(self):
         status, out, err = self.run_with_input("info status\n", "--dont_trace", "--workload_path_on_guest", "/bin/true",
                                                "--dont_exit_qemu_when_done")
-        self.assertEqual((status, err), (0, ""))
-        self.assertIn("VM status: running", out)
+        self.assertEqual(status, 0, err)
+        self.assertIn("VM status: running", err)
+        self.assertRegex(out, r"\Atracing_duration_in_milliseconds: \d+\n\Z")
 
     def test_ctrl_c(self):
         process = self.start("--dont_trace", "--workload_path_on_guest", "/bin/true", "--dont_exit_qemu_when_done", IMAGE,
@@ -320,13 +323,28 @@ class Monitor(SystemTest):
         reading, writing = os.pipe()
         process = subprocess.Popen([os.path.join(BUILD, "memory_tracer"), "--dont_trace", "--workload_path_on_guest",
                                     "/bin/true", "--dont_exit_qemu_when_done", IMAGE, SNAPSHOT, QEMU], stdin=reading,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment,
+                                   start_new_session=True)
         self.assertRegex(process.stdout.readline(), "tracing_duration")
+        time.sleep(0.5)
         process.send_signal(2)
         _, err = process.communicate(timeout=30)
         os.close(reading)
         os.close(writing)
-        self.assertEqual((process.returncode, err), (130, "memory_tracer: interrupted\n"))
+        self.assertEqual(process.returncode, 130, err)
+        self.assertTrue(err.endswith("memory_tracer: interrupted\n"), err)
+
+    def test_standard_output_holds_nothing_but_the_labels(self):
+        """--dont_use_nographic: the monitor's banner, prompt and echo are not for scripts."""
+        qemu = self.script("qemu-system-x86_64", f"#!/bin/sh\nexec {QEMU} -display vnc=unix:{self.path('vnc')} \"$@\"\n")
+        process = subprocess.Popen([os.path.join(BUILD, "memory_tracer"), *ANALYSE, *ARRAY_INCREMENTS, "--dont_use_nographic",
+                                    IMAGE, SNAPSHOT, qemu], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env=self.environment, start_new_session=True)
+        out, err = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, err)
+        self.assertTrue(out.startswith("workload info:\n0x"), out)
+        self.assertNotIn("qemu", out.lower())
+        self.assertIn("QEMU", err)  # the monitor's banner
 
     def test_the_monitor_from_the_beginning_on_a_terminal(self):
         """--dont_use_nographic: here with a display that needs no screen."""

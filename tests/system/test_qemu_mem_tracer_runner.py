@@ -22,7 +22,8 @@ class QemuMemTracerRunner(SystemTest):
     def start_runner(self, *options, workload=ARRAY, image=IMAGE, stdin=subprocess.DEVNULL):
         return subprocess.Popen([os.path.join(BUILD, "qemu_mem_tracer_runner"), *options, image, SNAPSHOT, workload, PASSWORD,
                                  QEMU], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                env=self.environment, cwd=self.folder)
+                                env=self.environment, cwd=self.folder,
+                                start_new_session=True)  # no terminal: QEMU's monitor would be there
 
     def run_with_reader(self, *options, **keywords):
         process = self.start_runner(*options, **keywords)
@@ -67,7 +68,8 @@ class QemuMemTracerRunner(SystemTest):
                 pass
         out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, err)
-        self.assertIn("VM status: running", out)
+        self.assertIn("VM status: running", err)
+        self.assertRegex(out, r"\Aworkload info:\n.*\ntracing_duration_in_milliseconds: \d+\n\Z")
 
     def test_the_password_cannot_be_read(self):
         process = self.start_runner()

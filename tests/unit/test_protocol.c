@@ -32,8 +32,8 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
         g_string_append_len(fixture->out, (const char *)payload, length);
     if (type == MT_FRAME_ERROR)
         g_string_assign(fixture->error, (const char *)payload);
-    if (type == MT_FRAME_READY)
-        g_string_assign(fixture->info, (const char *)payload);
+    if (type == MT_FRAME_INFO)
+        g_string_append_len(fixture->info, (const char *)payload, length);
     if (type == MT_FRAME_TRACED)
         memcpy(&fixture->times, payload, sizeof fixture->times);
     if (type == MT_FRAME_EXIT)
@@ -208,6 +208,7 @@ static void test_timeout_kills(Fixture *fixture, gconstpointer data)
 static void speak(Fixture *fixture, const char *script, const char *info, const char *output, bool never_stopped)
 {
     g_string_truncate(fixture->out, 0);
+    g_string_truncate(fixture->info, 0);
     run(fixture, MT_RUN_WORKLOAD_SPEAKS, 0, "sh", script);
     await(fixture, MT_FRAME_READY);
     g_assert_cmpstr(fixture->info->str, ==, info);
@@ -224,12 +225,38 @@ static void test_workload_protocol(Fixture *fixture, gconstpointer data)
     speak(fixture,
           "echo hello; echo '-----begin workload info-----'; echo 'a b'; echo c; echo '-----end workload info-----';"
           "echo 'Ready to trace. Press enter to continue'; read x; echo 'Stop tracing'; echo bye",
-          "a b\nc", "hello\nbye\n", false);
+          "a b\nc\n", "hello\nbye\n", false);
     speak(fixture, "echo 'Ready to trace. Press enter to continue.'; read x; echo 'Stop tracing.'", "", "", false);
     speak(fixture, "printf 'Ready to trace. Press enter to continue'; read x; printf 'Stop tracing'; sleep 0.1", "", "",
           false);
-    speak(fixture, "echo 'Ready to trace. Press enter to continue'; read x; echo 'Stop tracing them'", "",
-          "Stop tracing them\n", true);
+    speak(fixture, "echo 'Ready to trace. Press enter to continue'; read x; echo 'Now: Stop tracing them'", "",
+          "Now:  them\n", false);
+    speak(
+        fixture,
+        "printf '%s' 0x1234; printf -- '-----begin workload info-----%s' 0x5678; echo '-----end workload info-----'\n"
+        "printf 'Ready to tr'; sleep 0.1; printf 'ace. Press enter to continue\r\n'; read x; printf 'Stop '; sleep 0.1;"
+        "printf tracing",
+        "0x5678", "0x1234", false);
+    /* A shell's prompt goes to standard error. */
+    speak(fixture, "echo 'Ready to trace. Press enter to continue' >&2; read x; echo 'Stop tracing' >&2; echo end", "",
+          "end\n", false);
+    /* It doesn't wait. */
+    speak(fixture, "echo 'Ready to trace. Press enter to continue'; echo 'Stop tracing'; read x", "", "", false);
+    speak(fixture, "echo 'Ready to trace. Press enter to continue'; read x; echo Stop; echo tracing", "",
+          "Stop\ntracing\n", true);
+}
+
+static void test_info_of_any_length(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *script = g_strdup_printf("printf -- %s; seq 700000; printf -- %s; echo '%s'; read x; printf '%s'",
+                                              "'-----begin workload info-----\n'", "'-----end workload info-----\n'",
+                                              "Ready to trace. Press enter to continue", "Stop tracing");
+    g_autoptr(GString) expected = g_string_new(NULL);
+
+    (void)data;
+    for (int i = 1; i <= 700000; i++)
+        g_string_append_printf(expected, "%d\n", i);
+    speak(fixture, script, expected->str, "", false);
 }
 
 int main(int argc, char **argv)
@@ -245,6 +272,7 @@ int main(int argc, char **argv)
         { "/agent/unknown_program_is_an_error", test_unknown_program_is_an_error },
         { "/agent/timeout_kills", test_timeout_kills },
         { "/agent/workload_protocol", test_workload_protocol },
+        { "/agent/info_of_any_length", test_info_of_any_length },
     };
 
     alarm(300);
