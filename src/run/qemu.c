@@ -23,6 +23,7 @@
 #define COMMAND_TIMEOUT_S 600
 #define KEPT_LINES 8
 #define KILL_S 5
+#define AGENT_GONE_MS 2000
 
 /* Descriptor numbers in QEMU. */
 enum { FD_AGENT = 3, FD_QMP, FD_RING, FD_MONITOR, FD_CONSOLE };
@@ -37,6 +38,7 @@ struct Qemu {
     GCancellable *cancellable;
     char *version;
     bool negotiated, quitting, watches_agent;
+    guint agent_gone; /* a source; 0: it isn't */
     JsonNode *reply; /* to the last command */
     GQueue lines;    /* the first ones that it printed to stderr */
 };
@@ -138,11 +140,22 @@ static void on_shutdown(Qemu *qemu, JsonObject *details)
                                           : "the guest has shut down"));
 }
 
+/* A guest that shuts down closes the agent's port first: that is the better reason. */
+static gboolean on_agent_gone(gpointer data)
+{
+    Qemu *qemu = data;
+
+    qemu->agent_gone = 0;
+    if (!qemu->quitting)
+        run_loop_fail(qemu->loop, g_error_new_literal(MT_ERROR, MT_ERROR_FAILED, "the agent in the guest has ended"));
+    return G_SOURCE_REMOVE;
+}
+
 /* The guest's end of a port was opened or closed. */
 static void on_port_change(Qemu *qemu, JsonObject *details)
 {
-    if (details && !json_object_get_boolean_member_with_default(details, "open", TRUE) && !qemu->quitting)
-        run_loop_fail(qemu->loop, g_error_new_literal(MT_ERROR, MT_ERROR_FAILED, "the agent in the guest has ended"));
+    if (details && !json_object_get_boolean_member_with_default(details, "open", TRUE) && !qemu->agent_gone)
+        qemu->agent_gone = g_timeout_add(AGENT_GONE_MS, on_agent_gone, qemu);
 }
 
 static void on_event(Qemu *qemu, const char *event, JsonObject *message)
@@ -417,6 +430,7 @@ void qemu_free(Qemu *qemu)
         return;
     qemu->quitting = true;
     g_cancellable_cancel(qemu->cancellable);
+    g_clear_handle_id(&qemu->agent_gone, g_source_remove);
     child_free(qemu->child);
     g_clear_object(&qemu->qmp);
     g_object_unref(qemu->cancellable);
@@ -532,9 +546,12 @@ bool qemu_halt(Qemu *qemu, unsigned patience_ms)
     return run_loop_wait(qemu->loop, &wait, NULL);
 }
 
-void qemu_kill(Qemu *qemu)
+void qemu_end(Qemu *qemu, unsigned patience_s)
 {
     qemu_let_end(qemu);
+    child_wait(qemu->child, patience_s);
+    if (qemu_has_ended(qemu))
+        return;
     child_signal(qemu->child, SIGKILL);
     child_signal(qemu->child, SIGCONT);
     child_wait(qemu->child, KILL_S);

@@ -69,8 +69,8 @@ void qemu_watch_agent(Qemu *qemu);
 bool qemu_is_stopped(const Qemu *qemu);
 /* Stops the guest's vCPUs: what they have recorded is published then. False if that takes too long. */
 bool qemu_halt(Qemu *qemu, unsigned patience_ms);
-/* Ends it at once. */
-void qemu_kill(Qemu *qemu);
+/* Waits at most so long for its end, and kills it then. */
+void qemu_end(Qemu *qemu, unsigned patience_s);
 /* From now on QEMU may end without that being a failure: somebody else tells it to. */
 void qemu_let_end(Qemu *qemu);
 bool qemu_has_ended(const Qemu *qemu);

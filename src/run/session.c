@@ -17,6 +17,7 @@
 
 #define PLUGIN_TIMEOUT_S 30
 #define STOP_PATIENCE_MS 2000
+#define END_PATIENCE_S 2
 #define WATCH_EVERY_US G_USEC_PER_SEC
 
 struct Session {
@@ -274,7 +275,7 @@ static bool stop_early(Session *session, GError **error)
     if (error && *error)
         return false;
     if (qemu && !qemu_halt(qemu, STOP_PATIENCE_MS))
-        qemu_kill(qemu);
+        qemu_end(qemu, 0);
     if (session->ring && ring_get_state(session->ring) == RING_TRACING)
         ring_set_state(session->ring, RING_STOPPED);
     return true;
@@ -402,14 +403,18 @@ static void keep_recording(Session *session, SessionResult *result, const GError
 {
     g_autoptr(GError) problem = NULL;
 
-    if (session->options->destination.kind != DESTINATION_TRACE)
+    if (session->options->destination.kind != DESTINATION_TRACE ||
+        g_error_matches(failure, MT_ERROR, MT_ERROR_INTERRUPTED)) /* the second signal: at once */
         return;
+    qemu_end(guest_qemu(session->guest), END_PATIENCE_S); /* it publishes what it has when it ends by itself */
     if (ring_get_state(session->ring) == RING_TRACING)
         ring_set_state(session->ring, RING_STOPPED);
+    if (!destination_drain(session->destination))
+        return;
     take_results(session, result);
     result->ended_by = failure->message;
-    if (destination_drain(session->destination))
-        finish_trace(session, result, &problem);
+    if (!finish_trace(session, result, &problem))
+        run_loop_note(session->loop, "the trace file is incomplete: %s", problem->message);
 }
 
 /* What failed because somebody had asked us to stop is told as that. */
