@@ -21,6 +21,22 @@
 #define LIVENESS_US 200000
 /* The shortest time that a consumer sleeps before it looks into the rings again by itself. */
 #define SHORTEST_SLEEP_US 50
+/* How often the consumer looks at once whether a vCPU has published what it is about to, and with which pauses then. */
+#define PUBLISHING_SPINS 1000
+#define PUBLISHING_PAUSE_US 500
+/* So often, after the stop, it has a pause before the producer is found to be broken. */
+#define PUBLISHING_PAUSES 10000
+/* How often it looks again when all tickets are newer than its look. */
+#define TICKET_LOOKS 1000
+/* No counter gets there: no sum of counters overflows. */
+#define MAX_COUNT (UINT64_C(1) << 54)
+
+/*
+ * Trust. The memory is shared with QEMU, which runs a guest that may have taken it over: the consumer believes nothing
+ * that it reads there. What it needs to know is in struct Ring, its own. What only the other side knows (how much it
+ * has published, its counters) is read once and checked; the records themselves are any bytes. A size can't change, as
+ * the memfd is sealed. If the other side breaks the rules, the ring is closed, and ring_damage() tells why.
+ */
 
 /* The shared words of one vCPU. What the producer writes and what the consumer writes are on different cache lines. */
 struct RingVcpu {
@@ -66,8 +82,16 @@ struct Ring {
     unsigned vcpus;
     uint64_t wake_bytes; /* a waiting consumer is woken when a ring holds this much */
     int fd;
-    uint64_t taken_bytes, slept_us; /* by the consumer since it slept last, and when that was */
-    int consumer_pidfd;             /* in a producer's process: readable when the consumer has died */
+    bool made_here;     /* this process is the consumer's: the shared words that it writes are for the others only */
+    int consumer_pidfd; /* in a producer's process: readable when the consumer has died */
+
+    /* The consumer's own. */
+    _Atomic uint64_t tails[RING_MAX_VCPUS]; /* bytes taken since the beginning; `tail` is for the producer */
+    uint64_t taken_bytes, slept_us;         /* since it slept last, and when that was */
+    bool has_begun, in_turns;               /* whether it has seen a record, and what was said before that */
+    unsigned taken_vcpu;
+    _Atomic bool closed;
+    _Atomic(const char *) damage;
 };
 
 static void futex_wait(_Atomic uint32_t *word, uint32_t expected, uint64_t timeout_us)
@@ -173,9 +197,12 @@ Ring *ring_new(unsigned vcpus, uint32_t bytes, unsigned fields, GError **error)
     ring->vcpus = vcpus;
     ring->bytes = bytes;
     ring->fields = fields;
+    ring->made_here = true;
     ring->consumer_pidfd = -1;
-    ring->fd = memfd_create("memory_tracer_ring", MFD_CLOEXEC);
-    if (ring->fd < 0 || ftruncate(ring->fd, (off_t)file_bytes_for(vcpus, bytes, fields))) {
+    ring->fd = memfd_create("memory_tracer_ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    /* Sealed: if the other side could make it smaller, the next access to what is gone would kill us. */
+    if (ring->fd < 0 || ftruncate(ring->fd, (off_t)file_bytes_for(vcpus, bytes, fields)) ||
+        fcntl(ring->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
         g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "can't create the ring: %s", g_strerror(errno));
         return NULL;
     }
@@ -190,6 +217,13 @@ Ring *ring_new(unsigned vcpus, uint32_t bytes, unsigned fields, GError **error)
     return g_steal_pointer(&ring);
 }
 
+static bool is_header(const struct RingShared *header)
+{
+    return header->magic == RING_MAGIC && header->vcpus >= 1 && header->vcpus <= RING_MAX_VCPUS &&
+           header->bytes >= 2 * RING_CHUNK_BYTES && header->bytes % RING_CHUNK_BYTES == 0 &&
+           !(header->fields & ~(unsigned)RING_ALL_FIELDS);
+}
+
 Ring *ring_attach(int fd, GError **error)
 {
     g_autoptr(Ring) ring = g_new0(Ring, 1);
@@ -198,9 +232,8 @@ Ring *ring_attach(int fd, GError **error)
 
     ring->fd = fd;
     ring->consumer_pidfd = -1;
-    if (pread(fd, &header, sizeof header, 0) != sizeof header || header.magic != RING_MAGIC || header.vcpus < 1 ||
-        header.vcpus > RING_MAX_VCPUS || header.bytes % RING_CHUNK_BYTES || fstat(fd, &status) ||
-        (size_t)status.st_size < file_bytes_for(header.vcpus, header.bytes, header.fields)) {
+    if (pread(fd, &header, sizeof header, 0) != sizeof header || !is_header(&header) || fstat(fd, &status) ||
+        (size_t)status.st_size != file_bytes_for(header.vcpus, header.bytes, header.fields)) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "descriptor %d is not a ring", fd);
         return NULL;
     }
@@ -253,7 +286,7 @@ unsigned ring_record_bytes(const Ring *ring)
 
 enum ring_state ring_get_state(const Ring *ring)
 {
-    return atomic_load(&ring->shared->state);
+    return MIN(atomic_load(&ring->shared->state), RING_STOPPED);
 }
 
 void ring_set_state(Ring *ring, enum ring_state state)
@@ -278,16 +311,16 @@ bool ring_is_armed(const Ring *ring)
 
 uint64_t ring_traced_ns(const Ring *ring)
 {
-    uint64_t started = atomic_load(&ring->shared->started_ns) + atomic_load(&ring->shared->excluded_ns);
+    uint64_t started = atomic_load(&ring->shared->started_ns), excluded = atomic_load(&ring->shared->excluded_ns);
+    uint64_t now = monotonic_ns(), elapsed;
+    enum ring_state state = ring_get_state(ring);
 
-    switch (ring_get_state(ring)) {
-    case RING_TRACING:
-        return monotonic_ns() - started;
-    case RING_STOPPED:
-        return atomic_load(&ring->shared->stopped_ns) - started;
-    default:
+    if (state != RING_TRACING && state != RING_STOPPED)
         return 0;
-    }
+    if (state == RING_STOPPED)
+        now = MIN(now, atomic_load(&ring->shared->stopped_ns));
+    elapsed = now - MIN(now, started);
+    return elapsed - MIN(elapsed, excluded);
 }
 
 void ring_exclude_ns(Ring *ring, uint64_t ns)
@@ -354,12 +387,14 @@ uint64_t ring_regions(const Ring *ring)
 RingCounts ring_get_vcpu_counts(const Ring *ring, unsigned vcpu)
 {
     const struct RingVcpu *shared = &ring->shared->vcpu[vcpu];
-    uint64_t tail = atomic_load(&shared->tail), head = atomic_load(&shared->head);
+    /* The tail first: the head that is read then isn't before it. */
+    uint64_t tail = ring->made_here ? atomic_load(&ring->tails[vcpu]) : atomic_load(&shared->tail);
+    uint64_t head = atomic_load(&shared->head);
     RingCounts counts = {
-        .skipped = atomic_load(&shared->skipped),
-        .written = head / ring->record_bytes,
-        .dropped = atomic_load(&shared->dropped),
-        .waiting = (head - tail) / ring->record_bytes,
+        .skipped = MIN(atomic_load(&shared->skipped), MAX_COUNT),
+        .written = MIN(head / ring->record_bytes, MAX_COUNT),
+        .dropped = MIN(atomic_load(&shared->dropped), MAX_COUNT),
+        .waiting = MIN(head - tail, ring->bytes) / ring->record_bytes,
     };
 
     counts.events = counts.written + counts.dropped + counts.skipped;
@@ -533,27 +568,68 @@ void ring_producer_publish(RingProducer *producer)
 
 /* Consumer. */
 
+/* The other side has broken the rules: nothing more is taken from it. */
+static void give_up(Ring *ring, const char *damage)
+{
+    atomic_store(&ring->damage, damage);
+    ring_close(ring);
+}
+
+const char *ring_damage(const Ring *ring)
+{
+    return atomic_load(&ring->damage);
+}
+
+static uint64_t tail_of(const Ring *ring, unsigned vcpu)
+{
+    return atomic_load_explicit(&ring->tails[vcpu], memory_order_relaxed);
+}
+
+/* How many bytes the consumer can take, given the head that it has read. */
+static uint64_t available(Ring *ring, unsigned vcpu, uint64_t head)
+{
+    uint64_t bytes = head - tail_of(ring, vcpu);
+
+    if (G_LIKELY(bytes <= ring->bytes && !(bytes & (ring->record_bytes - 1))))
+        return bytes;
+    give_up(ring, "it says that it holds more records than there is room for");
+    return 0;
+}
+
+/* Where the oldest record is, and how many of `bytes` are contiguous from there. */
+static uint64_t contiguous(const Ring *ring, unsigned vcpu, uint64_t bytes, const struct gmbeoo_record **records)
+{
+    uint64_t offset = tail_of(ring, vcpu) % ring->bytes;
+
+    *records = (const struct gmbeoo_record *)(ring->data + (size_t)vcpu * ring->bytes + offset);
+    return MIN(bytes, ring->bytes - offset);
+}
+
 size_t ring_peek(Ring *ring, unsigned vcpu, const struct gmbeoo_record **records)
 {
-    struct RingVcpu *shared = &ring->shared->vcpu[vcpu];
-    uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed);
-    uint64_t available = atomic_load_explicit(&shared->head, memory_order_acquire) - tail;
-    uint64_t to_end = ring->bytes - tail % ring->bytes;
+    uint64_t head = atomic_load_explicit(&ring->shared->vcpu[vcpu].head, memory_order_acquire);
 
-    *records = (const struct gmbeoo_record *)(ring->data + (size_t)vcpu * ring->bytes + tail % ring->bytes);
-    return MIN(available, to_end) / ring->record_bytes;
+    return contiguous(ring, vcpu, available(ring, vcpu, head), records) / ring->record_bytes;
 }
 
 void ring_release(Ring *ring, unsigned vcpu, size_t count)
 {
-    struct RingVcpu *shared = &ring->shared->vcpu[atomic_load(&ring->shared->in_turns) ? 0 : vcpu];
+    unsigned number = ring->in_turns ? 0 : vcpu;
+    struct RingVcpu *shared = &ring->shared->vcpu[number];
+    uint64_t tail = tail_of(ring, number) + count * ring->record_bytes;
 
-    atomic_fetch_add_explicit(&shared->tail, count * ring->record_bytes, memory_order_release);
+    atomic_store_explicit(&ring->tails[number], tail, memory_order_relaxed);
+    atomic_store_explicit(&shared->tail, tail, memory_order_release);
     /* Pairs with wait_for_room(). A producer that waits is woken for half a ring, not for each piece. */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&shared->producer_waits, memory_order_relaxed) &&
-        atomic_load_explicit(&shared->head, memory_order_relaxed) - atomic_load(&shared->tail) <= ring->bytes / 2)
+        atomic_load_explicit(&shared->head, memory_order_relaxed) - tail <= ring->bytes / 2)
         futex_wake(&shared->room_futex);
+}
+
+unsigned ring_taken_vcpu(const Ring *ring)
+{
+    return ring->taken_vcpu;
 }
 
 size_t ring_make_compact(const struct gmbeoo_record *records, size_t count, uint64_t *words)
@@ -568,7 +644,7 @@ size_t ring_make_compact(const struct gmbeoo_record *records, size_t count, uint
 static bool any_half_full(const Ring *ring)
 {
     for (unsigned i = 0; i < ring->vcpus; i++)
-        if (atomic_load(&ring->shared->vcpu[i].head) - atomic_load(&ring->shared->vcpu[i].tail) >= ring->wake_bytes)
+        if (atomic_load(&ring->shared->vcpu[i].head) - tail_of(ring, i) >= ring->wake_bytes)
             return true;
     return false;
 }
@@ -598,6 +674,7 @@ void ring_wake(Ring *ring)
 
 void ring_close(Ring *ring)
 {
+    atomic_store(&ring->closed, true);
     atomic_store(&ring->shared->closed, 1);
     for (unsigned i = 0; i < ring->vcpus; i++)
         futex_wake(&ring->shared->vcpu[i].room_futex);
@@ -605,7 +682,7 @@ void ring_close(Ring *ring)
 
 bool ring_is_closed(const Ring *ring)
 {
-    return atomic_load(&ring->shared->closed);
+    return ring->made_here ? atomic_load(&ring->closed) : atomic_load(&ring->shared->closed);
 }
 
 /*
@@ -619,70 +696,119 @@ static uint64_t sleep_us(const Ring *ring, uint64_t bytes, uint64_t elapsed_us)
     return CLAMP(us, SHORTEST_SLEEP_US, LIVENESS_US);
 }
 
+/* The records of the only vCPU that come next. */
+static size_t peek_at_only_one(Ring *ring, const struct gmbeoo_record **records)
+{
+    size_t room = CLAMP(ring->bytes / 8, RING_CHUNK_BYTES, RING_PIECE_RECORDS * (uint32_t)sizeof(struct gmbeoo_record));
+    size_t count = ring_peek(ring, 0, records);
+
+    if (ring->fields & RING_TIME)
+        room = RING_CHUNK_BYTES - ((uintptr_t)*records & (RING_CHUNK_BYTES - 1));
+    return MIN(count, room / ring->record_bytes);
+}
+
+/*
+ * Waits until a vCPU has published the chunk that it has drawn a ticket for. That takes it some nanoseconds, unless its
+ * thread isn't scheduled in between. A broken one may never do it: then we don't spin, ring_close() ends it, and so
+ * does the stop, which comes after all publishing.
+ */
+static void wait_until_published(Ring *ring, const struct RingVcpu *shared)
+{
+    for (unsigned looks = 0, pauses = 0; atomic_load(&shared->publishing) && !ring_is_closed(ring); looks++) {
+        if (looks < PUBLISHING_SPINS) {
+            sched_yield();
+            continue;
+        }
+        g_usleep(PUBLISHING_PAUSE_US);
+        if (ring_get_state(ring) == RING_STOPPED && ++pauses == PUBLISHING_PAUSES)
+            give_up(ring, "it never finishes publishing a chunk");
+    }
+}
+
+typedef struct {
+    unsigned vcpu; /* ring->vcpus: none */
+    uint64_t bytes;
+    bool newer; /* there are chunks that were published after the look began */
+} OldestChunk;
+
+/* Looks which vCPU has published its oldest chunk first. If `whatever`, chunks that were published meanwhile count,
+ * too.
+ */
+static OldestChunk find_oldest(Ring *ring, bool whatever)
+{
+    OldestChunk found = { .vcpu = ring->vcpus };
+    uint64_t drawn = whatever ? UINT64_MAX : atomic_load(&ring->shared->ticket), oldest = drawn;
+
+    for (unsigned i = 0; i < ring->vcpus; i++) {
+        struct RingVcpu *shared = &ring->shared->vcpu[i];
+        uint64_t bytes, ticket;
+
+        /* After this, every ticket below `drawn` is to be seen; later ones are left for the next look. */
+        wait_until_published(ring, shared);
+        bytes = available(ring, i, atomic_load(&shared->head));
+        if (!bytes)
+            continue;
+        ticket = atomic_load(&ring->tickets[chunk_of(ring, shared, tail_of(ring, i))]);
+        if (ticket < oldest) {
+            oldest = ticket;
+            found.vcpu = i;
+            found.bytes = bytes;
+        }
+        found.newer |= ticket >= drawn;
+    }
+    return found;
+}
+
 /*
  * The vCPU whose records come next, or ring->vcpus if there are none; *count is how many. With several vCPUs it is the
  * one that has published its oldest chunk first.
  */
 static unsigned choose_vcpu(Ring *ring, const struct gmbeoo_record **records, size_t *count)
 {
-    unsigned chosen = ring->vcpus;
-    uint64_t oldest, drawn, end = 0;
-    bool newer;
+    OldestChunk oldest;
+    unsigned looks = 0;
+    uint64_t bytes;
 
     *count = 0;
     if (ring->vcpus == 1) {
-        size_t room =
-            CLAMP(ring->bytes / 8, RING_CHUNK_BYTES, RING_PIECE_RECORDS * (uint32_t)sizeof(struct gmbeoo_record));
-
-        *count = ring_peek(ring, 0, records);
-        if (ring->fields & RING_TIME)
-            room = RING_CHUNK_BYTES - ((uintptr_t)*records & (RING_CHUNK_BYTES - 1));
-        *count = MIN(*count, room / ring->record_bytes);
+        *count = peek_at_only_one(ring, records);
         return *count ? 0 : 1;
     }
-    do {
-        newer = false;
-        oldest = drawn = atomic_load(&ring->shared->ticket);
-        for (unsigned i = 0; i < ring->vcpus; i++) {
-            struct RingVcpu *shared = &ring->shared->vcpu[i];
-            uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_relaxed), head, ticket;
-
-            /* After this, every ticket below `drawn` is to be seen; later ones are left for the next look. */
-            while (atomic_load(&shared->publishing) && !ring_is_closed(ring))
-                sched_yield();
-            head = atomic_load(&shared->head);
-            if (head == tail)
-                continue;
-            ticket = atomic_load(&ring->tickets[chunk_of(ring, shared, tail)]);
-            if (ticket < oldest) {
-                oldest = ticket;
-                chosen = i;
-                end = head;
-            }
-            newer |= ticket >= drawn;
-        }
-    } while (chosen == ring->vcpus && newer && !ring_is_closed(ring));
-    if (chosen < ring->vcpus) {
-        uint64_t tail = atomic_load_explicit(&ring->shared->vcpu[chosen].tail, memory_order_relaxed);
-
-        /* No further than what was published when the ticket was read: the rest of the chunk gets a later one. */
-        ring_peek(ring, chosen, records);
-        *count = MIN(end - tail, RING_CHUNK_BYTES - tail % RING_CHUNK_BYTES) / ring->record_bytes;
-    }
-    return chosen;
+    do
+        oldest = find_oldest(ring, looks++ >= TICKET_LOOKS);
+    while (oldest.vcpu == ring->vcpus && oldest.newer && looks <= TICKET_LOOKS && !ring_is_closed(ring));
+    if (oldest.vcpu == ring->vcpus)
+        return ring->vcpus;
+    /* No further than what was published when the ticket was read: the rest of the chunk gets a later one. */
+    bytes = contiguous(ring, oldest.vcpu, oldest.bytes, records);
+    *count = MIN(bytes, RING_CHUNK_BYTES - ((uintptr_t)*records & (RING_CHUNK_BYTES - 1))) / ring->record_bytes;
+    return oldest.vcpu;
 }
 
-/* How many of the records are of the first one's vCPU. */
-static size_t count_turn(const Ring *ring, const struct gmbeoo_record *records, size_t count)
+/* How many of the records, of which there is one at least, are of this vCPU, as the first one was. */
+static size_t count_turn(const Ring *ring, unsigned vcpu, const struct gmbeoo_record *records, size_t count)
 {
-    const uint8_t *at = (const uint8_t *)records;
-    size_t turn = 0;
+    const uint8_t *at = (const uint8_t *)records + ring->record_bytes;
+    size_t turn = 1;
 
-    while (turn < count && gmbeoo_vcpu((const struct gmbeoo_record *)at) == gmbeoo_vcpu(records)) {
+    while (turn < count && gmbeoo_vcpu((const struct gmbeoo_record *)at) == vcpu) {
         turn++;
         at += ring->record_bytes;
     }
     return turn;
+}
+
+/* In turns, it's the records in the first vCPU's ring that say whose they are. */
+static void take_turn(Ring *ring, unsigned *vcpu, const struct gmbeoo_record *records, size_t *count)
+{
+    unsigned said = gmbeoo_vcpu(records);
+
+    if (*vcpu || said >= ring->vcpus) {
+        give_up(ring, "it has a record of a vCPU that doesn't exist");
+        return;
+    }
+    *vcpu = said;
+    *count = count_turn(ring, said, records, *count);
 }
 
 #define NOTHING_YET 2
@@ -691,17 +817,22 @@ static size_t count_turn(const Ring *ring, const struct gmbeoo_record *records, 
 static int try_to_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, size_t *count)
 {
     /* The state first: what was published before the stop is then seen below. */
-    bool stopped = ring_get_state(ring) == RING_STOPPED;
+    bool stopped = ring_get_state(ring) == RING_STOPPED, any;
 
     *vcpu = choose_vcpu(ring, records, count);
-    if (ring_is_closed(ring))
-        return *vcpu == ring->vcpus && stopped ? 0 : -1;
-    if (*vcpu == ring->vcpus)
-        return stopped ? 0 : NOTHING_YET;
-    if (atomic_load_explicit(&ring->shared->in_turns, memory_order_relaxed)) {
-        *vcpu = gmbeoo_vcpu(*records);
-        *count = count_turn(ring, *records, *count);
+    any = *vcpu < ring->vcpus;
+    if (any && ring->vcpus > 1) {
+        if (!ring->has_begun)
+            ring->in_turns = atomic_load(&ring->shared->in_turns);
+        ring->has_begun = true;
+        if (ring->in_turns)
+            take_turn(ring, vcpu, *records, count);
     }
+    if (ring_is_closed(ring))
+        return any || !stopped || ring_damage(ring) ? -1 : 0;
+    if (!any)
+        return stopped ? 0 : NOTHING_YET;
+    ring->taken_vcpu = *vcpu;
     ring->taken_bytes += *count * ring->record_bytes;
     return 1;
 }

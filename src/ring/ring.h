@@ -9,6 +9,8 @@
  * futexes, and each notices when the other one has died.
  *
  * All counters are 64 bits wide and only grow.
+ *
+ * The consumer's process survives whatever the other side writes into the shared memory: see ring_damage().
  */
 #ifndef MEMORY_TRACER_RING_H
 #define MEMORY_TRACER_RING_H
@@ -41,6 +43,7 @@ enum ring_fields {
     RING_PADDR = 2,        /* the physical address: in RingWide */
     RING_VALUE = 4,        /* the value: in RingWide */
     RING_TIME = 8,         /* when each chunk was published (ring_time) */
+    RING_ALL_FIELDS = 15,
 };
 
 #define RING_INSTRUCTION_SHIFT 24
@@ -236,6 +239,13 @@ bool ring_consume(Ring *ring, RingSink sink, void *sink_data);
 /* Writes records in the compact format (record.h) to `words`, which has room for two per record. Returns the number of
  * bytes. */
 size_t ring_make_compact(const struct gmbeoo_record *records, size_t count, uint64_t *words);
+
+/* By the sink: which vCPU the records are of. It is one that exists; what the records themselves say may be anything.
+ */
+unsigned ring_taken_vcpu(const Ring *ring);
+
+/* By the consumer's side: NULL, or how the producers' side has broken the rules. The ring is closed then. */
+const char *ring_damage(const Ring *ring);
 
 /* The consumer will take no more: producers stop waiting for room, and drop (and count) from now on. */
 void ring_close(Ring *ring);

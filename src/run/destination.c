@@ -146,6 +146,12 @@ void destination_watch(Destination *destination)
     gint64 now_us = g_get_monotonic_time();
     uint64_t taken;
 
+    if (destination->ring && ring_damage(destination->ring)) {
+        run_loop_fail(destination->loop,
+                      g_error_new(MT_ERROR, MT_ERROR_FAILED, "QEMU has broken the ring of records: %s",
+                                  ring_damage(destination->ring)));
+        return;
+    }
     if (destination->recording && consumer_has_finished(destination->consumer) &&
         recording_error(destination->recording)) {
         GError *problem = g_error_copy(recording_error(destination->recording));

@@ -53,7 +53,8 @@ bool recording_take(void *data, const struct gmbeoo_record *records, size_t coun
         return true;
     if (ring_fields(recording->ring) & RING_TIME)
         time_ns = ring_time(recording->ring, records);
-    return trace_writer_add(recording->writer, gmbeoo_vcpu(records), records, count, time_ns, &recording->error);
+    return trace_writer_add(recording->writer, ring_taken_vcpu(recording->ring), records, count, time_ns,
+                            &recording->error);
 }
 
 const GError *recording_error(const Recording *recording)

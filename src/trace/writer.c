@@ -204,14 +204,14 @@ bool trace_writer_add_instructions(TraceWriter *writer, const RingInstruction *i
     if (!count)
         return true;
     for (uint32_t i = 0; i < count; i++) {
-        const RingInstruction *instruction = &instructions[i];
-        uint8_t length = MIN(instruction->length, sizeof instruction->bytes);
+        const RingInstruction instruction = instructions[i]; /* a copy: it may lie in the ring */
+        uint8_t length = MIN(instruction.length, sizeof instruction.bytes);
 
-        to = varint_put(to, zigzag(instruction->pc - expected));
-        *to++ = (uint8_t)(length | (instruction->cpl & 3) << 4);
-        memcpy(to, instruction->bytes, length);
+        to = varint_put(to, zigzag(instruction.pc - expected));
+        *to++ = (uint8_t)(length | (instruction.cpl & 3) << 4);
+        memcpy(to, instruction.bytes, length);
         to += length;
-        expected = instruction->pc + length;
+        expected = instruction.pc + length;
     }
     writer->instructions += count;
     return add_compressed(writer, FORMAT_INSTRUCTIONS, &head, sizeof head, entries, (size_t)(to - entries), error);
@@ -221,11 +221,13 @@ bool trace_writer_add_instructions(TraceWriter *writer, const RingInstruction *i
 static bool add_new_instructions(TraceWriter *writer, GError **error)
 {
     uint32_t have = writer->instructions + 1; /* with number 0, which isn't written */
+    uint32_t there;                           /* read once: the other side of the ring can change it */
 
-    if (!writer->ring || !(writer->fields & RING_INSTRUCTIONS) || ring_instructions(writer->ring) <= have)
+    if (!writer->ring || !(writer->fields & RING_INSTRUCTIONS))
         return true;
-    return trace_writer_add_instructions(writer, ring_get_instruction(writer->ring, have),
-                                         ring_instructions(writer->ring) - have, error);
+    there = ring_instructions(writer->ring);
+    return there <= have ||
+           trace_writer_add_instructions(writer, ring_get_instruction(writer->ring, have), there - have, error);
 }
 
 static bool finish_block(TraceWriter *writer, unsigned vcpu, GError **error)

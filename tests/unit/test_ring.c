@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ring under stress: nothing is lost, reordered or counted twice, whatever the consumer does. Also built with TSan.
  */
+#define _GNU_SOURCE
 #include "../../src/ring/ring.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -418,13 +421,303 @@ static void test_in_turns_the_order_is_exact(void)
     ring_producer_clear(&producer);
 }
 
+/* Whatever else the memory holds, only a ring can be attached. `word` of the header, of 32 bits, becomes `value`. */
+static void check_no_ring(unsigned word, uint32_t value, off_t more_bytes)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Ring) ring = ring_new(2, SMALL_RING, 0, NULL), attached = NULL;
+    off_t bytes = lseek(ring_fd(ring), 0, SEEK_END);
+    g_autofree uint8_t *contents = g_malloc((gsize)bytes);
+    int fd = memfd_create("no_ring", MFD_CLOEXEC);
+
+    g_assert_cmpint(pread(ring_fd(ring), contents, (size_t)bytes, 0), ==, bytes);
+    if (word)
+        memcpy(contents + word * sizeof value, &value, sizeof value);
+    g_assert_cmpint(pwrite(fd, contents, (size_t)bytes, 0), ==, bytes);
+    g_assert_no_errno(ftruncate(fd, bytes + more_bytes));
+    attached = ring_attach(fd, &error);
+    g_assert_true(!attached == (word || more_bytes));
+    g_assert_true(!error == !!attached);
+}
+
 static void test_garbage_is_no_ring(void)
 {
+    enum { VCPUS = 2, BYTES, FIELDS }; /* after the magic */
     g_autoptr(GError) error = NULL;
     int fd = open("/dev/zero", O_RDWR);
 
     g_assert_null(ring_attach(fd, &error));
     g_assert_nonnull(error);
+    check_no_ring(0, 0, 0); /* that one is a ring */
+    check_no_ring(0, 0, 4096);
+    check_no_ring(0, 0, -4096);
+    check_no_ring(1, 0, 0);
+    check_no_ring(VCPUS, 0, 0);
+    check_no_ring(VCPUS, 1, 0);
+    check_no_ring(VCPUS, UINT32_MAX, 0);
+    check_no_ring(BYTES, 0, 0);
+    check_no_ring(BYTES, RING_CHUNK_BYTES, 0);
+    check_no_ring(BYTES, SMALL_RING - 1, 0);
+    check_no_ring(BYTES, -RING_CHUNK_BYTES, 0);
+    check_no_ring(FIELDS, RING_ALL_FIELDS + 1, 0);
+    check_no_ring(FIELDS, RING_INSTRUCTIONS, 0); /* there is no table */
+}
+
+/* The other side of the ring as an enemy: it can write anything into the shared memory, at any time. */
+
+static _Atomic uint64_t *map_words(const Ring *ring, size_t bytes)
+{
+    void *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, ring_fd(ring), 0);
+
+    g_assert_true(words != MAP_FAILED);
+    return words;
+}
+
+static void test_size_is_sealed(void)
+{
+    g_autoptr(Ring) ring = ring_new(1, SMALL_RING, 0, NULL);
+
+    g_assert_cmpint(ftruncate(ring_fd(ring), 0), ==, -1);
+    g_assert_cmpint(ftruncate(ring_fd(ring), 64 << 20), ==, -1);
+    g_assert_cmpint(fcntl(ring_fd(ring), F_ADD_SEALS, F_SEAL_WRITE), ==, -1);
+}
+
+/* Where the head of the first vCPU is, among 64-bit words; it holds `bytes`, as no other word does. */
+#define FIRST_WORDS 256
+
+static _Atomic uint64_t *find_head(_Atomic uint64_t *words, uint64_t bytes)
+{
+    for (int i = 0; i < FIRST_WORDS; i++)
+        if (words[i] == bytes)
+            return &words[i];
+    g_assert_not_reached();
+}
+
+/* A ring in which `records` records were published, and its head. */
+static _Atomic uint64_t *publish_some(Ring *ring, unsigned records)
+{
+    RingProducer producer;
+
+    ring_producer_init(&producer, ring, 0, RING_BLOCK);
+    for (unsigned i = 0; i < records; i++)
+        ring_producer_put(&producer, GMBEOO_VALID, i);
+    ring_producer_publish(&producer);
+    ring_producer_clear(&producer);
+    return find_head(map_words(ring, FIRST_WORDS * sizeof(uint64_t)), records * sizeof(struct gmbeoo_record));
+}
+
+static void check_wild_head(unsigned vcpus, uint64_t head)
+{
+    g_autoptr(Ring) ring = ring_new(vcpus, SMALL_RING, 0, NULL);
+    const struct gmbeoo_record *records;
+    unsigned vcpu;
+    size_t count;
+
+    *publish_some(ring, 1000) = head;
+    g_assert_cmpint(ring_take(ring, &vcpu, &records, &count), ==, -1);
+    g_assert_nonnull(ring_damage(ring));
+    g_assert_true(ring_is_closed(ring));
+    g_assert_cmpuint(ring_get_counts(ring).waiting, <=, SMALL_RING / sizeof *records);
+}
+
+static void test_wild_head_is_damage(void)
+{
+    for (unsigned vcpus = 1; vcpus <= 3; vcpus += 2) {
+        check_wild_head(vcpus, SMALL_RING + sizeof(struct gmbeoo_record));
+        check_wild_head(vcpus, UINT64_MAX - 15);
+        check_wild_head(vcpus, 1000 * sizeof(struct gmbeoo_record) + 8);
+        check_wild_head(vcpus, UINT64_C(1) << 63);
+    }
+}
+
+/* What has been taken can't come again, nor does a tail that the other side sets count. */
+static void test_head_can_not_go_back(void)
+{
+    g_autoptr(Ring) ring = ring_new(1, SMALL_RING, 0, NULL);
+    _Atomic uint64_t *head = publish_some(ring, 1000), *words = map_words(ring, FIRST_WORDS * sizeof *words);
+    const struct gmbeoo_record *records;
+    unsigned vcpu;
+    size_t count;
+
+    g_assert_cmpint(ring_take(ring, &vcpu, &records, &count), ==, 1);
+    g_assert_cmpuint(count, ==, 1000);
+    ring_release(ring, vcpu, 600);
+    for (int i = 0; i < FIRST_WORDS; i++)
+        if (words[i] == 600 * sizeof *records)
+            words[i] = UINT64_MAX; /* the tail */
+    g_assert_cmpint(ring_take(ring, &vcpu, &records, &count), ==, 1);
+    g_assert_cmpuint(count, ==, 400);
+    g_assert_cmpuint(records[0].virt_addr, ==, 600);
+    *head = 16;
+    g_assert_cmpint(ring_take(ring, &vcpu, &records, &count), ==, -1);
+    g_assert_nonnull(ring_damage(ring));
+}
+
+static void test_wild_vcpu_in_turns_is_damage(void)
+{
+    g_autoptr(Ring) ring = ring_new(3, SMALL_RING, 0, NULL);
+    const struct gmbeoo_record *records;
+    RingProducer producer;
+    unsigned vcpu;
+    size_t count;
+
+    ring_set_in_turns(ring);
+    ring_producer_init(&producer, ring, 0, RING_BLOCK);
+    ring_producer_put(&producer, GMBEOO_VALID | 2 << GMBEOO_VCPU_SHIFT, 0);
+    ring_producer_put(&producer, GMBEOO_VALID | 3 << GMBEOO_VCPU_SHIFT, 0);
+    ring_producer_publish(&producer);
+    g_assert_cmpint(ring_take(ring, &vcpu, &records, &count), ==, 1);
+    g_assert_cmpuint(vcpu, ==, 2);
+    g_assert_cmpuint(ring_taken_vcpu(ring), ==, 2);
+    g_assert_cmpuint(count, ==, 1);
+    ring_release(ring, vcpu, count);
+    g_assert_cmpint(ring_take(ring, &vcpu, &records, &count), ==, -1);
+    g_assert_nonnull(ring_damage(ring));
+    ring_producer_clear(&producer);
+}
+
+/* A vCPU that never finishes publishing: we wait without spinning, until the stop shows that it lies. */
+static void test_endless_publishing_is_damage(void)
+{
+    g_autoptr(Ring) ring = ring_new(2, SMALL_RING, 0, NULL);
+    _Atomic uint64_t *head = publish_some(ring, 1000);
+    gint64 began_us = g_get_monotonic_time(), cpu_us = own_cpu_us();
+    const struct gmbeoo_record *records;
+    unsigned vcpu;
+    size_t count;
+
+    head[3] = 1; /* `publishing`, after `dropped` and `skipped` */
+    ring_set_state(ring, RING_STOPPED);
+    g_assert_cmpint(ring_take(ring, &vcpu, &records, &count), ==, -1);
+    g_assert_nonnull(ring_damage(ring));
+    g_assert_cmpint(own_cpu_us() - cpu_us, <, (g_get_monotonic_time() - began_us) / 2);
+}
+
+/* Tickets that are newer than any that was drawn: then the order can't be told, but the records come. */
+static void test_wild_tickets_end_no_look(void)
+{
+    g_autoptr(Ring) ring = ring_new(2, SMALL_RING, 0, NULL);
+    _Atomic uint64_t *head = publish_some(ring, 1000), *after = head + 2 * 128 / sizeof *head; /* two of RingVcpu */
+    const struct gmbeoo_record *records;
+    unsigned vcpu;
+    size_t count;
+
+    for (int i = 0; i < 4; i++)
+        after[i] = UINT64_C(1) << 62;
+    g_assert_cmpint(ring_take(ring, &vcpu, &records, &count), ==, 1);
+    g_assert_cmpuint(vcpu, ==, 0);
+    g_assert_cmpuint(count, ==, 1000);
+}
+
+static void test_wild_counters_add_up(void)
+{
+    g_autoptr(Ring) ring = ring_new(4, SMALL_RING, 0, NULL);
+    _Atomic uint64_t *words = map_words(ring, FIRST_WORDS * sizeof *words);
+    RingCounts counts;
+
+    for (int i = 3; i < FIRST_WORDS; i++)
+        words[i] = UINT64_MAX;
+    counts = ring_get_counts(ring);
+    g_assert_cmpuint(counts.events, ==, counts.written + counts.dropped + counts.skipped);
+    g_assert_cmpuint(counts.events, >=, counts.dropped);
+    g_assert_cmpuint(counts.waiting, <=, counts.written);
+    g_assert_cmpint(ring_get_state(ring), ==, RING_STOPPED);
+    g_assert_cmpuint(ring_traced_ns(ring), ==, 0);
+}
+
+typedef struct {
+    Ring *ring;
+    _Atomic uint64_t *words;
+    size_t all_words, used_words;
+    guint32 seed;
+    _Atomic bool stop;
+} Enemy;
+
+static uint64_t any_word(GRand *random, uint64_t old)
+{
+    switch (g_rand_int_range(random, 0, 7)) {
+    case 0:
+        return (uint64_t)g_rand_int(random) << 32 | g_rand_int(random);
+    case 1:
+        return 0;
+    case 2:
+        return UINT64_MAX;
+    case 3:
+        return g_rand_int(random) & 3; /* a state, a flag */
+    case 4:
+        return (uint64_t)(g_rand_int(random) & 3) << 32 | (g_rand_int(random) & 3);
+    case 5:
+        return (uint64_t)g_rand_int_range(random, 0, 2 * SMALL_RING) & ~UINT64_C(15);
+    default:
+        return old + 16 * (uint64_t)g_rand_int_range(random, 0, 100);
+    }
+}
+
+static gpointer scribble(gpointer data)
+{
+    Enemy *enemy = data;
+    GRand *random = g_rand_new_with_seed(enemy->seed);
+
+    while (!atomic_load(&enemy->stop)) {
+        size_t words = g_rand_int_range(random, 0, 10) ? enemy->used_words : enemy->all_words;
+        _Atomic uint64_t *word = &enemy->words[g_rand_int_range(random, 0, (gint32)words)];
+
+        atomic_store(word, any_word(random, atomic_load(word)));
+    }
+    g_rand_free(random);
+    return NULL;
+}
+
+static bool take_whatever(void *data, const struct gmbeoo_record *records, size_t count)
+{
+    Enemy *enemy = data;
+    volatile uint64_t sum = 0;
+
+    g_assert_cmpuint(ring_taken_vcpu(enemy->ring), <, ring_vcpus(enemy->ring));
+    for (size_t i = 0; i < count * ring_record_bytes(enemy->ring) / sizeof *records; i++)
+        sum += records[i].info + records[i].virt_addr;
+    if (count && (ring_fields(enemy->ring) & RING_TIME))
+        sum += ring_time(enemy->ring, records);
+    g_assert_cmpuint(ring_get_counts(enemy->ring).events, <, UINT64_C(1) << 63);
+    return true;
+}
+
+static gpointer close_soon(gpointer data)
+{
+    Enemy *enemy = data;
+
+    g_usleep(3000);
+    ring_close(enemy->ring);
+    ring_wake(enemy->ring);
+    return NULL;
+}
+
+static void test_consumer_survives_an_enemy(void)
+{
+    for (guint32 round = 0; round < 150; round++) {
+        unsigned fields = round % 3 == 0 ? 0 : round % 3 == 1 ? RING_PADDR : RING_VALUE | RING_PADDR | RING_TIME;
+        g_autoptr(Ring) ring = ring_new(1 + round % 4, SMALL_RING, fields, NULL);
+        size_t bytes = (size_t)lseek(ring_fd(ring), 0, SEEK_END);
+        size_t header_words = (bytes - ring_vcpus(ring) * SMALL_RING) / sizeof(uint64_t);
+        Enemy enemy = { .ring = ring,
+                        .words = map_words(ring, bytes),
+                        .all_words = bytes / sizeof(uint64_t),
+                        .used_words = 100,
+                        .seed = round };
+        GThread *scribbler, *closer;
+
+#ifdef __SANITIZE_THREAD__ /* only the header's words are atomic */
+        enemy.all_words = header_words;
+#endif
+        (void)header_words;
+        scribbler = g_thread_new("enemy", scribble, &enemy);
+        closer = g_thread_new("closer", close_soon, &enemy);
+        ring_consume(ring, take_whatever, &enemy);
+        g_thread_join(closer);
+        atomic_store(&enemy.stop, true);
+        g_thread_join(scribbler);
+        munmap(enemy.words, bytes);
+    }
 }
 
 int main(int argc, char **argv)
@@ -446,5 +739,13 @@ int main(int argc, char **argv)
     g_test_add_func("/ring/order_across_vcpus_is_exact_to_a_chunk", test_order_across_vcpus_is_exact_to_a_chunk);
     g_test_add_func("/ring/in_turns_the_order_is_exact", test_in_turns_the_order_is_exact);
     g_test_add_func("/ring/garbage_is_no_ring", test_garbage_is_no_ring);
+    g_test_add_func("/ring/size_is_sealed", test_size_is_sealed);
+    g_test_add_func("/ring/wild_head_is_damage", test_wild_head_is_damage);
+    g_test_add_func("/ring/head_can_not_go_back", test_head_can_not_go_back);
+    g_test_add_func("/ring/wild_vcpu_in_turns_is_damage", test_wild_vcpu_in_turns_is_damage);
+    g_test_add_func("/ring/endless_publishing_is_damage", test_endless_publishing_is_damage);
+    g_test_add_func("/ring/wild_tickets_end_no_look", test_wild_tickets_end_no_look);
+    g_test_add_func("/ring/wild_counters_add_up", test_wild_counters_add_up);
+    g_test_add_func("/ring/consumer_survives_an_enemy", test_consumer_survives_an_enemy);
     return g_test_run();
 }
