@@ -632,15 +632,6 @@ unsigned ring_taken_vcpu(const Ring *ring)
     return ring->taken_vcpu;
 }
 
-size_t ring_make_compact(const struct gmbeoo_record *records, size_t count, uint64_t *words)
-{
-    uint64_t *next = words;
-
-    for (size_t i = 0; i < count; i++)
-        next += gmbeoo_to_compact(&records[i], next);
-    return (size_t)(next - words) * sizeof *words;
-}
-
 static bool any_half_full(const Ring *ring)
 {
     for (unsigned i = 0; i < ring->vcpus; i++)

@@ -5,6 +5,9 @@
 #include <memory_tracer/record.h>
 #include <memory_tracer/roi.h>
 
+#include "../../src/ring/compact.h"
+#include "../../src/ring/ring.h"
+
 static void test_layout(void)
 {
     /* A 4-byte sign-extended big-endian store at CPL 3 on vCPU 5, written out by hand. */
@@ -83,6 +86,66 @@ static void test_compact(void)
         }
 }
 
+/* Addresses around everything that the format distinguishes. */
+static uint64_t any_address(GRand *random)
+{
+    uint64_t bits = (uint64_t)g_rand_int(random) << 32 | g_rand_int(random);
+    const uint64_t edges[] = { 0,
+                               UINT64_MAX,
+                               UINT64_C(1) << 63,
+                               UINT64_C(1) << 47,
+                               UINT64_C(1) << 48,
+                               -(UINT64_C(1) << 47),
+                               -(UINT64_C(1) << 48) };
+
+    switch (g_rand_int_range(random, 0, 4)) {
+    case 0:
+        return bits;
+    case 1:
+        return edges[g_rand_int_range(random, 0, G_N_ELEMENTS(edges))] + (uint64_t)g_rand_int_range(random, -2, 3);
+    default:
+        return (uint64_t)((int64_t)bits >> 17);
+    }
+}
+
+/* `count` records, which may have any info, `escapes` of 64 any address. */
+static void check_ways(GRand *random, size_t count, int escapes)
+{
+    g_autofree struct gmbeoo_record *records = g_new(struct gmbeoo_record, count + 1);
+    g_autofree uint64_t *expected = g_new(uint64_t, 2 * count + 1);
+    uint64_t *next = expected;
+
+    for (size_t i = 0; i < count; i++) {
+        records[i].info = (uint64_t)g_rand_int(random) << 32 | g_rand_int(random);
+        records[i].virt_addr = g_rand_int_range(random, 0, 64) < escapes ? any_address(random) : g_rand_int(random);
+        next += gmbeoo_to_compact(&records[i], next);
+    }
+    for (enum compact_way way = 0; way <= COMPACT_WAYS; way++) {
+        g_autofree uint64_t *words = g_new(uint64_t, 2 * count + 1);
+        size_t bytes;
+
+        if (way < COMPACT_WAYS && !compact_way_works(way))
+            continue;
+        words[2 * count] = 42;
+        bytes =
+            way < COMPACT_WAYS ? compact_make(way, records, count, words) : ring_make_compact(records, count, words);
+        g_assert_cmpmem(words, bytes, expected, (size_t)(next - expected) * sizeof *next);
+        g_assert_cmpuint(words[2 * count], ==, 42);
+    }
+}
+
+static void test_all_ways_to_compact_agree(void)
+{
+    GRand *random = g_rand_new_with_seed(1);
+
+    for (int escapes = 0; escapes <= 64; escapes += 1 + escapes / 4)
+        for (size_t count = 0; count < 70; count++)
+            check_ways(random, count, escapes);
+    for (int i = 0; i < 200; i++)
+        check_ways(random, 1000, g_rand_int_range(random, 0, 65));
+    g_rand_free(random);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -90,5 +153,6 @@ int main(int argc, char **argv)
     g_test_add_func("/record/bits_are_apart", test_bits_are_apart);
     g_test_add_func("/record/compact", test_compact);
     g_test_add_func("/roi/markers_do_nothing", test_markers_do_nothing);
+    g_test_add_func("/record/all_ways_to_compact_agree", test_all_ways_to_compact_agree);
     return g_test_run();
 }
