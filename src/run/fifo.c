@@ -19,8 +19,11 @@
 #define FULL_POLL_MS 200
 /* A huge page. */
 #define GIFT_BYTES (2u * 1024 * 1024)
-/* Fewer bytes than a page are written; with less room than that, a gift is used up. */
+/* Fewer bytes than a page are written. */
 #define LEAST_GIFT 4096u
+/* With less room than that, a gift is used up. As room is needed for what records take at most, compact ones fill but
+ * half of it each time: what is left must not become so small that all of what it takes is written. */
+#define LEAST_ROOM (64u * 1024)
 /* So many bytes are held before they are passed on, which wakes up the reader: with several vCPUs, records come by
  * chunks of RING_CHUNK_BYTES. When there are no more for now, nothing is held. */
 #define ENOUGH (256u * 1024)
@@ -160,12 +163,10 @@ static bool flush(Fifo *fifo)
     if (give)
         fifo->given += fifo->held;
     fifo->held = fifo->held_records = 0;
-    if (fifo->gives && GIFT_BYTES - fifo->given < LEAST_GIFT)
-        renew_gift(fifo);
     return true;
 }
 
-/* Takes the first of `count` records into the gift. Returns how many, or 0 with a problem. */
+/* Takes the first of `count` records into the gift, which has LEAST_ROOM. Returns how many, or 0 with a problem. */
 static size_t hold(Fifo *fifo, const struct gmbeoo_record *records, size_t count)
 {
     size_t room = GIFT_BYTES - fifo->given - fifo->held, n = MIN(count, room / RECORD_BYTES), bytes = n * RECORD_BYTES;
@@ -177,7 +178,13 @@ static size_t hold(Fifo *fifo, const struct gmbeoo_record *records, size_t count
         memcpy(to, records, bytes);
     fifo->held += bytes;
     fifo->held_records += n;
-    return (fifo->held < ENOUGH && room - bytes >= LEAST_GIFT) || flush(fifo) ? n : 0;
+    if (fifo->held < ENOUGH && room - bytes >= LEAST_ROOM)
+        return n;
+    if (!flush(fifo))
+        return 0;
+    if (fifo->gives && room - bytes < LEAST_ROOM)
+        renew_gift(fifo);
+    return n;
 }
 
 /* Writes the first of `count` records. Returns how many, or 0 with a problem. */

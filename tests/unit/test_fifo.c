@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define RECORDS (UINT64_C(3) << 20) /* a multiple of 3 */
@@ -203,6 +204,69 @@ static void test_prompt(void)
     rmdir(folder);
 }
 
+#define HUGE_PAGE (2u * 1024 * 1024)
+
+static _Atomic unsigned small_writes;
+
+/* In place of the C library's: counts those of less than a page into a FIFO. */
+ssize_t write(int fd, const void *bytes, size_t length)
+{
+    struct stat status;
+
+    if (length < 4096 && !fstat(fd, &status) && S_ISFIFO(status.st_mode))
+        small_writes++;
+    return syscall(SYS_write, fd, bytes, length);
+}
+
+static gpointer read_and_forget(gpointer data)
+{
+    g_autofree uint8_t *buffer = g_malloc(PIPE_BYTES);
+
+    while (read(GPOINTER_TO_INT(data), buffer, PIPE_BYTES) > 0)
+        ;
+    return NULL;
+}
+
+/* Writes records until `room` bytes of the first huge page are left, and then many more. */
+static void check_room(const char *path, Ring *ring, size_t room)
+{
+    size_t first = (HUGE_PAGE - room) / sizeof(uint64_t), more = 4 * RING_CHUNK_RECORDS;
+    g_autofree struct gmbeoo_record *records = g_new0(struct gmbeoo_record, first);
+    Fifo *fifo = fifo_new(path, ring, true);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    GThread *reader;
+
+    g_assert_cmpint(fifo_try_open(fifo, NULL), ==, 1);
+    fcntl(fd, F_SETFL, 0);
+    reader = g_thread_new("reader", read_and_forget, GINT_TO_POINTER(fd));
+    small_writes = 0;
+    g_assert_true(fifo_write(fifo, records, first));
+    g_assert_true(fifo_write(fifo, NULL, 0));
+    g_assert_true(fifo_write(fifo, records, more));
+    g_assert_true(fifo_write(fifo, NULL, 0));
+    fifo_free(fifo);
+    g_thread_join(reader);
+    close(fd);
+    g_assert_cmpuint(small_writes, <=, 8);
+}
+
+/* Large pieces don't become small ones, however much room the last one has left. */
+static void test_large_pieces(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("test_fifo.XXXXXX", NULL), *path = g_build_filename(folder, "fifo", NULL);
+    Ring *ring = ring_new(1, RING_BYTES, 0, NULL);
+
+    g_assert_cmpint(prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0), ==, 0);
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    for (size_t room = 0; room <= 4 * 4096; room += 1024)
+        check_room(path, ring, room);
+    check_room(path, ring, 64 * 1024);
+    check_room(path, ring, 64 * 1024 + 1024);
+    ring_free(ring);
+    unlink(path);
+    rmdir(folder);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -225,5 +289,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
         g_test_add_data_func(cases[i].name, &cases[i].how, test_stream);
     g_test_add_func("/fifo/prompt", test_prompt);
+    g_test_add_func("/fifo/large pieces", test_large_pieces);
     return g_test_run();
 }
