@@ -13,6 +13,7 @@
 
 #define READ_BYTES (256 * 1024)
 #define LOOK_AGAIN_MS 10
+#define STALE_MS 5000
 
 /* What waits to be sent: bytes, then a file of which `remaining` bytes are still to be read, or a pipe up to its end.
  */
@@ -25,7 +26,8 @@ typedef struct {
 
 struct AgentLink {
     int fd;
-    guint readable, writable;
+    guint readable, writable, stale; /* sources */
+    unsigned stale_ms;
     AgentFrame on_frame;
     bool (*may_come)(void *data); /* or NULL */
     void *data;
@@ -105,7 +107,73 @@ static void queue(AgentLink *link, Outgoing *outgoing)
         link->writable = g_unix_fd_add(link->fd, G_IO_OUT, on_writable, link);
 }
 
-/* Hands over the whole frames among the bytes received, skipping what is none. */
+/* The bytes come from the guest, which nothing is believed of. */
+
+/* Shorter ones are ignored: a struct is whole when it is looked at. */
+static uint32_t least_length(enum mt_frame_type type)
+{
+    switch (type) {
+    case MT_FRAME_HELLO_REPLY:
+        return sizeof(uint32_t); /* another version's may be shorter, and says so */
+    case MT_FRAME_PROGRESS:
+        return sizeof(struct mt_progress);
+    case MT_FRAME_STAT_REPLY:
+        return sizeof(struct mt_stat_reply);
+    case MT_FRAME_TRACED:
+        return sizeof(struct mt_traced);
+    case MT_FRAME_EXIT:
+        return sizeof(struct mt_exit);
+    default:
+        return 0;
+    }
+}
+
+static bool is_header(const uint8_t *at)
+{
+    struct mt_frame frame;
+
+    memcpy(&frame, at, sizeof frame);
+    return frame.magic == MT_FRAME_MAGIC && frame.check == mt_frame_check(&frame) && frame.length <= MT_MAX_PAYLOAD;
+}
+
+/* Whether a header follows the one that the bytes begin with. */
+static bool has_another_header(const GByteArray *bytes)
+{
+    for (size_t i = 1; i + sizeof(struct mt_frame) <= bytes->len; i++)
+        if (is_header(bytes->data + i))
+            return true;
+    return false;
+}
+
+static void take_frames(AgentLink *link);
+
+/*
+ * A frame has been incomplete for some time. If another one has begun since, then whoever was sending it has died, and
+ * has a successor: what it left is garbage. Else the guest may only be slow; who waits for an answer has a time limit.
+ */
+static gboolean on_stale(gpointer data)
+{
+    AgentLink *link = data;
+
+    if (!has_another_header(link->in))
+        return G_SOURCE_CONTINUE;
+    link->stale = 0;
+    g_byte_array_remove_range(link->in, 0, 1);
+    take_frames(link);
+    return G_SOURCE_REMOVE;
+}
+
+static void watch_incomplete_frame(AgentLink *link, bool is_same)
+{
+    if (link->stale && !(is_same && link->in->len)) {
+        g_source_remove(link->stale);
+        link->stale = 0;
+    }
+    if (!link->stale && link->in->len)
+        link->stale = g_timeout_add(link->stale_ms, on_stale, link);
+}
+
+/* Hands over the whole frames among the bytes received, skipping what is none. What is left is part of one frame. */
 static void take_frames(AgentLink *link)
 {
     size_t used = 0;
@@ -115,21 +183,23 @@ static void take_frames(AgentLink *link)
         struct mt_frame frame;
         uint8_t after;
 
-        memcpy(&frame, at, sizeof frame);
-        if (frame.magic != MT_FRAME_MAGIC || frame.check != mt_frame_check(&frame) || frame.length > MT_MAX_PAYLOAD) {
+        if (!is_header(at)) {
             used++;
             continue;
         }
+        memcpy(&frame, at, sizeof frame);
         if (link->in->len - used < sizeof frame + frame.length)
             break;
         used += sizeof frame + frame.length;
         /* Strings in the payload end, whatever the guest sends: there is always room for one more byte. */
         after = at[sizeof frame + frame.length];
         at[sizeof frame + frame.length] = 0;
-        link->on_frame(link->data, frame.type, at + sizeof frame, frame.length);
+        if (frame.length >= least_length(frame.type))
+            link->on_frame(link->data, frame.type, at + sizeof frame, frame.length);
         at[sizeof frame + frame.length] = after;
     }
     g_byte_array_remove_range(link->in, 0, (guint)used);
+    watch_incomplete_frame(link, !used);
 }
 
 static gboolean on_readable(gint fd, GIOCondition condition, gpointer data);
@@ -179,10 +249,16 @@ AgentLink *agent_link_new(int fd, AgentFrame on_frame, void *data)
     link->on_frame = on_frame;
     link->data = data;
     link->in = g_byte_array_new();
+    link->stale_ms = STALE_MS;
     g_queue_init(&link->out);
     fcntl(fd, F_SETFL, O_NONBLOCK);
     link->readable = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP, on_readable, link);
     return link;
+}
+
+void agent_link_set_stale_ms(AgentLink *link, unsigned stale_ms)
+{
+    link->stale_ms = stale_ms;
 }
 
 void agent_link_free(AgentLink *link)
@@ -195,6 +271,8 @@ void agent_link_free(AgentLink *link)
         g_source_remove(link->writable);
     if (link->look_again)
         g_source_remove(link->look_again);
+    if (link->stale)
+        g_source_remove(link->stale);
     g_queue_clear_full(&link->out, outgoing_free);
     g_byte_array_unref(link->in);
     close(link->fd);

@@ -10,11 +10,15 @@
 
 typedef struct AgentLink AgentLink;
 
-/* Called for every frame; `payload` is valid during the call, and a NUL follows it. */
+/* Called for every frame; `payload` is valid during the call, and a NUL follows it. It is as long as the struct that a
+ * frame of this type has (MT_FRAME_HELLO_REPLY: as its `version`), or longer. It comes from the guest: its strings may
+ * hold anything (printable.h), and it may never come at all, so that who waits for it needs a time limit. */
 typedef void (*AgentFrame)(void *data, enum mt_frame_type type, const uint8_t *payload, uint32_t length);
 
 /* `fd` is the socket that is the port's other end: taken. Everything happens in the main loop. */
 AgentLink *agent_link_new(int fd, AgentFrame on_frame, void *data);
+/* How long a frame may be incomplete, while another one has begun, until it is taken for garbage. */
+void agent_link_set_stale_ms(AgentLink *link, unsigned stale_ms);
 void agent_link_free(AgentLink *link);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AgentLink, agent_link_free)
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent_link.h"
+#include "printable.h"
 
 #define ANSWER_TIMEOUT_S 180
 #define QUIET_TIMEOUT_S 120
@@ -32,7 +33,7 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
         guest->running_us = reply.running_us;
         guest->greeted = reply.version == MT_PROTOCOL_VERSION;
         g_free(guest->machine->kernel);
-        guest->machine->kernel = g_strdup((const char *)payload + sizeof reply);
+        guest->machine->kernel = text_make_printable((const char *)payload + sizeof reply);
     } else if (type == MT_FRAME_OK) {
         guest->acknowledged = true;
     }
@@ -140,8 +141,11 @@ bool image_guest_save(ImageGuest *guest, const char *snapshot, GError **error)
     result = qemu_execute(guest->qemu, "human-monitor-command", arguments, error);
     if (!result)
         return false;
-    text = JSON_NODE_HOLDS_VALUE(result) ? json_node_get_string(result) : "";
-    if (*text)
-        return mt_fail(error, "QEMU can't save the snapshot: %s", text);
+    text = JSON_NODE_HOLDS_VALUE(result) ? json_node_get_string(result) : NULL;
+    if (text && *text) {
+        g_autofree char *line = text_make_printable(text);
+
+        return mt_fail(error, "QEMU can't save the snapshot: %s", line);
+    }
     return qemu_quit(guest->qemu, error);
 }

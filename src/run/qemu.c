@@ -17,6 +17,7 @@
 #include "../../guest/protocol.h"
 #include "archive.h"
 #include "child.h"
+#include "printable.h"
 
 #define MINIMUM_MAJOR 10
 #define LOAD_TIMEOUT_S 300
@@ -114,10 +115,11 @@ static GError *explain(const Qemu *qemu, const char *how)
 static void on_line(void *data, const char *line)
 {
     Qemu *qemu = data;
+    g_autofree char *printable = text_make_printable(line); /* it quotes the image's strings, and may be the guest's */
 
-    run_loop_verbose(qemu->loop, "QEMU: %s", line);
-    if (*line && g_queue_get_length(&qemu->lines) < KEPT_LINES)
-        g_queue_push_tail(&qemu->lines, g_strdup(line));
+    run_loop_verbose(qemu->loop, "QEMU: %s", printable);
+    if (*printable && g_queue_get_length(&qemu->lines) < KEPT_LINES)
+        g_queue_push_tail(&qemu->lines, g_steal_pointer(&printable));
 }
 
 static void on_end(void *data, const char *how)

@@ -12,6 +12,7 @@
 
 #include "../../guest/agent.h"
 #include "../../src/run/agent_link.h"
+#include "../../src/run/printable.h"
 
 typedef struct {
     int fd;
@@ -259,6 +260,149 @@ static void test_info_of_any_length(Fixture *fixture, gconstpointer data)
     speak(fixture, script, expected->str, "", false);
 }
 
+/* The runner's end alone, with a guest that sends what it likes. */
+
+typedef struct {
+    AgentLink *link;
+    int guest;
+    GQueue heard; /* of enum mt_frame_type */
+    uint32_t length;
+} Liar;
+
+static void hear(void *data, enum mt_frame_type type, const uint8_t *payload, uint32_t length)
+{
+    Liar *liar = data;
+
+    g_assert_cmpint(payload[length], ==, 0);
+    g_queue_push_tail(&liar->heard, GINT_TO_POINTER(type));
+    liar->length = length;
+}
+
+static void begin_lying(Liar *liar)
+{
+    int pair[2];
+
+    *liar = (Liar){ 0 };
+    g_assert_no_errno(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    g_queue_init(&liar->heard);
+    liar->guest = pair[1];
+    liar->link = agent_link_new(pair[0], hear, liar);
+}
+
+static void end_lying(Liar *liar)
+{
+    agent_link_free(liar->link);
+    g_queue_clear(&liar->heard);
+    close(liar->guest);
+}
+
+/* Sends a header that announces `length` bytes, and `sent` of these. */
+static void lie(Liar *liar, uint32_t type, uint32_t length, uint32_t sent)
+{
+    struct mt_frame frame = { .magic = MT_FRAME_MAGIC, .type = type, .length = length };
+    g_autofree uint8_t *payload = g_malloc0(sent + 1);
+
+    frame.check = mt_frame_check(&frame);
+    g_assert_cmpint(write(liar->guest, &frame, sizeof frame), ==, sizeof frame);
+    g_assert_cmpint(write(liar->guest, payload, sent), ==, sent);
+}
+
+static void await_number(Liar *liar, unsigned frames)
+{
+    gboolean late = FALSE;
+    guint timeout = g_timeout_add_seconds(60, on_timeout, &late);
+
+    while (liar->heard.length < frames && !late)
+        g_main_context_iteration(NULL, TRUE);
+    g_source_remove(timeout);
+    g_assert_cmpuint(liar->heard.length, ==, frames);
+}
+
+static void test_structs_are_whole(void)
+{
+    const struct {
+        uint32_t type, least;
+    } types[] = {
+        { MT_FRAME_HELLO_REPLY, sizeof(uint32_t) },
+        { MT_FRAME_PROGRESS, sizeof(struct mt_progress) },
+        { MT_FRAME_STAT_REPLY, sizeof(struct mt_stat_reply) },
+        { MT_FRAME_TRACED, sizeof(struct mt_traced) },
+        { MT_FRAME_EXIT, sizeof(struct mt_exit) },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
+        Liar liar;
+
+        begin_lying(&liar);
+        for (uint32_t length = 0; length <= types[i].least; length++)
+            lie(&liar, types[i].type, length, length);
+        lie(&liar, MT_FRAME_OK, 0, 0);
+        await_number(&liar, 2); /* the whole one, and what comes after it */
+        end_lying(&liar);
+    }
+}
+
+/* An agent that has died in the middle of a frame, and its successor. */
+static void test_incomplete_frame_is_given_up(void)
+{
+    Liar liar;
+
+    begin_lying(&liar);
+    agent_link_set_stale_ms(liar.link, 50);
+    lie(&liar, MT_FRAME_STDOUT, MT_MAX_PAYLOAD, 1000);
+    lie(&liar, MT_FRAME_STDERR, MT_MAX_PAYLOAD, 10);
+    lie(&liar, MT_FRAME_OK, 0, 0);
+    await_number(&liar, 1);
+    g_assert_cmpint(GPOINTER_TO_INT(liar.heard.head->data), ==, MT_FRAME_OK);
+    end_lying(&liar);
+}
+
+static gboolean send_rest(gpointer data)
+{
+    uint8_t rest[500] = { 0 };
+
+    g_assert_cmpint(write(((Liar *)data)->guest, rest, sizeof rest), ==, sizeof rest);
+    return G_SOURCE_REMOVE;
+}
+
+/* A slow guest isn't a dead one. */
+static void test_slow_frame_is_waited_for(void)
+{
+    Liar liar;
+
+    begin_lying(&liar);
+    agent_link_set_stale_ms(liar.link, 20);
+    lie(&liar, MT_FRAME_STDOUT, 1000, 500);
+    g_timeout_add(300, send_rest, &liar);
+    await_number(&liar, 1);
+    g_assert_cmpuint(liar.length, ==, 1000);
+    end_lying(&liar);
+}
+
+static void check_printable(const char *text, const char *expected)
+{
+    g_autofree char *printable = text_make_printable(text);
+
+    g_assert_cmpstr(printable, ==, expected);
+    g_assert_true(text_is_printable(printable, strlen(printable)));
+    g_assert_cmpint(text_is_printable(text, strlen(text)), ==, !strcmp(text, expected));
+}
+
+static void test_text_is_made_printable(void)
+{
+    g_autofree char *much = g_strnfill(100000, 'a'), *less = text_make_printable(much);
+
+    check_printable("", "");
+    check_printable("no such file: \303\244", "no such file: \303\244");
+    check_printable("a line\n", "a line");
+    check_printable("two\nlines\r", "two\\x0alines");
+    check_printable("\033[2J\a", "\\x1b[2J\\x07");
+    check_printable("\302\233 \377\303", "\\xc2\\x9b \\xff\\xc3"); /* a C1 control, and what is not UTF-8 */
+    check_printable("\342\200\256x", "\\xe2\\x80\\xaex");          /* right to left */
+    g_assert_cmpuint(strlen(less), <, 10000);
+    g_assert_false(text_is_printable("four", 3));
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -279,5 +423,9 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     for (guint i = 0; i < G_N_ELEMENTS(tests); i++)
         g_test_add(tests[i].path, Fixture, NULL, set_up, tests[i].test, tear_down);
+    g_test_add_func("/link/structs_are_whole", test_structs_are_whole);
+    g_test_add_func("/link/incomplete_frame_is_given_up", test_incomplete_frame_is_given_up);
+    g_test_add_func("/link/slow_frame_is_waited_for", test_slow_frame_is_waited_for);
+    g_test_add_func("/printable/text_is_made_printable", test_text_is_made_printable);
     return g_test_run();
 }
