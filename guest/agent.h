@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "protocol.h"
 
@@ -84,5 +85,14 @@ void speech_end(void);
 void agent_serve(int port, bool once);
 
 int64_t monotonic_ns(void);
+
+/* Nanoseconds since 1970, or before: tv_nsec is never negative. */
+static inline struct timespec timespec_of_ns(int64_t ns)
+{
+    int64_t seconds = ns / 1000000000, rest = ns % 1000000000;
+
+    return rest < 0 ? (struct timespec){ .tv_sec = seconds - 1, .tv_nsec = rest + 1000000000 }
+                    : (struct timespec){ .tv_sec = seconds, .tv_nsec = rest };
+}
 
 #endif

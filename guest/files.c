@@ -61,7 +61,7 @@ static void finish(void)
 {
     struct timespec times[2] = {
         { .tv_nsec = UTIME_OMIT },
-        { .tv_sec = incoming.meta.mtime_ns / 1000000000, .tv_nsec = incoming.meta.mtime_ns % 1000000000 },
+        timespec_of_ns(incoming.meta.mtime_ns),
     };
 
     if (fchmod(incoming.fd, incoming.meta.mode & 07777) || futimens(incoming.fd, times)) {

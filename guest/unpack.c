@@ -87,9 +87,13 @@ static void write_extent(int fd, const char *name, const struct archive_extent *
     while (left) {
         uint8_t *bytes;
         size_t there = peek(&bytes), piece = there < left ? there : left;
-        ssize_t n = pwrite(fd, bytes, direct ? archive_align(piece, ARCHIVE_BLOCK) : piece, (off_t)offset);
+        size_t whole = direct ? archive_align(piece, ARCHIVE_BLOCK) : piece;
+        size_t room = BUFFER_BYTES - (size_t)(bytes - archive.buffer);
+        ssize_t n = pwrite(fd, bytes, whole < room ? whole : room, (off_t)offset);
 
-        if (n < 0)
+        if (n == 0)
+            errno = ENOSPC;
+        if (n <= 0)
             give_up(name);
         if ((size_t)n < piece)
             piece = (size_t)n;
@@ -101,10 +105,7 @@ static void write_extent(int fd, const char *name, const struct archive_extent *
 
 static void set_attributes(int fd, const char *name, const struct archive_entry *entry)
 {
-    const struct timespec times[2] = {
-        { .tv_nsec = UTIME_OMIT },
-        { .tv_sec = entry->mtime_ns / 1000000000, .tv_nsec = entry->mtime_ns % 1000000000 },
-    };
+    const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, timespec_of_ns(entry->mtime_ns) };
 
     if (fchmod(fd, entry->mode & 07777) || futimens(fd, times))
         give_up(name);
@@ -142,10 +143,7 @@ static void make_file(const char *name, const struct archive_entry *entry)
 /* Of what can't be opened: a link, a FIFO, a device. */
 static void set_time(const char *name, const struct archive_entry *entry)
 {
-    const struct timespec times[2] = {
-        { .tv_nsec = UTIME_OMIT },
-        { .tv_sec = entry->mtime_ns / 1000000000, .tv_nsec = entry->mtime_ns % 1000000000 },
-    };
+    const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, timespec_of_ns(entry->mtime_ns) };
 
     if (utimensat(AT_FDCWD, name, times, AT_SYMLINK_NOFOLLOW))
         give_up(name);

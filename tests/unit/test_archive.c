@@ -42,7 +42,8 @@ static void test_round_trip(void)
           ": >empty && head -c 65535 large >'sub/just below' && ln -s 'no target' sub/link && ln large sub/hard && "
           "truncate -s 100M holes && printf x | dd of=holes bs=1 seek=50000000 conv=notrunc status=none && mkfifo fifo "
           "&& "
-          "chmod 4751 's p' && chmod 000 empty && touch -d @1000000000.5 large && chmod 711 sub && touch -d @5 sub",
+          "chmod 4751 's p' && chmod 000 empty && touch -d @1000000000.5 large && touch -d @-5.5 exact && chmod 711 "
+          "sub && touch -d @5 sub",
           folder, NULL);
     pack(folder, path, &bytes);
     fd = open(path, O_RDONLY);

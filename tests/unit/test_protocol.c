@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The agent itself, run on this machine at the end of a socket, with the runner's end of the protocol. */
 #include <glib.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <poll.h>
 #include <signal.h>
@@ -154,6 +155,7 @@ static void test_file_arrives(Fixture *fixture, gconstpointer data)
     g_autofree char *target = g_build_filename(folder, "a", "b c", "target", NULL);
     g_autofree char *contents = g_malloc(700000), *received = NULL;
     g_autofree char *quoted = g_shell_quote(folder), *command = g_strdup_printf("rm -r %s", quoted);
+    const struct timespec before_1970[2] = { { .tv_sec = 0 }, { .tv_sec = -6, .tv_nsec = 500000000 } };
     gsize length;
     GStatBuf status;
 
@@ -162,12 +164,14 @@ static void test_file_arrives(Fixture *fixture, gconstpointer data)
         contents[i] = (char)(i * 31 >> 3);
     g_assert_true(g_file_set_contents(source, contents, 700000, NULL));
     g_chmod(source, 0751);
+    g_assert_no_errno(utimensat(AT_FDCWD, source, before_1970, 0));
     g_assert_true(agent_link_send_file(fixture->link, source, target, NULL));
     await(fixture, MT_FRAME_OK);
     g_assert_true(g_file_get_contents(target, &received, &length, NULL));
     g_assert_cmpmem(contents, 700000, received, length);
     g_assert_no_errno(g_stat(target, &status));
     g_assert_cmpint(status.st_mode & 07777, ==, 0751);
+    g_assert_cmpint(status.st_mtime, ==, -6);
     g_assert_true(g_spawn_command_line_sync(command, NULL, NULL, NULL, NULL));
 }
 
