@@ -6,15 +6,16 @@
 #include "../../guest/protocol.h"
 #include "../run/image.h"
 #include "../run/paths.h"
+#include "../run/printable.h"
 #include "cmd.h"
 
 static void print_snapshot(JsonObject *snapshot, const char *name, const ImageMachine *machine)
 {
     g_autoptr(GDateTime) date =
         g_date_time_new_from_unix_local(json_object_get_int_member_with_default(snapshot, "date-sec", 0));
-    g_autofree char *when = g_date_time_format(date, "%Y-%m-%d %H:%M:%S");
+    g_autofree char *when = g_date_time_format(date, "%Y-%m-%d %H:%M:%S"), *printable = text_make_printable(name);
 
-    printf("\nsnapshot: %s\n  taken: %s\n", name, when);
+    printf("\nsnapshot: %s\n  taken: %s\n", printable, when);
     if (!machine->known) {
         printf("  not made by memory_tracer: nothing is known of its machine\n");
         return;

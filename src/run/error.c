@@ -29,3 +29,11 @@ gboolean mt_fail_usage(GError **error, const char *format, ...)
     va_end(arguments);
     return FALSE;
 }
+
+gboolean mt_propagate_interruption(GError **error, GError **problem)
+{
+    if (!g_error_matches(*problem, MT_ERROR, MT_ERROR_INTERRUPTED))
+        return FALSE;
+    g_propagate_error(error, g_steal_pointer(problem));
+    return TRUE;
+}

@@ -19,4 +19,7 @@ gboolean mt_fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* The same with MT_ERROR_USAGE. */
 gboolean mt_fail_usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
+/* If `problem` is an interruption, makes that the error, as it is, and returns true. */
+gboolean mt_propagate_interruption(GError **error, GError **problem);
+
 #endif

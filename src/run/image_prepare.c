@@ -309,7 +309,6 @@ static bool check(Preparation *preparation, GError **error)
     const ImagePrepareOptions *options = preparation->options;
     g_autoptr(JsonNode) information = NULL;
     g_auto(GStrv) snapshots = NULL;
-    const char *format;
 
     if (!g_file_test(options->image, G_FILE_TEST_IS_REGULAR))
         return mt_fail(error, "guest_image_path must be a file path, but %s isn't.", options->image);
@@ -319,10 +318,6 @@ static bool check(Preparation *preparation, GError **error)
         preparation->qemu_img ? image_query(options->image, preparation->qemu_img, preparation->loop, error) : NULL;
     if (!information)
         return false;
-    format = json_object_get_string_member_with_default(json_node_get_object(information), "format", "");
-    if (strcmp(format, "qcow2"))
-        return mt_fail(error, "%s is a %s image, but only qcow2 can hold snapshots (qemu-img convert -O qcow2)",
-                       options->image, format);
     snapshots = image_snapshot_names(information);
     if (g_strv_contains((const char *const *)snapshots, options->snapshot))
         return mt_fail(error, "%s has a snapshot '%s' already: take another name, or delete it (qemu-img snapshot -d)",

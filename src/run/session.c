@@ -12,6 +12,7 @@
 #include "loop.h"
 #include "metadata.h"
 #include "paths.h"
+#include "printable.h"
 #include "qemu.h"
 #include "terminal.h"
 
@@ -97,7 +98,7 @@ static bool choose_snapshot(Session *session, GError **error)
         session->snapshot = g_strconcat(options->snapshot, IMAGE_ICOUNT_SUFFIX, NULL);
     }
     if (!g_strv_contains((const char *const *)snapshots, session->snapshot)) {
-        g_autofree char *names = g_strjoinv(", ", snapshots);
+        g_autofree char *joined = g_strjoinv(", ", snapshots), *names = text_make_printable(joined);
 
         return mt_fail(error, "%s has no snapshot '%s' (it has %s%s)", options->image, session->snapshot,
                        *names ? "these: " : "none", names);

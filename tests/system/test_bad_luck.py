@@ -79,7 +79,7 @@ class WrongImage(SystemTest):
 
     def test_no_image_at_all(self):
         path = self.script("image", "this is no disk image, but long enough to look at\n" * 100)
-        self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=path), "no snapshot")
+        self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=path), "is no qcow2 image")
 
     def test_unknown_snapshot_names_those_that_are(self):
         self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, snapshot="gone"), "no snapshot 'gone'", SNAPSHOT)
@@ -101,7 +101,7 @@ class WrongImage(SystemTest):
         self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=image), image + ".json")
         with open(image + ".json", "w") as file:
             json.dump({"snapshots": {SNAPSHOT: {}}}, file)
-        self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=image), "lacks machine")
+        self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=image), "'machine' of snapshot")
 
     def test_another_machine_than_the_snapshots(self):
         result = self.trace("--dont_trace", *GUEST_TRUE, image=self.image(machine="pc-i440fx-10.0"))

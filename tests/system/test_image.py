@@ -149,7 +149,7 @@ class PrepareNothing(SystemTest):
         raw = self.path("raw")
         with open(raw, "wb") as file:
             file.truncate(1 << 20)
-        self.assert_fails(self.tracer("image", "prepare", raw, "ready"), "is a raw image, but only qcow2 can hold snapshots")
+        self.assert_fails(self.tracer("image", "prepare", raw, "ready"), "is no qcow2 image, but only qcow2 can hold snapshots")
 
     def test_usage(self):
         for arguments in (["prepare"], ["prepare", "x"], ["prepare", "x", "bad name"], ["prepare", "x", "y", "--ram", "1"],
@@ -175,8 +175,66 @@ class Info(SystemTest):
         self.assertIn("snapshot: mine\n", self.tracer("image", "info", image).out)
         self.assertIn("nothing is known of its machine", self.tracer("image", "info", image).out)
 
+    def test_names_that_are_escape_sequences(self):
+        image = self.path("image.qcow2")
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "64M"], check=True)
+        subprocess.run(["qemu-img", "snapshot", "-c", "\033[2Jx", image], check=True)
+        self.assertIn("snapshot: \\x1b[2Jx\n", self.tracer("image", "info", image).out)
+        result = self.trace("--dont_trace", "--workload_path_on_guest", "true", image=image, snapshot="gone")
+        self.assert_fails(result, "it has these: \\x1b[2Jx)")
+
     def test_no_image(self):
         self.assert_fails(self.tracer("image", "info", self.path("gone")), self.path("gone"))
+
+
+class Untrusted(SystemTest):
+    """An image and its metadata that somebody else has made: they name no file of ours."""
+
+    def run_and_look(self, image):
+        """What each verb says that would open the image."""
+        yield self.trace("--dont_trace", "--workload_path_on_guest", "true", image=image)
+        yield self.tracer("image", "info", image)
+        yield self.tracer("image", "prepare", image, "another", "--console-password", "x")
+
+    def test_metadata_with_options_of_their_own(self):
+        target = self.path("target")
+        for member, value in (("icount", f"shift=1,sleep=on,rr=record,rrfile={target}"), ("machine", f"q35,firmware={target}"),
+                              ("machine", f"q35,dumpdtb={target}"), ("cpu", f"max,hv-vendor-id={target}"), ("cpu", 5),
+                              ("kernel", ["x"]), ("user", {}), ("ram_mb", "much"), ("vcpus", 1e9)):
+            with self.subTest(member, value=value):
+                with open(target, "w") as file:
+                    file.write("precious")
+                with open(IMAGE + ".json") as file:
+                    metadata = json.load(file)
+                for name in (SNAPSHOT, SNAPSHOT + "_icount"):
+                    metadata["snapshots"][name][member] = value
+                image = self.path("image.qcow2")
+                if not os.path.exists(image):
+                    os.symlink(IMAGE, image)
+                with open(image + ".json", "w") as file:
+                    json.dump(metadata, file)
+                for options in ([], ["--icount"]):
+                    result = self.trace("--dont_trace", *options, "--workload_path_on_guest", "true", image=image)
+                    self.assert_fails(result, image + ".json", f"'{member}' of snapshot")
+                self.assert_fails(self.tracer("image", "info", image), image + ".json", f"'{member}' of snapshot")
+                with open(target) as file:
+                    self.assertEqual(file.read(), "precious")
+
+    def test_image_with_a_backing_file(self):
+        secret, image = self.path("secret"), self.path("image.qcow2")
+        with open(secret, "wb") as file:
+            file.truncate(1 << 20)
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", secret, image], check=True)
+        subprocess.run(["qemu-img", "snapshot", "-c", SNAPSHOT, image], check=True)
+        for result in self.run_and_look(image):
+            self.assert_fails(result, image, "needs another file, its backing file")
+
+    def test_image_with_a_data_file(self):
+        image = self.path("image.qcow2")
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-o", f"data_file={self.path('data')}", image, "1M"],
+                       check=True)
+        for result in self.run_and_look(image):
+            self.assert_fails(result, image, "needs another file, its data file")
 
 
 if __name__ == "__main__":
