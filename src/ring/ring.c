@@ -25,7 +25,9 @@
 #define PUBLISHING_SPINS 1000
 #define PUBLISHING_PAUSE_US 500
 /* So often, after the stop, it has a pause before the producer is found to be broken. */
+#ifndef PUBLISHING_PAUSES
 #define PUBLISHING_PAUSES 10000
+#endif
 /* How often it looks again when all tickets are newer than its look. */
 #define TICKET_LOOKS 1000
 /* No counter gets there: no sum of counters overflows. */
