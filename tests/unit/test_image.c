@@ -186,7 +186,7 @@ static void check_header(const Fixture *fixture, size_t at, char byte, const cha
 
     header[at] = byte;
     g_assert_true(g_file_set_contents(fixture->image, header, sizeof header, NULL));
-    g_assert_null(image_query(fixture->image, "/bin/false", &error));
+    g_assert_null(image_query(fixture->image, "/bin/false", NULL, &error));
     g_assert_nonnull(strstr(error->message, fixture->image));
     g_assert_nonnull(strstr(error->message, problem));
 }
