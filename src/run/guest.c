@@ -30,8 +30,9 @@ struct Guest {
     const WorkloadOptions *options;
     RunLoop *loop;
     Qemu *qemu;
-    Child *native; /* the agent on this machine */
-    char *user;    /* the workload's; empty: the agent's own */
+    Child *native;      /* the agent on this machine */
+    char *user;         /* the workload's; empty: the agent's own */
+    char *library_path; /* LD_LIBRARY_PATH=..., if the workload's libraries aren't found without; or NULL */
     AgentLink *agent;
     bool greeted, acknowledged;
     struct mt_hello_reply greeting;
@@ -259,6 +260,7 @@ void guest_free(Guest *guest)
     g_free(guest->workload.info);
     g_free(guest->workload.libraries);
     g_free(guest->user);
+    g_free(guest->library_path);
     g_free(guest);
 }
 
@@ -412,11 +414,13 @@ char *guest_run_program(Guest *guest, const char *const *argv, const char *const
 
 /*
  * Where the loader will put the program and its libraries: without address space randomisation it is the same each
- * time, so it is asked to tell, as ldd does. That it can't be known is no failure.
+ * time, so it is asked to tell, as ldd does. Only glibc's loader can be asked: another one would start the program.
+ * (`ld.so --list PROGRAM` can't be used: then the loader maps the program itself, and the libraries lie elsewhere.)
+ * Failing to find out is not an error.
  */
 static void find_libraries(Guest *guest, const char *program, const GuestFiles *files)
 {
-    const char *const environment[] = { "LD_TRACE_LOADED_OBJECTS=1", NULL };
+    const char *const environment[] = { "LD_TRACE_LOADED_OBJECTS=1", guest->library_path, NULL };
     const char *const argv[] = { program, NULL };
     g_autoptr(GString) libraries = g_string_new(NULL);
     g_autofree char *listed = NULL;
@@ -425,7 +429,7 @@ static void find_libraries(Guest *guest, const char *program, const GuestFiles *
     if (!guest_files_load_bias(program, &bias))
         return;
     g_string_append_printf(libraries, "%" G_GINT64_MODIFIER "x %s\n", bias, program);
-    if (files->needed->len > 1 && guest->options->describe_libraries)
+    if (files->loader_is_usual && guest->options->describe_libraries)
         listed = guest_run_program(guest, argv, environment, NULL);
     g_auto(GStrv) lines = g_strsplit(listed ? listed : "", "\n", -1);
     for (char **line = lines; *line; line++) {
@@ -451,6 +455,8 @@ static bool send_program(Guest *guest, const char *program, GError **error)
         return true;
     if (!send_files(guest, files->needed, false, error) || !send_files(guest, files->if_missing, true, error))
         return false;
+    if (files->library_path)
+        guest->library_path = g_strconcat("LD_LIBRARY_PATH=", files->library_path, NULL);
     if (guest->options->describe)
         find_libraries(guest, program, files);
     return true;
@@ -496,7 +502,7 @@ bool guest_start_workload(Guest *guest, GError **error)
                            .poll_ms = 10 };
     g_autofree char *program =
         options->is_on_host ? g_canonicalize_filename(options->argv[0], NULL) : g_strdup(options->argv[0]);
-    const char *guest_environment[] = { GUEST_PATH, "LANG=C.UTF-8", "TERM=dumb", NULL };
+    const char *guest_environment[] = { GUEST_PATH, "LANG=C.UTF-8", "TERM=dumb", NULL, NULL };
     g_auto(GStrv) own_environment = guest->native ? g_get_environ() : NULL;
     const char *const *environment = guest->native ? (const char *const *)own_environment : guest_environment;
     struct mt_run run = { .flags = (options->speaks ? MT_RUN_WORKLOAD_SPEAKS : 0) |
@@ -506,6 +512,7 @@ bool guest_start_workload(Guest *guest, GError **error)
 
     if (options->is_on_host && !send_program(guest, program, error))
         return false;
+    guest_environment[3] = guest->library_path;
     if (options->folder && !unpack_folder(guest, error))
         return false;
     if (!send_run(guest, &run, program, options->argv + 1, environment, guest->user, error))
