@@ -11,6 +11,7 @@
 #include "../run/session.h"
 #include "cmd.h"
 #include "run_options.h"
+#include "summary_file.h"
 
 static void add_row(GString *text, const char *label, uint64_t count, uint64_t total)
 {
@@ -140,33 +141,17 @@ static bool parse_destination(const char *name, DestinationKind *destination, GE
     return mt_fail_usage(error, "sink must be footprint, null, idle or untraced, but %s isn't.", name);
 }
 
-/* Writes beside and renames, but into what is no regular file (a device, a FIFO) directly. */
-static bool write_summary(const char *path, const char *text, GError **error)
-{
-    g_autoptr(GError) problem = NULL;
-    FILE *special;
-
-    if (g_file_test(path, G_FILE_TEST_EXISTS) && !g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
-        special = fopen(path, "we"); /* a FIFO, a device */
-        if (special && fputs(text, special) != EOF && !fclose(special))
-            return true;
-        return mt_fail(error, "can't write the summary into %s: %s", path, g_strerror(errno));
-    }
-    return g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666, &problem) ||
-           mt_fail(error, "can't write the summary: %s", problem->message);
-}
-
 static bool print(Session *session, const SessionOptions *options, const SessionResult *result, bool json,
-                  const char *summary_path, GError **error)
+                  SummaryFile *summary_file, GError **error)
 {
-    g_autofree char *as_json = json || summary_path ? summary_as_json(options, result) : NULL;
+    g_autofree char *as_json = json || summary_file ? summary_as_json(options, result) : NULL;
     g_autoptr(GString) text = g_string_new(NULL);
 
-    if (summary_path && !write_summary(summary_path, as_json, error))
+    if (summary_file && !summary_file_write(summary_file, as_json, error))
         return false;
-    if (json && !summary_path)
+    if (json && !summary_file)
         g_string_append_printf(text, "%s\n", as_json);
-    else if (!summary_path)
+    else if (!summary_file)
         add_summary(text, options, result);
     session_print_error(session, text);
     return session_flush(session, error);
@@ -204,6 +189,7 @@ static int run_command(int argc, char **argv, bool record, GError **error)
     };
     g_auto(RunOptions) run = RUN_OPTIONS_INIT;
     g_autofree GOptionEntry *entries = run_options_entries(&run, own);
+    g_autoptr(SummaryFile) summary_file = NULL;
     g_autoptr(Session) session = NULL;
     SessionOptions options = { .snapshot = IMAGE_DEFAULT_SNAPSHOT };
     SessionResult result;
@@ -263,11 +249,13 @@ static int run_command(int argc, char **argv, bool record, GError **error)
     options.qemu = qemu ? qemu : DEFAULT_QEMU;
     options.capture.user_only = user_only;
     options.capture.stay_idle = options.destination.kind == DESTINATION_IDLE;
+    if (summary_path && !(summary_file = summary_file_new(summary_path, error)))
+        return -1;
     session = session_new(&options);
     if (!session_run(session, &result, error))
         return -1;
 
-    if (!print(session, &options, &result, json, summary_path, error))
+    if (!print(session, &options, &result, json, summary_file, error))
         return -1;
     if (result.stopped) {
         g_propagate_error(error, g_error_copy(result.stopped));

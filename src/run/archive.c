@@ -12,6 +12,7 @@
 
 #include "../../guest/archive_format.h"
 #include "error.h"
+#include "regular_file.h"
 
 #define COPY_BYTES (1024 * 1024)
 
@@ -129,9 +130,9 @@ static bool put_file(Archive *archive, const char *path, const char *name, const
 
     if (first)
         return put_entry(archive, ARCHIVE_HARD_LINK, status, name, first);
-    file = open(path, O_RDONLY | O_CLOEXEC);
+    file = regular_file_open(path, &archive->error); /* it may have been replaced by now */
     if (file < 0)
-        return mt_fail(&archive->error, "can't read %s: %s", path, g_strerror(errno));
+        return false;
     if (status->st_nlink > 1)
         g_hash_table_insert(archive->links, g_steal_pointer(&identity), g_strdup(name));
     fine =

@@ -14,6 +14,7 @@
 #include "paths.h"
 #include "printable.h"
 #include "qemu.h"
+#include "regular_file.h"
 #include "terminal.h"
 
 #define PLUGIN_TIMEOUT_S 30
@@ -51,7 +52,7 @@ static bool is_traced(const Session *session)
 
 static bool is_file(const char *path)
 {
-    return g_file_test(path, G_FILE_TEST_IS_REGULAR);
+    return g_file_test(path, G_FILE_TEST_IS_REGULAR); /* a FIFO or a device would be waited for */
 }
 
 static bool is_fifo(const char *path)
@@ -75,6 +76,8 @@ static bool check_paths(Session *session, GError **error)
         return mt_fail(error, "analysis_tool_path must be a file path, but %s isn't.", options->destination.path);
     if (options->destination.kind == DESTINATION_FIFO && !is_fifo(options->destination.path))
         return mt_fail(error, "trace_fifo_path must be a fifo path, but %s isn't.", options->destination.path);
+    if (options->destination.kind == DESTINATION_TRACE && !regular_file_check_output(options->destination.path, error))
+        return false;
     if (options->native)
         return true;
     session->qemu_binary = paths_find_qemu(options->qemu, error);

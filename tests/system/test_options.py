@@ -2,6 +2,7 @@
 """What each option of a run changes: sampling, regions, formats, time-outs, folders, running natively, QEMU's monitor."""
 import os
 import pty
+import socket
 import struct
 import subprocess
 import time
@@ -243,6 +244,109 @@ sha256sum 'with space'; './sub folder/run me'""", "bash", folder], capture_outpu
         time.sleep(0.15)
         process.send_signal(2)
         self.assert_fails(self.finish(process, 20), "interrupted", status=130)
+
+
+class SpecialFiles(SystemTest):
+    """Given where a regular file belongs, they are refused before the run; nothing waits for somebody to open them."""
+
+    def setUp(self):
+        super().setUp()
+        self.fifo, self.socket = self.path("special.fifo"), self.path("special.socket")
+        os.mkfifo(self.fifo, 0o777)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.socket)
+
+    def tearDown(self):
+        self.listener.close()
+        super().tearDown()
+
+    def specials(self):
+        for path in (self.fifo, self.socket, "/dev/zero", self.folder):
+            with self.subTest(path=path):
+                yield path
+
+    def refused(self, process, *texts):
+        self.assert_fails(self.finish(process, 30), *texts)
+
+    def test_image(self):
+        for path in self.specials():
+            self.refused(self.start("run", "--image", path, "true"), "guest_image_path must be a file path", path)
+
+    def test_workload(self):
+        for path in self.specials():
+            self.refused(self.start("--dont_trace", "--workload_path_on_host", path, IMAGE, SNAPSHOT, QEMU),
+                         "workload_path_on_host must be a file path", path)
+
+    def test_a_scripts_interpreter(self):
+        script = self.script("script", f"#!{self.fifo}\n")
+        self.refused(self.start("run", script), "it is a FIFO", self.fifo)
+
+    def test_analysis_tool(self):
+        for path in self.specials():
+            self.refused(self.start("--analysis_tool_path", path, "--workload_path_on_guest", "/bin/true", IMAGE, SNAPSHOT,
+                                    QEMU), "analysis_tool_path must be a file path", path)
+
+    def test_folder(self):
+        for path in (self.fifo, self.socket, "/dev/zero"):
+            self.refused(self.start("run", "--workload_dir_path", path, "true"), "workload_dir_path must be a dir path", path)
+
+    def test_what_is_in_the_folder(self):
+        folder = self.path("folder")
+        os.mkdir(folder)
+        os.rename(self.fifo, os.path.join(folder, "fifo"))
+        os.rename(self.socket, os.path.join(folder, "socket"))
+        os.symlink("/dev/zero", os.path.join(folder, "zero"))
+        result = self.finish(self.start("run", "--sink", "untraced", "--workload_dir_path", folder, "--", "sh", "-c",
+                                        "cd ~/qemu_mem_tracer_workload && stat -c '%F' *"), 60)
+        self.assertEqual((result.status, result.out), (0, "fifo\nsymbolic link\n"), result.err)
+
+    def test_trace_file(self):
+        for path in self.specials():
+            self.refused(self.start("record", "-o", path, "true"), "must be a regular file", path)
+        self.refused(self.start("record", "-o", self.path("no/folder"), "true"), "No such file or directory")
+
+
+class SummaryFile(SystemTest):
+    """That it can't be written is told before the run: the workload's output isn't there."""
+
+    def refused(self, path, *texts):
+        result = self.finish(self.start("run", "--summary", path, "echo", "ran"), 30)
+        self.assert_fails(result, "can't write the summary", *texts)
+        self.assertEqual(result.out, "")
+
+    def test_where_it_cannot_be_written(self):
+        self.refused(self.path("no such folder/summary"), "No such file or directory")
+        self.refused(self.folder, "a folder")
+        self.refused("/proc/summary", "No such file or directory")
+        self.refused("", "")
+
+    def test_a_fifo_that_nobody_reads(self):
+        os.mkfifo(self.path("fifo"))
+        self.refused(self.path("fifo"), "nobody reads it")
+
+    def test_a_socket(self):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(self.path("socket"))
+            self.refused(self.path("socket"), "a socket")
+
+    def test_a_device(self):
+        result = self.tracer("run", "--summary", "/dev/null", "echo", "ran")
+        self.assertEqual((result.status, result.out, result.err), (0, "ran\n", ""))
+        result = self.tracer("run", "--summary", "/dev/full", "echo", "ran")
+        self.assertEqual(result.out, "ran\n")
+        self.assert_fails(result, "No space left on device")
+
+    def test_an_older_one_stays_if_the_run_fails(self):
+        path = self.path("summary")
+        with open(path, "w") as file:
+            file.write("old\n")
+        self.assertNotEqual(self.tracer("run", "--summary", path, "--image", self.path("gone"), "true").status, 0)
+        with open(path) as file:
+            self.assertEqual(file.read(), "old\n")
+        self.assertEqual(self.tracer("run", "--summary", path, "true").status, 0)
+        with open(path) as file:
+            self.assertIn("accesses", file.read())
+        self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("summary")], ["summary"])
 
 
 class Native(SystemTest):

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The file that a run's summary goes to: see summary_file.h. */
+#define _GNU_SOURCE
+#include "summary_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../run/error.h"
+#include "../run/regular_file.h"
+#include "part_file.h"
+
+#define READER_WAIT_MS 1000 /* a reader that was started together with us may need a moment */
+
+struct SummaryFile {
+    char *path;
+    int fd; /* of a device or a FIFO; -1: a regular file */
+};
+
+static bool open_special(SummaryFile *file, GError **error)
+{
+    int flags = O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+
+    file->fd = open(file->path, flags);
+    for (int waited_ms = 0; file->fd < 0 && errno == ENXIO && waited_ms < READER_WAIT_MS; waited_ms += 10) {
+        g_usleep(10000);
+        file->fd = open(file->path, flags);
+    }
+    if (file->fd < 0)
+        return mt_fail(error, "can't write the summary into %s: %s", file->path,
+                       errno == ENXIO ? "nobody reads it" : g_strerror(errno));
+    fcntl(file->fd, F_SETFL, 0); /* only opening must not block */
+    return true;
+}
+
+/* Nothing but trying tells whether it can be created: a file system may be full or read-only. */
+static bool try_to_create(SummaryFile *file, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (!part_file_begin(file->path, &problem))
+        return mt_fail(error, "can't write the summary: %s", problem->message);
+    part_file_abandon();
+    return true;
+}
+
+SummaryFile *summary_file_new(const char *path, GError **error)
+{
+    g_autoptr(SummaryFile) file = g_new0(SummaryFile, 1);
+    struct stat status;
+    bool fine;
+
+    file->path = g_strdup(path);
+    file->fd = -1;
+    if (!*path)
+        fine = mt_fail(error, "can't write the summary: its path is empty");
+    else if (stat(path, &status) || S_ISREG(status.st_mode))
+        fine = try_to_create(file, error);
+    else if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
+        fine = open_special(file, error);
+    else
+        fine = mt_fail(error, "can't write the summary into %s: it is %s", path, regular_file_kind(status.st_mode));
+    return fine ? g_steal_pointer(&file) : NULL;
+}
+
+void summary_file_free(SummaryFile *file)
+{
+    if (!file)
+        return;
+    if (file->fd >= 0)
+        close(file->fd);
+    g_free(file->path);
+    g_free(file);
+}
+
+static bool write_all(int fd, const char *text)
+{
+    size_t left = strlen(text);
+
+    while (left) {
+        ssize_t n = write(fd, text, left);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        text += MAX(n, 0);
+        left -= (size_t)MAX(n, 0);
+    }
+    return true;
+}
+
+static bool write_regular(const char *path, const char *text, GError **error)
+{
+    const char *part = part_file_begin(path, error);
+    int fd = part ? open(part, O_WRONLY | O_CLOEXEC) : -1;
+    bool fine = fd >= 0 && write_all(fd, text) && !fsync(fd);
+    int reason = errno;
+
+    if (fd >= 0 && close(fd) && fine) {
+        fine = false;
+        reason = errno;
+    }
+    if (fine)
+        return part_file_commit(error);
+    if (!part)
+        return false;
+    part_file_abandon();
+    return mt_fail(error, "can't write %s: %s", path, g_strerror(reason));
+}
+
+bool summary_file_write(SummaryFile *file, const char *text, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (file->fd >= 0)
+        return write_all(file->fd, text) ||
+               mt_fail(error, "can't write the summary into %s: %s", file->path, g_strerror(errno));
+    return write_regular(file->path, text, &problem) || mt_fail(error, "can't write the summary: %s", problem->message);
+}
