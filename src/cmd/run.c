@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* memory_tracer run COMMAND... and record -o FILE COMMAND...: the easy way. Traces a program of this machine in the
  * default guest, and sums it up or records it. */
-#include <errno.h>
-#include <json-glib/json-glib.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,104 +9,8 @@
 #include "../run/session.h"
 #include "cmd.h"
 #include "run_options.h"
+#include "run_summary.h"
 #include "summary_file.h"
-
-static void add_row(GString *text, const char *label, uint64_t count, uint64_t total)
-{
-    g_string_append_printf(text, "  %-24s %'18" G_GUINT64_FORMAT, label, count);
-    if (total)
-        g_string_append_printf(text, "  %5.1f %%", 100.0 * (double)count / (double)total);
-    g_string_append_c(text, '\n');
-}
-
-static double records_per_s(const SessionResult *result)
-{
-    return result->traced_ns ? (double)result->counts.written * 1e9 / (double)result->traced_ns : 0;
-}
-
-static uint64_t lost(const SessionResult *result)
-{
-    return result->counts.events - result->counts.skipped - result->counts.written;
-}
-
-static void add_summary(GString *text, const SessionOptions *options, const SessionResult *result)
-{
-    const FootprintResult *footprint = &result->footprint;
-
-    g_string_append_printf(text, "\nmemory_tracer: %.3f s traced%s%s\n", (double)result->traced_ns / 1e9,
-                           options->capture.user_only ? ", user code only" : "",
-                           result->stopped ? ", until it was stopped" : "");
-    if (options->destination.kind == DESTINATION_NONE || options->destination.kind == DESTINATION_IDLE)
-        return;
-    add_row(text, "accesses", result->counts.events, 0);
-    if (result->counts.skipped)
-        add_row(text, "traced (sampling)", result->counts.written, result->counts.events);
-    if (options->destination.kind == DESTINATION_FOOTPRINT) {
-        add_row(text, "loads", footprint->loads, footprint->accesses);
-        add_row(text, "stores", footprint->stores, footprint->accesses);
-        add_row(text, "by the kernel", footprint->kernel, footprint->accesses);
-        add_row(text, "by user code", footprint->user, footprint->accesses);
-        for (int shift = 0; shift < 8; shift++) {
-            g_autofree char *label = g_strdup_printf("of %d byte%s", 1 << shift, shift ? "s" : "");
-
-            if (footprint->by_size_shift[shift])
-                add_row(text, label, footprint->by_size_shift[shift], footprint->accesses);
-        }
-        add_row(text, "distinct 64-byte lines", footprint->lines, 0);
-        add_row(text, "distinct 4-KiB pages", footprint->pages, 0);
-    }
-    if (options->destination.kind == DESTINATION_TRACE) {
-        add_row(text, "bytes in the file", result->trace_bytes, 0);
-        if (result->counts.written)
-            g_string_append_printf(text, "  %-24s %18.3f\n", "bytes per record",
-                                   (double)result->trace_bytes / (double)result->counts.written);
-    }
-    add_row(text, "records per second", (uint64_t)records_per_s(result), 0);
-    add_row(text, "lost records", lost(result), 0);
-    run_options_warn(text, options, result);
-}
-
-static char *summary_as_json(const SessionOptions *options, const SessionResult *result)
-{
-    const FootprintResult *footprint = &result->footprint;
-    g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
-    JsonObject *summary = json_object_new();
-
-    json_node_take_object(root, summary);
-    json_object_set_int_member(summary, "traced_ns", (gint64)result->traced_ns);
-    json_object_set_int_member(summary, "guest_ns", (gint64)result->guest_ns);
-    json_object_set_int_member(summary, "exit_status", result->status);
-    json_object_set_int_member(summary, "exit_signal", result->signal);
-    if (result->ended_by)
-        json_object_set_string_member(summary, "ended_by", result->ended_by);
-    if (options->destination.kind != DESTINATION_NONE) {
-        json_object_set_int_member(summary, "accesses", (gint64)result->counts.events);
-        json_object_set_int_member(summary, "records_written", (gint64)result->counts.written);
-        json_object_set_int_member(summary, "accesses_skipped", (gint64)result->counts.skipped);
-        json_object_set_int_member(summary, "records_lost", (gint64)lost(result));
-        json_object_set_double_member(summary, "records_per_second", records_per_s(result));
-    }
-    if (options->destination.kind == DESTINATION_TRACE)
-        json_object_set_int_member(summary, "trace_bytes", (gint64)result->trace_bytes);
-    if (options->destination.kind == DESTINATION_FOOTPRINT) {
-        JsonObject *by_bytes = json_object_new();
-
-        for (int shift = 0; shift < 8; shift++) {
-            g_autofree char *bytes = g_strdup_printf("%d", 1 << shift);
-
-            if (footprint->by_size_shift[shift])
-                json_object_set_int_member(by_bytes, bytes, (gint64)footprint->by_size_shift[shift]);
-        }
-        json_object_set_int_member(summary, "loads", (gint64)footprint->loads);
-        json_object_set_int_member(summary, "stores", (gint64)footprint->stores);
-        json_object_set_int_member(summary, "kernel", (gint64)footprint->kernel);
-        json_object_set_int_member(summary, "user", (gint64)footprint->user);
-        json_object_set_object_member(summary, "accesses_by_bytes", by_bytes);
-        json_object_set_int_member(summary, "distinct_64_byte_lines", (gint64)footprint->lines);
-        json_object_set_int_member(summary, "distinct_4_KiB_pages", (gint64)footprint->pages);
-    }
-    return json_to_string(root, FALSE);
-}
 
 /* The program's path on this machine: as given if it has a slash, else from PATH. */
 static char *find_command(const char *name, GError **error)
@@ -144,7 +46,7 @@ static bool parse_destination(const char *name, DestinationKind *destination, GE
 static bool print(Session *session, const SessionOptions *options, const SessionResult *result, bool json,
                   SummaryFile *summary_file, GError **error)
 {
-    g_autofree char *as_json = json || summary_file ? summary_as_json(options, result) : NULL;
+    g_autofree char *as_json = json || summary_file ? run_summary_as_json(options, result) : NULL;
     g_autoptr(GString) text = g_string_new(NULL);
 
     if (summary_file && !summary_file_write(summary_file, as_json, error))
@@ -152,7 +54,7 @@ static bool print(Session *session, const SessionOptions *options, const Session
     if (json && !summary_file)
         g_string_append_printf(text, "%s\n", as_json);
     else if (!summary_file)
-        add_summary(text, options, result);
+        run_summary_append(text, options, result);
     session_print_error(session, text);
     return session_flush(session, error);
 }

@@ -53,7 +53,8 @@ bool regular_file_check_output(const char *path, GError **error)
     struct stat status;
 
     if (!stat(path, &status) && !S_ISREG(status.st_mode))
-        return mt_fail(error, "can't write %s: it must be a regular file, but is %s", path, regular_file_kind(status.st_mode));
+        return mt_fail(error, "can't write %s: it must be a regular file, but is %s", path,
+                       regular_file_kind(status.st_mode));
     return !access(path, W_OK) || (errno == ENOENT && !access(folder, W_OK | X_OK)) ||
            mt_fail(error, "can't write %s: %s", path, g_strerror(errno));
 }

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What each option of a run changes: sampling, regions, formats, time-outs, folders, running natively, QEMU's monitor."""
+import json
 import os
 import pty
+import re
 import socket
 import struct
 import subprocess
@@ -71,6 +73,29 @@ class Sampling(SystemTest):
         self.assertGreater(len(one), 16 * 10000 / 16 * 0.9)
         self.assertTrue(one == same)
         self.assertFalse(one == other)
+
+    def test_a_summary_of_a_sample_says_so(self):
+        """The only block that is traced here is the beginning, where the kernel loads the program; most accesses are the
+        program's own."""
+        static_program(self, "static volatile int a[1000];\nint main(void) { for (int i = 0; i < 3000000; i++) a[i % 1000]++; }\n")
+        few = ["--log_of_GMBE_block_len", "10", "--log_of_GMBE_tracing_ratio", "50"]
+        whole = json.loads(self.tracer("run", "--json", self.path("prog")).err)
+        self.assertGreater(whole["user"], whole["accesses"] / 2)
+        self.assertNotIn("sample", whole)
+        summary = json.loads(self.tracer("run", "--json", *few, self.path("prog")).err)
+        self.assertFalse({"loads", "stores", "kernel", "user", "accesses_by_bytes"} & set(summary), "told of the whole run")
+        self.assertGreater(summary["accesses"], 6000000)
+        sample = summary["sample"]
+        self.assertGreater(sample["kernel"], sample["records"] / 2)  # or this test would show nothing
+        self.assertEqual(sample["records"], summary["records_written"])
+        self.assertEqual(sample["loads"] + sample["stores"], sample["records"])
+        self.assertAlmostEqual(sample["share_of_accesses"], sample["records"] / summary["accesses"])
+        for verb, shares in ((["run"], True), (["run", "--sink", "null"], False), (["record", "-o", self.path("trace")], False)):
+            text = self.tracer(*verb, *few, self.path("prog")).err
+            before, after = re.search(r"(?s)(.*)the traced sample: 1024 records, [0-9.e-]+ % of the accesses(.*)", text).groups()
+            self.assertNotIn("%", before)
+            self.assertEqual("of these alone, not of the whole run" in after, shares)
+            self.assertEqual("%" in after, shares)
 
     def test_wrong_arguments(self):
         for name, value in (("log_of_GMBE_block_len", 65), ("log_of_GMBE_tracing_ratio", -1),
