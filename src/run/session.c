@@ -7,6 +7,7 @@
 
 #include "../protocol/words.h"
 #include "archive.h"
+#include "cores.h"
 #include "image.h"
 #include "kernel_symbols.h"
 #include "loop.h"
@@ -144,6 +145,19 @@ static bool check_image(Session *session, GError **error)
 static bool has_one_thread(const Session *session)
 {
     return *session->machine->icount || session->options->capture.strict_order;
+}
+
+/* A vCPU that has no core meanwhile may hold a lock of the guest's kernel, and the others spin. */
+static void warn_of_few_cores(const Session *session)
+{
+    unsigned vcpus = session->machine->vcpus, cores = cores_usable();
+
+    if (vcpus > cores && !has_one_thread(session))
+        run_loop_note(
+            session->loop,
+            "the guest has %u vCPUs, but there %s %u core%s for them: its kernel spins, so how many accesses are "
+            "the kernel's means little",
+            vcpus, cores == 1 ? "is" : "are", cores, cores == 1 ? "" : "s");
 }
 
 static bool start_guest(Session *session, GError **error)
@@ -371,7 +385,10 @@ static bool start(Session *session, GError **error)
         session->guest = guest_start_native(&session->options->workload, session->loop, error);
         return session->guest;
     }
-    return check_image(session, error) && start_guest(session, error);
+    if (!check_image(session, error))
+        return false;
+    warn_of_few_cores(session);
+    return start_guest(session, error);
 }
 
 static bool start_destination(Session *session, GError **error)

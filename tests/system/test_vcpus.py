@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guests with several virtual CPUs."""
 import json
+import os
 import struct
 import unittest
 
-from harness import COUNTER, SPEAKS, SystemTest, workload
+from harness import COUNTER, QEMU, SNAPSHOT, SPEAKS, SystemTest, workload
 from images import VCPUS, several_vcpus
 from test_options import EVENTS, WRITTEN
 
@@ -81,9 +82,23 @@ class SeveralVcpus(SystemTest):
 
     def test_roi_and_summary(self):
         result = self.tracer("run", "--json", "--image", self.image, "true")
-        summary = json.loads(result.err)
+        summary = json.loads(result.err.splitlines()[-1])
         self.assertEqual(summary["accesses"], summary["records_written"])
         self.assertEqual(summary["accesses"], summary["loads"] + summary["stores"])
+
+    def test_more_vcpus_than_cores_is_told(self):
+        """Then the guest's kernel spins for most of the time. All on one core, as this machine may have more than vCPUs."""
+        core = min(os.sched_getaffinity(0))
+        for arguments in (["run", "--sink", "null", "--image", self.image, "true"],
+                          ["record", "-o", self.path("trace"), "--image", self.image, "true"],
+                          ["--dont_trace", "--workload_path_on_guest", "/bin/true", self.image, SNAPSHOT, QEMU]):
+            process = self.start(*arguments, preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+            lines = [line for line in self.finish(process).err.splitlines() if "vCPUs" in line]
+            self.assertEqual(lines, [f"memory_tracer: the guest has {VCPUS} vCPUs, but there is 1 core for them: its kernel "
+                                     "spins, so how many accesses are the kernel's means little"])
+        process = self.start("run", "--strict_order", "--sink", "null", "--image", self.image, "true",
+                             preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+        self.assertNotIn("spins", self.finish(process).err)  # one thread runs all vCPUs, by design
 
 
 if __name__ == "__main__":
