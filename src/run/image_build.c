@@ -10,6 +10,7 @@
 #include "image_guest.h"
 #include "loop.h"
 #include "paths.h"
+#include "temporary_folder.h"
 
 #define DISK_MB 4096
 #define FALLBACK_SUITE "trixie"
@@ -25,9 +26,10 @@ typedef struct {
     RunLoop *loop;
     ImageMachine *machine;
     char *qemu_binary, *qemu_img, *agent_path, *script;
-    char *folder, *image; /* temporary, beside the output */
-    char *step;           /* what the script says it does */
-    GString *complaints;  /* what it printed to stderr */
+    TemporaryFolder *folder; /* beside the output */
+    char *image;             /* in there */
+    char *step;              /* what the script says it does */
+    GString *complaints;     /* what it printed to stderr */
     Child *bootstrap;
 } Build;
 
@@ -97,7 +99,7 @@ static bool bootstrap_has_ended(void *data)
 static bool bootstrap(Build *build, const char *suite, GError **error)
 {
     g_autofree char *disk_mb = g_strdup_printf("%d", DISK_MB);
-    const char *argv[] = { build->script, suite, build->agent_path, disk_mb, build->folder, NULL };
+    const char *argv[] = { build->script, suite, build->agent_path, disk_mb, build->folder->path, NULL };
     const ChildHandlers handlers = { .stdout_line = on_step, .stderr_line = on_complaint, .data = build };
     const WaitFor wait = {
         .done = bootstrap_has_ended, .data = build, .what = "the guest's file system", .expected = true
@@ -117,9 +119,9 @@ static bool bootstrap(Build *build, const char *suite, GError **error)
 
 static bool boot_and_save(Build *build, const char *snapshot, GError **error)
 {
-    g_autofree char *kernel = g_build_filename(build->folder, "vmlinuz", NULL);
-    g_autofree char *initramfs = g_build_filename(build->folder, "initramfs.cpio", NULL);
-    g_autofree char *console = g_build_filename(build->folder, "console.log", NULL);
+    g_autofree char *kernel = g_build_filename(build->folder->path, "vmlinuz", NULL);
+    g_autofree char *initramfs = g_build_filename(build->folder->path, "initramfs.cpio", NULL);
+    g_autofree char *console = g_build_filename(build->folder->path, "console.log", NULL);
     const QemuOptions qemu = { .binary = build->qemu_binary,
                                .machine = build->machine,
                                .image = build->options->output,
@@ -199,11 +201,11 @@ static bool make(Build *build, const char *suite, GError **error)
     }
     if (g_mkdir_with_parents(output_folder, 0777))
         return mt_fail(error, "can't create %s: %s", output_folder, g_strerror(errno));
-    build->folder = g_build_filename(output_folder, ".image-build-XXXXXX", NULL);
-    if (!g_mkdtemp(build->folder))
-        return mt_fail(error, "can't create a folder in %s: %s", output_folder, g_strerror(errno));
-    root = g_build_filename(build->folder, "root.img", NULL);
-    build->image = g_build_filename(build->folder, "image.qcow2", NULL);
+    build->folder = temporary_folder_new(output_folder, ".image-build-run-", error);
+    if (!build->folder)
+        return false;
+    root = g_build_filename(build->folder->path, "root.img", NULL);
+    build->image = g_build_filename(build->folder->path, "image.qcow2", NULL);
     if (!bootstrap(build, suite, error))
         return false;
 
@@ -239,7 +241,7 @@ bool image_build(const ImageBuildOptions *options, bool *built, GError **error)
     child_free(build.bootstrap);
     image_machine_free(build.machine);
     run_loop_free(build.loop);
-    paths_remove_temporary_folder(build.folder);
+    temporary_folder_free(build.folder);
     g_free(build.image);
     g_free(build.qemu_binary);
     g_free(build.qemu_img);

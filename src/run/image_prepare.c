@@ -22,6 +22,7 @@
 #include "image_guest.h"
 #include "loop.h"
 #include "paths.h"
+#include "temporary_folder.h"
 #include "terminal.h"
 
 #define BOOT_TIMEOUT_S 900
@@ -45,7 +46,7 @@ typedef struct {
     RunLoop *loop;
     ImageMachine *machine;
     char *qemu_binary, *qemu_img;
-    char *folder;               /* for temporary files */
+    TemporaryFolder *folder;
     char *copy, *copy_metadata; /* of the image; beside it */
     bool has_metadata;          /* snapshots have been made of it before */
     Child *child;
@@ -80,7 +81,7 @@ static bool run(Preparation *preparation, const char *const *argv, const char *w
 /* The transfer drive: a tar archive of the agent and its script. */
 static char *make_drive(Preparation *preparation, GError **error)
 {
-    g_autofree char *path = g_build_filename(preparation->folder, "drive", NULL);
+    g_autofree char *path = g_build_filename(preparation->folder->path, "drive", NULL);
     g_autofree char *agent = paths_find_resource("memory_tracer_agent", error);
     g_autofree char *script = agent ? paths_find_resource("install_agent", error) : NULL;
     g_autofree char *agent_folder = agent ? g_path_get_dirname(agent) : NULL;
@@ -334,7 +335,7 @@ static bool prepare(Preparation *preparation, GError **error)
                          .image = options->image,
                          .use_console = true };
 
-    preparation->folder = paths_make_temporary_folder(error);
+    preparation->folder = temporary_folder_new_usual(error);
     drive = preparation->folder ? make_drive(preparation, error) : NULL;
     if (!drive || !copy_image(preparation, error))
         return false;
@@ -374,7 +375,7 @@ bool image_prepare(const ImagePrepareOptions *options, GError **error)
         g_unlink(preparation.copy);
     if (preparation.copy_metadata)
         g_unlink(preparation.copy_metadata);
-    paths_remove_temporary_folder(preparation.folder);
+    temporary_folder_free(preparation.folder);
     g_free(preparation.copy);
     g_free(preparation.copy_metadata);
     g_free(preparation.qemu_binary);

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Where things are: see paths.h. */
-#define _GNU_SOURCE
 #include "paths.h"
 
-#include <errno.h>
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,31 +71,6 @@ char *paths_find_qemu_img(const char *qemu, GError **error)
     if (!found)
         mt_fail(error, "no qemu-img beside %s or in PATH (Debian and Ubuntu: apt install qemu-utils)", qemu);
     return found;
-}
-
-char *paths_make_temporary_folder(GError **error)
-{
-    g_autofree char *template = g_build_filename(g_get_tmp_dir(), "memory_tracer-XXXXXX", NULL);
-
-    if (g_mkdtemp(template))
-        return g_steal_pointer(&template);
-    mt_fail(error, "can't create a temporary folder in %s: %s", g_get_tmp_dir(), g_strerror(errno));
-    return NULL;
-}
-
-static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
-{
-    (void)status;
-    (void)type;
-    (void)where;
-    return remove(path) && errno != ENOENT;
-}
-
-void paths_remove_temporary_folder(char *folder)
-{
-    if (folder)
-        nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
-    g_free(folder);
 }
 
 int paths_pipe_max_size(void)

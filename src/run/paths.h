@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where things are: what belongs to memory_tracer, QEMU, the default image, temporary folders. */
+/* Where things are: what belongs to memory_tracer, QEMU, the default image. */
 #ifndef MEMORY_TRACER_RUN_PATHS_H
 #define MEMORY_TRACER_RUN_PATHS_H
 
@@ -17,11 +17,6 @@ char *paths_default_image(void);
 char *paths_find_qemu(const char *given, GError **error);
 /* The qemu-img that belongs to `qemu`, or the one in PATH. */
 char *paths_find_qemu_img(const char *qemu, GError **error);
-
-/* A new private folder for temporary files. */
-char *paths_make_temporary_folder(GError **error);
-/* Removes it with all that is in it. Frees `folder`, which may be NULL. */
-void paths_remove_temporary_folder(char *folder);
 
 /* The size of pipes that we create: /proc/sys/fs/pipe-max-size. */
 int paths_pipe_max_size(void);

@@ -16,6 +16,7 @@
 #include "printable.h"
 #include "qemu.h"
 #include "regular_file.h"
+#include "temporary_folder.h"
 #include "terminal.h"
 
 #define PLUGIN_TIMEOUT_S 30
@@ -27,7 +28,7 @@ struct Session {
     const SessionOptions *options;
     char *qemu_binary, *qemu_img, *plugin;
     char *snapshot;
-    char *folder; /* for temporary files */
+    TemporaryFolder *folder;
     ImageMachine *machine;
     RunLoop *loop;
     Ring *ring;
@@ -163,8 +164,8 @@ static void warn_of_few_cores(const Session *session)
 static bool start_guest(Session *session, GError **error)
 {
     const SessionOptions *options = session->options;
-    g_autofree char *layer = g_build_filename(session->folder, "layer.qcow2", NULL);
-    g_autofree char *archive = g_build_filename(session->folder, "transfer", NULL);
+    g_autofree char *layer = g_build_filename(session->folder->path, "layer.qcow2", NULL);
+    g_autofree char *archive = g_build_filename(session->folder->path, "transfer", NULL);
     CaptureOptions capture = options->capture;
     uint64_t archive_bytes = 0;
     QemuOptions qemu = { .binary = session->qemu_binary,
@@ -405,7 +406,7 @@ static bool start_destination(Session *session, GError **error)
                                    .libraries = workload->libraries };
 
     session->destination =
-        destination_start(options, session->ring, workload->info, &facts, session->folder, session->loop, error);
+        destination_start(options, session->ring, workload->info, &facts, session->folder->path, session->loop, error);
     return session->destination;
 }
 
@@ -459,7 +460,7 @@ bool session_run(Session *session, SessionResult *result, GError **error)
     *result = (SessionResult){ 0 };
     if (!check_paths(session, error))
         return false;
-    session->folder = paths_make_temporary_folder(error);
+    session->folder = temporary_folder_new_usual(error);
     if (!session->folder || !start(session, error) || !guest_start_workload(session->guest, error))
         return false;
     if (!start_destination(session, error))
@@ -528,7 +529,7 @@ void session_free(Session *session)
     g_free(session->snapshot);
     g_free(session->kallsyms);
     g_free(session->modules);
-    paths_remove_temporary_folder(session->folder);
+    temporary_folder_free(session->folder);
     run_loop_free(session->loop);
     g_free(session);
 }

@@ -374,6 +374,41 @@ class SummaryFile(SystemTest):
         self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("summary")], ["summary"])
 
 
+class LeftBehind(SystemTest):
+    """After SIGKILL nobody can clean up: the next run does."""
+
+    def start_and_kill(self, *arguments):
+        """Kills a run once it has a temporary folder with a file in it."""
+        process = self.start(*arguments)
+        deadline = time.time() + 60
+        while not any(files for _, _, files in os.walk(self.temporary)) and time.time() < deadline:
+            time.sleep(0.005)
+        process.kill()
+        process.communicate()
+        left = os.listdir(self.temporary)
+        self.assertEqual(len(left), 1)
+        return left[0]
+
+    def test_the_next_run_removes_it(self):
+        folder = self.path("data")
+        os.mkdir(folder)
+        with open(os.path.join(folder, "data"), "wb") as file:
+            file.write(b"x" * (200 << 20))  # being packed when the run is killed
+        self.start_and_kill("run", "--workload_dir_path", folder, "true")
+        self.assertEqual(self.tracer("run", "--sink", "untraced", "true").status, 0)
+        self.assertEqual(os.listdir(self.temporary), [])
+
+    def test_not_that_of_a_run_that_goes_on(self):
+        script = self.script("workload", "#!/bin/sh\nsleep 3\n")
+        going_on = self.start("run", "--sink", "untraced", script)
+        self.qemu_pid()
+        folder = os.listdir(self.temporary)
+        self.assertEqual(len(folder), 1)
+        self.assertEqual(self.tracer("run", "--sink", "untraced", "true").status, 0)
+        self.assertEqual(os.listdir(self.temporary), folder)
+        self.assertEqual(self.finish(going_on).status, 0)
+
+
 class Native(SystemTest):
     def test_the_protocol_is_the_same(self):
         for positional in (["x", "y", "z"], []):
