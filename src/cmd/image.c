@@ -75,6 +75,7 @@ int cmd_image(int argc, char **argv, GError **error)
             g_autofree char *name = g_strdup_printf("memory_tracer image %s", verbs[i].name);
 
             g_set_prgname(name);
+            paths_add_system_folders();
             return verbs[i].run(argc - 1, argv + 1, error);
         }
     if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <glib.h>
 #include <sched.h>
-#include <stdbool.h>
 
 #define CORES_MAX 65536
+#define PATIENCE_MAX 16
 
 unsigned cores_usable(void)
 {
@@ -25,4 +25,11 @@ unsigned cores_usable(void)
             break;
     }
     return MAX(g_get_num_processors(), 1);
+}
+
+unsigned cores_patience(unsigned vcpus, bool one_thread)
+{
+    unsigned cores = one_thread ? 1 : cores_usable();
+
+    return CLAMP((vcpus + cores - 1) / cores, 1, PATIENCE_MAX);
 }

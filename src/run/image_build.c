@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "child.h"
+#include "cores.h"
 #include "image.h"
 #include "image_guest.h"
 #include "loop.h"
@@ -131,13 +132,15 @@ static bool boot_and_save(Build *build, const char *snapshot, GError **error)
                                .kernel_arguments = KERNEL_ARGUMENTS,
                                .console = console };
     g_autoptr(ImageGuest) guest = NULL;
+    unsigned timeout_s;
 
     run_loop_note(build->loop,
                   *build->machine->icount ? "booting the guest once more, for --icount" : "booting the guest");
     guest = image_guest_start(&qemu, build->machine, build->loop, error);
     if (!guest)
         return false;
-    if (!image_guest_greet(guest, "the guest to boot", BOOT_TIMEOUT_S, error)) {
+    timeout_s = BOOT_TIMEOUT_S * cores_patience(build->machine->vcpus, *build->machine->icount);
+    if (!image_guest_greet(guest, "the guest to boot", timeout_s, error)) {
         g_autofree char *text = NULL;
 
         g_file_get_contents(console, &text, NULL, NULL);
@@ -157,15 +160,39 @@ static bool handle_disk_snapshot(Build *build, const char *action, GError **erro
     return text;
 }
 
+/* There, all vCPUs share one core. That it takes too long is no reason to throw the other snapshot away. */
+static bool boot_and_save_icount(Build *build, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    image_machine_set_icount(build->machine, true);
+    if (boot_and_save(build, IMAGE_DEFAULT_SNAPSHOT IMAGE_ICOUNT_SUFFIX, &problem))
+        return true;
+    if (g_error_matches(problem, MT_ERROR, MT_ERROR_INTERRUPTED)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
+    run_loop_note(build->loop, "the image has no snapshot for --icount: %s", problem->message);
+    return handle_disk_snapshot(build, "-a", error);
+}
+
 /* Both snapshots are taken of a guest that was booted from the same, unused disk. */
 static bool boot_and_save_both(Build *build, GError **error)
 {
-    if (!handle_disk_snapshot(build, "-c", error) || !boot_and_save(build, IMAGE_DEFAULT_SNAPSHOT, error) ||
-        !handle_disk_snapshot(build, "-a", error))
-        return false;
-    image_machine_set_icount(build->machine, true);
-    return boot_and_save(build, IMAGE_DEFAULT_SNAPSHOT IMAGE_ICOUNT_SUFFIX, error) &&
+    return handle_disk_snapshot(build, "-c", error) && boot_and_save(build, IMAGE_DEFAULT_SNAPSHOT, error) &&
+           handle_disk_snapshot(build, "-a", error) && boot_and_save_icount(build, error) &&
            handle_disk_snapshot(build, "-d", error);
+}
+
+static void warn_of_few_cores(const Build *build)
+{
+    unsigned vcpus = build->options->vcpus, cores = cores_usable();
+
+    if (vcpus > cores)
+        run_loop_note(build->loop,
+                      "%u vCPUs are more than the %u core%s that we may use: this takes longer, and the guest's kernel "
+                      "will spin when it is run here",
+                      vcpus, cores, cores == 1 ? "" : "s");
 }
 
 /* All of it. */
@@ -234,6 +261,7 @@ bool image_build(const ImageBuildOptions *options, bool *built, GError **error)
     build.loop = run_loop_new(options->verbose);
     fine = prepare(&build, suite, error);
     if (fine && (!options->if_needed || !is_up_to_date(&build))) {
+        warn_of_few_cores(&build);
         fine = make(&build, suite, error);
         *built = fine;
     }

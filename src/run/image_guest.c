@@ -6,6 +6,7 @@
 
 #include "agent_link.h"
 #include "printable.h"
+#include "cores.h"
 
 #define ANSWER_TIMEOUT_S 180
 #define QUIET_TIMEOUT_S 120
@@ -100,22 +101,30 @@ static bool pause_is_over(void *until_us)
     return g_get_monotonic_time() >= *(gint64 *)until_us;
 }
 
+/* How long a step may take that takes a guest with a core for each vCPU `seconds` at most. */
+static unsigned scaled(const ImageGuest *guest, unsigned seconds)
+{
+    return seconds * cores_patience(guest->machine->vcpus, *guest->machine->icount);
+}
+
 /* Waits until the guest does nothing: a snapshot that is taken too early makes every run slower. */
 static bool wait_until_quiet(ImageGuest *guest, GError **error)
 {
-    gint64 give_up_us = g_get_monotonic_time() + QUIET_TIMEOUT_S * G_USEC_PER_SEC;
+    unsigned timeout_s = scaled(guest, QUIET_TIMEOUT_S);
+    gint64 give_up_us = g_get_monotonic_time() + timeout_s * G_USEC_PER_SEC;
 
     for (int quiet = 0; quiet < QUIET_SAMPLES;) {
         uint64_t before_us = guest->running_us;
         gint64 until_us = g_get_monotonic_time() + QUIET_SAMPLE_US;
         const WaitFor wait = { .done = pause_is_over, .data = &until_us, .what = "the guest to become quiet" };
 
-        if (!run_loop_wait(guest->loop, &wait, error) || !image_guest_greet(guest, wait.what, ANSWER_TIMEOUT_S, error))
+        if (!run_loop_wait(guest->loop, &wait, error) ||
+            !image_guest_greet(guest, wait.what, scaled(guest, ANSWER_TIMEOUT_S), error))
             return false;
         quiet = guest->running_us - before_us <= QUIET_RUNNING_US ? quiet + 1 : 0;
         if (g_get_monotonic_time() > give_up_us) {
-            run_loop_note(guest->loop, "the guest has not become quiet within %d s: its snapshot is taken all the same",
-                          QUIET_TIMEOUT_S);
+            run_loop_note(guest->loop, "the guest has not become quiet within %u s: its snapshot is taken all the same",
+                          timeout_s);
             return true;
         }
     }
@@ -127,7 +136,7 @@ bool image_guest_save(ImageGuest *guest, const char *snapshot, GError **error)
     const WaitFor settled = { .done = has_acknowledged,
                               .data = guest,
                               .what = "the guest to clear its free memory",
-                              .timeout_s = QUIET_TIMEOUT_S,
+                              .timeout_s = scaled(guest, QUIET_TIMEOUT_S),
                               .expected = true };
     g_autofree char *arguments = g_strdup_printf("{\"command-line\":\"savevm %s\"}", snapshot);
     g_autoptr(JsonNode) result = NULL;

@@ -73,6 +73,23 @@ char *paths_find_qemu_img(const char *qemu, GError **error)
     return found;
 }
 
+void paths_add_system_folders(void)
+{
+    static const char *const folders[] = { "/usr/local/sbin", "/usr/sbin", "/sbin" };
+    const char *usual = g_getenv("PATH");
+    g_autofree char *path = g_strdup(usual && *usual ? usual : "/usr/local/bin:/usr/bin:/bin");
+    g_auto(GStrv) there = g_strsplit(path, ":", -1);
+
+    for (guint i = 0; i < G_N_ELEMENTS(folders); i++)
+        if (!g_strv_contains((const char *const *)there, folders[i])) {
+            char *longer = g_strconcat(path, ":", folders[i], NULL);
+
+            g_free(path);
+            path = longer;
+        }
+    g_setenv("PATH", path, TRUE);
+}
+
 int paths_pipe_max_size(void)
 {
     g_autofree char *text = NULL;

@@ -18,6 +18,10 @@ char *paths_find_qemu(const char *given, GError **error);
 /* The qemu-img that belongs to `qemu`, or the one in PATH. */
 char *paths_find_qemu_img(const char *qemu, GError **error);
 
+/* Appends to PATH, for this process and what it starts, the folders of system programs (mke2fs, modinfo), which an
+ * ordinary user's PATH doesn't have on Debian. */
+void paths_add_system_folders(void);
+
 /* The size of pipes that we create: /proc/sys/fs/pipe-max-size. */
 int paths_pipe_max_size(void);
 
