@@ -12,6 +12,7 @@
 #include "part_file.h"
 
 #define OUTPUT_BUFFER (1u << 20)
+#define PAGE_BYTES 4096
 
 static const ConvertFormat *const formats[] = {
     &convert_gmbeoo, &convert_compact,        &convert_lackey, &convert_din, &convert_ramulator2, &convert_dramsim3,
@@ -55,6 +56,49 @@ static char *describe_formats(void)
     return g_string_free(text, FALSE);
 }
 
+/* How much of an access goes into its next part: an aligned power of two, if the format has no other sizes. */
+static unsigned part_bytes(const ConvertFormat *format, uint64_t address, unsigned left)
+{
+    unsigned power = left;
+
+    if (!format->sizes_are_powers || !(left & (left - 1)))
+        return left;
+    while (power & (power - 1))
+        power &= power - 1;
+    while (address & (power - 1))
+        power /= 2;
+    return power;
+}
+
+static bool write_access(const ConvertFormat *format, Output *output, Access access, GError **error)
+{
+    for (unsigned left = access.size; left; left -= access.size) {
+        access.size = part_bytes(format, access.address, left);
+        if (!format->access(output, &access, error))
+            return false;
+        access.address += access.size;
+        access.virt_addr += access.size;
+    }
+    return true;
+}
+
+/* Puts the physical address in. The trace has that of the first byte, so of an access that goes on into another page
+ * only the part before that page is known: its frame may be anywhere. Returns false if nothing is to be written. */
+static bool make_physical(Output *output, Access *access)
+{
+    uint64_t paddr = access->batch->paddr[access->i];
+    unsigned in_page = PAGE_BYTES - access->virt_addr % PAGE_BYTES;
+
+    output->unknown += paddr == MT_PADDR_UNKNOWN;
+    output->io += paddr != MT_PADDR_UNKNOWN && (paddr & MT_PADDR_IO);
+    if (paddr & MT_PADDR_IO) /* set in MT_PADDR_UNKNOWN, too */
+        return false;
+    access->address = paddr;
+    output->second_pages += access->size > in_page;
+    access->size = MIN(access->size, in_page);
+    return true;
+}
+
 static bool convert_all(const ConvertFormat *format, Input *input, Output *output, GError **error)
 {
     const struct mt_batch *batch = &input->batch;
@@ -65,9 +109,8 @@ static bool convert_all(const ConvertFormat *format, Input *input, Output *outpu
     while ((more = input_next(input, error)) > 0)
         for (size_t k = 0; k < input->count; k++) {
             size_t i = input->selected[k];
-            bool unknown = output->physical && batch->paddr[i] == MT_PADDR_UNKNOWN;
             Access access = { .index = batch->first + i,
-                              .address = output->physical ? batch->paddr[i] & ~MT_PADDR_IO : batch->address[i],
+                              .address = batch->address[i],
                               .virt_addr = batch->address[i],
                               .size = mt_size(batch->info[i]),
                               .vcpu = batch->vcpu,
@@ -76,9 +119,7 @@ static bool convert_all(const ConvertFormat *format, Input *input, Output *outpu
                               .batch = batch,
                               .i = i };
 
-            if (unknown)
-                output->left_out++;
-            else if (!format->access(output, &access, error))
+            if ((!output->physical || make_physical(output, &access)) && !write_access(format, output, access, error))
                 return false;
         }
     return more == 0 && (!format->end || format->end(output, error));
@@ -117,6 +158,26 @@ static bool convert(const ConvertFormat *format, Input *input, Output *output, G
     if (beside)
         part_file_abandon();
     return fine;
+}
+
+static void tell_losses(const ConvertFormat *format, const Output *output)
+{
+    fprintf(stderr, "memory_tracer: note: %s is without %s\n", format->name, format->without);
+    if (output->io)
+        fprintf(stderr,
+                "memory_tracer: note: %" G_GUINT64_FORMAT " accesses to devices were left out, as they don't go to "
+                "memory\n",
+                output->io);
+    if (output->unknown)
+        fprintf(stderr,
+                "memory_tracer: ATTENTION: %" G_GUINT64_FORMAT " records were left out, as their physical address is "
+                "not known\n",
+                output->unknown);
+    if (output->second_pages)
+        fprintf(stderr,
+                "memory_tracer: ATTENTION: %" G_GUINT64_FORMAT " accesses had a second page, whose physical address "
+                "the trace doesn't hold: only their part in the first one was written\n",
+                output->second_pages);
 }
 
 int cmd_convert(int argc, char **argv, GError **error)
@@ -167,11 +228,6 @@ int cmd_convert(int argc, char **argv, GError **error)
     }
     if (!convert(format, input, &output, error))
         return -1;
-    fprintf(stderr, "memory_tracer: note: %s is without %s\n", format->name, format->without);
-    if (output.left_out)
-        fprintf(stderr,
-                "memory_tracer: ATTENTION: %" G_GUINT64_FORMAT " records were left out, as their physical address is "
-                "not known\n",
-                output.left_out);
+    tell_losses(format, &output);
     return 0;
 }

@@ -19,17 +19,20 @@ typedef struct Output {
     unsigned fields; /* of the input */
     unsigned vcpus;  /* of the input; 0: not known */
     const mt_trace *trace;
-    uint64_t left_out; /* records that could not be written, as they have no physical address */
-    void *state;       /* the format's own */
+    /* With --physical: accesses that were left out or cut short. */
+    uint64_t unknown;      /* their address isn't known */
+    uint64_t io;           /* they went to a device, and not to memory */
+    uint64_t second_pages; /* only the part in the first page was written */
+    void *state;           /* the format's own */
 } Output;
 
-/* One access, as most formats want it. */
+/* One access, or a part of it that the format can describe. */
 typedef struct Access {
     uint64_t index;   /* in the trace */
     uint64_t address; /* the physical one, with --physical */
     uint64_t virt_addr;
-    unsigned size, vcpu;
-    uint8_t info; /* mt_is_store() and so on */
+    unsigned size, vcpu; /* size: in bytes, at least 1; of a part, any number (see ConvertFormat) */
+    uint8_t info;        /* mt_is_store() and so on */
     uint64_t time_ns;
     const struct mt_batch *batch; /* where it comes from: the record number `i` of it */
     size_t i;
@@ -40,18 +43,21 @@ typedef struct ConvertFormat {
     const char *what;                              /* for --help */
     const char *without;                           /* what it can't carry, completing "without ..." */
     unsigned columns;                              /* that it wants beside address and info, if the trace has them */
+    bool sizes_are_powers;                         /* it can't tell other sizes than powers of two */
     bool (*begin)(Output *output, GError **error); /* called first; NULL: nothing to do */
-    bool (*access)(Output *output, const Access *access, GError **error); /* called for each access */
+    bool (*access)(Output *output, const Access *access, GError **error); /* called for each access, or part of one */
     bool (*end)(Output *output, GError **error);                          /* called last, if all went well; or NULL */
     void (*clear)(Output *output);                                        /* frees the state; or NULL */
 } ConvertFormat;
 
 /* What several formats want. */
 
-/* As a stream has it. */
+/* As a stream has it. The size must be a power of two. */
 static inline struct gmbeoo_record access_record(const Access *access)
 {
-    return (struct gmbeoo_record){ .info = GMBEOO_VALID | access->info | (uint64_t)access->vcpu << GMBEOO_VCPU_SHIFT,
+    uint64_t info = (access->info & ~UINT64_C(7)) | (uint64_t)__builtin_ctz(access->size);
+
+    return (struct gmbeoo_record){ .info = GMBEOO_VALID | info | (uint64_t)access->vcpu << GMBEOO_VCPU_SHIFT,
                                    .virt_addr = access->address };
 }
 

@@ -19,5 +19,6 @@ const ConvertFormat convert_compact = {
     .name = "compact",
     .what = "a stream of 8-byte records",
     .without = "physical addresses, instructions, values and times",
+    .sizes_are_powers = true,
     .access = write_access,
 };

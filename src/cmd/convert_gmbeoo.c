@@ -13,5 +13,6 @@ const ConvertFormat convert_gmbeoo = {
     .name = "gmbeoo",
     .what = "a stream of 16-byte records, as in a FIFO",
     .without = "physical addresses, instructions, values and times",
+    .sizes_are_powers = true,
     .access = write_access,
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * libCacheSim's oracleGeneral: 24-byte requests that tell when the same object is asked for next, so all of them are
- * kept in memory until the end. An object is a 64-byte line; an access that touches two lines is two requests.
+ * kept in memory until the end. An object is a 64-byte line; an access that touches several lines is as many requests.
  */
 #define _GNU_SOURCE
 #include <string.h>
@@ -66,11 +66,12 @@ static bool add_request(Oracle *oracle, uint64_t line, uint64_t time_ns, GError 
 
 static bool add_access(Output *output, const Access *access, GError **error)
 {
-    uint64_t address = access->address;
-    uint64_t line = address >> LINE_SHIFT, last_line = (address + access->size - 1) >> LINE_SHIFT;
+    uint64_t line = access->address >> LINE_SHIFT, last_line = (access->address + access->size - 1) >> LINE_SHIFT;
+    bool fine;
 
-    return add_request(output->state, line, access->time_ns, error) &&
-           (line == last_line || add_request(output->state, last_line, access->time_ns, error));
+    while ((fine = add_request(output->state, line, access->time_ns, error)) && line != last_line)
+        line = (line + 1) & (UINT64_MAX >> LINE_SHIFT); /* the address space is a ring */
+    return fine;
 }
 
 static bool end(Output *output, GError **error)

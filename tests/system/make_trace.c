@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writes a trace file of exactly the records that a test wants. usage: make_trace FILE FIELDS VCPUS BLOCK_RECORDS
+ * FIELDS: a sum of enum mt_fields. Standard input has lines, in the order in which things go into the file:
+ *     m JSON                     metadata
+ *     a NAME TEXT                an attachment
+ *     i PC CPL                   an instruction of 4 bytes; they are numbered from 1
+ *     c VCPU TIME_NS COUNT       the next COUNT records are of this vCPU, and were handed over together then
+ *     r INFO ADDRESS PADDR VALUE INSTRUCTION
+ * Numbers are hexadecimal, but for VCPU, TIME_NS and COUNT. INFO: bits 0-7 of a record's info.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../src/trace/writer.h"
+
+#define MAX_CHUNK 4096
+#define MAX_LINE 65536
+
+typedef struct {
+    TraceWriter *writer;
+    unsigned fields, row_bytes, vcpu, wanted, count;
+    uint64_t time_ns;
+    uint8_t rows[MAX_CHUNK * sizeof(RingWide)];
+} Maker;
+
+static bool add_row(Maker *maker, const char *line, GError **error)
+{
+    uint64_t info, address, paddr, value, instruction;
+    RingWide wide = { 0 };
+
+    if (maker->count == maker->wanted || sscanf(line, "%" SCNx64 "%" SCNx64 "%" SCNx64 "%" SCNx64 "%" SCNx64, &info,
+                                                &address, &paddr, &value, &instruction) != 5)
+        g_error("bad row: %s", line);
+    wide.record.info =
+        GMBEOO_VALID | info | (uint64_t)maker->vcpu << GMBEOO_VCPU_SHIFT | instruction << RING_INSTRUCTION_SHIFT;
+    wide.record.virt_addr = address;
+    if (maker->fields & RING_VALUE) {
+        wide.value[0] = value;
+        wide.paddr_beside_value = paddr;
+    } else {
+        wide.paddr = paddr;
+    }
+    memcpy(maker->rows + maker->count++ * maker->row_bytes, &wide, maker->row_bytes);
+    return maker->count < maker->wanted ||
+           trace_writer_add(maker->writer, maker->vcpu, maker->rows, maker->count, maker->time_ns, error);
+}
+
+static bool add_instruction(Maker *maker, const char *line, GError **error)
+{
+    RingInstruction instruction = { .length = 4, .bytes = { 0x0f, 0x1f, 0x40, 0 } };
+    unsigned cpl;
+
+    if (sscanf(line, "%" SCNx64 "%u", &instruction.pc, &cpl) != 2)
+        g_error("bad instruction: %s", line);
+    instruction.cpl = (uint8_t)cpl;
+    return trace_writer_add_instructions(maker->writer, &instruction, 1, error);
+}
+
+static bool add_line(Maker *maker, char *line, GError **error)
+{
+    char *rest = line + 2, *text = strchr(rest, ' ');
+
+    switch (*line) {
+    case 'm':
+        return trace_writer_add_metadata(maker->writer, rest, error);
+    case 'a':
+        *text++ = 0;
+        return trace_writer_add_attachment(maker->writer, rest, text, strlen(text), error);
+    case 'i':
+        return add_instruction(maker, rest, error);
+    case 'c':
+        maker->count = 0;
+        if (sscanf(rest, "%u%" SCNu64 "%u", &maker->vcpu, &maker->time_ns, &maker->wanted) != 3 ||
+            maker->wanted > MAX_CHUNK)
+            g_error("bad chunk: %s", line);
+        return true;
+    default:
+        return add_row(maker, rest, error);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static Maker maker;
+    static char line[MAX_LINE];
+    g_autoptr(GError) error = NULL;
+    bool fine;
+
+    if (argc != 5) {
+        fprintf(stderr, "usage: make_trace FILE FIELDS VCPUS BLOCK_RECORDS\n");
+        return 2;
+    }
+    maker.fields = (unsigned)atoi(argv[2]);
+    maker.row_bytes = ring_record_bytes_for(maker.fields);
+    maker.writer = trace_writer_new(argv[1], maker.fields, (unsigned)atoi(argv[3]), (uint32_t)atoi(argv[4]), &error);
+    fine = maker.writer;
+    while (fine && fgets(line, sizeof line, stdin)) {
+        line[strcspn(line, "\n")] = 0;
+        fine = add_line(&maker, line, &error);
+    }
+    if (!fine || !trace_writer_finish(maker.writer, &error))
+        g_error("%s", error->message);
+    trace_writer_free(maker.writer);
+    return 0;
+}

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Conversions of traces that were made for the purpose, record by record: no guest is needed."""
+import csv
+import gzip
+import io
+import os
+import struct
+import subprocess
+import unittest
+
+from harness import BUILD, SystemTest
+
+MAKE_TRACE = os.path.join(BUILD, "make_trace")
+PC, PADDR, VALUE, TIME = 1, 2, 4, 8
+STORE, USER = 1 << 5, 3 << 6
+UNKNOWN, IO = (1 << 64) - 1, 1 << 63
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 127) << shift
+        shift += 7
+        at += 1
+        if data[at - 1] < 128:
+            return value, at
+
+
+def gem5_packets(data):
+    """Dictionaries of field number and value (numbers only)."""
+    data = gzip.decompress(data)
+    assert data[:4] == b"gem5"
+    at, messages = 4, []
+    while at < len(data):
+        size, at = varint(data, at)
+        end, message = at + size, {}
+        while at < end:
+            key, at = varint(data, at)
+            value, at = varint(data, at)
+            if key & 7 == 2:
+                at += value
+            message[key >> 3] = value
+        messages.append(message)
+    return messages[1:]  # the first one is the header
+
+
+class Converted(SystemTest):
+    def make(self, name, rows, fields=0, vcpus=1, block=1 << 20, before=()):
+        """A trace of (info, address[, paddr]) tuples: one chunk. Or of lines, as make_trace has them."""
+        lines = list(before)
+        if rows and not isinstance(rows[0], str):
+            lines.append(f"c 0 0 {len(rows)}")
+            rows = [f"r {row[0]:x} {row[1]:x} {row[2] if len(row) > 2 else 0:x} 0 0" for row in rows]
+        path = self.path(name)
+        subprocess.run([MAKE_TRACE, path, str(fields), str(vcpus), str(block)], input="\n".join(lines + rows) + "\n",
+                       text=True, check=True)
+        return path
+
+    def convert(self, name, *options):
+        """Gives what was written, and what was said."""
+        path = self.path("out." + name)
+        result = self.tracer("convert", "--to", name, "-o", path, *options)
+        self.assertEqual(result.status, 0, result.err)
+        with open(path, "rb") as file:
+            return file.read(), result.err
+
+
+class Physical(Converted):
+    """Of an access that goes on into another page, the trace holds the first page's frame only."""
+
+    def crossing(self):
+        return self.make("crossing.mtrace", [
+            (3 | STORE | USER, 0x500000ffc, 0x1e0effc),  # 4 of 8 bytes are in the next page
+            (3 | USER, 0x500000ffd, 0x1e0effd),  # 3 of them are in the first one
+            (3 | USER, 0x500000ff8, 0x1e0eff8),  # ends with the page
+            (4 | USER, 0x500000fb8, 0x1e0efb8),  # two lines, one page
+            (3 | USER, 0x500002fff, UNKNOWN),
+            (2 | STORE, 0x500003010, IO | 0xfe000010),
+        ], fields=PADDR)
+
+    def test_no_part_lies_in_a_frame_that_is_only_guessed(self):
+        trace = self.crossing()
+        text, said = self.convert("lackey", "--physical", trace)
+        self.assertEqual(text.decode(), " S 01e0effc,4\n L 01e0effd,3\n L 01e0eff8,8\n L 01e0efb8,16\n")
+        self.assertIn("ATTENTION: 2 accesses had a second page", said)
+        self.assertIn("ATTENTION: 1 records were left out", said)
+        self.assertIn("note: 1 accesses to devices were left out", said)
+        lines = [line for _, line, _, _ in struct.iter_unpack("<IQIq", self.convert("oracleGeneral", "--physical", trace)[0])]
+        self.assertEqual(lines, [0x1e0efc0, 0x1e0efc0, 0x1e0efc0, 0x1e0ef80, 0x1e0efc0])
+        self.assertEqual(self.convert("din", "--physical", trace)[0].decode(),
+                         "1 1e0effc\n0 1e0effd\n0 1e0eff8\n0 1e0efb8\n")
+        for packet in gem5_packets(self.convert("gem5", "--physical", trace)[0]):
+            self.assertLessEqual(packet[3] + packet[4], 0x1e0f000)
+
+    def test_streams_get_parts_whose_sizes_are_powers_of_two(self):
+        stream, said = self.convert("gmbeoo", "--physical", self.crossing())
+        self.assertEqual([(1 << (info & 7), info & STORE, address) for info, address in struct.iter_unpack("<QQ", stream)],
+                         [(4, STORE, 0x1e0effc), (1, 0, 0x1e0effd), (2, 0, 0x1e0effe), (8, 0, 0x1e0eff8),
+                          (16, 0, 0x1e0efb8)])
+        self.assertIn("2 accesses had a second page", said)
+        compact, _ = self.convert("compact", "--physical", self.crossing())
+        self.assertEqual([word >> 48 & 7 for word, in struct.iter_unpack("<Q", compact)], [2, 0, 1, 3, 4])
+
+    def test_virtual_addresses_are_written_whole(self):
+        text, said = self.convert("lackey", self.crossing())
+        self.assertIn(" S 500000ffc,8\n L 500000ffd,8\n", text.decode())
+        self.assertEqual(len(text.splitlines()), 6)
+        self.assertNotIn("second page", said)
+
+
+class Lines(Converted):
+    def test_oracle_general_has_every_line_of_a_large_access(self):
+        trace = self.make("large.mtrace", [(7 | USER, 0x1020), (3, (1 << 64) - 4)])
+        lines = [line for _, line, _, _ in struct.iter_unpack("<IQIq", self.convert("oracleGeneral", trace)[0])]
+        self.assertEqual(lines, [0x1000, 0x1040, 0x1080, (1 << 64) - 64, 0])
+
+
+if __name__ == "__main__":
+    unittest.main()
