@@ -115,5 +115,16 @@ class Lines(Converted):
         self.assertEqual(lines, [0x1000, 0x1040, 0x1080, (1 << 64) - 64, 0])
 
 
+class Ramulator(Converted):
+    def test_addresses_that_its_reader_aborts_at_are_refused(self):
+        trace = self.make("kernel.mtrace", [(3 | USER, (1 << 63) - 8, 0xff8), (3, 0xffff888000001000, 0x1000)], fields=PADDR)
+        result = self.tracer("convert", "--to", "ramulator2", "-o", self.path("x"), trace)
+        self.assert_fails(result, "record 1 is at 0xffff888000001000", "2^63", "--physical", "--address")
+        self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("x")], [])
+        self.assertEqual(self.convert("ramulator2", "--physical", trace)[0].decode(), "LD 0xff8\nLD 0x1000\n")
+        self.assertEqual(self.convert("ramulator2", "--address", "..8000000000000000", trace)[0].decode(),
+                         "LD 0x7ffffffffffffff8\n")
+
+
 if __name__ == "__main__":
     unittest.main()
