@@ -56,11 +56,14 @@ static char *describe_formats(void)
     return g_string_free(text, FALSE);
 }
 
-/* How much of an access goes into its next part: an aligned power of two, if the format has no other sizes. */
-static unsigned part_bytes(const ConvertFormat *format, uint64_t address, unsigned left)
+/* How much of an access goes into its next part: what is in a line, if that is what the format is made of; an aligned
+ * power of two, if the format has no other sizes. */
+static unsigned part_bytes(const ConvertFormat *format, const Output *output, uint64_t address, unsigned left)
 {
     unsigned power = left;
 
+    if (format->requests && !output->one_request)
+        return (unsigned)MIN(left, LINE_BYTES - address % LINE_BYTES);
     if (!format->sizes_are_powers || !(left & (left - 1)))
         return left;
     while (power & (power - 1))
@@ -73,7 +76,7 @@ static unsigned part_bytes(const ConvertFormat *format, uint64_t address, unsign
 static bool write_access(const ConvertFormat *format, Output *output, Access access, GError **error)
 {
     for (unsigned left = access.size; left; left -= access.size) {
-        access.size = part_bytes(format, access.address, left);
+        access.size = part_bytes(format, output, access.address, left);
         if (!format->access(output, &access, error))
             return false;
         access.address += access.size;
@@ -184,11 +187,14 @@ int cmd_convert(int argc, char **argv, GError **error)
 {
     g_auto(Selection) selection = SELECTION_INIT;
     g_autofree char *to = NULL, *path = NULL, *list = describe_formats();
-    gboolean physical = FALSE;
+    gboolean physical = FALSE, one_request = FALSE;
     const GOptionEntry own[] = {
         { "to", 't', 0, G_OPTION_ARG_STRING, &to, "The format to write", "FORMAT" },
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &path, "Where to write it (default: standard output)", "FILE" },
         { "physical", 0, 0, G_OPTION_ARG_NONE, &physical, "Write physical addresses instead of virtual ones", NULL },
+        { "one_request", 0, 0, G_OPTION_ARG_NONE, &one_request,
+          "ramulator2, dramsim3, gem5: an access that touches two 64-byte lines is one request (default: one per line)",
+          NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     g_autofree GOptionEntry *entries = selection_entries(&selection, own);
@@ -208,12 +214,18 @@ int cmd_convert(int argc, char **argv, GError **error)
     format = find_format(to, error);
     if (!format)
         return -1;
+    if (one_request && !format->requests) {
+        mt_fail_usage(error, "--one-request is for ramulator2, dramsim3 and gem5: %s is no trace of requests",
+                      format->name);
+        return -1;
+    }
     input = input_open(argc == 2 ? argv[1] : "-", &selection,
                        MT_COLUMN_ADDRESS | format->columns | (physical ? MT_COLUMN_PADDR : 0), error);
     if (!input)
         return -1;
     output.path = path ? path : "-";
     output.physical = physical;
+    output.one_request = one_request;
     output.fields = mt_trace_fields(input->trace);
     output.vcpus = mt_trace_vcpus(input->trace);
     output.trace = input->trace;

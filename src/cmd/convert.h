@@ -10,14 +10,19 @@
 #include "../../include/memory_tracer/record.h"
 #include "input.h"
 
+/* Of a cache line, which is what memory controllers are asked for. */
+#define LINE_SHIFT 6
+#define LINE_BYTES (1u << LINE_SHIFT)
+
 /* Where it goes. Errors of writing are noticed at the end, but for those that end it sooner. */
 typedef struct Output {
     FILE *file;
     const char *path; /* for messages */
     bool seekable;
-    bool physical;   /* --physical */
-    unsigned fields; /* of the input */
-    unsigned vcpus;  /* of the input; 0: not known */
+    bool physical;    /* --physical */
+    bool one_request; /* --one-request */
+    unsigned fields;  /* of the input */
+    unsigned vcpus;   /* of the input; 0: not known */
     const mt_trace *trace;
     /* With --physical: accesses that were left out or cut short. */
     uint64_t unknown;      /* their address isn't known */
@@ -40,11 +45,12 @@ typedef struct Access {
 
 typedef struct ConvertFormat {
     const char *name;
-    const char *what;                              /* for --help */
-    const char *without;                           /* what it can't carry, completing "without ..." */
-    unsigned columns;                              /* that it wants beside address and info, if the trace has them */
-    bool sizes_are_powers;                         /* it can't tell other sizes than powers of two */
-    bool (*begin)(Output *output, GError **error); /* called first; NULL: nothing to do */
+    const char *what;      /* for --help */
+    const char *without;   /* what it can't carry, completing "without ..." */
+    unsigned columns;      /* that it wants beside address and info, if the trace has them */
+    bool sizes_are_powers; /* it can't tell other sizes than powers of two */
+    bool requests; /* it is what a memory controller gets: each request is of one line, unless --one-request is given */
+    bool (*begin)(Output *output, GError **error);                        /* called first; NULL: nothing to do */
     bool (*access)(Output *output, const Access *access, GError **error); /* called for each access, or part of one */
     bool (*end)(Output *output, GError **error);                          /* called last, if all went well; or NULL */
     void (*clear)(Output *output);                                        /* frees the state; or NULL */

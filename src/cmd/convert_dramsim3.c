@@ -14,6 +14,7 @@ const ConvertFormat convert_dramsim3 = {
     .what = "DRAMSim3's trace: \"0xADDRESS READ|WRITE cycle\"; a cycle is 1 ns of the trace's time, else the record's "
             "index (see --physical)",
     .without = "sizes, CPL, vCPU, sign extension, endianness, instructions and values",
+    .requests = true,
     .columns = MT_COLUMN_TIME,
     .access = write_access,
 };

@@ -96,6 +96,7 @@ const ConvertFormat convert_gem5 = {
     .what = "gem5's packet trace (protobuf, gzip); a tick is 1 ps: of the trace's time, else the record's index is its "
             "nanosecond (see --physical)",
     .without = "CPL, vCPU, sign extension, endianness, values and the bytes of the instructions",
+    .requests = true,
     .columns = MT_COLUMN_TIME | MT_COLUMN_INSTRUCTION,
     .begin = begin,
     .access = write_access,

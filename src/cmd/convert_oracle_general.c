@@ -10,7 +10,6 @@
 #include "../run/error.h"
 #include "convert.h"
 
-#define LINE_SHIFT 6
 #define NEVER INT64_C(-1)
 #define FIRST_ROOM (UINT64_C(1) << 20)
 
@@ -56,10 +55,9 @@ static bool add_request(Oracle *oracle, uint64_t line, uint64_t time_ns, GError 
     }
     if (last)
         oracle->requests[last - 1].next = (int64_t)oracle->count;
-    oracle->requests[oracle->count++] = (struct request){ .clock_time = (uint32_t)(time_ns / 1000000000),
-                                                          .object = line << LINE_SHIFT,
-                                                          .bytes = 1u << LINE_SHIFT,
-                                                          .next = NEVER };
+    oracle->requests[oracle->count++] = (struct request){
+        .clock_time = (uint32_t)(time_ns / 1000000000), .object = line << LINE_SHIFT, .bytes = LINE_BYTES, .next = NEVER
+    };
     g_hash_table_insert(oracle->last, key, GSIZE_TO_POINTER(oracle->count));
     return true;
 }

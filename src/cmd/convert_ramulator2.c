@@ -22,5 +22,6 @@ const ConvertFormat convert_ramulator2 = {
     .what = "Ramulator 2's load/store trace: \"LD 0xaddress\" and \"ST 0xaddress\"; no addresses from 2^63 on, so a "
             "kernel's need --physical",
     .without = "sizes, CPL, vCPU, sign extension, endianness, instructions, values and times",
+    .requests = true,
     .access = write_access,
 };

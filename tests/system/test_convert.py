@@ -114,6 +114,22 @@ class Lines(Converted):
         lines = [line for _, line, _, _ in struct.iter_unpack("<IQIq", self.convert("oracleGeneral", trace)[0])]
         self.assertEqual(lines, [0x1000, 0x1040, 0x1080, (1 << 64) - 64, 0])
 
+    def test_a_request_is_of_one_line(self):
+        trace = self.make("lines.mtrace", [(3 | STORE, 0x103c), (2, 0x103c), (3, 0x1040), (7, 0x2020)])
+        texts = {name: self.convert(name, trace)[0].decode() for name in ("ramulator2", "dramsim3")}
+        self.assertEqual(texts["ramulator2"], "ST 0x103c\nST 0x1040\nLD 0x103c\nLD 0x1040\n"
+                                              "LD 0x2020\nLD 0x2040\nLD 0x2080\n")
+        self.assertEqual(texts["dramsim3"], "0x103C WRITE 0\n0x1040 WRITE 0\n0x103C READ 1\n0x1040 READ 2\n"
+                                            "0x2020 READ 3\n0x2040 READ 3\n0x2080 READ 3\n")
+        packets = gem5_packets(self.convert("gem5", trace)[0])
+        self.assertEqual([(packet[3], packet[4]) for packet in packets],
+                         [(0x103c, 4), (0x1040, 4), (0x103c, 4), (0x1040, 8), (0x2020, 32), (0x2040, 64), (0x2080, 32)])
+        self.assertEqual(self.convert("ramulator2", "--one-request", trace)[0].decode(),
+                         "ST 0x103c\nLD 0x103c\nLD 0x1040\nLD 0x2020\n")
+        self.assertEqual([packet[4] for packet in gem5_packets(self.convert("gem5", "--one-request", trace)[0])],
+                         [8, 4, 8, 128])
+        self.assert_fails(self.tracer("convert", "--to", "lackey", "--one-request", trace), "--one-request", status=2)
+
 
 class Ramulator(Converted):
     def test_addresses_that_its_reader_aborts_at_are_refused(self):
