@@ -13,6 +13,7 @@
 
 #define OUTPUT_BUFFER (1u << 20)
 #define PAGE_BYTES 4096
+#define PS_PER_NS 1000
 
 static const ConvertFormat *const formats[] = {
     &convert_gmbeoo, &convert_compact,        &convert_lackey, &convert_din, &convert_ramulator2, &convert_dramsim3,
@@ -27,6 +28,19 @@ bool output_fail(const Output *output, GError **error)
 bool output_write(Output *output, const void *bytes, size_t count, GError **error)
 {
     return fwrite(bytes, 1, count, output->file) == count || output_fail(output, error);
+}
+
+uint64_t output_clock_ps(Output *output, const Access *access)
+{
+    uint64_t ps =
+        output->clock ? convert_clock_ps(output->clock, access->vcpu, access->index) : access->index * PS_PER_NS;
+
+    if (!output->clock_began)
+        output->clock_origin_ps = ps;
+    output->clock_began = true;
+    if (ps > output->clock_origin_ps)
+        output->clock_ps = MAX(output->clock_ps, ps - output->clock_origin_ps);
+    return output->clock_ps;
 }
 
 static const ConvertFormat *find_format(const char *name, GError **error)
@@ -163,6 +177,13 @@ static bool convert(const ConvertFormat *format, Input *input, Output *output, G
     return fine;
 }
 
+static ConvertClock *new_clock(const Input *input)
+{
+    g_autoptr(JsonObject) metadata = input_metadata(input->trace);
+
+    return convert_clock_new(input->trace, metadata, input->events.begin);
+}
+
 static void tell_losses(const ConvertFormat *format, const Output *output)
 {
     fprintf(stderr, "memory_tracer: note: %s is without %s\n", format->name, format->without);
@@ -199,6 +220,7 @@ int cmd_convert(int argc, char **argv, GError **error)
     };
     g_autofree GOptionEntry *entries = selection_entries(&selection, own);
     g_autoptr(Input) input = NULL;
+    g_autoptr(ConvertClock) clock = NULL;
     const ConvertFormat *format;
     Output output = { 0 };
 
@@ -238,6 +260,8 @@ int cmd_convert(int argc, char **argv, GError **error)
         mt_fail(error, "the trace has no physical addresses (it must be recorded with --fields paddr)");
         return -1;
     }
+    if (format->requests && (format->columns & MT_COLUMN_TIME) && (output.fields & MT_FIELD_TIME))
+        output.clock = clock = new_clock(input);
     if (!convert(format, input, &output, error))
         return -1;
     tell_losses(format, &output);

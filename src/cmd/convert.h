@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "../../include/memory_tracer/record.h"
+#include "convert_clock.h"
 #include "input.h"
 
 /* Of a cache line, which is what memory controllers are asked for. */
@@ -24,6 +25,10 @@ typedef struct Output {
     unsigned fields;  /* of the input */
     unsigned vcpus;   /* of the input; 0: not known */
     const mt_trace *trace;
+    /* For output_clock_ps(). */
+    ConvertClock *clock;
+    bool clock_began;
+    uint64_t clock_origin_ps, clock_ps;
     /* With --physical: accesses that were left out or cut short. */
     uint64_t unknown;      /* their address isn't known */
     uint64_t io;           /* they went to a device, and not to memory */
@@ -36,9 +41,9 @@ typedef struct Access {
     uint64_t index;   /* in the trace */
     uint64_t address; /* the physical one, with --physical */
     uint64_t virt_addr;
-    unsigned size, vcpu; /* size: in bytes, at least 1; of a part, any number (see ConvertFormat) */
-    uint8_t info;        /* mt_is_store() and so on */
-    uint64_t time_ns;
+    unsigned size, vcpu;          /* size: in bytes, at least 1; of a part, any number (see ConvertFormat) */
+    uint8_t info;                 /* mt_is_store() and so on */
+    uint64_t time_ns;             /* of its chunk */
     const struct mt_batch *batch; /* where it comes from: the record number `i` of it */
     size_t i;
 } Access;
@@ -75,12 +80,6 @@ static inline const struct mt_instruction *access_instruction(const Output *outp
                : NULL;
 }
 
-/* Its time in ns; if the trace has none, its index. Asked for with MT_COLUMN_TIME. */
-static inline uint64_t access_clock(const Output *output, const Access *access)
-{
-    return output->fields & MT_FIELD_TIME ? access->time_ns : access->index;
-}
-
 extern const ConvertFormat convert_compact, convert_csv, convert_din, convert_dramsim3, convert_gem5, convert_gmbeoo,
     convert_lackey, convert_npy, convert_oracle_general, convert_ramulator2, convert_trace;
 
@@ -88,5 +87,9 @@ extern const ConvertFormat convert_compact, convert_csv, convert_din, convert_dr
 bool output_write(Output *output, const void *bytes, size_t count, GError **error);
 /* Sets the error of the last failed write. Returns false. */
 bool output_fail(const Output *output, GError **error);
+
+/* When the access is to be simulated, in ps: the first one that is written at 0, none before the one written last. A
+ * trace without times has one access each ns. For formats of requests with MT_COLUMN_TIME. */
+uint64_t output_clock_ps(Output *output, const Access *access);
 
 #endif

@@ -13,8 +13,7 @@
 #include "convert.h"
 
 #define MAGIC 0x356d6567u
-#define TICKS_PER_S UINT64_C(1000000000000)
-#define TICKS_PER_NS 1000
+#define TICKS_PER_S UINT64_C(1000000000000) /* a tick is a ps */
 /* gem5's MemCmd. */
 #define READ_REQUEST 1
 #define WRITE_REQUEST 4
@@ -67,7 +66,7 @@ static bool write_access(Output *output, const Access *access, GError **error)
     const struct mt_instruction *instruction = access_instruction(output, access);
     uint8_t message[MAX_MESSAGE], *to = message;
 
-    to = put_field(to, PACKET_TICK, access_clock(output, access) * TICKS_PER_NS);
+    to = put_field(to, PACKET_TICK, output_clock_ps(output, access));
     to = put_field(to, PACKET_CMD, mt_is_store(access->info) ? WRITE_REQUEST : READ_REQUEST);
     to = put_field(to, PACKET_ADDR, access->address);
     to = put_field(to, PACKET_SIZE, access->size);
@@ -93,8 +92,8 @@ static void clear(Output *output)
 
 const ConvertFormat convert_gem5 = {
     .name = "gem5",
-    .what = "gem5's packet trace (protobuf, gzip); a tick is 1 ps: of the trace's time, else the record's index is its "
-            "nanosecond (see --physical)",
+    .what = "gem5's packet trace (protobuf, gzip); a tick is 1 ps of the trace's time, else a record is 1 ns; the "
+            "first one is 0 (see --physical)",
     .without = "CPL, vCPU, sign extension, endianness, values and the bytes of the instructions",
     .requests = true,
     .columns = MT_COLUMN_TIME | MT_COLUMN_INSTRUCTION,

@@ -131,6 +131,54 @@ class Lines(Converted):
         self.assert_fails(self.tracer("convert", "--to", "lackey", "--one-request", trace), "--one-request", status=2)
 
 
+class Time(Converted):
+    """A chunk's time is when it was handed over: its records took place since the chunk before it."""
+
+    def chunks(self, name, *chunks, vcpus=1, **options):
+        """Of (vcpu, time, count) tuples. The addresses are the indexes of the records, times 64."""
+        lines, index = [], 0
+        for vcpu, time, count in chunks:
+            lines.append(f"c {vcpu} {time} {count}")
+            lines += [f"r 3 {64 * (index + i):x} 0 0 0" for i in range(count)]
+            index += count
+        return self.make(name, lines, fields=TIME, vcpus=vcpus, **options)
+
+    def cycles(self, trace, *options):
+        return [int(line.split()[2]) for line in self.convert("dramsim3", *options, trace)[0].decode().splitlines()]
+
+    def test_the_records_of_a_chunk_are_spread_over_its_time(self):
+        trace = self.chunks("t.mtrace", (0, 1000, 10), (0, 1040, 4), (0, 1040, 4), (0, 3000, 2000), block=13)
+        expected = ([1000000 * (i + 1) // 10 for i in range(10)] + [1000000 + 40000 * (i + 1) // 8 for i in range(8)]
+                    + [1040000 + 1960000 * (i + 1) // 2000 for i in range(2000)])
+        ticks = [packet[1] for packet in gem5_packets(self.convert("gem5", trace)[0])]
+        self.assertEqual(ticks, [ps - expected[0] for ps in expected])
+        self.assertEqual(self.cycles(trace), [(ps - expected[0]) // 1000 for ps in expected])
+        # What is left out makes no difference to when the others took place, but to what is 0.
+        self.assertEqual(self.cycles(trace, "--events", "12.."), [(ps - expected[12]) // 1000 for ps in expected[12:]])
+
+    def test_several_vcpus_have_times_of_their_own_that_never_go_back(self):
+        trace = self.chunks("v.mtrace", (0, 1000, 100), (1, 1050, 10), (0, 2000, 100), (1, 2050, 100), (1, 90000, 2),
+                            vcpus=2, block=50)
+        cycles = self.cycles(trace)
+        self.assertEqual(cycles, sorted(cycles))
+        self.assertEqual(len(cycles), 312)
+        self.assertEqual(cycles[:100], [10 * i for i in range(100)])
+        self.assertEqual(cycles[-3:], [2040, 2050 + (90000 - 2050) // 2 - 10, 90000 - 10])
+        self.assertEqual(self.cycles(trace, "--vcpu", "1")[:10], [105 * i for i in range(10)])
+
+    def test_a_part_begins_when_its_first_chunk_did(self):
+        trace = self.chunks("whole.mtrace", (0, 10**9, 100), (0, 10**9 + 400, 100))
+        part = self.path("part.mtrace")
+        self.assertEqual(self.tracer("cut", "--events", "20..", "-o", part, trace).status, 0)
+        self.assertEqual(self.cycles(part), list(range(80)) + [79 + 4 * (i + 1) for i in range(100)])
+
+    def test_without_time_a_record_is_a_cycle(self):
+        trace = self.make("plain.mtrace", [(3, 64 * i) for i in range(100)])
+        self.assertEqual(self.cycles(trace, "--events", "30..50"), list(range(20)))
+        self.assertEqual([packet[1] for packet in gem5_packets(self.convert("gem5", "--address", "1000..1200", trace)[0])],
+                         [1000 * i for i in range(8)])
+
+
 class Ramulator(Converted):
     def test_addresses_that_its_reader_aborts_at_are_refused(self):
         trace = self.make("kernel.mtrace", [(3 | USER, (1 << 63) - 8, 0xff8), (3, 0xffff888000001000, 0x1000)], fields=PADDR)

@@ -242,7 +242,12 @@ class Verbs(SystemTest):
         who, frequency, packets = json.loads(result.stdout)
         self.assertEqual((who, frequency), ("memory_tracer", 10**12))
         rows = list(csv.DictReader(io.StringIO(self.convert("csv").decode())))
-        expected = [[1000 * int(row["time_ns"]), 4 if row["type"] == "store" else 1, int(row["address"], 16),
+        ticks = [packet.pop(0) for packet in packets]
+        self.assertEqual((ticks, ticks[0]), (sorted(ticks), 0))
+        times = [int(row["time_ns"]) for row in rows]
+        self.assertAlmostEqual((ticks[-1] - ticks[0]) / 1000, times[-1] - times[0], delta=max(
+            after - before for before, after in zip([times[0] - 4096] + times, times)))
+        expected = [[4 if row["type"] == "store" else 1, int(row["address"], 16),
                      int(row["size"]), int(row["pc"] or "0", 16)] for row in rows]
         self.assertTrue(packets == expected)
 
