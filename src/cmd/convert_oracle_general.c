@@ -17,7 +17,7 @@ struct __attribute__((packed)) request {
     uint32_t clock_time; /* in s */
     uint64_t object;
     uint32_t bytes;
-    int64_t next; /* the number of the next request of the object */
+    int64_t next; /* the number of the next request of the object, counted from 1, as libCacheSim's own traces do */
 };
 
 _Static_assert(sizeof(struct request) == 24, "as the format has it");
@@ -25,7 +25,7 @@ _Static_assert(sizeof(struct request) == 24, "as the format has it");
 typedef struct {
     struct request *requests;
     uint64_t count, room;
-    GHashTable *last; /* the number of the last request, plus 1, by line + 1 */
+    GHashTable *last; /* the number of the last request, counted from 1, by line + 1 */
 } Oracle;
 
 static bool begin(Output *output, GError **error)
@@ -53,11 +53,11 @@ static bool add_request(Oracle *oracle, uint64_t line, uint64_t time_ns, GError 
         oracle->requests = more;
         oracle->room *= 2;
     }
-    if (last)
-        oracle->requests[last - 1].next = (int64_t)oracle->count;
     oracle->requests[oracle->count++] = (struct request){
         .clock_time = (uint32_t)(time_ns / 1000000000), .object = line << LINE_SHIFT, .bytes = LINE_BYTES, .next = NEVER
     };
+    if (last)
+        oracle->requests[last - 1].next = (int64_t)oracle->count;
     g_hash_table_insert(oracle->last, key, GSIZE_TO_POINTER(oracle->count));
     return true;
 }

@@ -130,6 +130,12 @@ class Lines(Converted):
                          [8, 4, 8, 128])
         self.assert_fails(self.tracer("convert", "--to", "lackey", "--one-request", trace), "--one-request", status=2)
 
+    def test_oracle_general_counts_requests_from_1_as_libcachesim_does(self):
+        trace = self.make("few.mtrace", [(3, 0x1000), (3, 0x203c), (3, 0x1008), (3, 0x2040), (3, 0x1000)])
+        self.assertEqual([(line, following) for _, line, _, following in
+                          struct.iter_unpack("<IQIq", self.convert("oracleGeneral", trace)[0])],
+                         [(0x1000, 4), (0x2000, -1), (0x2040, 5), (0x1000, 6), (0x2040, -1), (0x1000, -1)])
+
 
 class Time(Converted):
     """A chunk's time is when it was handed over: its records took place since the chunk before it."""

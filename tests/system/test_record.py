@@ -274,7 +274,7 @@ class Verbs(SystemTest):
                 lines.append(line << 6)
         for i in range(len(lines) - 1, -1, -1):
             expected.append((lines[i], 64, next_of.get(lines[i], -1)))
-            next_of[lines[i]] = i
+            next_of[lines[i]] = i + 1  # counted from 1
         self.assertTrue([request[1:] for request in requests] == expected[::-1])
 
     def test_golden_conversions(self):
