@@ -64,9 +64,11 @@ static char *describe_formats(void)
 {
     GString *text = g_string_new("Formats, and what they can't carry:\n");
 
-    for (guint i = 0; i < G_N_ELEMENTS(formats); i++)
-        g_string_append_printf(text, "  %-15s %s\n  %-15s without %s\n", formats[i]->name, formats[i]->what, "",
-                               formats[i]->without);
+    for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
+        g_string_append_printf(text, "  %-15s %s\n", formats[i]->name, formats[i]->what);
+        if (formats[i]->without)
+            g_string_append_printf(text, "  %-15s without %s\n", "", formats[i]->without);
+    }
     return g_string_free(text, FALSE);
 }
 
@@ -121,6 +123,8 @@ static bool convert_all(const ConvertFormat *format, Input *input, Output *outpu
     const struct mt_batch *batch = &input->batch;
     int more;
 
+    if (format->all)
+        return format->all(output, input, error);
     if (format->begin && !format->begin(output, error))
         return false;
     while ((more = input_next(input, error)) > 0)
@@ -186,7 +190,8 @@ static ConvertClock *new_clock(const Input *input)
 
 static void tell_losses(const ConvertFormat *format, const Output *output)
 {
-    fprintf(stderr, "memory_tracer: note: %s is without %s\n", format->name, format->without);
+    if (format->without)
+        fprintf(stderr, "memory_tracer: note: %s is without %s\n", format->name, format->without);
     if (output->io)
         fprintf(stderr,
                 "memory_tracer: note: %" G_GUINT64_FORMAT " accesses to devices were left out, as they don't go to "
@@ -207,6 +212,7 @@ static void tell_losses(const ConvertFormat *format, const Output *output)
 int cmd_convert(int argc, char **argv, GError **error)
 {
     g_auto(Selection) selection = SELECTION_INIT;
+    g_auto(GStrv) words = g_strdupv(argv);
     g_autofree char *to = NULL, *path = NULL, *list = describe_formats();
     gboolean physical = FALSE, one_request = FALSE;
     const GOptionEntry own[] = {
@@ -245,6 +251,7 @@ int cmd_convert(int argc, char **argv, GError **error)
                        MT_COLUMN_ADDRESS | format->columns | (physical ? MT_COLUMN_PADDR : 0), error);
     if (!input)
         return -1;
+    output.words = words;
     output.path = path ? path : "-";
     output.physical = physical;
     output.one_request = one_request;

@@ -25,6 +25,7 @@ typedef struct Output {
     unsigned fields;  /* of the input */
     unsigned vcpus;   /* of the input; 0: not known */
     const mt_trace *trace;
+    char **words; /* the whole command */
     /* For output_clock_ps(). */
     ConvertClock *clock;
     bool clock_began;
@@ -51,12 +52,13 @@ typedef struct Access {
 typedef struct ConvertFormat {
     const char *name;
     const char *what;      /* for --help */
-    const char *without;   /* what it can't carry, completing "without ..." */
+    const char *without;   /* what it can't carry, completing "without ..."; NULL: it carries all */
     unsigned columns;      /* that it wants beside address and info, if the trace has them */
     bool sizes_are_powers; /* it can't tell other sizes than powers of two */
     bool requests; /* it is what a memory controller gets: each request is of one line, unless --one-request is given */
     bool (*begin)(Output *output, GError **error);                        /* called first; NULL: nothing to do */
     bool (*access)(Output *output, const Access *access, GError **error); /* called for each access, or part of one */
+    bool (*all)(Output *output, Input *input, GError **error);            /* instead of those three: writes it all */
     bool (*end)(Output *output, GError **error);                          /* called last, if all went well; or NULL */
     void (*clear)(Output *output);                                        /* frees the state; or NULL */
 } ConvertFormat;

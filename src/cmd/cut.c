@@ -4,12 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../trace/file.h"
 #include "../trace/writer.h"
 #include "cmd.h"
-#include "input.h"
+#include "cut.h"
 #include "part_file.h"
-
-static const char *const attachments[] = { "kallsyms", "modules", "libraries" };
 
 /* Makes a batch's wanted records look as a ring has them. `rows` has room for all; returns their number. */
 static size_t make_rows(const Input *input, unsigned fields, unsigned vcpu, const uint32_t *numbers, uint8_t *rows)
@@ -84,6 +83,26 @@ static void add_instructions(Instructions *instructions, const mt_trace *trace)
     g_ptr_array_add(instructions->maps, map);
 }
 
+static bool copy_attachments(TraceWriter *writer, const Input *input, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    const TraceFile *file = trace_file_of(input->trace);
+    g_auto(GStrv) names = file ? trace_file_attachment_names(file, &problem) : g_new0(char *, 1);
+
+    if (problem)
+        fprintf(stderr, "memory_tracer: ATTENTION: without an attachment: %s\n", problem->message);
+    for (char **name = names; *name; name++) {
+        size_t bytes;
+        char *text = input_attachment(input->trace, *name, &bytes);
+        bool fine = !text || trace_writer_add_attachment(writer, *name, text, bytes, error);
+
+        free(text);
+        if (!fine)
+            return false;
+    }
+    return true;
+}
+
 static bool copy_facts(TraceWriter *writer, const Input *input, JsonObject *metadata, GError **error)
 {
     g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
@@ -91,18 +110,7 @@ static bool copy_facts(TraceWriter *writer, const Input *input, JsonObject *meta
 
     json_node_set_object(node, metadata);
     json = json_to_string(node, FALSE);
-    if (!trace_writer_add_metadata(writer, json, error))
-        return false;
-    for (guint i = 0; i < G_N_ELEMENTS(attachments); i++) {
-        size_t bytes;
-        char *text = input_attachment(input->trace, attachments[i], &bytes);
-        bool fine = !text || trace_writer_add_attachment(writer, attachments[i], text, bytes, error);
-
-        free(text);
-        if (!fine)
-            return false;
-    }
-    return true;
+    return trace_writer_add_metadata(writer, json, error) && copy_attachments(writer, input, error);
 }
 
 /* Removes what another trace says differently, or not at all. */
@@ -128,21 +136,36 @@ static char *damage_of(const mt_trace *trace)
     return g_strdup(damage ? damage : json_object_get_string_member_with_default(metadata, "source_damage", NULL));
 }
 
-/* What is left of the metadata: what all inputs say, without the totals, which are no longer true. `words` tell how it
- * came about. */
-static JsonObject *derived_metadata(const GPtrArray *inputs, char **words)
+/* Whether what is written has all that was recorded, so that the recording's totals are true of it. */
+static bool totals_stay(const GPtrArray *inputs, JsonObject *metadata)
+{
+    const Input *input = inputs->pdata[0];
+
+    return inputs->len == 1 && input_is_whole(input) && mt_trace_is_complete(input->trace) &&
+           input_metadata_number(metadata, "records", UINT64_MAX) == mt_trace_records(input->trace);
+}
+
+static void remove_totals(JsonObject *metadata)
 {
     static const char *const totals[] = { "accesses", "skipped", "records",   "dropped",     "traced_ns",
                                           "guest_ns", "regions", "timed_out", "exit_status", "exit_signal" };
+
+    for (guint i = 0; i < G_N_ELEMENTS(totals); i++)
+        if (json_object_has_member(metadata, totals[i]))
+            json_object_remove_member(metadata, totals[i]);
+}
+
+/* What is left of the metadata: what all inputs say, without totals that are no longer true. `words` tell how it came
+ * about. */
+static JsonObject *derived_metadata(const GPtrArray *inputs, char **words)
+{
     JsonObject *metadata = input_metadata(((const Input *)inputs->pdata[0])->trace);
     JsonArray *command = json_array_new();
 
     for (guint i = 1; i < inputs->len; i++)
         keep_common(metadata, ((const Input *)inputs->pdata[i])->trace);
-
-    for (guint i = 0; i < G_N_ELEMENTS(totals); i++)
-        if (json_object_has_member(metadata, totals[i]))
-            json_object_remove_member(metadata, totals[i]);
+    if (!totals_stay(inputs, metadata))
+        remove_totals(metadata);
     for (; *words; words++) {
         g_autofree char *word = g_utf8_make_valid(*words, -1);
 
@@ -276,7 +299,7 @@ static bool write_file(Job *job, const char *path, JsonObject *metadata, GError 
 static void job_init(Job *job, VcpuPolicy policy)
 {
     *job = (Job){ .policy = policy };
-    job->inputs = g_ptr_array_new_with_free_func((GDestroyNotify)input_free);
+    job->inputs = g_ptr_array_new();
     job->first_vcpu = g_array_new(FALSE, FALSE, sizeof(unsigned));
     job->instructions.known = g_hash_table_new(hash_instruction, same_instruction);
     job->instructions.all = g_array_new(FALSE, FALSE, sizeof(RingInstruction));
@@ -299,6 +322,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
 static int run(VcpuPolicy policy, int argc, char **argv, char **words, const Selection *selection, const char *output,
                GError **error)
 {
+    g_autoptr(GPtrArray) inputs = g_ptr_array_new_with_free_func((GDestroyNotify)input_free);
     g_autoptr(JsonObject) metadata = NULL;
     g_auto(Job) job;
     bool standard_input = false;
@@ -311,6 +335,7 @@ static int run(VcpuPolicy policy, int argc, char **argv, char **words, const Sel
 
         if (!input)
             return -1;
+        g_ptr_array_add(inputs, input);
         g_ptr_array_add(job.inputs, input);
         if (!strcmp(argv[i], "-") && standard_input) {
             mt_fail_usage(error, "standard input can be read only once");
@@ -320,6 +345,17 @@ static int run(VcpuPolicy policy, int argc, char **argv, char **words, const Sel
     }
     metadata = derived_metadata(job.inputs, words);
     return plan(&job, error) && write_file(&job, output, metadata, error) ? 0 : -1;
+}
+
+bool cut_write(Input *input, char **words, const char *path, GError **error)
+{
+    g_autoptr(JsonObject) metadata = NULL;
+    g_auto(Job) job;
+
+    job_init(&job, VCPUS_KEEP);
+    g_ptr_array_add(job.inputs, input);
+    metadata = derived_metadata(job.inputs, words);
+    return plan(&job, error) && write_part(&job, path, metadata, error);
 }
 
 int cmd_cut(int argc, char **argv, GError **error)

@@ -194,6 +194,17 @@ void input_free(Input *input)
     g_free(input);
 }
 
+bool input_is_whole(const Input *input)
+{
+    const Range *ranges[] = { &input->events, &input->address, &input->pc };
+
+    for (guint i = 0; i < G_N_ELEMENTS(ranges); i++)
+        if (ranges[i]->begin || ranges[i]->end != UINT64_MAX)
+            return false;
+    return input->cpl == SELECTION_ANY && input->vcpu == SELECTION_ANY && input->loads && input->stores &&
+           !input->by_pc;
+}
+
 static bool is_wanted(const Input *input, size_t i)
 {
     const struct mt_batch *batch = &input->batch;

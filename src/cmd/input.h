@@ -57,6 +57,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Input, input_free)
  * terminal, if it takes long. */
 int input_next(Input *input, GError **error);
 
+/* Whether all of its records are wanted. */
+bool input_is_whole(const Input *input);
+
 /* Opens a trace, with a GError. */
 mt_trace *input_open_trace(const char *path, enum mt_format format, GError **error);
 /* The metadata of a trace, as one object, to be unreferenced. */

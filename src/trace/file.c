@@ -429,26 +429,61 @@ void trace_file_free(TraceFile *file)
     g_free(file);
 }
 
-GByteArray *trace_file_attachment(const TraceFile *file, const char *name, GError **error)
+/* Reads an attachment's chunk: NULL with an error, or its name. *contents: what follows it in the payload. */
+static char *read_attachment(const TraceFile *file, const struct format_index_entry *chunk, GByteArray *payload,
+                             size_t *contents, GError **error)
+{
+    uint32_t length;
+
+    if (!trace_file_read(file, chunk, payload, error))
+        return NULL;
+    *contents = payload->len;
+    if (payload->len < sizeof length)
+        return g_strdup("");
+    memcpy(&length, payload->data, sizeof length);
+    if (payload->len - sizeof length < length)
+        return g_strdup("");
+    *contents = sizeof length + length;
+    return g_strndup((const char *)payload->data + sizeof length, length);
+}
+
+char **trace_file_attachment_names(const TraceFile *file, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
-    size_t length = strlen(name);
+    GPtrArray *names = g_ptr_array_new();
 
     for (guint i = 0; i < file->chunks->len; i++) {
         const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
-        uint32_t found;
+        g_autoptr(GError) problem = NULL;
+        size_t contents;
+        char *name =
+            chunk->type == FORMAT_ATTACHMENT ? read_attachment(file, chunk, payload, &contents, &problem) : NULL;
+
+        if (name)
+            g_ptr_array_add(names, name);
+        if (problem && error && !*error)
+            g_propagate_error(error, g_steal_pointer(&problem));
+    }
+    g_ptr_array_add(names, NULL);
+    return (char **)g_ptr_array_free(names, FALSE);
+}
+
+GByteArray *trace_file_attachment(const TraceFile *file, const char *name, GError **error)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+
+    for (guint i = 0; i < file->chunks->len; i++) {
+        const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
+        g_autofree char *found = NULL;
+        size_t contents;
 
         if (chunk->type != FORMAT_ATTACHMENT)
             continue;
-        if (!trace_file_read(file, chunk, payload, error))
+        found = read_attachment(file, chunk, payload, &contents, error);
+        if (!found)
             return NULL;
-        if (payload->len < sizeof found)
-            continue;
-        memcpy(&found, payload->data, sizeof found);
-        if (found == length && payload->len - sizeof found >= length &&
-            !memcmp(payload->data + sizeof found, name, length))
-            return decompress(file, chunk, payload->data + sizeof found + length, payload->len - sizeof found - length,
-                              error);
+        if (!strcmp(found, name) && contents < payload->len)
+            return decompress(file, chunk, payload->data + contents, payload->len - contents, error);
     }
     return NULL;
 }

@@ -36,6 +36,9 @@ TraceFile *trace_file_open(int fd, const char *name, TraceFileMode mode, GError 
 void trace_file_free(TraceFile *file);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TraceFile, trace_file_free)
 
+/* The file of a trace that the library has opened; NULL if it is none. Belongs to the trace. */
+const TraceFile *trace_file_of(const mt_trace *trace);
+
 /* Whether a file begins with this. */
 bool trace_file_is_one(const void *first_bytes, size_t count);
 
@@ -50,6 +53,10 @@ bool trace_file_read(const TraceFile *file, const struct format_index_entry *chu
 
 /* Reads every chunk and checks its hash. */
 bool trace_file_verify(const TraceFile *file, GError **error);
+
+/* What is attached, in the order of the file; to be freed with g_strfreev(). Leaves out what can't be read, with an
+ * error (of the first one). */
+char **trace_file_attachment_names(const TraceFile *file, GError **error);
 
 /* Decompresses what was attached under `name`. NULL, perhaps with an error, if there is none. */
 GByteArray *trace_file_attachment(const TraceFile *file, const char *name, GError **error);

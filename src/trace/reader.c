@@ -169,6 +169,11 @@ uint64_t mt_trace_records(const mt_trace *trace)
     return records;
 }
 
+const TraceFile *trace_file_of(const mt_trace *trace)
+{
+    return trace->file;
+}
+
 uint64_t mt_trace_bytes(const mt_trace *trace)
 {
     return trace->file ? trace->file->bytes : 0;

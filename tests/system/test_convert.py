@@ -185,6 +185,69 @@ class Time(Converted):
                          [1000 * i for i in range(8)])
 
 
+class Trace(Converted):
+    """`convert --to trace` keeps all that there is, as `cut` does."""
+
+    def source(self):
+        lines = ['m {"recorded_by": "test", "accesses": 8, "skipped": 2, "dropped": 0, "kernel": "6.1"}',
+                 "a kallsyms ffffffff81000000 T _text", "a modules ext4 1", "a libraries 400000 /bin/x",
+                 "a of_the_future something", "i 400000 3", "i ffffffff81000000 0"]
+        for chunk in range(3):
+            lines.append(f"c {chunk % 2} {1000 * (chunk + 1)} 2")
+            lines += [f"r c{3 + i:x} {0x7000 + 16 * chunk + i:x} {0x99000 + 16 * chunk + i:x} {chunk + i:x} 1" for i in range(1)]
+            lines += [f"r 22 ffffffff8000{chunk}000 {0x98000:x} {chunk:x} 2"]
+        return self.make("source.mtrace", lines + ['m {"records": 6, "exit_status": 3}'], fields=PC | PADDR | VALUE | TIME,
+                         vcpus=2, block=2)
+
+    def attachments(self, path):
+        """The payloads of a file's attachments."""
+        with open(path, "rb") as file:
+            data = file.read()
+        offset, found = 64, []
+        while struct.unpack_from("<I", data, offset + 4)[0] != 5:
+            kind, size = struct.unpack_from("<IQ", data, offset + 4)
+            if kind == 4:
+                found.append(data[offset + 32:offset + 32 + size])
+            offset += 32 + (size + 7) // 8 * 8
+        return found
+
+    def info(self, path):
+        info = super().info(path)
+        for name in ("blocks", "bytes", "bytes_per_record"):
+            del info[name]
+        return info
+
+    def test_nothing_is_lost(self):
+        source = self.source()
+        self.convert("trace", source)
+        self.assert_good(self.path("out.trace"))
+        self.assertEqual(self.convert("csv", self.path("out.trace"))[0], self.convert("csv", source)[0])
+        before, after = self.info(source), self.info(self.path("out.trace"))
+        self.assertEqual(after["metadata"].pop("derived_by")[:3], ["convert", "--to", "trace"])
+        self.assertEqual(after, before)
+        self.assertEqual(len(self.attachments(source)), 4)
+        self.assertEqual(self.attachments(self.path("out.trace")), self.attachments(source))
+
+    def test_a_selection_is_what_cut_makes_of_it(self):
+        source, cut = self.source(), self.path("cut.mtrace")
+        self.assertEqual(self.tracer("cut", "--stores", "-o", cut, source).status, 0)
+        self.convert("trace", "--stores", source)
+        of = [self.info(path) for path in (cut, self.path("out.trace"))]
+        for info in of:
+            del info["metadata"]["derived_by"]
+        self.assertEqual(*of)
+        self.assertEqual(of[0]["records"], 3)
+        self.assertNotIn("accesses", of[0])  # the recording's total is that of another trace
+        self.assertEqual(*[self.convert("csv", path)[0] for path in (cut, self.path("out.trace"))])
+        self.assertEqual(self.attachments(cut), self.attachments(source))
+
+    def test_only_into_a_file(self):
+        source = self.source()
+        self.assert_fails(self.tracer("convert", "--to", "trace", source), "pipe")
+        self.assert_fails(self.tracer("convert", "--to", "trace", "-o", "/dev/full", source), "pipe")
+        self.assert_fails(self.tracer("convert", "--to", "trace", "--physical", "-o", self.path("x"), source), status=2)
+
+
 class Ramulator(Converted):
     def test_addresses_that_its_reader_aborts_at_are_refused(self):
         trace = self.make("kernel.mtrace", [(3 | USER, (1 << 63) - 8, 0xff8), (3, 0xffff888000001000, 0x1000)], fields=PADDR)
