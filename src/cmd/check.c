@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../analysis/memory_image.h"
+#include "../run/json_numbers.h"
 #include "cmd.h"
 #include "input.h"
 
@@ -211,15 +212,15 @@ static bool report(const Check *check, const char *path, bool json)
 
         for (int i = 0; i < FINDINGS; i++)
             if (check->found[i])
-                json_object_set_int_member(findings, finding_texts[i], (gint64)check->found[i]);
+                json_object_set_u64_member(findings, finding_texts[i], check->found[i]);
         json_object_set_boolean_member(object, "good", good);
-        json_object_set_int_member(object, "records", (gint64)check->records);
-        json_object_set_int_member(object, "loads_compared", (gint64)check->compared);
+        json_object_set_u64_member(object, "records", check->records);
+        json_object_set_u64_member(object, "loads_compared", check->compared);
         if (check->damage)
             json_object_set_string_member(object, "damage", check->damage);
         json_object_set_object_member(object, "findings", findings);
         json_node_take_object(node, object);
-        g_autofree char *text = json_to_string(node, TRUE);
+        g_autofree char *text = json_make_text(node, true);
         puts(text);
         return good;
     }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../run/json_numbers.h"
 #include "../trace/file.h"
 #include "../trace/writer.h"
 #include "cmd.h"
@@ -109,7 +110,7 @@ static bool copy_facts(TraceWriter *writer, const Input *input, JsonObject *meta
     g_autofree char *json = NULL;
 
     json_node_set_object(node, metadata);
-    json = json_to_string(node, FALSE);
+    json = json_make_text(node, false);
     return trace_writer_add_metadata(writer, json, error) && copy_attachments(writer, input, error);
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../run/json_numbers.h"
 #include "cmd.h"
 #include "input.h"
 
@@ -28,17 +29,17 @@ static JsonNode *describe(const mt_trace *trace)
         json_object_set_string_member(all, "damage", mt_trace_damage(trace));
     json_object_set_array_member(all, "fields", fields);
     json_object_set_int_member(all, "vcpus", mt_trace_vcpus(trace));
-    json_object_set_int_member(all, "records", (gint64)records);
+    json_object_set_u64_member(all, "records", records);
     if (exact || known > records) /* else it isn't known */
-        json_object_set_int_member(all, "records_missing", (gint64)(known - records));
+        json_object_set_u64_member(all, "records_missing", (known - records));
     if (accesses != UINT64_MAX) {
-        json_object_set_int_member(all, "accesses", (gint64)accesses);
-        json_object_set_int_member(all, "accesses_skipped", (gint64)input_metadata_number(metadata, "skipped", 0));
-        json_object_set_int_member(all, "records_dropped", (gint64)input_metadata_number(metadata, "dropped", 0));
+        json_object_set_u64_member(all, "accesses", accesses);
+        json_object_set_u64_member(all, "accesses_skipped", input_metadata_number(metadata, "skipped", 0));
+        json_object_set_u64_member(all, "records_dropped", input_metadata_number(metadata, "dropped", 0));
     }
     json_object_set_int_member(all, "instructions", mt_trace_instructions(trace));
-    json_object_set_int_member(all, "blocks", (gint64)blocks);
-    json_object_set_int_member(all, "bytes", (gint64)mt_trace_bytes(trace));
+    json_object_set_u64_member(all, "blocks", blocks);
+    json_object_set_u64_member(all, "bytes", mt_trace_bytes(trace));
     if (records)
         json_object_set_double_member(all, "bytes_per_record", (double)mt_trace_bytes(trace) / (double)records);
     json_object_set_object_member(all, "metadata", g_steal_pointer(&metadata));
@@ -53,16 +54,17 @@ static void print_object(JsonObject *object, int indent)
 
     for (GList *name = names; name; name = name->next) {
         JsonNode *node = json_object_get_member(object, name->data);
-        g_autofree char *text = JSON_NODE_HOLDS_OBJECT(node) ? NULL : json_to_string(node, FALSE);
+        uint64_t number;
+        g_autofree char *text = JSON_NODE_HOLDS_OBJECT(node) ? NULL : json_make_text(node, false);
 
         printf("%*s%-*s ", indent, "", 20 - indent, (const char *)name->data);
         if (!text) {
             putchar('\n');
             print_object(json_node_get_object(node), indent + 2);
+        } else if (json_node_get_u64(node, &number)) {
+            printf("%'" G_GUINT64_FORMAT "\n", number);
         } else if (JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING) {
             puts(json_node_get_string(node));
-        } else if (JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_INT64) {
-            printf("%'" G_GINT64_FORMAT "\n", json_node_get_int(node));
         } else if (JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_DOUBLE) {
             printf("%.3f\n", json_node_get_double(node));
         } else {
@@ -94,7 +96,7 @@ int cmd_info(int argc, char **argv, GError **error)
         return -1;
     node = describe(trace);
     if (json) {
-        g_autofree char *text = json_to_string(node, TRUE);
+        g_autofree char *text = json_make_text(node, true);
 
         puts(text);
     } else {

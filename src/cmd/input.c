@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../run/json_numbers.h"
 #include "cmd.h"
 
 #define PROGRESS_AFTER_US (2 * G_USEC_PER_SEC)
@@ -97,7 +98,7 @@ JsonObject *input_metadata(const mt_trace *trace)
     JsonObject *all = json_object_new();
 
     for (char **line = lines; *line; line++) {
-        g_autoptr(JsonNode) node = json_from_string(*line, NULL);
+        g_autoptr(JsonNode) node = json_parse_text(*line);
         g_autoptr(GList) names = NULL;
 
         if (!node || !JSON_NODE_HOLDS_OBJECT(node))
@@ -137,7 +138,9 @@ uint64_t input_metadata_number(JsonObject *metadata, const char *name, uint64_t 
 {
     JsonNode *node = json_object_get_member(metadata, name);
 
-    return node && json_node_get_value_type(node) == G_TYPE_INT64 ? (uint64_t)json_node_get_int(node) : otherwise;
+    uint64_t value;
+
+    return node && json_node_get_u64(node, &value) ? value : otherwise;
 }
 
 Input *input_open(const char *path, const Selection *selection, unsigned columns, GError **error)

@@ -4,6 +4,8 @@
 
 #include <sys/utsname.h>
 
+#include "json_numbers.h"
+
 /* JSON is UTF-8, names of files may be anything. */
 static void set_string(JsonObject *object, const char *name, const char *value)
 {
@@ -12,18 +14,13 @@ static void set_string(JsonObject *object, const char *name, const char *value)
     json_object_set_string_member(object, name, text);
 }
 
-static void set_number(JsonObject *object, const char *name, uint64_t value)
-{
-    json_object_set_int_member(object, name, (gint64)value);
-}
-
 /* Takes the object. */
 static char *to_text(JsonObject *object)
 {
     g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
 
     json_node_take_object(root, object);
-    return json_to_string(root, FALSE);
+    return json_make_text(root, false);
 }
 
 char *metadata_of_run(const SessionOptions *options, const char *snapshot, const ImageMachine *machine,
@@ -54,17 +51,17 @@ char *metadata_of_run(const SessionOptions *options, const char *snapshot, const
     set_string(metadata, "kernel", machine->kernel);
     set_string(metadata, "machine", machine->machine);
     set_string(metadata, "cpu", machine->cpu);
-    set_number(metadata, "ram_mb", machine->ram_mb);
-    set_number(metadata, "vcpus", machine->vcpus);
+    json_object_set_u64_member(metadata, "ram_mb", machine->ram_mb);
+    json_object_set_u64_member(metadata, "vcpus", machine->vcpus);
     set_string(metadata, "icount", machine->icount);
     json_object_set_boolean_member(metadata, "user_only", capture->user_only);
     json_object_set_boolean_member(metadata, "roi", capture->roi);
     json_object_set_boolean_member(metadata, "strict_order", capture->strict_order);
     json_object_set_boolean_member(metadata, "drop_when_full", capture->drop_when_full);
-    set_number(metadata, "log_block_len", capture->log_block_len);
-    set_number(metadata, "log_tracing_ratio", capture->log_tracing_ratio);
+    json_object_set_u64_member(metadata, "log_block_len", capture->log_block_len);
+    json_object_set_u64_member(metadata, "log_tracing_ratio", capture->log_tracing_ratio);
     if (capture->seeded)
-        set_number(metadata, "sample_seed", capture->sample_seed);
+        json_object_set_u64_member(metadata, "sample_seed", capture->sample_seed);
     return to_text(metadata);
 }
 
@@ -72,17 +69,17 @@ char *metadata_of_result(const SessionResult *result)
 {
     JsonObject *metadata = json_object_new();
 
-    set_number(metadata, "accesses", result->counts.events);
-    set_number(metadata, "skipped", result->counts.skipped);
-    set_number(metadata, "records", result->counts.written);
-    set_number(metadata, "dropped", result->counts.dropped);
-    set_number(metadata, "traced_ns", result->traced_ns);
-    set_number(metadata, "guest_ns", result->guest_ns);
-    set_number(metadata, "regions", result->regions);
+    json_object_set_u64_member(metadata, "accesses", result->counts.events);
+    json_object_set_u64_member(metadata, "skipped", result->counts.skipped);
+    json_object_set_u64_member(metadata, "records", result->counts.written);
+    json_object_set_u64_member(metadata, "dropped", result->counts.dropped);
+    json_object_set_u64_member(metadata, "traced_ns", result->traced_ns);
+    json_object_set_u64_member(metadata, "guest_ns", result->guest_ns);
+    json_object_set_u64_member(metadata, "regions", result->regions);
     json_object_set_boolean_member(metadata, "timed_out", result->timed_out);
     if (result->ended_by)
         set_string(metadata, "ended_by", result->ended_by);
-    set_number(metadata, "exit_status", (uint64_t)result->status);
-    set_number(metadata, "exit_signal", (uint64_t)result->signal);
+    json_object_set_int_member(metadata, "exit_status", result->status);
+    json_object_set_int_member(metadata, "exit_signal", result->signal);
     return to_text(metadata);
 }

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 import os
 import struct
 import subprocess
@@ -246,6 +247,22 @@ class Trace(Converted):
         self.assert_fails(self.tracer("convert", "--to", "trace", source), "pipe")
         self.assert_fails(self.tracer("convert", "--to", "trace", "-o", "/dev/full", source), "pipe")
         self.assert_fails(self.tracer("convert", "--to", "trace", "--physical", "-o", self.path("x"), source), status=2)
+
+
+class Numbers(Converted):
+    """json-glib has signed numbers only."""
+
+    def test_numbers_from_2_to_the_63_on_are_what_they_are(self):
+        large = {"sample_seed": (1 << 64) - 1, "records": 1, "deep": {"list": [1 << 63, -1, "18446744073709551615"]}}
+        source, copy = self.make("a.mtrace", [(3, 0)], before=["m " + json.dumps(large)]), self.path("copy.mtrace")
+        self.assertEqual(self.tracer("cut", "-o", copy, source).status, 0)
+        for path in (source, copy):
+            metadata = self.info(path)["metadata"]
+            self.assertEqual({name: metadata[name] for name in large}, large)
+            self.assertRegex(self.tracer("info", path).out, r"sample_seed +18446744073709551615\n")
+        claims = self.make("b.mtrace", [(3, 0)], before=['m {"accesses": 18446744073709551614, "skipped": 18446744073709551613}'])
+        self.assertEqual(self.info(claims)["accesses"], (1 << 64) - 2)
+        self.assert_good(claims)
 
 
 class Ramulator(Converted):

@@ -105,10 +105,12 @@ class Recorded(SystemTest):
 
     def test_sampled_and_dropped_records_add_up(self):
         for options in (["--log-of-GMBE-block-len", "10", "--log-of-GMBE-tracing-ratio", "3"], ["--roi"],
-                        ["--icount", "--fields", "pc,time"], ["--strict-order"]):
+                        ["--icount", "--fields", "pc,time"], ["--strict-order"],
+                        ["--log-of-GMBE-tracing-ratio", "3", "--sample-seed", str((1 << 64) - 1)]):
             with self.subTest(options):
                 info = self.info(self.record("a.mtrace", *options, "--", ARRAY, "1000", "10"))
                 self.assertEqual(info["accesses"], info["records"] + info["accesses_skipped"])
+                self.assertEqual(info["metadata"].get("sample_seed"), (1 << 64) - 1 if "--sample-seed" in options else None)
 
     def test_exit_status_and_output_are_passed_on(self):
         result = self.tracer("record", "-o", self.path("a.mtrace"), "--", "sh", "-c", "echo hello; exit 3")
