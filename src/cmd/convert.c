@@ -163,8 +163,10 @@ static bool convert(const ConvertFormat *format, Input *input, Output *output, G
         part_file_abandon();
     if (!fine)
         return false;
-    if (standard_output)
+    if (standard_output) {
         output->path = "standard output";
+        input_set_to_stdout(input);
+    }
     setvbuf(output->file, NULL, _IOFBF, OUTPUT_BUFFER);
     output->seekable = !fstat(fileno(output->file), &status) && S_ISREG(status.st_mode);
     fine = convert_all(format, input, output, error);

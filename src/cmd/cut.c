@@ -188,6 +188,7 @@ typedef struct {
     GPtrArray *inputs;  /* Input */
     GArray *first_vcpu; /* unsigned: what is added to the input's vCPU numbers */
     Instructions instructions;
+    Progress progress; /* of all inputs */
     unsigned fields, vcpus;
     bool vcpus_unknown;
     VcpuPolicy policy;
@@ -237,12 +238,29 @@ static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **er
     return trace_writer_add(writer, vcpu, job->rows, count, input->batch.time_ns, error);
 }
 
+/* One line for all inputs. */
+static void share_progress(Job *job)
+{
+    uint64_t total = 0;
+
+    for (guint i = 0; i < job->inputs->len; i++) {
+        Input *input = job->inputs->pdata[i];
+
+        total = input->own_progress.total == PROGRESS_UNKNOWN || total == PROGRESS_UNKNOWN
+                    ? PROGRESS_UNKNOWN
+                    : total + input->own_progress.total;
+        input->progress = &job->progress;
+    }
+    progress_begin(&job->progress, total, false);
+}
+
 /* By time, if all of them tell it; else one after the other. */
 static bool write_all(Job *job, TraceWriter *writer, GError **error)
 {
     g_autofree int *more = g_new0(int, job->inputs->len);
     guint left = 0;
 
+    share_progress(job);
     for (guint i = 0; i < job->inputs->len; i++) {
         more[i] = input_next(job->inputs->pdata[i], error);
         if (more[i] < 0)
@@ -309,6 +327,7 @@ static void job_init(Job *job, VcpuPolicy policy)
 
 static void job_clear(Job *job)
 {
+    progress_end(&job->progress);
     g_ptr_array_unref(job->inputs);
     g_array_unref(job->first_vcpu);
     g_hash_table_unref(job->instructions.known);

@@ -161,6 +161,7 @@ int cmd_dump(int argc, char **argv, GError **error)
     dump.input = input_open(argv[1], &selection, MT_COLUMN_ALL, error);
     if (!dump.input)
         return -1;
+    input_set_to_stdout(dump.input);
     if (cs_open(CS_ARCH_X86, CS_MODE_64, &dump.disassembler) != CS_ERR_OK) {
         mt_fail(error, "capstone can't be used");
         input_free(dump.input);

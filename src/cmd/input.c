@@ -4,13 +4,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../run/json_numbers.h"
 #include "cmd.h"
-
-#define PROGRESS_AFTER_US (2 * G_USEC_PER_SEC)
-#define PROGRESS_EVERY_US (G_USEC_PER_SEC / 4)
 
 GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
 {
@@ -143,6 +139,21 @@ uint64_t input_metadata_number(JsonObject *metadata, const char *name, uint64_t 
     return node && json_node_get_u64(node, &value) ? value : otherwise;
 }
 
+/* How many records input_next() will go through. */
+static uint64_t records_to_read(const Input *input)
+{
+    uint64_t all = mt_trace_records(input->trace);
+
+    if (all == UINT64_MAX)
+        return PROGRESS_UNKNOWN;
+    return MIN(all, input->events.end) - MIN(all, input->events.begin);
+}
+
+void input_set_to_stdout(Input *input)
+{
+    progress_begin(&input->own_progress, records_to_read(input), true);
+}
+
 Input *input_open(const char *path, const Selection *selection, unsigned columns, GError **error)
 {
     g_autoptr(Input) input = g_new0(Input, 1);
@@ -184,6 +195,8 @@ Input *input_open(const char *path, const Selection *selection, unsigned columns
         mt_fail(error, "%s", problem.message);
         return NULL;
     }
+    progress_begin(&input->own_progress, records_to_read(input), false);
+    input->progress = &input->own_progress;
     return g_steal_pointer(&input);
 }
 
@@ -191,6 +204,7 @@ void input_free(Input *input)
 {
     if (!input)
         return;
+    progress_end(&input->own_progress);
     mt_reader_free(input->reader);
     mt_trace_close(input->trace);
     g_free(input->selected);
@@ -229,25 +243,6 @@ static bool is_wanted(const Input *input, size_t i)
     return true;
 }
 
-static void show_progress(Input *input)
-{
-    uint64_t now_us = (uint64_t)g_get_monotonic_time(), total;
-
-    input->done += input->batch.count;
-    if (!input->told_us)
-        input->told_us = now_us + PROGRESS_AFTER_US - PROGRESS_EVERY_US;
-    if (now_us < input->told_us + PROGRESS_EVERY_US || !isatty(STDERR_FILENO) || isatty(STDOUT_FILENO))
-        return;
-    input->told_us = now_us;
-    total = mt_trace_records(input->trace);
-    if (total == UINT64_MAX)
-        fprintf(stderr, "\r\033[Kmemory_tracer: %.0f M records", (double)input->done / 1e6);
-    else
-        fprintf(stderr, "\r\033[Kmemory_tracer: %.0f of %.0f M records", (double)input->done / 1e6,
-                (double)total / 1e6);
-    fflush(stderr);
-}
-
 int input_next(Input *input, GError **error)
 {
     struct mt_batch *batch = &input->batch;
@@ -259,8 +254,7 @@ int input_next(Input *input, GError **error)
         if (more < 0)
             mt_fail(error, "%s", problem.message);
         if (more <= 0 || batch->first >= input->events.end) {
-            if (input->told_us && isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO))
-                fputs("\r\033[K", stderr);
+            progress_end(input->progress);
             return MIN(more, 0);
         }
         if (batch->count > input->room) {
@@ -272,7 +266,7 @@ int input_next(Input *input, GError **error)
             for (size_t i = 0; i < batch->count; i++)
                 if (is_wanted(input, i))
                     input->selected[input->count++] = (uint32_t)i;
-        show_progress(input);
+        progress_add(input->progress, batch->count);
     } while (!input->count);
     return 1;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "../../include/memory_tracer/trace.h"
+#include "progress.h"
 
 /* From `begin` to `end` - 1. */
 typedef struct Range {
@@ -40,8 +41,8 @@ typedef struct Input {
     Range events, address, pc;
     int cpl, vcpu;
     bool loads, stores, by_pc;
-    uint64_t told_us; /* progress */
-    uint64_t done;
+    Progress *progress; /* `own_progress`, or one that several inputs share */
+    Progress own_progress;
     struct mt_batch batch; /* the current one */
     uint32_t *selected;    /* which of its records are wanted */
     size_t count;          /* how many */
@@ -56,6 +57,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Input, input_free)
 /* Goes on to the next batch that has something wanted. Returns 1, 0 at the end, -1 with an error. Shows progress on a
  * terminal, if it takes long. */
 int input_next(Input *input, GError **error);
+
+/* What is made of the records goes to standard output: then no progress is shown where they are. */
+void input_set_to_stdout(Input *input);
 
 /* Whether all of its records are wanted. */
 bool input_is_whole(const Input *input);

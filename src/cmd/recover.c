@@ -13,11 +13,13 @@
 #include "input.h"
 
 /* Takes the blocks out of the list that can't be decoded. */
-static void remove_bad_blocks(TraceFile *file)
+static void remove_bad_blocks(TraceFile *file, uint64_t records)
 {
+    Progress progress;
     g_autoptr(Decoder) decoder = decoder_new(MT_COLUMN_ALL, file->header.fields);
     g_autoptr(GByteArray) payload = g_byte_array_new();
 
+    progress_begin(&progress, records, false);
     for (guint i = 0; i < file->chunks->len; i++) {
         const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
         struct mt_batch batch;
@@ -26,6 +28,7 @@ static void remove_bad_blocks(TraceFile *file)
 
         if (chunk->type != FORMAT_BLOCK)
             continue;
+        progress_add(&progress, chunk->records);
         if (trace_file_read(file, chunk, payload, NULL) &&
             decoder_begin(decoder, payload->data, payload->len, file->header.vcpus, &problem))
             while ((more = decoder_next(decoder, &batch, &problem)) > 0)
@@ -33,6 +36,7 @@ static void remove_bad_blocks(TraceFile *file)
         if (more < 0)
             g_array_remove_index(file->chunks, i--);
     }
+    progress_end(&progress);
 }
 
 static bool copy_file(const char *from, const char *to, GError **error)
@@ -104,7 +108,8 @@ static int recover(const char *path, const char *output, GError **error)
     file = trace_file_open(fd, path, TRACE_FILE_SALVAGE, error);
     if (!file)
         return -1;
-    remove_bad_blocks(file);
+    count_records(file, &records, &known);
+    remove_bad_blocks(file, records);
     count_records(file, &records, &known);
     as_it_is = trace_file_open(open(path, O_RDONLY | O_CLOEXEC), path, TRACE_FILE_READ, NULL);
     done = as_it_is && as_it_is->complete && as_it_is->chunks->len == file->chunks->len;

@@ -5,11 +5,14 @@ import gzip
 import io
 import json
 import os
+import pty
+import re
 import struct
 import subprocess
+import time
 import unittest
 
-from harness import BUILD, SystemTest
+from harness import BUILD, TRACER, SystemTest
 
 MAKE_TRACE = os.path.join(BUILD, "make_trace")
 PC, PADDR, VALUE, TIME = 1, 2, 4, 8
@@ -263,6 +266,52 @@ class Numbers(Converted):
         claims = self.make("b.mtrace", [(3, 0)], before=['m {"accesses": 18446744073709551614, "skipped": 18446744073709551613}'])
         self.assertEqual(self.info(claims)["accesses"], (1 << 64) - 2)
         self.assert_good(claims)
+
+
+class ProgressLine(Converted):
+    def told(self, verb, *arguments):
+        """Feeds a verb records, slowly, until it has told how far it is on a terminal; gives what it said."""
+        terminal, other_end = pty.openpty()
+        process = subprocess.Popen([TRACER, verb, *arguments], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                   stderr=other_end, env=self.environment)
+        os.close(other_end)
+        os.set_blocking(terminal, False)
+        text, deadline = b"", time.time() + 30
+        while b"records" not in text and time.time() < deadline:
+            process.stdin.write(struct.pack("<QQ", 1 << 63 | 3, 0x1000) * 100000)
+            process.stdin.flush()
+            time.sleep(0.05)
+            text += self.read(terminal)
+        process.stdin.close()
+        self.assertEqual(process.wait(timeout=60), 0)
+        text += self.read(terminal)
+        os.close(terminal)
+        return text.decode()
+
+    @staticmethod
+    def read(terminal):
+        try:
+            return os.read(terminal, 1 << 16)
+        except OSError:  # nothing yet, or no more
+            return b""
+
+    def test_it_is_shown_on_a_terminal_when_it_takes_long(self):
+        for arguments in (["check", "-"], ["convert", "-t", "din", "-o", self.path("x"), "-"], ["cut", "-o", self.path("y"), "-"]):
+            with self.subTest(arguments):
+                text = self.told(*arguments)
+                self.assertRegex(text, r"\r\x1b\[Kmemory_tracer: \d+ M records")
+                # It is gone before anything else is said.
+                self.assertEqual(re.sub(r"\r\x1b\[K(memory_tracer: \d+ M records(?=\r\x1b))?", "", text).count(" M records"), 0)
+
+    def test_it_is_not_shown_otherwise(self):
+        records = struct.pack("<QQ", 1 << 63 | 3, 0x1000)
+        process = subprocess.Popen([TRACER, "check", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   env=self.environment)
+        for _ in range(30):
+            process.stdin.write(records * 10000)
+            process.stdin.flush()
+            time.sleep(0.1)
+        self.assertEqual(process.communicate(timeout=60)[1], b"")
 
 
 class Ramulator(Converted):
