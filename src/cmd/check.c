@@ -3,37 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../analysis/memory_image.h"
 #include "../run/json_numbers.h"
+#include "../trace/file.h"
+#include "check.h"
 #include "cmd.h"
 #include "input.h"
-
-/* x86-64 with five levels of page tables: bits 56 to 63 are all alike. */
-#define ADDRESS_BITS 57
-#define PHYSICAL_BITS 52
-#define PAGE_BYTES 4096
-
-/* What is counted while the records are read. A problem makes the trace a bad one, an exception is worth a look. */
-typedef enum {
-    PROBLEM_SIZE,
-    PROBLEM_ADDRESS,
-    PROBLEM_ORDER,
-    PROBLEM_MISSING,
-    PROBLEM_PADDR,
-    PROBLEM_KERNEL,
-    PROBLEM_CPL,
-    PROBLEM_INSTRUCTION,
-    PROBLEM_TIME,
-    PROBLEM_DROPS,
-    PROBLEM_TOTALS,
-    PROBLEM_UNFINISHED,
-    EXCEPTION_USER_IN_KERNEL,
-    EXCEPTION_DERIVED,
-    EXCEPTION_NO_PADDR,
-    EXCEPTION_NO_INSTRUCTION,
-    EXCEPTION_VALUE,
-    FINDINGS,
-} Finding;
 
 static const char *const finding_texts[FINDINGS] = {
     [PROBLEM_SIZE] = "accesses of more than 16 bytes",
@@ -56,13 +30,11 @@ static const char *const finding_texts[FINDINGS] = {
 };
 
 typedef struct {
-    mt_trace *trace;
+    Input *input;
     JsonObject *metadata;
-    uint64_t found[FINDINGS];
-    uint64_t records, next_index, compared;
-    uint64_t last_ns[256];
-    bool user_only;
-    MemoryImage *image; /* if loads can be compared with stores */
+    CheckFacts facts;
+    CheckCounts counts;
+    CheckOrder order;
     const char *damage;
 } Check;
 
@@ -74,128 +46,135 @@ static bool metadata_bool(JsonObject *metadata, const char *name)
 /* Whether the records of all vCPUs are in the order in which the accesses took place: they ran in one thread. */
 static bool order_is_exact(const Check *check)
 {
-    return mt_trace_vcpus(check->trace) == 1 || metadata_bool(check->metadata, "strict_order") ||
+    return mt_trace_vcpus(check->facts.trace) == 1 || metadata_bool(check->metadata, "strict_order") ||
            *json_object_get_string_member_with_default(check->metadata, "icount", "");
 }
 
 /* Only if all stores are there, in their order. */
 static bool values_can_be_compared(const Check *check)
 {
-    unsigned fields = mt_trace_fields(check->trace);
+    unsigned fields = mt_trace_fields(check->facts.trace);
 
-    return (fields & MT_FIELD_PADDR) && (fields & MT_FIELD_VALUE) && order_is_exact(check) && !check->user_only &&
-           mt_trace_is_complete(check->trace) && !json_object_has_member(check->metadata, "derived_by") &&
+    return (fields & MT_FIELD_PADDR) && (fields & MT_FIELD_VALUE) && order_is_exact(check) && !check->facts.user_only &&
+           mt_trace_is_complete(check->facts.trace) && !json_object_has_member(check->metadata, "derived_by") &&
            !metadata_bool(check->metadata, "roi") && !input_metadata_number(check->metadata, "log_tracing_ratio", 0) &&
            !input_metadata_number(check->metadata, "dropped", 0);
 }
 
-static void check_value(Check *check, const struct mt_batch *batch, size_t i)
-{
-    uint8_t info = batch->info[i], bytes[16];
-    unsigned size = mt_size(info);
-    uint64_t paddr = batch->paddr[i];
+/* All of the records, from the beginning to the end; by several threads, if loads are compared with stores: each
+ * compares its share of the pages, and looks at its share of the batches. */
+typedef struct {
+    const Check *check;
+    unsigned share, shares;
+    Input *input;      /* of the first one */
+    mt_reader *reader; /* of the others */
+    bool compare;
+    CheckCounts counts;
+    CheckOrder order;
+    GError *damage;
+} Share;
 
-    if (paddr == MT_PADDR_UNKNOWN || (paddr & MT_PADDR_IO) || size > sizeof bytes ||
-        paddr % PAGE_BYTES + size > PAGE_BYTES)
-        return;
-    memcpy(bytes, &batch->value[i], sizeof bytes);
-    if (mt_is_big_endian(info))
-        for (unsigned k = 0; k < size; k++)
-            bytes[k] = ((const uint8_t *)&batch->value[i])[size - 1 - k];
-    if (mt_is_store(info)) {
-        memory_image_store(check->image, paddr, bytes, size);
-        return;
-    }
-    /* What the processor itself stores (an exception's frame, bits in page tables) is the kernel's memory. */
-    switch (memory_image_load(check->image, paddr, bytes, size)) {
-    case MEMORY_IMAGE_OTHER:
-        check->found[EXCEPTION_VALUE] += mt_cpl(info) == 3;
-        check->compared += mt_cpl(info) == 3;
-        break;
-    case MEMORY_IMAGE_SAME:
-        check->compared += mt_cpl(info) == 3;
-        break;
-    case MEMORY_IMAGE_UNKNOWN:
-        break;
-    }
+static int next_batch(Share *share, struct mt_batch *batch)
+{
+    int more;
+
+    if (!share->input)
+        return mt_reader_next(share->reader, batch, NULL);
+    more = input_next(share->input, &share->damage);
+    *batch = share->input->batch;
+    return more;
 }
 
-static void check_instruction(Check *check, const struct mt_batch *batch, size_t i)
+static gpointer check_share(gpointer data)
 {
-    uint32_t number = batch->instruction[i];
-    const struct mt_instruction *instruction = mt_trace_instruction(check->trace, number);
+    Share *share = data;
+    g_autoptr(MemoryImage) image = share->compare ? memory_image_new() : NULL;
+    CheckCounts counted_by_first = { 0 };
+    struct mt_batch batch;
 
-    if (!number)
-        check->found[EXCEPTION_NO_INSTRUCTION]++;
-    else if (!instruction)
-        check->found[PROBLEM_INSTRUCTION]++;
-    else if (instruction->cpl != mt_cpl(batch->info[i]))
-        check->found[PROBLEM_CPL]++;
+    for (uint64_t number = 0; next_batch(share, &batch) > 0; number++) {
+        CheckPlace place = check_place(&batch);
+        bool follows = check_order(&share->order, &place, share->share ? &counted_by_first : &share->counts);
+
+        if (!follows) /* there may have been stores */
+            g_clear_pointer(&image, memory_image_free);
+        if (number % share->shares == share->share)
+            check_records(&share->check->facts, &batch, &share->counts);
+        if (image)
+            check_values(image, &batch, share->share, share->shares, &share->counts);
+    }
+    return NULL;
 }
 
-static void check_batch(Check *check, const struct mt_batch *batch)
+/* Returns how it ended: NULL, or the damage. */
+static GError *check_in_order(Check *check, unsigned threads, bool compare)
 {
-    unsigned fields = mt_trace_fields(check->trace);
+    g_autofree Share *shares = g_new0(Share, threads);
+    g_autofree GThread **workers = g_new0(GThread *, threads);
 
-    check->records += batch->count;
-    if (batch->first < check->next_index)
-        check->found[PROBLEM_ORDER]++;
-    else
-        check->found[PROBLEM_MISSING] += batch->first - check->next_index;
-    if (batch->first != check->next_index)
-        check->image = NULL; /* there may have been stores */
-    check->next_index = MAX(check->next_index, batch->first + batch->count);
-    if (batch->time_ns < check->last_ns[batch->vcpu & 255])
-        check->found[PROBLEM_TIME]++;
-    check->last_ns[batch->vcpu & 255] = batch->time_ns;
-    for (size_t i = 0; i < batch->count; i++) {
-        uint64_t address = batch->address[i], sign = (uint64_t)((int64_t)address >> (ADDRESS_BITS - 1));
-        uint8_t info = batch->info[i];
-
-        check->found[PROBLEM_SIZE] += mt_size(info) > 16;
-        check->found[PROBLEM_ADDRESS] += sign + 1 > 1;
-        check->found[EXCEPTION_USER_IN_KERNEL] += mt_cpl(info) == 3 && (int64_t)address < 0;
-        check->found[PROBLEM_KERNEL] += check->user_only && mt_cpl(info) != 3;
-        if (batch->paddr && batch->paddr[i] == MT_PADDR_UNKNOWN)
-            check->found[EXCEPTION_NO_PADDR]++;
-        else if (batch->paddr &&
-                 ((batch->paddr[i] ^ address) % PAGE_BYTES || (batch->paddr[i] & ~MT_PADDR_IO) >> PHYSICAL_BITS))
-            check->found[PROBLEM_PADDR]++;
-        if (fields & MT_FIELD_INSTRUCTION)
-            check_instruction(check, batch, i);
-        if (check->image)
-            check_value(check, batch, i);
+    for (unsigned i = 0; i < threads; i++) {
+        shares[i] = (Share){ .check = check, .share = i, .shares = threads, .compare = compare };
+        if (i)
+            shares[i].reader = mt_reader_new(check->facts.trace, MT_COLUMN_ALL, NULL);
+        else
+            shares[i].input = check->input;
     }
+    for (unsigned i = 1; i < threads; i++)
+        workers[i] = g_thread_new("check", check_share, &shares[i]);
+    check_share(&shares[0]);
+    for (unsigned i = 1; i < threads; i++)
+        g_thread_join(workers[i]);
+    for (unsigned i = 0; i < threads; i++) {
+        check_counts_add(&check->counts, &shares[i].counts);
+        mt_reader_free(shares[i].reader);
+    }
+    check->order = shares[0].order;
+    return shares[0].damage;
+}
+
+static GError *check_all_records(Check *check)
+{
+    bool file = mt_trace_format(check->facts.trace) == MT_FORMAT_FILE, compare = values_can_be_compared(check), fine;
+    unsigned threads = file ? g_get_num_processors() : 1;
+
+    if (compare || threads == 1)
+        return check_in_order(check, threads, compare);
+    fine = check_blocks(&check->facts, threads, &check->counts, &check->order, &check->input->own_progress);
+    progress_end(&check->input->own_progress);
+    if (fine)
+        return NULL;
+    progress_begin(&check->input->own_progress, check->input->own_progress.total, false);
+    return check_in_order(check, 1, false);
 }
 
 /* What the blocks and the metadata say of themselves. */
 static void check_totals(Check *check)
 {
     bool exact;
-    uint64_t known = input_known_records(check->trace, check->metadata, &exact);
-    uint64_t dropped[256] = { 0 }, all_dropped = 0;
+    uint64_t known = input_known_records(check->facts.trace, check->metadata, &exact);
+    uint64_t dropped[CHECK_MAX_VCPUS] = { 0 }, all_dropped = 0;
     uint64_t accesses = input_metadata_number(check->metadata, "accesses", UINT64_MAX);
-    uint64_t records = input_metadata_number(check->metadata, "records", check->records);
+    uint64_t records = input_metadata_number(check->metadata, "records", check->counts.records);
     uint64_t skipped = input_metadata_number(check->metadata, "skipped", 0);
     uint64_t total_dropped = input_metadata_number(check->metadata, "dropped", UINT64_MAX);
 
-    for (size_t i = 0; i < mt_trace_blocks(check->trace); i++) {
-        struct mt_block block = mt_trace_block(check->trace, i);
-        uint64_t *before = &dropped[block.vcpu & 255];
+    for (size_t i = 0; i < mt_trace_blocks(check->facts.trace); i++) {
+        struct mt_block block = mt_trace_block(check->facts.trace, i);
+        uint64_t *before = &dropped[block.vcpu % CHECK_MAX_VCPUS];
 
-        check->found[PROBLEM_DROPS] += block.dropped < *before;
+        check->counts.found[PROBLEM_DROPS] += block.dropped < *before;
         *before = MAX(*before, block.dropped);
     }
-    for (unsigned i = 0; i < 256; i++)
+    for (unsigned i = 0; i < CHECK_MAX_VCPUS; i++)
         all_dropped += dropped[i];
-    check->found[PROBLEM_DROPS] += all_dropped > total_dropped;
-    if (!check->damage && known > check->next_index)
-        check->found[PROBLEM_MISSING] += known - check->next_index;
-    check->found[PROBLEM_UNFINISHED] += !exact && !check->damage;
-    check->found[EXCEPTION_DERIVED] += json_object_has_member(check->metadata, "source_damage");
-    check->found[PROBLEM_TOTALS] += records < check->records;
+    check->counts.found[PROBLEM_DROPS] += all_dropped > total_dropped;
+    if (!check->damage && known > check->order.next_index)
+        check->counts.found[PROBLEM_MISSING] += known - check->order.next_index;
+    check->counts.found[PROBLEM_UNFINISHED] += !exact && !check->damage;
+    check->counts.found[EXCEPTION_DERIVED] += json_object_has_member(check->metadata, "source_damage");
+    check->counts.found[PROBLEM_TOTALS] += records < check->counts.records;
     if (accesses != UINT64_MAX)
-        check->found[PROBLEM_TOTALS] +=
+        check->counts.found[PROBLEM_TOTALS] +=
             accesses != records + skipped + (total_dropped == UINT64_MAX ? 0 : total_dropped);
 }
 
@@ -205,17 +184,17 @@ static bool report(const Check *check, const char *path, bool json)
     bool good = !check->damage;
 
     for (int i = 0; i < FINDINGS; i++)
-        good = good && (i >= EXCEPTION_USER_IN_KERNEL || !check->found[i]);
+        good = good && (i >= EXCEPTION_USER_IN_KERNEL || !check->counts.found[i]);
     if (json) {
         g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
         JsonObject *object = json_object_new(), *findings = json_object_new();
 
         for (int i = 0; i < FINDINGS; i++)
-            if (check->found[i])
-                json_object_set_u64_member(findings, finding_texts[i], check->found[i]);
+            if (check->counts.found[i])
+                json_object_set_u64_member(findings, finding_texts[i], check->counts.found[i]);
         json_object_set_boolean_member(object, "good", good);
-        json_object_set_u64_member(object, "records", check->records);
-        json_object_set_u64_member(object, "loads_compared", check->compared);
+        json_object_set_u64_member(object, "records", check->counts.records);
+        json_object_set_u64_member(object, "loads_compared", check->counts.compared);
         if (check->damage)
             json_object_set_string_member(object, "damage", check->damage);
         json_object_set_object_member(object, "findings", findings);
@@ -227,15 +206,16 @@ static bool report(const Check *check, const char *path, bool json)
     if (check->damage)
         printf("problem: %s\n", check->damage);
     for (int i = 0; i < FINDINGS; i++)
-        if (check->found[i])
+        if (check->counts.found[i])
             printf("%s: %" G_GUINT64_FORMAT " %s\n", i < EXCEPTION_USER_IN_KERNEL ? "problem" : "exception",
-                   check->found[i], finding_texts[i]);
-    if (check->compared)
-        printf("%" G_GUINT64_FORMAT " loads by user code were compared with the stores before them\n", check->compared);
-    printf("%s: %s, %" G_GUINT64_FORMAT " records%s\n", path, good ? "good" : "NOT good", check->records,
-           mt_trace_format(check->trace) == MT_FORMAT_FILE     ? ""
-           : mt_trace_format(check->trace) == MT_FORMAT_GMBEOO ? " (a stream of GMBEOO records)"
-                                                               : " (a stream of compact records)");
+                   check->counts.found[i], finding_texts[i]);
+    if (check->counts.compared)
+        printf("%" G_GUINT64_FORMAT " loads by user code were compared with the stores before them\n",
+               check->counts.compared);
+    printf("%s: %s, %" G_GUINT64_FORMAT " records%s\n", path, good ? "good" : "NOT good", check->counts.records,
+           mt_trace_format(check->facts.trace) == MT_FORMAT_FILE     ? ""
+           : mt_trace_format(check->facts.trace) == MT_FORMAT_GMBEOO ? " (a stream of GMBEOO records)"
+                                                                     : " (a stream of compact records)");
     return good;
 }
 
@@ -250,10 +230,7 @@ int cmd_check(int argc, char **argv, GError **error)
     g_autoptr(Input) input = NULL;
     g_autoptr(JsonObject) metadata = NULL;
     g_autoptr(GError) damage = NULL;
-    g_autoptr(MemoryImage) image = NULL;
     Check check = { 0 };
-    struct mt_error problem;
-    int more;
 
     if (!cmd_parse_options(&argc, &argv, entries, "FILE",
                            "Reads all of a trace file (or of a stream of records, which tells less) and says whether "
@@ -268,16 +245,14 @@ int cmd_check(int argc, char **argv, GError **error)
     input = input_open(argv[1], &everything, MT_COLUMN_ALL, error);
     if (!input)
         return -1;
-    check.trace = input->trace;
+    check.input = input;
     check.metadata = metadata = input_metadata(input->trace);
-    check.user_only = metadata_bool(metadata, "user_only");
-    if (values_can_be_compared(&check))
-        check.image = image = memory_image_new();
-    while ((more = input_next(input, &damage)) > 0)
-        check_batch(&check, &input->batch);
+    check_facts_init(&check.facts, input->trace, metadata_bool(metadata, "user_only"));
+    damage = check_all_records(&check);
     check.damage = damage ? damage->message : mt_trace_damage(input->trace);
-    if (!check.damage && !mt_trace_verify(input->trace, &problem))
-        check.damage = problem.message;
+    if (!check.damage && trace_file_of(input->trace) && !trace_file_verify_others(trace_file_of(input->trace), &damage))
+        check.damage = damage->message;
     check_totals(&check);
+    check_facts_clear(&check.facts);
     return report(&check, argv[1], json) ? 0 : 1;
 }

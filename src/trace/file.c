@@ -95,14 +95,27 @@ bool trace_file_read(const TraceFile *file, const struct format_index_entry *ent
     return true;
 }
 
-bool trace_file_verify(const TraceFile *file, GError **error)
+static bool verify(const TraceFile *file, bool blocks, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
 
-    for (guint i = 0; i < file->chunks->len; i++)
-        if (!trace_file_read(file, &g_array_index(file->chunks, struct format_index_entry, i), payload, error))
+    for (guint i = 0; i < file->chunks->len; i++) {
+        const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
+
+        if ((blocks || chunk->type != FORMAT_BLOCK) && !trace_file_read(file, chunk, payload, error))
             return false;
+    }
     return true;
+}
+
+bool trace_file_verify(const TraceFile *file, GError **error)
+{
+    return verify(file, true, error);
+}
+
+bool trace_file_verify_others(const TraceFile *file, GError **error)
+{
+    return verify(file, false, error);
 }
 
 /* The index. */

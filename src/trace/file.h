@@ -53,6 +53,8 @@ bool trace_file_read(const TraceFile *file, const struct format_index_entry *chu
 
 /* Reads every chunk and checks its hash. */
 bool trace_file_verify(const TraceFile *file, GError **error);
+/* The same without the blocks, for who has read those. */
+bool trace_file_verify_others(const TraceFile *file, GError **error);
 
 /* What is attached, in the order of the file; to be freed with g_strfreev(). Leaves out what can't be read, with an
  * error (of the first one). */

@@ -372,6 +372,11 @@ class Verbs(SystemTest):
                 result = subprocess.run([TRACER, "check", "-"], input=data, stdout=subprocess.PIPE)
                 self.assertIn(finding, result.stdout.decode())
                 self.assertEqual(result.returncode, status)
+        # By one thread or by several, what is found is the same.
+        one = subprocess.run(["taskset", "-c", str(min(os.sched_getaffinity(0))), TRACER, "check", "--json", self.whole_path],
+                             stdout=subprocess.PIPE, check=True, text=True).stdout
+        self.assertGreater(json.loads(one)["loads_compared"], 0)
+        self.assertEqual(self.tracer("check", "--json", self.whole_path).out, one)
         # A device or another vCPU has changed memory that the trace doesn't tell of: an exception.
         self.assertIn("loads by user code were compared", self.tracer("check", self.whole_path).out)
 
