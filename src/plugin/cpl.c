@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "interface.h"
 #include "plugin.h"
 
 #define CR0_PE 1u
@@ -15,7 +16,8 @@ static struct qemu_plugin_register *cs, *cr0, *eflags;
 static struct qemu_plugin_register *find(GArray *registers, const char *name)
 {
     for (guint i = 0; i < registers->len; i++) {
-        qemu_plugin_reg_descriptor *found = &g_array_index(registers, qemu_plugin_reg_descriptor, i);
+        const qemu_plugin_reg_descriptor *found = /* they are larger in newer QEMUs */
+            (void *)(registers->data + i * g_array_get_element_size(registers));
 
         if (!g_strcmp0(found->name, name))
             return found->handle;
@@ -38,7 +40,7 @@ bool cpl_init(void)
 static bool read_low_word(struct qemu_plugin_register *handle, GByteArray *buffer, uint32_t *value)
 {
     g_byte_array_set_size(buffer, 0);
-    if (qemu_plugin_read_register(handle, buffer) <= 0 || buffer->len < sizeof *value)
+    if (!interface_read_register(handle, buffer) || buffer->len < sizeof *value)
         return false;
     memcpy(value, buffer->data, sizeof *value); /* the guest is little-endian, as is the host */
     return true;

@@ -14,10 +14,9 @@
 #include <unistd.h>
 
 #include "../../include/memory_tracer/roi.h"
+#include "interface.h"
 #include "pages.h"
 #include "plugin.h"
-
-QEMU_EXPORT int qemu_plugin_version = QEMU_API_LEVEL;
 
 #define MARKER_BYTES 7
 
@@ -35,12 +34,12 @@ static struct {
     gint64 outside_since_us;
 } regions;
 
-static void on_reset(qemu_plugin_id_t id);
+static void on_reset(void);
 
 void plugin_reconsider(void)
 {
     if (g_atomic_int_compare_and_exchange(&switching, 0, 1))
-        qemu_plugin_reset(plugin.id, on_reset);
+        interface_reset(on_reset);
 }
 
 /* Markers. */
@@ -138,14 +137,13 @@ static uint64_t info_of_block(unsigned *cpl)
     return GMBEOO_VALID | (uint64_t)found << GMBEOO_CPL_SHIFT;
 }
 
-static void tb_translated_cb(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+static void on_translated(struct qemu_plugin_tb *tb)
 {
     size_t count = qemu_plugin_tb_n_insns(tb);
     bool capture = plugin.phase >= PHASE_COUNTING, number = ring_fields(plugin.ring) & RING_INSTRUCTIONS;
     unsigned cpl = 0;
     uint64_t info = 0;
 
-    (void)id;
     if (plugin.control)
         control_instrument_block(plugin.control, tb);
     if (plugin.active)
@@ -170,9 +168,8 @@ static void tb_translated_cb(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
 /* vCPUs. */
 
-static void vcpu_started_cb(qemu_plugin_id_t id, unsigned int vcpu)
+static void on_vcpu_started(unsigned vcpu)
 {
-    (void)id;
     (void)vcpu;
     if (!cpl_known)
         cpl_known = cpl_init();
@@ -185,9 +182,8 @@ static void vcpu_started_cb(qemu_plugin_id_t id, unsigned int vcpu)
 }
 
 /* A vCPU wakes up: somebody may have asked for something. */
-static void vcpu_resumes_cb(qemu_plugin_id_t id, unsigned int vcpu)
+static void on_vcpu_resumes(unsigned vcpu)
 {
-    (void)id;
     (void)vcpu;
     if (plugin.control)
         control_notice(plugin.control);
@@ -196,9 +192,8 @@ static void vcpu_resumes_cb(qemu_plugin_id_t id, unsigned int vcpu)
 }
 
 /* A halted vCPU makes no records: what it has made shall not wait. */
-static void vcpu_idle_cb(qemu_plugin_id_t id, unsigned int vcpu)
+static void on_vcpu_idle(unsigned vcpu)
 {
-    (void)id;
     if (vcpu < plugin.vcpus)
         capture_publish(vcpu);
 }
@@ -222,10 +217,8 @@ static void report(void)
         fprintf(stderr, "libgmbe: ATTENTION: %" G_GUINT64_FORMAT " records were lost\n", lost);
 }
 
-static void qemu_exits_cb(qemu_plugin_id_t id, void *userdata)
+static void on_exit_of_qemu(void)
 {
-    (void)id;
-    (void)userdata;
     publish_all();
     if (plugin.active || plugin.output)
         ring_set_state(plugin.ring, RING_STOPPED);
@@ -256,16 +249,18 @@ static Phase phase_wanted(void)
     return ring_is_armed(plugin.ring) && ring_get_state(plugin.ring) <= RING_ARMED ? PHASE_SCANNING : PHASE_ASLEEP;
 }
 
-static void register_callbacks(qemu_plugin_id_t id)
+static void register_events(void)
 {
-    qemu_plugin_register_vcpu_init_cb(id, vcpu_started_cb);
-    qemu_plugin_register_atexit_cb(id, qemu_exits_cb, NULL);
-    if (plugin.control || (plugin.phase == PHASE_ASLEEP && heeds_start_and_stop()))
-        qemu_plugin_register_vcpu_resume_cb(id, vcpu_resumes_cb);
-    if (plugin.phase >= PHASE_COUNTING)
-        qemu_plugin_register_vcpu_idle_cb(id, vcpu_idle_cb);
-    if (plugin.phase != PHASE_ASLEEP)
-        qemu_plugin_register_vcpu_tb_trans_cb(id, tb_translated_cb);
+    bool asleep = plugin.phase == PHASE_ASLEEP;
+    const InterfaceEvents events = {
+        .vcpu_started = on_vcpu_started,
+        .vcpu_resumes = plugin.control || (asleep && heeds_start_and_stop()) ? on_vcpu_resumes : NULL,
+        .vcpu_idle = plugin.phase >= PHASE_COUNTING ? on_vcpu_idle : NULL,
+        .translated = asleep ? NULL : on_translated,
+        .exits = on_exit_of_qemu,
+    };
+
+    interface_register(&events);
 }
 
 /* Tells the consumer what has changed. */
@@ -281,7 +276,7 @@ static void announce(void)
 }
 
 /* All vCPUs stand still, all translations are gone, and so are our callbacks. */
-static void on_reset(qemu_plugin_id_t id)
+static void on_reset(void)
 {
     if (plugin.phase == PHASE_COUNTING)
         capture_end_counting();
@@ -295,7 +290,7 @@ static void on_reset(qemu_plugin_id_t id)
     pages_forget_all();
     if (plugin.phase == PHASE_COUNTING)
         capture_begin_counting();
-    register_callbacks(id);
+    register_events();
     g_atomic_int_set(&switching, 0);
 }
 
@@ -329,12 +324,8 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
 {
     GError *error = NULL;
 
-    if (info->version.cur < QEMU_API_LEVEL || !info->system_emulation || strcmp(info->target_name, "x86_64")) {
-        fprintf(stderr, "libgmbe: qemu-system-x86_64 10.0 or newer is needed (this is for %s, plugin interface %d)\n",
-                info->target_name, info->version.cur);
-        return 1;
-    }
-    plugin.id = id;
+    if (!interface_init(id, info, &error))
+        return refuse(error);
     plugin.vcpus = (unsigned)info->system.max_vcpus;
     if (plugin.vcpus > RING_MAX_VCPUS) {
         fprintf(stderr, "libgmbe: at most %d vCPUs can be traced\n", RING_MAX_VCPUS);
@@ -355,6 +346,6 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
     capture_restart_sampling();
     announce();
     plugin.phase = phase_wanted();
-    register_callbacks(id);
+    register_events();
     return 0;
 }

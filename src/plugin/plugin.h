@@ -34,7 +34,6 @@ typedef struct PluginOutput PluginOutput;
 typedef struct PluginControl PluginControl;
 
 typedef struct Plugin {
-    qemu_plugin_id_t id;
     PluginOptions options;
     unsigned vcpus;
     Ring *ring;

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The part of QEMU's TCG plugin interface that we call, declared by ourselves: no package ships qemu-plugin.h, and the
- * interface at level 4 (QEMU 10.0) is what we need whatever newer header a machine may have.
+ * The part of QEMU's TCG plugin interface that we call, declared by ourselves: no package ships qemu-plugin.h, and one
+ * plugin serves QEMUs whose headers contradict each other (interface.c).
  *
  * What the functions do is documented with QEMU ("QEMU TCG Plugins"). The types here are opaque or ABI.
  */
 #ifndef MEMORY_TRACER_PLUGIN_QEMU_API_H
 #define MEMORY_TRACER_PLUGIN_QEMU_API_H
 
-#include <glib.h>
+#include <glib-object.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define QEMU_API_LEVEL 4
 #define QEMU_EXPORT __attribute__((visibility("default")))
 
 typedef uint64_t qemu_plugin_id_t;
@@ -77,17 +76,14 @@ typedef struct {
     size_t offset;
 } qemu_plugin_u64;
 
+/* The beginning of one; since interface 6 there is more. */
 typedef struct {
     struct qemu_plugin_register *handle;
     const char *name;
     const char *feature;
 } qemu_plugin_reg_descriptor;
 
-typedef void (*qemu_plugin_simple_cb_t)(qemu_plugin_id_t id);
-typedef void (*qemu_plugin_udata_cb_t)(qemu_plugin_id_t id, void *userdata);
-typedef void (*qemu_plugin_vcpu_simple_cb_t)(qemu_plugin_id_t id, unsigned int vcpu_index);
 typedef void (*qemu_plugin_vcpu_udata_cb_t)(unsigned int vcpu_index, void *userdata);
-typedef void (*qemu_plugin_vcpu_tb_trans_cb_t)(qemu_plugin_id_t id, struct qemu_plugin_tb *tb);
 typedef void (*qemu_plugin_vcpu_mem_cb_t)(unsigned int vcpu_index, qemu_plugin_meminfo_t info, uint64_t vaddr,
                                           void *userdata);
 
@@ -95,13 +91,15 @@ typedef void (*qemu_plugin_vcpu_mem_cb_t)(unsigned int vcpu_index, qemu_plugin_m
 extern QEMU_EXPORT int qemu_plugin_version;
 QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
 
-/* We call. */
-void qemu_plugin_reset(qemu_plugin_id_t id, qemu_plugin_simple_cb_t cb);
-void qemu_plugin_register_vcpu_init_cb(qemu_plugin_id_t id, qemu_plugin_vcpu_simple_cb_t cb);
-void qemu_plugin_register_vcpu_resume_cb(qemu_plugin_id_t id, qemu_plugin_vcpu_simple_cb_t cb);
-void qemu_plugin_register_vcpu_idle_cb(qemu_plugin_id_t id, qemu_plugin_vcpu_simple_cb_t cb);
-void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, qemu_plugin_vcpu_tb_trans_cb_t cb);
-void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, qemu_plugin_udata_cb_t cb, void *userdata);
+/* We call. The first ones, and qemu_plugin_read_register(), differ between versions: only interface.c calls them. Their
+ * callbacks have two shapes; and before interface 7 those of the vCPUs and of the reset have no userdata (an argument
+ * too many does no harm, as all are passed in registers). */
+void qemu_plugin_reset(qemu_plugin_id_t id, GCallback cb, void *userdata);
+void qemu_plugin_register_vcpu_init_cb(qemu_plugin_id_t id, GCallback cb, void *userdata);
+void qemu_plugin_register_vcpu_resume_cb(qemu_plugin_id_t id, GCallback cb, void *userdata);
+void qemu_plugin_register_vcpu_idle_cb(qemu_plugin_id_t id, GCallback cb, void *userdata);
+void qemu_plugin_register_vcpu_tb_trans_cb(qemu_plugin_id_t id, GCallback cb, void *userdata);
+void qemu_plugin_register_atexit_cb(qemu_plugin_id_t id, GCallback cb, void *userdata);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn, qemu_plugin_vcpu_udata_cb_t cb,
                                             enum qemu_plugin_cb_flags flags, void *userdata);
 void qemu_plugin_register_vcpu_tb_exec_cond_cb(struct qemu_plugin_tb *tb, qemu_plugin_vcpu_udata_cb_t cb,
@@ -132,6 +130,7 @@ bool qemu_plugin_mem_is_sign_extended(qemu_plugin_meminfo_t info);
 bool qemu_plugin_mem_is_big_endian(qemu_plugin_meminfo_t info);
 bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info);
 GArray *qemu_plugin_get_registers(void);
+/* Since interface 6 it returns a bool. */
 int qemu_plugin_read_register(struct qemu_plugin_register *handle, GByteArray *buf);
 
 #endif

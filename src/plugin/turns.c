@@ -2,11 +2,11 @@
 /*
  * Which vCPU it is, where QEMU runs all of them in one thread, in turns (-accel tcg,thread=single, and -icount).
  *
- * There, QEMU 10.0 passes the number of the vCPU that has translated a block, as a constant, not of the one that
- * executes it (gen_cpu_index() in accel/tcg/plugin-gen.c). Only where a helper makes an access is it the right one. But
- * on x86-64 hosts, the code that QEMU generates holds the state of the vCPU that executes it in rbp (TCG_AREG0), also
- * while it calls us. So our callbacks for this mode look there first. What a helper has in rbp is no vCPU's state, or
- * that of the vCPU that it works for.
+ * There, QEMU (10.0 to 11.1) passes the number of the vCPU that has translated a block, as a constant, not of the one
+ * that executes it (gen_cpu_index() in accel/tcg/plugin-gen.c). Only where a helper makes an access is it the right
+ * one. But on x86-64 hosts, the code that QEMU generates holds the state of the vCPU that executes it in rbp
+ * (TCG_AREG0), also while it calls us. So our callbacks for this mode look there first. What a helper has in rbp is no
+ * vCPU's state, or that of the vCPU that it works for.
  *
  * Which state is which vCPU's is told by the agent: it executes a marker on each, twice. Unless that has told all of
  * them apart, and the second time as the first, all are taken for vCPU 0, and the runner says so.

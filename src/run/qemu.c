@@ -20,6 +20,8 @@
 #include "printable.h"
 
 #define MINIMUM_MAJOR 10
+#define TESTED_MAJOR 11
+#define TESTED_VERSIONS "10.0 to 11.1"
 #define LOAD_TIMEOUT_S 300
 #define COMMAND_TIMEOUT_S 600
 #define KEPT_LINES 8
@@ -34,6 +36,7 @@ struct Qemu {
     Child *child;
     char *binary, *image, *snapshot, *machine, *made_with;
     unsigned ram_mb;
+    bool has_plugin;
     int agent_fd, qmp_fd, monitor_fd, console_fd;
     GDataInputStream *qmp;
     GCancellable *cancellable;
@@ -97,6 +100,10 @@ static GError *explain(const Qemu *qemu, const char *how)
                 MINIMUM_MAJOR);
     else if (said(qemu, "plugin interface not enabled") || said(qemu, "-plugin: invalid option"))
         mt_fail(&error, "%s was built without plugins (configure it with --enable-plugins)", qemu->binary);
+    else if (said(qemu, "plugin requires API version"))
+        mt_fail(&error,
+                "QEMU %s has another plugin interface than this memory_tracer knows: it was tested with QEMU %s: %s",
+                version ? version : "", TESTED_VERSIONS, text);
     else if (said(qemu, "Size mismatch: pc.ram"))
         mt_fail(&error,
                 "snapshot '%s' of %s was made with another RAM size than %u MB: say which with --guest_RAM_in_MBs",
@@ -187,6 +194,28 @@ static void send_command(Qemu *qemu, const char *command, const char *arguments)
     (void)!write(qemu->qmp_fd, text, strlen(text)); /* if QEMU is gone, that is noticed by its end */
 }
 
+/* What a QEMU may do that nobody has tried. */
+static void note_untested_version(const Qemu *qemu, int major)
+{
+    if (qemu->has_plugin && major > TESTED_MAJOR)
+        run_loop_note(qemu->loop,
+                      "QEMU %s is newer than those that this memory_tracer was tested with (%s): "
+                      "if the run fails, or its records look wrong, use one of those",
+                      qemu->version, TESTED_VERSIONS);
+}
+
+/* QEMU's greeting. */
+static void take_version(Qemu *qemu, JsonObject *greeting)
+{
+    JsonObject *version = json_object_get_object_member(json_object_get_object_member(greeting, "version"), "qemu");
+    int major = (int)json_object_get_int_member_with_default(version, "major", 0);
+
+    qemu->version =
+        g_strdup_printf("%d.%d.%d", major, (int)json_object_get_int_member_with_default(version, "minor", 0),
+                        (int)json_object_get_int_member_with_default(version, "micro", 0));
+    note_untested_version(qemu, major);
+}
+
 static void on_message(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -202,12 +231,7 @@ static void on_message(GObject *source, GAsyncResult *result, gpointer data)
         return;
     message = json_node_get_object(json_parser_get_root(parser));
     if (json_object_has_member(message, "QMP")) {
-        JsonObject *version = json_object_get_object_member(
-            json_object_get_object_member(json_object_get_object_member(message, "QMP"), "version"), "qemu");
-
-        qemu->version = g_strdup_printf("%d.%d.%d", (int)json_object_get_int_member_with_default(version, "major", 0),
-                                        (int)json_object_get_int_member_with_default(version, "minor", 0),
-                                        (int)json_object_get_int_member_with_default(version, "micro", 0));
+        take_version(qemu, json_object_get_object_member(message, "QMP"));
         send_command(qemu, "qmp_capabilities", NULL);
     } else if (json_object_has_member(message, "event")) {
         on_event(qemu, json_object_get_string_member(message, "event"), message);
@@ -398,6 +422,7 @@ Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
     qemu->machine = g_strdup(options->machine->machine);
     qemu->made_with = g_strdup(options->machine->qemu_version ? options->machine->qemu_version : "");
     qemu->ram_mb = options->machine->ram_mb;
+    qemu->has_plugin = options->ring;
     qemu->agent_fd = qemu->qmp_fd = qemu->monitor_fd = qemu->console_fd = -1;
     qemu->cancellable = g_cancellable_new();
     g_queue_init(&qemu->lines);
