@@ -3,13 +3,16 @@
 #define _GNU_SOURCE
 #include "qemu.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <gio/gunixinputstream.h>
 #include <linux/io_uring.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -261,6 +264,14 @@ static char *quote_commas(const char *value)
     return g_strjoinv(",,", parts);
 }
 
+/* Whether QEMU was linked with a library. What is behind a script isn't known. */
+static bool is_linked_with(const char *binary, const char *library)
+{
+    g_autoptr(GMappedFile) file = g_mapped_file_new(binary, FALSE, NULL);
+
+    return file && memmem(g_mapped_file_get_contents(file), g_mapped_file_get_length(file), library, strlen(library));
+}
+
 /*
  * How QEMU shall read files. With io_uring a snapshot loads in less than half the time than with QEMU's threads, as
  * what is in the page cache comes at once. The kernel must allow it, and QEMU be linked with it.
@@ -268,15 +279,24 @@ static char *quote_commas(const char *value)
 static const char *choose_aio(const char *binary)
 {
     struct io_uring_params parameters = { 0 };
-    g_autoptr(GMappedFile) file = g_mapped_file_new(binary, FALSE, NULL);
     int ring = (int)syscall(SYS_io_uring_setup, 1, &parameters);
 
     if (ring < 0)
         return "threads";
     close(ring);
-    return file && memmem(g_mapped_file_get_contents(file), g_mapped_file_get_length(file), "liburing.so", 11)
-               ? "io_uring"
-               : "threads";
+    return is_linked_with(binary, "liburing.so") ? "io_uring" : "threads";
+}
+
+/*
+ * What runs in the guest is not trusted: QEMU gives up what it doesn't need (to start programs, to become another user
+ * and so on). Without libseccomp it would refuse the option, and on a kernel without filters, to start.
+ */
+static void add_sandbox(GPtrArray *argv, const char *binary)
+{
+    bool kernel_has_filters = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) && errno == EFAULT;
+
+    if (kernel_has_filters && is_linked_with(binary, "libseccomp.so"))
+        add(argv, "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny", NULL);
 }
 
 /* The -blockdev options for the disk. */
@@ -350,6 +370,7 @@ static GPtrArray *command_line(const QemuOptions *options)
     bool one_thread = options->capture && options->capture->strict_order;
 
     add(argv, options->binary, "-nodefaults", "-no-user-config", "-nic", "none", "-vga", "none", NULL);
+    add_sandbox(argv, options->binary);
     if (!options->display)
         add(argv, "-display", "none", NULL);
     add(argv, "-machine", machine->machine, "-cpu", machine->cpu, "-m", ram, "-smp", vcpus, NULL);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""QEMUs that this memory_tracer doesn't know. (./check runs on the one that is installed; README.md says which were tried.)"""
+"""The QEMU process: versions that this memory_tracer doesn't know (README.md says which were tried), and its sandbox."""
 import shutil
+import time
 import unittest
 
 from harness import QEMU, SystemTest
@@ -58,6 +59,40 @@ exit 1
         result = self.tracer("run", "--sink", "null", "--", "true")
         self.assertEqual(result.status, 0, result.err)
         self.assertNotIn("is newer", result.err)
+
+
+class Sandbox(SystemTest):
+    def start_sleeping(self, qemu):
+        script = self.script("workload", "#!/bin/sh\nsleep 60\n")
+        return self.start("run", "--qemu", qemu, "--sink", "null", "--", script)
+
+    def status(self, word):
+        with open(f"/proc/{self.qemu_pid()}/status") as file:
+            return dict(line.split(":", 1) for line in file)[word].strip()
+
+    def stop(self, process):
+        process.terminate()
+        self.finish(process)
+
+    @unittest.skipUnless(b"libseccomp.so" in open(shutil.which(QEMU), "rb").read(), "a QEMU without libseccomp")
+    def test_it_is_on(self):
+        process = self.start_sleeping(QEMU)
+        try:
+            deadline = time.time() + 60  # it is not the first thing that QEMU does
+            while self.status("Seccomp") != "2" and time.time() < deadline:
+                time.sleep(0.02)
+            self.assertEqual((self.status("Seccomp"), self.status("NoNewPrivs")), ("2", "1"))
+        finally:
+            self.stop(process)
+
+    def test_a_qemu_without_seccomp_still_works(self):
+        """It refuses the option; that it lacks the library is seen in the file."""
+        qemu = self.script("qemu-system-x86_64", f"""#!/bin/sh
+case " $* " in *" -sandbox "*) echo "qemu: -sandbox support is not enabled in this QEMU binary" >&2; exit 1; esac
+exec {shutil.which(QEMU)} "$@"
+""")
+        result = self.tracer("run", "--qemu", qemu, "--sink", "null", "--", "true")
+        self.assertEqual((result.status, result.err.count("sandbox")), (0, 0), result.err)
 
 
 if __name__ == "__main__":
