@@ -116,6 +116,8 @@ static void print_info(JsonObject *info)
                                 .dropped = number(info, "dropped"),
                                 .waiting = number(info, "waiting") };
 
+    if (json_object_get_boolean_member_with_default(info, "output_lost", FALSE))
+        puts("the trace's reader: gone");
     printf("trace: %s\n", json_object_get_boolean_member(info, "trace") ? "on" : "off");
     printf("cpl3-only: %s\n", json_object_get_boolean_member(info, "cpl3_only") ? "on" : "off");
     printf("block-len: %" G_GUINT64_FORMAT "\n", number(info, "log_block_len"));

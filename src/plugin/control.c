@@ -2,8 +2,9 @@
 /*
  * The control socket: somebody switches tracing of a running guest by hand ('memory_tracer ctl').
  *
- * A client connects, sends one line, and gets one line of JSON. What it asks for is done while all vCPUs stand still.
- * Only a vCPU can bring that about, so each block looks at a word of its vCPU that our thread sets.
+ * A client connects, sends one line, and gets one line of JSON. Each has a thread, so that none waits for one that says
+ * nothing. What it asks for is done while all vCPUs stand still. Only a vCPU can bring that about, so each block looks
+ * at a word of its vCPU that our thread sets.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,23 +15,33 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "listener.h"
 #include "plugin.h"
 
 #define LINE_BYTES 256
 #define LINE_TIMEOUT_MS 5000
 #define POLL_US 2000
+#define MAX_CLIENTS 64
+
+#define OUTPUT_LOST "nobody takes the records any more (the reader has gone, or they can't be written): they are lost"
+
+typedef struct {
+    PluginControl *control;
+    GThread *thread; /* NULL: the place is free */
+    int fd;
+    gint done; /* the thread has ended, or is about to */
+} Client;
 
 struct PluginControl {
-    char *path;
-    int listener;
-    int quit; /* an eventfd: the thread shall end */
+    Listener listener;
+    int quit; /* an eventfd: the threads shall end */
     GThread *thread;
-    qemu_plugin_u64 word; /* per vCPU: there is a request */
+    Client clients[MAX_CLIENTS]; /* of that thread */
+    qemu_plugin_u64 word;        /* per vCPU: there is a request */
     GMutex lock;
+    bool busy;    /* a client prepares a request, or waits for it */
     bool pending; /* a request waits for the vCPUs; what it asks for: */
     bool active;
     bool user_only;
@@ -93,14 +104,31 @@ void control_apply(PluginControl *control)
     g_mutex_unlock(&control->lock);
 }
 
-/* By our thread. */
+/* By the clients' threads. */
 
-/* Neither the client nor QEMU has gone. */
+/* Neither the client nor QEMU has gone. (A client that has only said that it will send no more is still there.) */
 static bool may_wait(const PluginControl *control, int client)
 {
-    struct pollfd polled[] = { { .fd = client, .events = POLLRDHUP }, { .fd = control->quit, .events = POLLIN } };
+    struct pollfd polled[] = { { .fd = client }, { .fd = control->quit, .events = POLLIN } };
 
     return poll(polled, 2, 0) == 0;
+}
+
+/* Waits until no other client has a request. With the lock held. Returns false if the client gave up. */
+static bool begin_request(PluginControl *control, int client)
+{
+    while (control->busy && may_wait(control, client)) {
+        g_mutex_unlock(&control->lock);
+        g_usleep(POLL_US);
+        g_mutex_lock(&control->lock);
+    }
+    if (control->busy)
+        return false;
+    control->busy = true;
+    control->active = plugin.active;
+    control->user_only = plugin.options.user_only;
+    control->sampler = plugin.options.sampler;
+    return true;
 }
 
 /* Lets the vCPUs do what was asked for, and waits. With the lock held. Returns false if the client gave up, and the
@@ -131,8 +159,8 @@ static bool drain(const PluginControl *control, int client)
         RingCounts now;
 
         while (now = ring_get_vcpu_counts(plugin.ring, i), now.written - now.waiting < goal) {
-            if (ring_is_closed(plugin.ring))
-                return true;
+            if (output_is_lost(plugin.output))
+                return true; /* our caller says so */
             if (!may_wait(control, client))
                 return false;
             g_usleep(POLL_US);
@@ -143,15 +171,22 @@ static bool drain(const PluginControl *control, int client)
 
 static char *info(PluginControl *control)
 {
+    bool lost = output_is_lost(plugin.output);
     RingCounts now = ring_get_counts(plugin.ring), *before = &control->before;
+    g_autofree char *settings = NULL;
+    char *text;
 
-    return g_strdup_printf(
-        "{\"trace\": %s, \"cpl3_only\": %s, \"log_block_len\": %u, \"log_tracing_ratio\": %u, \"events\": "
-        "%" G_GUINT64_FORMAT ", \"written\": %" G_GUINT64_FORMAT ", \"skipped\": %" G_GUINT64_FORMAT
-        ", \"dropped\": %" G_GUINT64_FORMAT ", \"waiting\": %" G_GUINT64_FORMAT "}\n",
-        plugin.active ? "true" : "false", plugin.options.user_only ? "true" : "false",
-        plugin.options.sampler.log_block_len, plugin.options.sampler.log_tracing_ratio, now.events - before->events,
-        now.written - before->written, now.skipped - before->skipped, now.dropped - before->dropped, now.waiting);
+    g_mutex_lock(&control->lock);
+    settings = g_strdup_printf("\"trace\": %s, \"cpl3_only\": %s, \"log_block_len\": %u, \"log_tracing_ratio\": %u",
+                               plugin.active ? "true" : "false", plugin.options.user_only ? "true" : "false",
+                               plugin.options.sampler.log_block_len, plugin.options.sampler.log_tracing_ratio);
+    text = g_strdup_printf(
+        "{%s, \"events\": %" G_GUINT64_FORMAT ", \"written\": %" G_GUINT64_FORMAT ", \"skipped\": %" G_GUINT64_FORMAT
+        ", \"dropped\": %" G_GUINT64_FORMAT ", \"waiting\": %" G_GUINT64_FORMAT ", \"output_lost\": %s}\n",
+        settings, now.events - before->events, now.written - before->written, now.skipped - before->skipped,
+        now.dropped - before->dropped, now.waiting, lost ? "true" : "false");
+    g_mutex_unlock(&control->lock);
+    return text;
 }
 
 static char *refuse(const char *why)
@@ -175,41 +210,54 @@ static bool parse_log(const char *word, unsigned *value)
     return true;
 }
 
+/* Puts what a line asks for into the request. */
+static bool parse(PluginControl *control, const char *verb, const char *argument)
+{
+    if (!strcmp(verb, "trace"))
+        return parse_switch(argument, &control->active);
+    if (!strcmp(verb, "cpl3-only"))
+        return parse_switch(argument, &control->user_only);
+    if (!strcmp(verb, "block-len"))
+        return parse_log(argument, &control->sampler.log_block_len);
+    if (!strcmp(verb, "tracing-ratio"))
+        return parse_log(argument, &control->sampler.log_tracing_ratio);
+    return !argument && !strcmp(verb, "flush");
+}
+
+/* With the lock held. Returns why a request was not carried out, or NULL. */
+static const char *carry_out(PluginControl *control, int client, const char *verb, const char *argument)
+{
+    if (!parse(control, verb, argument))
+        return "unknown request";
+    if (control->sampler.log_block_len + control->sampler.log_tracing_ratio > 64)
+        return "the sum of block-len and tracing-ratio must be in range [0, 64]";
+    if (!strcmp(verb, "trace") && control->active && output_is_lost(plugin.output))
+        return OUTPUT_LOST;
+    return submit(control, client) ? NULL : "given up";
+}
+
 /* Does what a line asks for and returns the answer. */
 static char *answer(PluginControl *control, int client, const char *line)
 {
     g_auto(GStrv) words = g_strsplit(line, " ", 2);
     const char *verb = words[0] ? words[0] : "", *argument = words[0] ? words[1] : NULL;
-    bool fine = true;
-    char *text;
+    const char *refusal = "given up";
 
+    if (!strcmp(verb, "info") && !argument)
+        return info(control);
     g_mutex_lock(&control->lock);
-    control->active = plugin.active;
-    control->user_only = plugin.options.user_only;
-    control->sampler = plugin.options.sampler;
-    if (!strcmp(verb, "trace"))
-        fine = parse_switch(argument, &control->active);
-    else if (!strcmp(verb, "cpl3-only"))
-        fine = parse_switch(argument, &control->user_only);
-    else if (!strcmp(verb, "block-len"))
-        fine = parse_log(argument, &control->sampler.log_block_len);
-    else if (!strcmp(verb, "tracing-ratio"))
-        fine = parse_log(argument, &control->sampler.log_tracing_ratio);
-    else
-        fine = !argument && (!strcmp(verb, "info") || !strcmp(verb, "flush"));
-
-    if (!fine)
-        text = refuse("unknown request");
-    else if (control->sampler.log_block_len + control->sampler.log_tracing_ratio > 64)
-        text = refuse("the sum of block-len and tracing-ratio must be in range [0, 64]");
-    else if (strcmp(verb, "info") && !submit(control, client))
-        text = refuse("given up");
-    else
-        text = NULL;
+    if (begin_request(control, client)) {
+        refusal = carry_out(control, client, verb, argument);
+        control->busy = false;
+    }
     g_mutex_unlock(&control->lock);
-    if (!text && !strcmp(verb, "flush") && !drain(control, client))
-        text = refuse("given up");
-    return text ? text : info(control);
+    if (!refusal && !strcmp(verb, "flush")) {
+        if (!drain(control, client))
+            refusal = "given up";
+        else if (output_is_lost(plugin.output))
+            refusal = OUTPUT_LOST;
+    }
+    return refusal ? refuse(refusal) : info(control);
 }
 
 static void serve(PluginControl *control, int client)
@@ -234,63 +282,85 @@ static void serve(PluginControl *control, int client)
     (void)!send(client, text, strlen(text), MSG_NOSIGNAL);
 }
 
+static void block_signals(void)
+{
+    sigset_t all;
+
+    sigfillset(&all); /* QEMU's signals are for its own threads */
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+static gpointer client_thread(gpointer data)
+{
+    Client *client = data;
+
+    block_signals();
+    serve(client->control, client->fd);
+    close(client->fd);
+    g_atomic_int_set(&client->done, 1);
+    return NULL;
+}
+
+/* By our thread. */
+
+/* A free place, or NULL. */
+static Client *find_place(PluginControl *control)
+{
+    for (int i = 0; i < MAX_CLIENTS; i++) {
+        Client *client = &control->clients[i];
+
+        if (client->thread && g_atomic_int_get(&client->done))
+            g_thread_join(g_steal_pointer(&client->thread));
+        if (!client->thread)
+            return client;
+    }
+    return NULL;
+}
+
+static void welcome(PluginControl *control, int fd)
+{
+    Client *client = find_place(control);
+
+    if (client) {
+        *client = (Client){ .control = control, .fd = fd };
+        client->thread = g_thread_try_new("gmbe-client", client_thread, client, NULL);
+    }
+    if (!client || !client->thread) {
+        g_autofree char *text = refuse("too many clients at once");
+
+        (void)!send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+        close(fd);
+    }
+}
+
 static gpointer control_thread(gpointer data)
 {
     PluginControl *control = data;
-    sigset_t all;
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    block_signals();
     for (;;) {
-        struct pollfd polled[] = { { .fd = control->listener, .events = POLLIN },
+        struct pollfd polled[] = { { .fd = control->listener.fd, .events = POLLIN },
                                    { .fd = control->quit, .events = POLLIN } };
-        int client;
+        int fd;
 
         if (poll(polled, 2, -1) < 0 && errno != EINTR)
             return NULL;
         if (polled[1].revents)
             return NULL;
-        client = accept4(control->listener, NULL, NULL, SOCK_CLOEXEC);
-        if (client < 0)
-            continue;
-        serve(control, client);
-        close(client);
+        fd = accept4(control->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            welcome(control, fd);
+        else if (errno != EAGAIN && errno != ECONNABORTED)
+            g_usleep(POLL_US); /* no descriptor is left, say */
     }
-}
-
-/* Binds the listener. The socket of a QEMU that is gone is replaced. */
-static bool listen_at(PluginControl *control, GError **error)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int probe, failure = 0;
-
-    if (strlen(control->path) >= sizeof address.sun_path) {
-        failure = ENAMETOOLONG;
-    } else {
-        strcpy(address.sun_path, control->path);
-        probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (connect(probe, (struct sockaddr *)&address, sizeof address) && errno == ECONNREFUSED)
-            unlink(control->path);
-        close(probe);
-        control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (bind(control->listener, (struct sockaddr *)&address, sizeof address) || chmod(control->path, 0600) ||
-            listen(control->listener, 4))
-            failure = errno;
-    }
-    if (failure)
-        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(failure), "can't listen at %s: %s", control->path,
-                    g_strerror(failure));
-    return !failure;
 }
 
 PluginControl *control_new(const char *path, GError **error)
 {
     PluginControl *control = g_new0(PluginControl, 1);
 
-    control->path = g_strdup(path);
-    control->listener = -1;
     g_mutex_init(&control->lock);
-    if (!listen_at(control, error))
+    if (!listener_open(&control->listener, path, error))
         return NULL; /* QEMU ends now */
     control->quit = eventfd(0, EFD_CLOEXEC);
     control->word = (qemu_plugin_u64){ .score = qemu_plugin_scoreboard_new(64) };
@@ -300,12 +370,13 @@ PluginControl *control_new(const char *path, GError **error)
 
 void control_free(PluginControl *control)
 {
-    unlink(control->path);
     eventfd_write(control->quit, 1);
     g_thread_join(control->thread);
-    close(control->listener);
+    for (int i = 0; i < MAX_CLIENTS; i++)
+        if (control->clients[i].thread)
+            g_thread_join(control->clients[i].thread);
+    listener_close(&control->listener);
     close(control->quit);
     g_mutex_clear(&control->lock);
-    g_free(control->path);
     g_free(control);
 }

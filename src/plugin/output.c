@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,28 +58,48 @@ static gpointer output_thread(gpointer data)
     return NULL;
 }
 
+/* Opens a FIFO for writing, when it has a reader. */
+static int open_fifo(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENXIO) {
+        fprintf(stderr, "libgmbe: waiting for a reader of %s\n", path);
+        fd = open(path, O_WRONLY | O_CLOEXEC);
+    } else if (fd >= 0) {
+        fcntl(fd, F_SETFL, 0);
+    }
+    return fd;
+}
+
+/* Opens what records are written to. A file that has contents already is somebody's trace, or the guest's disk. */
+static int open_output(const char *path, GError **error)
+{
+    struct stat status;
+    bool is_fifo = !stat(path, &status) && S_ISFIFO(status.st_mode);
+    int fd = is_fifo ? open_fifo(path) : open(path, O_WRONLY | O_CREAT | O_NOCTTY | O_CLOEXEC, 0666);
+
+    if (fd < 0) {
+        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "can't open %s: %s", path, g_strerror(errno));
+        return -1;
+    }
+    if (!fstat(fd, &status) && S_ISREG(status.st_mode) && status.st_size) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_EXISTS,
+                    "%s is there already, and not empty: remove it, or choose another name", path);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 PluginOutput *output_new(Ring *ring, const PluginOptions *options, GError **error)
 {
     const char *path = options->out;
+    int fd = open_output(path, error);
     PluginOutput *output;
-    struct stat status;
-    int fd;
 
-    if (!stat(path, &status) && S_ISFIFO(status.st_mode)) {
-        fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0 && errno == ENXIO) {
-            fprintf(stderr, "libgmbe: waiting for a reader of %s\n", path);
-            fd = open(path, O_WRONLY | O_CLOEXEC);
-        } else if (fd >= 0) {
-            fcntl(fd, F_SETFL, 0);
-        }
-    } else {
-        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    }
-    if (fd < 0) {
-        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(errno), "can't open %s: %s", path, g_strerror(errno));
+    if (fd < 0)
         return NULL;
-    }
     output = g_new0(PluginOutput, 1);
     output->ring = ring;
     output->compact = options->record_format == RECORDS_COMPACT;
@@ -86,6 +107,14 @@ PluginOutput *output_new(Ring *ring, const PluginOptions *options, GError **erro
     output->fd = fd;
     output->thread = g_thread_new("gmbe-output", output_thread, output);
     return output;
+}
+
+bool output_is_lost(const PluginOutput *output)
+{
+    struct pollfd polled = { .fd = output->fd };
+
+    /* A FIFO whose last reader has gone is in error before anything is written to it. */
+    return ring_is_closed(output->ring) || (poll(&polled, 1, 0) > 0 && (polled.revents & POLLERR));
 }
 
 void output_finish(PluginOutput *output)

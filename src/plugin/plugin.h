@@ -101,6 +101,8 @@ void control_apply(PluginControl *control);
 
 /* output.c: the thread that writes records to `out` when no runner takes them. */
 PluginOutput *output_new(Ring *ring, const PluginOptions *options, GError **error);
+/* Whether records can't be written any more. */
+bool output_is_lost(const PluginOutput *output);
 /* Waits until everything was written (the ring's state must be RING_STOPPED) and closes the output. */
 void output_finish(PluginOutput *output);
 

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import socket
+import stat
 import struct
 import subprocess
 import time
@@ -27,15 +29,17 @@ class Ctl(SystemTest):
         super().tearDown()
 
     def boot(self, arguments="", *more):
+        booted = self.path("booted")
+        if os.path.exists(booted):
+            os.unlink(booted)
         self.qemu = subprocess.Popen(
             [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg", "-m", "32",
-             "-drive", f"file={self.path('boot.img')},format=raw,if=ide", "-plugin",
+             "-drive", f"file={self.path('boot.img')},format=raw,if=ide", "-debugcon", f"file:{booted}", "-plugin",
              os.path.join(BUILD, f"libgmbe.so,out={self.out},start=never,control={self.socket}{arguments}"), *more],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment)
-        deadline = time.time() + 20
-        while not os.path.exists(self.socket) and time.time() < deadline:
+        deadline = time.time() + 60
+        while not (os.path.exists(booted) and os.path.getsize(booted)) and time.time() < deadline:
             time.sleep(0.02)
-        time.sleep(1)  # the firmware is done then
 
     def ctl(self, *arguments):
         result = self.tracer("ctl", self.socket, *arguments)
@@ -211,6 +215,124 @@ class Ctl(SystemTest):
         self.assertEqual(second.returncode, 1)
         self.assertIn(f"can't listen at {self.socket}", second.stderr)
         self.info()
+
+    def refused(self, control):
+        """What a QEMU says that can't have its control socket there."""
+        result = subprocess.run([QEMU, "-nodefaults", "-display", "none", "-plugin",
+                                 os.path.join(BUILD, f"libgmbe.so,out={self.path('o2')},control={control}")],
+                                capture_output=True, text=True, timeout=60, env=self.environment)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        return result.stderr
+
+    def test_what_is_no_socket_is_kept(self):
+        with open(self.path("file"), "w") as file:
+            file.write("precious")
+        os.mkdir(self.path("folder"))
+        os.mkfifo(self.path("pipe"))
+        os.symlink(self.path("file"), self.path("link"))
+        os.symlink(self.path("nothing"), self.path("dangling"))
+        for name in ("file", "folder", "pipe", "link", "dangling"):
+            with self.subTest(name):
+                self.assertIn(f"can't listen at {self.path(name)}: it is there, and is not a socket",
+                              self.refused(self.path(name)))
+                self.assertTrue(os.path.lexists(self.path(name)))
+        with open(self.path("file")) as file:
+            self.assertEqual(file.read(), "precious")
+
+    def test_the_control_socket_and_the_output_cannot_be_one(self):
+        self.assertIn("is not a socket", self.refused(self.path("o2")))
+
+    def test_it_is_for_this_user_only(self):
+        before = os.umask(0)
+        try:
+            self.boot()
+        finally:
+            os.umask(before)
+        self.assertEqual(stat.S_IMODE(os.stat(self.socket).st_mode), 0o600)
+
+    def test_what_has_taken_its_place_is_not_removed(self):
+        self.boot("", "-monitor", "stdio")
+        os.unlink(self.socket)
+        with open(self.socket, "w") as file:
+            file.write("precious")
+        self.qemu.stdin.write("quit\n")
+        self.qemu.stdin.flush()
+        self.qemu.communicate(timeout=60)
+        self.assertTrue(os.path.exists(self.socket))
+
+    def connect(self, blocking=True):
+        client = socket.socket(socket.AF_UNIX)
+        client.setblocking(blocking)
+        client.connect(self.socket)
+        self.addCleanup(client.close)
+        return client
+
+    def test_silent_clients_keep_nobody_waiting(self):
+        self.boot()
+        clients = [self.connect() for _ in range(10)]
+        clients[0].sendall(b"inf")
+        self.ctl("info")  # it says so, and the test fails, if it has to wait
+        self.ctl("trace", "on")
+
+    def test_many_clients_at_once(self):
+        self.boot()
+        clients = [self.connect(blocking=False) for _ in range(32)]
+        for number, client in enumerate(clients):
+            client.setblocking(True)
+            client.sendall(b"trace %s\n" % (b"off", b"on")[number % 2])
+        for client in clients:
+            self.assertIn("trace", json.loads(client.makefile().readline()))
+
+    def test_a_client_that_will_send_no_more_is_answered(self):
+        self.boot()
+        client = self.connect()
+        client.sendall(b"trace on\n")
+        client.shutdown(socket.SHUT_WR)
+        self.assertTrue(json.loads(client.makefile().readline())["trace"])
+
+    def test_others_may_look_while_a_request_waits(self):
+        self.boot("", "-monitor", "stdio")
+        self.qemu.stdin.write("stop\n")
+        self.qemu.stdin.flush()
+        time.sleep(0.5)
+        waiting = self.start("ctl", self.socket, "trace", "on")
+        second = self.start("ctl", self.socket, "cpl3-only", "on")
+        time.sleep(0.3)
+        self.assertFalse(self.info()["trace"])
+        self.qemu.stdin.write("cont\n")
+        self.qemu.stdin.flush()
+        self.assertEqual((self.finish(waiting).status, self.finish(second).status), (0, 0))
+        self.assertEqual((self.info()["trace"], self.info()["cpl3_only"]), (True, True))
+
+    def boot_with_reader(self):
+        os.mkfifo(self.out)
+        reader = subprocess.Popen(["cat", self.out], stdout=subprocess.DEVNULL)
+        self.addCleanup(reader.wait)
+        self.addCleanup(reader.kill)
+        self.boot()
+        return reader
+
+    def stop_reader(self, reader):
+        reader.kill()
+        reader.wait()
+
+    def test_flush_says_that_the_reader_has_gone(self):
+        reader = self.boot_with_reader()
+        self.ctl("trace", "on")
+        self.ctl("flush")
+        self.assertFalse(self.info()["output_lost"])
+        self.stop_reader(reader)
+        self.assert_fails(self.tracer("ctl", self.socket, "flush"), "nobody takes the records any more")
+        self.assertTrue(self.info()["output_lost"])
+        self.assertIn("the trace's reader: gone\n", self.ctl("info").out)
+        self.ctl("trace", "off")
+        self.assert_fails(self.tracer("ctl", self.socket, "trace", "on"), "nobody takes the records any more")
+
+    def test_tracing_is_not_begun_without_a_reader(self):
+        """Which has gone before there was a record that could have told."""
+        self.stop_reader(self.boot_with_reader())
+        self.assert_fails(self.tracer("ctl", self.socket, "trace", "on"), "nobody takes the records any more")
+        self.assertFalse(self.info()["trace"])
 
     def test_nobody_there(self):
         self.assert_fails(self.tracer("ctl", self.socket, "info"), f"can't reach a traced guest at {self.socket}")

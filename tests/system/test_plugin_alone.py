@@ -68,13 +68,31 @@ class PluginAlone(SystemTest):
         self.assertEqual(result.returncode, EXITED, result.stderr)
         self.assertEqual(os.path.getsize(out), 16 * 3010)
 
+    def test_a_file_with_contents_is_kept(self):
+        """It may be the guest's disk."""
+        with open(self.path("boot.img"), "rb") as file:
+            before = file.read()
+        result = self.qemu(f",out={self.path('boot.img')}")
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("boot.img is there already, and not empty", result.stderr)
+        with open(self.path("boot.img"), "rb") as file:
+            self.assertEqual(file.read(), before)
+
+    def test_devices_and_empty_files_may_be_there(self):
+        with open(self.path("empty"), "w"):
+            pass
+        for out in ("/dev/null", self.path("empty")):
+            self.assertEqual(self.qemu(f",out={out}").returncode, EXITED)
+        self.assertEqual(os.path.getsize(self.path("empty")), 16 * 3010)
+
     def test_a_small_ring_loses_nothing(self):
         self.assertGreater(len(self.records(",start=now,ring_kib=64")), 3013)
 
     def test_wrong_arguments_are_refused(self):
         for arguments, text in ((",start=soon,out=x", "start must be"), (",colour=red,out=x", "unknown argument"),
                                 ("", "one of out and ring_fd is needed"), (",out=x,ring_fd=3", "one of out and ring_fd"),
-                                (",ring_fd=0", "is not a ring"), (",out=/no/such/folder/x", "can't open /no/such/folder/x")):
+                                (",ring_fd=0", "is not a ring"), (",out=/no/such/folder/x", "can't open /no/such/folder/x"),
+                                (",out=/", "can't open /: Is a directory")):
             with self.subTest(arguments):
                 result = self.qemu(arguments)
                 self.assertEqual(result.returncode, 1)
