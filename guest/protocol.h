@@ -113,6 +113,13 @@ struct mt_exit {
 };
 
 /*
+ * Around the workload, the agent executes markers like those of roi.h, but of its own: the workload, or whatever runs
+ * beside it, may execute MEMORY_TRACER_START and _STOP.
+ */
+#define MT_AGENT_START_MAGIC 0x6d746131
+#define MT_AGENT_STOP_MAGIC 0x6d746130
+
+/*
  * With MT_RUN_TELL_VCPUS, the agent executes on each vCPU, in two rounds, a marker like those of roi.h: a NOP whose
  * displacement is this plus the vCPU's number.
  */

@@ -78,7 +78,7 @@ static void end_tracing(bool early)
 {
     if (workload.phase != PHASE_TRACED)
         return;
-    MEMORY_TRACER_STOP();
+    MEMORY_TRACER_MARKER(MT_AGENT_STOP_MAGIC);
     workload.phase = PHASE_STOPPED;
     workload.deadline_ns = 0;
     struct mt_traced traced = { .elapsed_ns = (uint64_t)(monotonic_ns() - workload.started_ns),
@@ -167,12 +167,12 @@ static void child(const char *program, char **argv, char **envp, const char *fol
             if (sleeps(parent))
                 break;
         }
-        MEMORY_TRACER_START();
+        MEMORY_TRACER_MARKER(MT_AGENT_START_MAGIC);
     }
     execve(program, argv, envp);
     error = errno;
     if (go >= 0)
-        MEMORY_TRACER_STOP();
+        MEMORY_TRACER_MARKER(MT_AGENT_STOP_MAGIC);
     (void)!write(exec_error, &error, sizeof error);
     _exit(127);
 }
@@ -363,7 +363,7 @@ void workload_enter(void)
         return;
     begin_tracing_clock();
     if (workload.speaks) {
-        MEMORY_TRACER_START();
+        MEMORY_TRACER_MARKER(MT_AGENT_START_MAGIC);
         (void)!write(workload.out, "\n", 1);
         if (workload.said_stop) /* it hasn't waited for us */
             end_tracing(false);

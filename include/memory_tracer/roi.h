@@ -4,20 +4,21 @@
  *
  * Each is the 7-byte form of NOP with a magic displacement, followed by a jump to the next instruction. Without the
  * tracer (on hardware, under KVM) it does nothing, and it needs no privilege. The jump ends QEMU's translation block,
- * so that tracing begins and ends exactly there: the first access after MEMORY_TRACER_START is the first one traced,
- * and none after MEMORY_TRACER_STOP is.
+ * so that tracing begins and ends exactly there: the first access after a marker that begins something is the first one
+ * traced, and none after the one that ends it is.
  *
  * The markers count for the whole guest, whichever process executes them: they switch the tracing of everything, kernel
  * and user, all vCPUs.
  *
  * There are two pairs:
  *
- * MEMORY_TRACER_START and _STOP begin and end a run. memory_tracer's agent executes them around the workload. A program
- * executes them itself only where the plugin is used without memory_tracer.
+ * MEMORY_TRACER_START and _STOP begin and end a run where the plugin is used without memory_tracer. Under memory_tracer
+ * they are ignored (and it says so): its agent has markers of its own, which it executes around the workload.
  *
  * MEMORY_TRACER_ROI_BEGIN and _END are for the workload: with --roi, only what lies between them is traced; without,
  * they do nothing. A program may mark as many regions as it likes. Regions may be nested or overlap (in threads, say):
- * tracing goes on until each that was begun has ended.
+ * tracing goes on until each that was begun has ended. So a process that ends, or is killed, inside of one leaves it
+ * open until the end of the run: all that comes after it is traced, and memory_tracer warns (ATTENTION).
  *
  *     for (int i = 0; i < n; i++) {
  *         prepare(i);

@@ -148,8 +148,9 @@ static bool totals_stay(const GPtrArray *inputs, JsonObject *metadata)
 
 static void remove_totals(JsonObject *metadata)
 {
-    static const char *const totals[] = { "accesses", "skipped", "records",   "dropped",     "traced_ns",
-                                          "guest_ns", "regions", "timed_out", "exit_status", "exit_signal" };
+    static const char *const totals[] = { "accesses",    "skipped",     "records",      "dropped",
+                                          "traced_ns",   "guest_ns",    "regions",      "timed_out",
+                                          "exit_status", "exit_signal", "open_regions", "ended_by" };
 
     for (guint i = 0; i < G_N_ELEMENTS(totals); i++)
         if (json_object_has_member(metadata, totals[i]))

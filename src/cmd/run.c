@@ -55,6 +55,8 @@ static bool print(Session *session, const SessionOptions *options, const Session
         g_string_append_printf(text, "%s\n", as_json);
     else if (!summary_file)
         run_summary_append(text, options, result);
+    else
+        run_options_warn(text, options, result);
     session_print_error(session, text);
     return session_flush(session, error);
 }

@@ -156,4 +156,16 @@ void run_options_warn(GString *text, const SessionOptions *session, const Sessio
                                session->workload.timeout_s);
     if (traced && session->capture.roi && !result->regions)
         g_string_append(text, "memory_tracer: the workload has marked no region of interest, so nothing was traced\n");
+    if (result->open_regions)
+        g_string_append_printf(
+            text,
+            "memory_tracer: ATTENTION: regions of interest that have begun and not ended: %" G_GUINT64_FORMAT
+            " (was a process killed inside?): all that came after them was traced\n",
+            result->open_regions);
+    if (result->ignored_markers)
+        g_string_append_printf(text,
+                               "memory_tracer: the workload has executed %" G_GUINT64_FORMAT
+                               " start or stop markers of its own, which memory_tracer ignores: mark regions with "
+                               "MEMORY_TRACER_ROI_BEGIN and _END, and --roi\n",
+                               result->ignored_markers);
 }

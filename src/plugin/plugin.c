@@ -13,12 +13,16 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "../../guest/protocol.h"
 #include "../../include/memory_tracer/roi.h"
 #include "interface.h"
 #include "pages.h"
 #include "plugin.h"
 
 #define MARKER_BYTES 7
+#define MARKER_OPCODE "\x0f\x1f\x80"
+
+typedef enum { MARKER_NONE, MARKER_START, MARKER_STOP, MARKER_ROI_BEGIN, MARKER_ROI_END, MARKER_IGNORED } Marker;
 
 Plugin plugin;
 
@@ -63,46 +67,85 @@ void plugin_set_active(bool active)
         regions.depth = 0;
         regions.outside_since_us = g_get_monotonic_time();
         capture_set_inside(!plugin.options.roi);
-    } else if (plugin.options.roi && !regions.depth) {
-        leave_outside();
+    } else if (plugin.options.roi) {
+        if (!regions.depth)
+            leave_outside();
+        ring_set_open_regions(plugin.ring, regions.depth);
     }
     plugin.active = active;
+}
+
+static void begin_region(void)
+{
+    if (!plugin.active || regions.depth++)
+        return;
+    leave_outside();
+    ring_count_region(plugin.ring);
+    capture_set_inside(true);
+    if (plugin.phase == PHASE_SCANNING)
+        plugin_reconsider();
+}
+
+/* Going on to call us for each access is better than two switches, if the next region begins soon. */
+static void end_region(void)
+{
+    if (!plugin.active || !regions.depth || --regions.depth)
+        return;
+    capture_set_inside(false);
+    regions.outside_since_us = g_get_monotonic_time();
 }
 
 /* Executed by a vCPU at a marker. Whatever it changes is acted on before the vCPU's next block. */
 static void marker_cb(unsigned int vcpu, void *userdata)
 {
+    Marker marker = (Marker)(uintptr_t)userdata;
+
     (void)vcpu;
     g_mutex_lock(&regions.lock);
-    switch ((uintptr_t)userdata) {
-    case MEMORY_TRACER_START_MAGIC:
-    case MEMORY_TRACER_STOP_MAGIC: {
-        bool start = (uintptr_t)userdata == MEMORY_TRACER_START_MAGIC;
-
-        if (heeds_start_and_stop() && start != plugin.active) {
-            plugin_set_active(start);
+    switch (marker) {
+    case MARKER_START:
+    case MARKER_STOP:
+        if (heeds_start_and_stop() && (marker == MARKER_START) != plugin.active) {
+            plugin_set_active(marker == MARKER_START);
             plugin_reconsider();
         }
         break;
-    }
-    case MEMORY_TRACER_ROI_BEGIN_MAGIC:
-        if (plugin.active && regions.depth++ == 0) {
-            leave_outside();
-            ring_count_region(plugin.ring);
-            capture_set_inside(true);
-            if (plugin.phase == PHASE_SCANNING)
-                plugin_reconsider();
-        }
+    case MARKER_ROI_BEGIN:
+        begin_region();
         break;
-    case MEMORY_TRACER_ROI_END_MAGIC:
-        /* Going on to call us for each access is better than two switches, if the next region begins soon. */
-        if (plugin.active && regions.depth && --regions.depth == 0) {
-            capture_set_inside(false);
-            regions.outside_since_us = g_get_monotonic_time();
-        }
+    case MARKER_ROI_END:
+        end_region();
+        break;
+    case MARKER_IGNORED:
+        if (plugin.active)
+            ring_count_ignored_marker(plugin.ring);
+        break;
+    case MARKER_NONE:
         break;
     }
     g_mutex_unlock(&regions.lock);
+}
+
+/* Under a runner, a run begins and ends where its agent says, whatever other programs in the guest may execute. */
+static Marker kind_of_marker(uint32_t magic)
+{
+    bool has_runner = !plugin.options.out;
+
+    switch (magic) {
+    case MT_AGENT_START_MAGIC:
+        return has_runner ? MARKER_START : MARKER_NONE;
+    case MT_AGENT_STOP_MAGIC:
+        return has_runner ? MARKER_STOP : MARKER_NONE;
+    case MEMORY_TRACER_START_MAGIC:
+        return has_runner ? MARKER_IGNORED : MARKER_START;
+    case MEMORY_TRACER_STOP_MAGIC:
+        return has_runner ? MARKER_IGNORED : MARKER_STOP;
+    case MEMORY_TRACER_ROI_BEGIN_MAGIC:
+        return plugin.options.roi ? MARKER_ROI_BEGIN : MARKER_NONE;
+    case MEMORY_TRACER_ROI_END_MAGIC:
+        return plugin.options.roi ? MARKER_ROI_END : MARKER_NONE;
+    }
+    return MARKER_NONE;
 }
 
 /* Instruments the marker if `insn` is one. */
@@ -110,16 +153,17 @@ static void look_for_marker(struct qemu_plugin_insn *insn)
 {
     uint8_t bytes[MARKER_BYTES];
     uint32_t magic;
+    Marker marker;
 
     if (qemu_plugin_insn_size(insn) != MARKER_BYTES ||
-        qemu_plugin_insn_data(insn, bytes, MARKER_BYTES) != MARKER_BYTES || bytes[0] != 0x0f || bytes[1] != 0x1f ||
-        bytes[2] != 0x80)
+        qemu_plugin_insn_data(insn, bytes, MARKER_BYTES) != MARKER_BYTES ||
+        memcmp(bytes, MARKER_OPCODE, strlen(MARKER_OPCODE)) != 0)
         return;
-    memcpy(&magic, bytes + 3, sizeof magic);
+    memcpy(&magic, bytes + strlen(MARKER_OPCODE), sizeof magic);
     turns_look_for_marker(insn, magic);
-    if (magic == MEMORY_TRACER_START_MAGIC || magic == MEMORY_TRACER_STOP_MAGIC ||
-        (plugin.options.roi && (magic == MEMORY_TRACER_ROI_BEGIN_MAGIC || magic == MEMORY_TRACER_ROI_END_MAGIC)))
-        qemu_plugin_register_vcpu_insn_exec_cb(insn, marker_cb, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)magic);
+    marker = kind_of_marker(magic);
+    if (marker != MARKER_NONE)
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, marker_cb, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)marker);
 }
 
 /* Translation. */
@@ -215,12 +259,23 @@ static void report(void)
             counts.written - counts.waiting);
     if (lost)
         fprintf(stderr, "libgmbe: ATTENTION: %" G_GUINT64_FORMAT " records were lost\n", lost);
+    if (ring_open_regions(plugin.ring))
+        fprintf(stderr,
+                "libgmbe: ATTENTION: regions of interest that have begun and not ended: %" G_GUINT64_FORMAT "\n",
+                ring_open_regions(plugin.ring));
 }
 
 static void on_exit_of_qemu(void)
 {
+    bool was_tracing;
+
     publish_all();
-    if (plugin.active || plugin.output)
+    g_mutex_lock(&regions.lock);
+    was_tracing = plugin.active;
+    if (was_tracing)
+        plugin_set_active(false);
+    g_mutex_unlock(&regions.lock);
+    if (was_tracing || plugin.output)
         ring_set_state(plugin.ring, RING_STOPPED);
     g_clear_pointer(&plugin.control, control_free);
     if (plugin.output) {

@@ -55,7 +55,9 @@ HIDDEN void turns_marker(unsigned told, void *userdata, const void *state)
     unsigned vcpu = (unsigned)(uintptr_t)userdata, found = find(state);
 
     (void)told;
-    if (ring_vcpus_are_known(plugin.ring) || vcpu >= plugin.vcpus)
+    /* Once the run has begun, it is not the agent who executes them. */
+    if (ring_vcpus_are_known(plugin.ring) || vcpu >= plugin.vcpus || plugin.active ||
+        ring_get_state(plugin.ring) > RING_ARMED)
         return;
     contradicted |= found < plugin.vcpus ? found != vcpu : states[vcpu] != NULL;
     states[vcpu] = state;

@@ -63,7 +63,7 @@ struct RingShared {
     _Atomic uint32_t closed;
     _Atomic uint64_t started_ns, stopped_ns; /* CLOCK_MONOTONIC */
     _Atomic uint64_t excluded_ns;
-    _Atomic uint64_t regions;
+    _Atomic uint64_t regions, open_regions, ignored_markers;
     _Atomic uint32_t in_turns, vcpus_known;
     _Alignas(64) _Atomic uint64_t ticket;     /* the number of chunks published, by all vCPUs */
     _Alignas(64) _Atomic uint32_t data_futex; /* bumped when there is something for a waiting consumer */
@@ -384,6 +384,26 @@ void ring_count_region(Ring *ring)
 uint64_t ring_regions(const Ring *ring)
 {
     return atomic_load(&ring->shared->regions);
+}
+
+void ring_set_open_regions(Ring *ring, uint64_t regions)
+{
+    atomic_store(&ring->shared->open_regions, regions);
+}
+
+uint64_t ring_open_regions(const Ring *ring)
+{
+    return atomic_load(&ring->shared->open_regions);
+}
+
+void ring_count_ignored_marker(Ring *ring)
+{
+    atomic_fetch_add(&ring->shared->ignored_markers, 1);
+}
+
+uint64_t ring_ignored_markers(const Ring *ring)
+{
+    return atomic_load(&ring->shared->ignored_markers);
 }
 
 RingCounts ring_get_vcpu_counts(const Ring *ring, unsigned vcpu)

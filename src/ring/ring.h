@@ -101,7 +101,8 @@ void ring_set_state(Ring *ring, enum ring_state state);
 /* By the consumer: asks the producers' side to look for the start marker. It does so when a vCPU next wakes up. */
 void ring_arm(Ring *ring);
 bool ring_is_armed(const Ring *ring);
-/* Nanoseconds between start and stop, but for what was excluded; until now while tracing; 0 before. */
+/* Nanoseconds between start and stop, but for what was excluded; until now while tracing; 0 before. Never less than 0.
+ */
 uint64_t ring_traced_ns(const Ring *ring);
 /* By the producers' side: so much of the time since the start was not traced, as it lay outside the regions. */
 void ring_exclude_ns(Ring *ring, uint64_t ns);
@@ -126,6 +127,12 @@ const RingInstruction *ring_get_instruction(const Ring *ring, uint32_t number);
 /* By the producers' side: one more region of interest has begun. */
 void ring_count_region(Ring *ring);
 uint64_t ring_regions(const Ring *ring);
+/* By the producers' side, at the stop: regions that have begun and not ended. */
+void ring_set_open_regions(Ring *ring, uint64_t regions);
+uint64_t ring_open_regions(const Ring *ring);
+/* By the producers' side: somebody in the guest has executed a start or stop marker that means nothing here. */
+void ring_count_ignored_marker(Ring *ring);
+uint64_t ring_ignored_markers(const Ring *ring);
 
 typedef struct RingCounts {
     uint64_t events;  /* accesses that took place while tracing, after the CPL filter and inside the regions */

@@ -364,6 +364,8 @@ static void take_results(Session *session, SessionResult *result)
     if (session->ring) {
         result->counts = ring_get_counts(session->ring);
         result->regions = ring_regions(session->ring);
+        result->open_regions = ring_open_regions(session->ring);
+        result->ignored_markers = ring_ignored_markers(session->ring);
     }
     result->analysis_output = destination_tool_output(session->destination);
     result->footprint = destination_footprint(session->destination);

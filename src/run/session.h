@@ -32,6 +32,8 @@ typedef struct SessionResult {
     uint64_t guest_ns;           /* from start to stop, by the guest's clock */
     RingCounts counts;           /* unless DESTINATION_NONE */
     uint64_t regions;            /* of interest that the workload has marked, with capture.roi */
+    uint64_t open_regions;       /* of these, the ones that had not ended when the workload had */
+    uint64_t ignored_markers;    /* START and STOP of roi.h, which are not for the workload */
     uint64_t trace_bytes;        /* DESTINATION_TRACE: the file's size */
     FootprintResult footprint;   /* DESTINATION_FOOTPRINT */
     bool timed_out;              /* the workload was stopped after workload.timeout_s */

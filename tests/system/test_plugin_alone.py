@@ -59,6 +59,13 @@ class PluginAlone(SystemTest):
         # The word is set before the start marker, incremented, and set twice more where the stop marker has been seen.
         self.assertEqual(sum(1 for info, address in records if address == 0x9000 and info & 7 == 2 and info & 32), 1001)
 
+    def test_a_region_that_is_not_ended(self):
+        boot_image("boot_open_region.S", self.path("boot.img"))
+        out = self.path("trace")
+        result = self.qemu(f",out={out},roi=on")
+        self.assertEqual((result.returncode, os.path.getsize(out)), (EXITED, 16 * 10), result.stderr)
+        self.assertIn("ATTENTION: regions of interest that have begun and not ended: 1\n", result.stderr)
+
     def test_user_only_in_a_guest_without_users(self):
         self.assertEqual(self.records(",user_only=on"), [])
 

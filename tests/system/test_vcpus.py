@@ -63,7 +63,7 @@ class SeveralVcpus(SystemTest):
             with self.subTest(options=options):
                 result = self.count(*options)
                 self.assert_each_has_its_own(result)
-                self.assertEqual(result.err, "")
+                self.assertNotIn("all records say vCPU 0", result.err)
 
     def test_one_thread_keeps_the_order_across_vcpus(self):
         """What user code loads is what was stored last, by whichever vCPU."""

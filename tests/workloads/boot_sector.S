@@ -42,6 +42,9 @@ again:  incl    0x9000                  /* 1000 loads and 1000 stores of 4 bytes
         movl    $2, 0x9000              /* not traced */
 
         MARKER(MEMORY_TRACER_START_MAGIC)
+#ifdef OPEN_REGION
+        MARKER(MEMORY_TRACER_ROI_BEGIN_MAGIC)
+#endif
         .rept   10
         pushl   $7                      /* a store of 4 bytes */
         .endr
