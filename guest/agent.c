@@ -3,7 +3,8 @@
  * The agent: what memory_tracer runs inside the guest. It waits on a virtio-serial port for the runner's frames
  * (protocol.h), receives files, runs the workload and executes the markers around it.
  *
- * It is static and needs nothing but a kernel. As the first process (the default guest) it also mounts the root.
+ * It is static and needs nothing but a kernel. As the first process (the default guest) it also mounts the root. At the
+ * start of each run the one in the snapshot lets the current one take its place (drive.c).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -54,8 +55,15 @@ int main(int argc, char **argv)
     }
     if (argc == 3 && !strcmp(argv[1], "--serve")) {
         prctl(PR_SET_PDEATHSIG, 0); /* we notice by ourselves when the runner has gone, and take the workload along */
-        agent_serve(atoi(argv[2]), true);
+        agent_serve(atoi(argv[2]), true, false);
         return 0;
+    }
+    if (argc == 3 && !strcmp(argv[1], "--resume")) {
+        port = atoi(argv[2]);
+        fcntl(port, F_SETFD, FD_CLOEXEC);
+        prctl(PR_SET_NAME, "memory_tracer_a"); /* else it would be the descriptor's number that it was executed by */
+        agent_serve(port, false, true);
+        return 1;
     }
     if (argc > 1 && getpid() != 1) {
         fprintf(stderr,
@@ -69,6 +77,6 @@ int main(int argc, char **argv)
     while ((port = open_port()) < 0)
         usleep(RETRY_MS * 1000);
     fprintf(stderr, "memory_tracer agent: waiting for the runner\n");
-    agent_serve(port, false);
+    agent_serve(port, false, false);
     return 1;
 }

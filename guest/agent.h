@@ -48,6 +48,12 @@ bool user_find(const char *name, struct user *user);
 /* Becomes that user for good. Returns false, with errno set, if that is not allowed. */
 bool user_become(const struct user *user);
 
+/* drive.c: the transfer drive. */
+/* Opens it, for direct I/O. Returns -1 with errno set if there is none. */
+int drive_open(void);
+/* Executes the agent on it in place of this one. Tells the runner if that can't be done; else the new one greets it. */
+void drive_renew_agent(void);
+
 /* unpack.c: folders from the host. */
 void unpack(const char *user_name, const char *name);
 /* Unpacks the archive `fd` into a new folder, as that user. Returns false with one line in `problem` if it can't. */
@@ -81,8 +87,8 @@ void speech_feed(const char *bytes, size_t length);
 void speech_end(void);
 
 /* serve.c: the agent's loop. Returns when the port can't be polled any more, or, with `once`, when the runner has gone:
- * the workload is killed then. */
-void agent_serve(int port, bool once);
+ * the workload is killed then. With `resumed`, the runner waits for a greeting. */
+void agent_serve(int port, bool once, bool resumed);
 
 int64_t monotonic_ns(void);
 

@@ -13,9 +13,31 @@
 #include <stdint.h>
 
 #define MT_PORT_NAME "memory_tracer.agent"
-/* The serial number of a read-only drive whose contents differ from run to run. */
+/*
+ * The transfer drive: a read-only drive of this serial number and size, whose contents differ from run to run. At its
+ * beginning there may be a folder (archive_format.h). At MT_DRIVE_AGENT_OFFSET lies the current agent: a block with a
+ * struct mt_drive_agent, then the program.
+ */
 #define MT_TRANSFER_SERIAL "memory_tracer"
+#define MT_DRIVE_BYTES (UINT64_C(256) << 30)
+#define MT_DRIVE_BLOCK 4096
+#define MT_DRIVE_AGENT_MAX (UINT64_C(60) << 20)
+#define MT_DRIVE_AGENT_OFFSET (MT_DRIVE_BYTES - (UINT64_C(64) << 20))
+#define MT_DRIVE_AGENT_MAGIC UINT64_C(0x31746e656761544d) /* "MTagent1" */
+
+struct mt_drive_agent {
+    uint64_t magic;
+    uint64_t bytes; /* of the program */
+};
+
+/* Folders of the host that can be mounted: so many virtio-9p devices, whose tags are this and a number from 0 on. */
+#define MT_SHARE_TAG "memory_tracer"
+#define MT_SHARES 9
 #define MT_PROTOCOL_VERSION 3
+/* From this version on, an agent can be replaced by the current one. What that takes must never change: the frames'
+ * header, MT_FRAME_HELLO, _HELLO_REPLY, _OK, _ERROR, _SETTLE and _RENEW, and the agent's place on the transfer drive.
+ */
+#define MT_PROTOCOL_BASE 3
 #define MT_FRAME_MAGIC 0x3146544du /* "MTF1" */
 #define MT_MAX_PAYLOAD (256u * 1024)
 
@@ -38,6 +60,7 @@ enum mt_frame_type {
     MT_FRAME_ENTER,  /* executes the start marker and lets the workload go */
     MT_FRAME_STOP,   /* kills the workload and what it started; MT_FRAME_EXIT follows */
     MT_FRAME_SETTLE, /* before a snapshot: drops caches, clears free memory; answered by MT_FRAME_OK */
+    MT_FRAME_RENEW,  /* the agent on the transfer drive takes this one's place; answered by its MT_FRAME_HELLO_REPLY */
 
     /* Agent to runner. */
     MT_FRAME_HELLO_REPLY = 64, /* struct mt_hello_reply, kernel release */

@@ -36,18 +36,23 @@ static uint64_t running_us(void)
     return ticks * 1000000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
-static void hello(const struct mt_hello *hello)
+static void greet(void)
 {
     struct mt_hello_reply reply = { .version = MT_PROTOCOL_VERSION, .running_us = running_us() };
     struct utsname names;
 
+    uname(&names);
+    channel_send2(MT_FRAME_HELLO_REPLY, &reply, sizeof reply, names.release, strlen(names.release) + 1);
+}
+
+static void hello(const struct mt_hello *hello)
+{
     if (hello->wall_clock_ns) {
         struct timespec now = { .tv_sec = hello->wall_clock_ns / 1000000000,
                                 .tv_nsec = hello->wall_clock_ns % 1000000000 };
         clock_settime(CLOCK_REALTIME, &now);
     }
-    uname(&names);
-    channel_send2(MT_FRAME_HELLO_REPLY, &reply, sizeof reply, names.release, strlen(names.release) + 1);
+    greet();
 }
 
 /*
@@ -137,12 +142,15 @@ static void handle(const struct mt_frame *frame, const uint8_t *payload)
     case MT_FRAME_SETTLE:
         settle();
         break;
+    case MT_FRAME_RENEW:
+        drive_renew_agent();
+        break;
     default:
         break;
     }
 }
 
-void agent_serve(int port, bool once)
+void agent_serve(int port, bool once, bool resumed)
 {
     sigset_t signals;
     int children;
@@ -154,6 +162,8 @@ void agent_serve(int port, bool once)
     children = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* what the workload leaves behind is ours */
     channel_open(port);
+    if (resumed)
+        greet();
     for (;;) {
         struct pollfd polled[4] = {
             { .fd = channel_fd(), .events = POLLIN },

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A folder of the host's, unpacked from the transfer drive (archive_format.h). */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -255,34 +252,6 @@ bool unpack_archive(int fd, const char *path, const struct user *user, char *pro
     return status == 0;
 }
 
-/* Opens the transfer drive. Returns -1 with errno set if there is none. */
-static int open_transfer_drive(void)
-{
-    DIR *folder = opendir("/sys/block");
-    int fd = -1;
-
-    errno = ENODEV;
-    for (struct dirent *entry; fd < 0 && folder && (entry = readdir(folder));) {
-        char path[300], serial[64] = "";
-        FILE *file;
-
-        snprintf(path, sizeof path, "/sys/block/%s/serial", entry->d_name);
-        file = fopen(path, "re");
-        if (!file)
-            continue;
-        if (fgets(serial, sizeof serial, file) && !strncmp(serial, MT_TRANSFER_SERIAL, strlen(MT_TRANSFER_SERIAL))) {
-            snprintf(path, sizeof path, "/dev/%s", entry->d_name);
-            fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
-        }
-        fclose(file);
-    }
-    if (folder)
-        closedir(folder);
-    if (fd >= 0)
-        ioctl(fd, BLKFLSBUF); /* what was cached before the snapshot is not what is there now */
-    return fd;
-}
-
 void unpack(const char *user_name, const char *name)
 {
     char path[PATH_MAX + 300], problem[PATH_MAX + 300];
@@ -294,7 +263,7 @@ void unpack(const char *user_name, const char *name)
         return;
     }
     snprintf(path, sizeof path, "%s/%.255s", user.known ? user.home : "", name);
-    fd = open_transfer_drive();
+    fd = drive_open();
     if (fd < 0)
         channel_send_error("the guest has no transfer drive: %s", strerror(errno));
     else if (!unpack_archive(fd, path, &user, problem, sizeof problem))

@@ -24,7 +24,7 @@ static void print_snapshot(JsonObject *snapshot, const char *name, const ImageMa
            machine->cpu);
     printf("  kernel: %s\n  QEMU: %s\n", machine->kernel, machine->qemu_version);
     printf("  agent: protocol %u%s\n", machine->agent_protocol,
-           machine->agent_protocol == MT_PROTOCOL_VERSION && !g_strcmp0(machine->devices, IMAGE_DEVICES)
+           machine->agent_protocol >= MT_PROTOCOL_BASE && !g_strcmp0(machine->devices, IMAGE_DEVICES)
                ? ""
                : " (not this memory_tracer's: prepare it again)");
     printf("  workloads run as: %s\n", *machine->user ? machine->user : "root");

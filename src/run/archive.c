@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../../guest/archive_format.h"
+#include "../../guest/protocol.h"
 #include "error.h"
 #include "regular_file.h"
 
@@ -191,9 +192,9 @@ static gpointer pack(gpointer data)
         fine = put_entry(archive, ARCHIVE_END, NULL, "", NULL);
     if (walk)
         fts_close(walk);
-    if (fine && archive->position > ARCHIVE_DRIVE_BYTES)
+    if (fine && archive->position > MT_DRIVE_AGENT_OFFSET)
         mt_fail(&archive->error, "%s is too large for a guest", archive->folder);
-    else if (fine && ftruncate(archive->fd, ARCHIVE_DRIVE_BYTES))
+    else if (fine && ftruncate(archive->fd, MT_DRIVE_BYTES))
         mt_fail(&archive->error, "can't write %s: %s", archive->path, g_strerror(errno));
     archive->finished = true;
     run_loop_wake();

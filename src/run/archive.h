@@ -8,9 +8,6 @@
 
 #include "loop.h"
 
-/* Every guest has a transfer drive of this size: a snapshot holds the size. */
-#define ARCHIVE_DRIVE_BYTES (UINT64_C(256) << 30)
-
 /* Packs a folder, with all that is in it (but sockets), into a new file at `path`, which has the drive's size: it is
  * sparse. *bytes is the archive's own size. Shows progress. */
 bool archive_create(const char *folder, const char *path, uint64_t *bytes, RunLoop *loop, GError **error);

@@ -161,6 +161,28 @@ static bool has_greeted(void *data)
     return ((Guest *)data)->greeted;
 }
 
+/* The agent in the snapshot is as old as that: ours takes its place. */
+static bool renew_agent(Guest *guest, GError **error)
+{
+    const WaitFor wait = { .done = has_greeted,
+                           .data = guest,
+                           .what = "the current agent to start in the guest",
+                           .timeout_s = AGENT_TIMEOUT_S,
+                           .poll_ms = 5 };
+
+    guest->greeted = false;
+    agent_link_send(guest->agent, MT_FRAME_RENEW, NULL, 0);
+    if (!run_loop_wait(guest->loop, &wait, error))
+        return false;
+    if (guest->greeting.version != MT_PROTOCOL_VERSION)
+        return mt_fail(error,
+                       "the agent that was started in the guest speaks protocol %u, not %d: is memory_tracer "
+                       "installed as a whole?",
+                       guest->greeting.version, MT_PROTOCOL_VERSION);
+    qemu_watch_agent(guest->qemu);
+    return true;
+}
+
 /* `who` is what the message is about if nobody answers. */
 static bool greet(Guest *guest, int fd, const char *who, GError **error)
 {
@@ -183,12 +205,13 @@ static bool greet(Guest *guest, int fd, const char *who, GError **error)
         g_propagate_error(error, g_steal_pointer(&problem));
         return false;
     }
-    if (guest->qemu)
-        qemu_watch_agent(guest->qemu);
-    if (guest->greeting.version != MT_PROTOCOL_VERSION)
-        return mt_fail(error, "the agent in %s speaks protocol %u, but this memory_tracer %d: prepare the image again",
-                       who, guest->greeting.version, MT_PROTOCOL_VERSION);
-    return true;
+    if (guest->greeting.version < MT_PROTOCOL_BASE)
+        return mt_fail(
+            error,
+            "the agent in %s speaks protocol %u, but this memory_tracer needs %d or newer: prepare the image "
+            "again",
+            who, guest->greeting.version, MT_PROTOCOL_BASE);
+    return !guest->qemu || renew_agent(guest, error);
 }
 
 static Guest *new_guest(const WorkloadOptions *workload, RunLoop *loop)

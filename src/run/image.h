@@ -19,7 +19,8 @@
 #define IMAGE_DEFAULT_RAM_MB 2560
 #define IMAGE_DEFAULT_USER "root"
 /* The devices that qemu_start() gives every guest. To be changed whenever they are. */
-#define IMAGE_DEVICES "virtio-blk-pci virtio-blk-pci/transfer virtio-serial-pci/virtserialport isa-serial"
+#define IMAGE_DEVICES                                                                                                  \
+    "virtio-blk-pci virtio-blk-pci/transfer virtio-serial-pci/virtserialport isa-serial 9*virtio-9p-pci pvpanic-pci"
 
 typedef struct ImageMachine {
     char *machine; /* QEMU's -machine */

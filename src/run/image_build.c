@@ -41,22 +41,20 @@ static char *host_suite(void)
     return g_strdup(!g_strcmp0(id, "debian") && name && *name ? name : FALLBACK_SUITE);
 }
 
-/* A checksum of everything that decides what the image will be like. */
+/* A checksum of everything that decides what the image will be like. Of the agent that is only what it does when the
+ * guest boots: the current one takes its place at each start. */
 static char *fingerprint(const Build *build, const char *suite, GError **error)
 {
-    const char *files[] = { build->agent_path, build->script };
     g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
+    g_autofree char *script = NULL;
+    gsize length;
 
-    for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
-        g_autofree char *contents = NULL;
-        gsize length;
-
-        if (!g_file_get_contents(files[i], &contents, &length, error))
-            return NULL;
-        g_checksum_update(checksum, (guchar *)contents, (gssize)length);
-    }
-    g_autofree char *rest = g_strdup_printf("%s %s %s %s %s %s %d", suite, IMAGE_ICOUNT, build->machine->devices,
-                                            build->machine->machine, build->machine->cpu, KERNEL_ARGUMENTS, DISK_MB);
+    if (!g_file_get_contents(build->script, &script, &length, error))
+        return NULL;
+    g_checksum_update(checksum, (guchar *)script, (gssize)length);
+    g_autofree char *rest =
+        g_strdup_printf(MEMORY_TRACER_INIT_HASH " %s %s %s %s %s %s %d", suite, IMAGE_ICOUNT, build->machine->devices,
+                        build->machine->machine, build->machine->cpu, KERNEL_ARGUMENTS, DISK_MB);
     g_checksum_update(checksum, (guchar *)rest, -1);
     return g_strdup(g_checksum_get_string(checksum));
 }

@@ -32,7 +32,8 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
 
         memcpy(&reply, payload, sizeof reply);
         guest->running_us = reply.running_us;
-        guest->greeted = reply.version == MT_PROTOCOL_VERSION;
+        guest->machine->agent_protocol = reply.version;
+        guest->greeted = reply.version >= MT_PROTOCOL_BASE;
         g_free(guest->machine->kernel);
         guest->machine->kernel = text_make_printable((const char *)payload + sizeof reply);
     } else if (type == MT_FRAME_OK) {

@@ -93,7 +93,7 @@ static char *make_drive(Preparation *preparation, GError **error)
 
     if (!script || !run(preparation, argv, "tar", error))
         return NULL;
-    if (truncate(path, ARCHIVE_DRIVE_BYTES)) {
+    if (truncate(path, MT_DRIVE_BYTES)) {
         mt_fail(error, "can't write %s: %s", path, g_strerror(errno));
         return NULL;
     }

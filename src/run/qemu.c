@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "../../guest/protocol.h"
-#include "archive.h"
 #include "child.h"
+#include "temporary_folder.h"
 #include "printable.h"
 
 #define MINIMUM_MAJOR 10
@@ -45,9 +45,10 @@ struct Qemu {
     GCancellable *cancellable;
     char *version;
     bool negotiated, quitting, watches_agent;
-    guint agent_gone; /* a source; 0: it isn't */
-    JsonNode *reply; /* to the last command */
-    GQueue lines;    /* the first ones that it printed to stderr */
+    guint agent_gone;       /* a source; 0: it isn't */
+    JsonNode *reply;        /* to the last command */
+    TemporaryFolder *empty; /* what the guest sees of this machine's files */
+    GQueue lines;           /* the first ones that it printed to stderr */
 };
 
 /* The version that `binary --version` tells, or NULL. */
@@ -332,9 +333,23 @@ static void add_transfer_drive(GPtrArray *argv, const QemuOptions *options)
                             choose_aio(options->binary), path);
     } else {
         node = g_strdup_printf("driver=null-co,node-name=transfer,read-only=on,read-zeroes=on,size=%" G_GUINT64_FORMAT,
-                               ARCHIVE_DRIVE_BYTES);
+                               MT_DRIVE_BYTES);
     }
     add(argv, "-blockdev", node, "-device", "virtio-blk-pci,drive=transfer,serial=" MT_TRANSFER_SERIAL, NULL);
+}
+
+/* Folders that the guest can mount. They are always there, as a snapshot holds them, and empty. */
+static void add_shares(GPtrArray *argv, const char *empty)
+{
+    g_autofree char *path = quote_commas(empty);
+
+    for (unsigned i = 0; i < MT_SHARES; i++) {
+        g_autofree char *share =
+            g_strdup_printf("local,id=share%u,path=%s,security_model=none,readonly=on,multidevs=remap", i, path);
+        g_autofree char *device = g_strdup_printf("virtio-9p-pci,fsdev=share%u,mount_tag=" MT_SHARE_TAG "%u", i, i);
+
+        add(argv, "-fsdev", share, "-device", device, NULL);
+    }
 }
 
 static const char *on_off(bool value)
@@ -360,7 +375,7 @@ static char *plugin_argument(const char *path, const CaptureOptions *capture, co
                            capture->log_tracing_ratio, seed, clock);
 }
 
-static GPtrArray *command_line(const QemuOptions *options)
+static GPtrArray *command_line(const QemuOptions *options, const char *empty)
 {
     GPtrArray *argv = g_ptr_array_new_with_free_func(g_free);
     const ImageMachine *machine = options->machine;
@@ -382,6 +397,8 @@ static GPtrArray *command_line(const QemuOptions *options)
     add(argv, "-chardev", agent, "-device", "virtio-serial-pci", "-device",
         "virtserialport,id=agent,chardev=agent,name=" MT_PORT_NAME, NULL);
     add(argv, "-chardev", qmp, "-mon", "chardev=qmp,mode=control", NULL);
+    add_shares(argv, empty);
+    add(argv, "-device", "pvpanic-pci", NULL); /* tells us, by GUEST_PANICKED, where the guest has its driver */
     if (options->monitor) {
         g_autofree char *monitor = g_strdup_printf("socket,id=monitor,fd=%d", FD_MONITOR);
 
@@ -429,8 +446,8 @@ static bool make_pair(int *ours, int *theirs, GError **error)
 
 Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
 {
-    g_autoptr(GPtrArray) argv = command_line(options);
-    g_autofree char *command = g_strjoinv(" ", (char **)argv->pdata);
+    g_autoptr(GPtrArray) argv = NULL;
+    g_autofree char *command = NULL;
     g_autoptr(Qemu) qemu = g_new0(Qemu, 1);
     ChildFd fds[] = { { -1, FD_AGENT }, { -1, FD_QMP }, { -1, -1 }, { -1, -1 }, { -1, -1 }, { -1, -1 } };
     int next = 2;
@@ -447,7 +464,8 @@ Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
     qemu->agent_fd = qemu->qmp_fd = qemu->monitor_fd = qemu->console_fd = -1;
     qemu->cancellable = g_cancellable_new();
     g_queue_init(&qemu->lines);
-    if (!make_pair(&qemu->agent_fd, &fds[0].fd, error) || !make_pair(&qemu->qmp_fd, &fds[1].fd, error))
+    qemu->empty = temporary_folder_new_usual(error);
+    if (!qemu->empty || !make_pair(&qemu->agent_fd, &fds[0].fd, error) || !make_pair(&qemu->qmp_fd, &fds[1].fd, error))
         return NULL;
     if (options->ring)
         fds[next++] = (ChildFd){ fcntl(ring_fd(options->ring), F_DUPFD_CLOEXEC, 0), FD_RING };
@@ -461,6 +479,8 @@ Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
         if (!make_pair(&qemu->console_fd, &fds[next++].fd, error))
             return NULL;
     }
+    argv = command_line(options, qemu->empty->path);
+    command = g_strjoinv(" ", (char **)argv->pdata);
     run_loop_verbose(loop, "starting %s", command);
     qemu->child = child_start((const char *const *)argv->pdata, fds, &handlers, error);
     if (!qemu->child)
@@ -490,6 +510,7 @@ void qemu_free(Qemu *qemu)
         close(qemu->monitor_fd);
     if (qemu->console_fd >= 0)
         close(qemu->console_fd);
+    temporary_folder_free(qemu->empty);
     g_queue_clear_full(&qemu->lines, g_free);
     g_clear_pointer(&qemu->reply, json_node_unref);
     g_free(qemu->binary);

@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include "../protocol/words.h"
-#include "archive.h"
 #include "cores.h"
 #include "image.h"
 #include "kernel_symbols.h"
@@ -18,6 +17,7 @@
 #include "regular_file.h"
 #include "temporary_folder.h"
 #include "terminal.h"
+#include "transfer_drive.h"
 
 #define PLUGIN_TIMEOUT_S 30
 #define STOP_PATIENCE_MS 2000
@@ -133,9 +133,12 @@ static bool check_image(Session *session, GError **error)
     if (g_strcmp0(session->machine->devices, IMAGE_DEVICES))
         return mt_fail(error, "%s was made with other devices (%s) than this memory_tracer uses (%s): prepare it again",
                        options->image, session->machine->devices, IMAGE_DEVICES);
-    if (session->machine->known && session->machine->agent_protocol != MT_PROTOCOL_VERSION)
-        return mt_fail(error, "the agent in %s speaks protocol %u, but this memory_tracer %d: prepare the image again",
-                       options->image, session->machine->agent_protocol, MT_PROTOCOL_VERSION);
+    if (session->machine->known && session->machine->agent_protocol < MT_PROTOCOL_BASE)
+        return mt_fail(
+            error,
+            "the agent in %s speaks protocol %u, but this memory_tracer needs %d or newer: prepare the image "
+            "again",
+            options->image, session->machine->agent_protocol, MT_PROTOCOL_BASE);
     return true;
 }
 
@@ -165,9 +168,9 @@ static bool start_guest(Session *session, GError **error)
 {
     const SessionOptions *options = session->options;
     g_autofree char *layer = g_build_filename(session->folder->path, "layer.qcow2", NULL);
-    g_autofree char *archive = g_build_filename(session->folder->path, "transfer", NULL);
+    g_autofree char *drive = g_build_filename(session->folder->path, "transfer", NULL);
     CaptureOptions capture = options->capture;
-    uint64_t archive_bytes = 0;
+    uint64_t folder_bytes;
     QemuOptions qemu = { .binary = session->qemu_binary,
                          .machine = session->machine,
                          .image = options->image,
@@ -175,15 +178,13 @@ static bool start_guest(Session *session, GError **error)
                          .disk_is_layer = true,
                          .snapshot = session->snapshot,
                          .plugin = session->plugin,
+                         .transfer = drive,
                          .capture = &capture,
                          .monitor = options->display || options->keep_qemu,
                          .display = options->display };
 
-    if (options->workload.folder) {
-        if (!archive_create(options->workload.folder, archive, &archive_bytes, session->loop, error))
-            return false;
-        qemu.transfer = archive;
-    }
+    if (!transfer_drive_create(drive, options->workload.folder, &folder_bytes, session->loop, error))
+        return false;
     capture.strict_order = has_one_thread(session) && session->machine->vcpus > 1;
     if (options->destination.kind == DESTINATION_TRACE &&
         !kernel_symbols_load(&qemu, session->qemu_img, session->loop, &session->kallsyms, &session->modules, error))
@@ -205,9 +206,9 @@ static bool start_guest(Session *session, GError **error)
     session->guest = guest_start(&qemu, &session->workload, session->loop, error);
     if (!session->guest)
         return false;
-    guest_set_archive_bytes(session->guest, archive_bytes);
+    guest_set_archive_bytes(session->guest, folder_bytes);
     g_unlink(layer); /* QEMU has it open: nothing stays behind, whatever ends us */
-    g_unlink(archive);
+    g_unlink(drive);
     if (options->display)
         session->terminal = terminal_new(qemu_take_monitor_fd(guest_qemu(session->guest)), false);
     return true;

@@ -131,7 +131,10 @@ class WrongImage(SystemTest):
                         "-blockdev", f"driver=null-co,node-name=transfer,read-only=on,read-zeroes=on,size={256 << 30}",
                         "-device", "virtio-blk-pci,drive=transfer,serial=memory_tracer",
                         "-chardev", "null,id=agent", "-device", "virtio-serial-pci",
-                        "-device", "virtserialport,chardev=agent,name=memory_tracer.agent", "-serial", "null",
+                        "-device", "virtserialport,chardev=agent,name=memory_tracer.agent",
+                        *sum((["-fsdev", f"local,id=share{i},path={self.temporary},security_model=none,readonly=on,multidevs=remap",
+                               "-device", f"virtio-9p-pci,fsdev=share{i},mount_tag=memory_tracer{i}"] for i in range(9)), []),
+                        "-device", "pvpanic-pci", "-serial", "null",
                         "-monitor", "stdio"], input="savevm empty\nquit\n", text=True, check=True,
                        stdout=subprocess.DEVNULL)
         result = self.trace("--dont_trace", *GUEST_TRUE, image=image, snapshot="empty")

@@ -51,7 +51,7 @@ static void set_up(Fixture *fixture, gconstpointer data)
     fixture->agent = fork();
     if (fixture->agent == 0) {
         close(pair[0]);
-        agent_serve(pair[1], true);
+        agent_serve(pair[1], true, false);
         _exit(0);
     }
     close(pair[1]);
