@@ -14,8 +14,8 @@ const char *regular_file_kind(mode_t mode);
  * is a FIFO"). */
 int regular_file_open(const char *path, GError **error);
 
-/* Whether a regular file can be written at `path`, as far as that can be told before: "can't write PATH: it must be a regular file, but is a FIFO",
- * or that the folder isn't there. */
+/* Whether a regular file can be written at `path`, as far as that can be told before: "can't write PATH: it must be a
+ * regular file, but is a FIFO", or that the folder isn't there. */
 bool regular_file_check_output(const char *path, GError **error);
 
 #endif
