@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -45,6 +46,16 @@ static int open_port(void)
     return fd;
 }
 
+/* What we do while a workload is traced is in the trace, and traces shall repeat: so our addresses are the same in each
+ * run. Executes us once more if they aren't. */
+static void have_fixed_addresses(char **argv)
+{
+    int now = personality(0xffffffff); /* asks */
+
+    if (!(now & ADDR_NO_RANDOMIZE) && personality((unsigned long)now | ADDR_NO_RANDOMIZE) >= 0)
+        execv("/proc/self/exe", argv);
+}
+
 int main(int argc, char **argv)
 {
     int port;
@@ -59,6 +70,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (argc == 3 && !strcmp(argv[1], "--resume")) {
+        have_fixed_addresses(argv);
         port = atoi(argv[2]);
         fcntl(port, F_SETFD, FD_CLOEXEC);
         prctl(PR_SET_NAME, "memory_tracer_a"); /* else it would be the descriptor's number that it was executed by */

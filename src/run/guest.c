@@ -16,13 +16,17 @@
 #include "child.h"
 #include "guest_files.h"
 #include "paths.h"
+#include "printable.h"
 
 #define AGENT_TIMEOUT_S 20
 #define STAT_TIMEOUT_S 60
 #define NATIVE_GRACE_S 5
 #define GUEST_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define GUEST_FOLDER "qemu_mem_tracer_workload"
+/* A guest that says more than it is asked for is not to fill our memory. */
 #define INFO_MAX_BYTES (64u << 20)
+#define CAPTURED_MAX_BYTES (64u << 20)
+#define STATS_MAX 65536
 /* The native agent's descriptor. */
 #define FD_AGENT 3
 
@@ -93,11 +97,21 @@ static void add_info(Guest *guest, const uint8_t *bytes, uint32_t length)
                                                INFO_MAX_BYTES >> 20));
 }
 
+static void capture_output(Guest *guest, const uint8_t *bytes, uint32_t length)
+{
+    if (guest->captured->len + length <= CAPTURED_MAX_BYTES)
+        g_string_append_len(guest->captured, (const char *)bytes, length);
+    else
+        run_loop_fail(guest->loop,
+                      g_error_new(MT_ERROR, MT_ERROR_FAILED, "a program in the guest prints more than %u MiB",
+                                  CAPTURED_MAX_BYTES >> 20));
+}
+
 /* The agent believes that it is in a guest. */
 static GError *agent_error(const Guest *guest, const char *line)
 {
     g_auto(GStrv) parts = g_strsplit(line, guest->native ? " in the guest" : "\n", 2);
-    g_autofree char *text = g_strjoinv("", parts);
+    g_autofree char *joined = g_strjoinv("", parts), *text = text_make_printable(joined);
 
     return g_error_new(MT_ERROR, MT_ERROR_FAILED, "%s", text);
 }
@@ -125,7 +139,8 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
         struct mt_stat_reply reply = { 0 };
 
         memcpy(&reply, payload, MIN(length, sizeof reply));
-        g_array_append_val(guest->stats, reply);
+        if (guest->stats->len < STATS_MAX)
+            g_array_append_val(guest->stats, reply);
         break;
     }
     case MT_FRAME_INFO:
@@ -139,7 +154,7 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
     case MT_FRAME_STDOUT:
     case MT_FRAME_STDERR:
         if (guest->captured && type == MT_FRAME_STDOUT)
-            g_string_append_len(guest->captured, (const char *)payload, length);
+            capture_output(guest, payload, length);
         else if (!guest->captured)
             pass_output(guest, type == MT_FRAME_STDERR, payload, length);
         break;
@@ -309,7 +324,11 @@ static bool has_acknowledged(void *data)
 static bool send_file(Guest *guest, const char *path, GError **error)
 {
     const WaitFor wait = {
-        .done = has_acknowledged, .data = guest, .what = "the guest to receive files", .poll_ms = 20
+        .done = has_acknowledged,
+        .data = guest,
+        .what = "the guest to receive files",
+        .timeout_s = guest->options->wait_timeout_s,
+        .poll_ms = 20,
     };
 
     run_loop_verbose(guest->loop, "sending %s", path);

@@ -116,7 +116,7 @@ static bool bootstrap(Build *build, const char *suite, GError **error)
 
 /* Booting. */
 
-static bool boot_and_save(Build *build, const char *snapshot, GError **error)
+static bool boot_and_save(Build *build, const char *snapshot, RunLoop *loop, GError **error)
 {
     g_autofree char *kernel = g_build_filename(build->folder->path, "vmlinuz", NULL);
     g_autofree char *initramfs = g_build_filename(build->folder->path, "initramfs.cpio", NULL);
@@ -132,9 +132,8 @@ static bool boot_and_save(Build *build, const char *snapshot, GError **error)
     g_autoptr(ImageGuest) guest = NULL;
     unsigned timeout_s;
 
-    run_loop_note(build->loop,
-                  *build->machine->icount ? "booting the guest once more, for --icount" : "booting the guest");
-    guest = image_guest_start(&qemu, build->machine, build->loop, error);
+    run_loop_note(loop, *build->machine->icount ? "booting the guest once more, for --icount" : "booting the guest");
+    guest = image_guest_start(&qemu, build->machine, loop, error);
     if (!guest)
         return false;
     timeout_s = BOOT_TIMEOUT_S * cores_patience(build->machine->vcpus, *build->machine->icount);
@@ -142,7 +141,7 @@ static bool boot_and_save(Build *build, const char *snapshot, GError **error)
         g_autofree char *text = NULL;
 
         g_file_get_contents(console, &text, NULL, NULL);
-        run_loop_verbose(build->loop, "the guest's console:\n%s", text ? text : "");
+        run_loop_verbose(loop, "the guest's console:\n%s", text ? text : "");
         return false;
     }
     return image_guest_save(guest, snapshot, error) &&
@@ -161,10 +160,11 @@ static bool handle_disk_snapshot(Build *build, const char *action, GError **erro
 /* There, all vCPUs share one core. That it takes too long is no reason to throw the other snapshot away. */
 static bool boot_and_save_icount(Build *build, GError **error)
 {
+    g_autoptr(RunLoop) loop = run_loop_nest(build->loop); /* its failure is not the build's */
     g_autoptr(GError) problem = NULL;
 
     image_machine_set_icount(build->machine, true);
-    if (boot_and_save(build, IMAGE_DEFAULT_SNAPSHOT IMAGE_ICOUNT_SUFFIX, &problem))
+    if (boot_and_save(build, IMAGE_DEFAULT_SNAPSHOT IMAGE_ICOUNT_SUFFIX, loop, &problem))
         return true;
     if (g_error_matches(problem, MT_ERROR, MT_ERROR_INTERRUPTED)) {
         g_propagate_error(error, g_steal_pointer(&problem));
@@ -177,7 +177,8 @@ static bool boot_and_save_icount(Build *build, GError **error)
 /* Both snapshots are taken of a guest that was booted from the same, unused disk. */
 static bool boot_and_save_both(Build *build, GError **error)
 {
-    return handle_disk_snapshot(build, "-c", error) && boot_and_save(build, IMAGE_DEFAULT_SNAPSHOT, error) &&
+    return handle_disk_snapshot(build, "-c", error) &&
+           boot_and_save(build, IMAGE_DEFAULT_SNAPSHOT, build->loop, error) &&
            handle_disk_snapshot(build, "-a", error) && boot_and_save_icount(build, error) &&
            handle_disk_snapshot(build, "-d", error);
 }

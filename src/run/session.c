@@ -3,6 +3,7 @@
 #include "session.h"
 
 #include <glib/gstdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "../protocol/words.h"
@@ -275,6 +276,15 @@ static bool workload_is_done(void *data)
     return workload_has_ended(session) || run_loop_stop_reason(session->loop);
 }
 
+/* Whether anything was traced before somebody asked us to stop: else that is all there is to say. */
+static bool has_trace(const Session *session, GError **error)
+{
+    if (!is_traced(session) || ring_get_state(session->ring) == RING_STOPPED)
+        return true;
+    g_propagate_error(error, g_error_copy(run_loop_stop_reason(session->loop)));
+    return false;
+}
+
 /*
  * Somebody has asked us to stop. The agent ends the workload and the trace, or, if it doesn't answer, QEMU stops; if it
  * doesn't either, it is killed. In any case the ring then holds all there will be.
@@ -291,14 +301,14 @@ static bool stop_early(Session *session, GError **error)
     session->stopped_early = true;
     guest_stop(session->guest);
     if (run_loop_wait(session->loop, &wait, error))
-        return true;
-    if (error && *error)
+        return has_trace(session, error);
+    if (*error)
         return false;
     if (qemu && !qemu_halt(qemu, STOP_PATIENCE_MS))
         qemu_end(qemu, 0);
     if (session->ring && ring_get_state(session->ring) == RING_TRACING)
         ring_set_state(session->ring, RING_STOPPED);
-    return true;
+    return has_trace(session, error);
 }
 
 static bool is_armed(void *data)
@@ -448,7 +458,7 @@ static void stop_reason_first(const Session *session, GError **problem)
     const GError *reason = run_loop_stop_reason(session->loop);
     GError *both;
 
-    if (!reason || g_error_matches(*problem, MT_ERROR, MT_ERROR_INTERRUPTED))
+    if (!reason || !strcmp((*problem)->message, reason->message))
         return;
     both = g_error_new(reason->domain, reason->code, "%s, and %s", reason->message, (*problem)->message);
     g_error_free(*problem);

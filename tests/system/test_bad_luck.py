@@ -113,7 +113,9 @@ class WrongImage(SystemTest):
         self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=self.image(devices="floppy")), "(floppy)")
 
     def test_an_agent_of_another_protocol(self):
-        self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=self.image(agent_protocol=77)), "protocol 77")
+        self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=self.image(agent_protocol=2)), "protocol 2")
+        # A newer one lets ours take its place.
+        self.assert_succeeds(self.trace("--dont_trace", *GUEST_TRUE, image=self.image(name="newer.qcow2", agent_protocol=77)))
 
     def test_an_image_without_the_agent(self):
         """The machine is right, but only the firmware runs in it."""

@@ -547,13 +547,20 @@ class Death(SystemTest):
         process = self.start_recording(self.path("a.mtrace"))
         os.kill(self.qemu_pid(), signal.SIGKILL)
         self.assert_fails(self.finish(process), "QEMU was killed by signal 9")
-        self.assert_recoverable(self.path("a.mtrace"))
+        self.assert_ended_by("QEMU was killed by signal 9 (Killed)")
+
+    def assert_ended_by(self, reason):
+        """The file is whole, and says why it has no more."""
+        path = self.path("a.mtrace")
+        self.assertGreaterEqual(self.assert_good(path)["records"], 1 << 20)
+        info = self.info(path)
+        self.assertEqual((info["complete"], info["metadata"]["ended_by"]), (True, reason))
 
     def test_interrupted(self):
         process = self.start_recording(self.path("a.mtrace"))
         process.send_signal(signal.SIGINT)
-        self.assert_fails(self.finish(process), "interrupted", status=130)
-        self.assert_recoverable(self.path("a.mtrace"))
+        self.assert_stopped(self.finish(process))
+        self.assert_ended_by("interrupted")
 
     @unittest.skipIf(os.geteuid(), "mounting a small file system needs root")
     def test_the_disk_is_full(self):

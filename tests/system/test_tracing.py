@@ -212,6 +212,13 @@ class Run(SystemTest):
         script = self.script("script", "#!/bin/bash\nprintf '[%s]' \"$@\"\n")
         self.assertEqual(self.tracer("run", script, "x", "", "y z").out, "[x][][y z]")
 
+    def test_the_guest_runs_the_current_agent(self):
+        """Whatever agent the snapshot holds: the one on the transfer drive has taken its place."""
+        with open(os.path.join(BUILD, "memory_tracer_agent"), "rb") as file:
+            wanted = hashlib.sha256(file.read()).hexdigest()
+        result = self.tracer("run", "--sink", "untraced", "--", "bash", "-c", "sha256sum </proc/1/exe; cat /proc/1/comm")
+        self.assertEqual(result.out, f"{wanted}  -\nmemory_tracer_a\n", result.err)
+
     def test_much_output(self):
         result = self.tracer("run", "seq", "200000")
         self.assertEqual(result.out, "".join(f"{i}\n" for i in range(1, 200001)))
