@@ -35,7 +35,8 @@ int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError *
 /* Appends what was counted, with the labels of --print_trace_info. */
 void cmd_format_counts(GString *text, const RingCounts *counts);
 
-/* Makes sure that the numbers of the three standard streams are taken. To be called first. */
+/* Makes sure that the numbers of the three standard streams are taken, and that a file that gets too large is an error.
+ * To be called first. */
 void cmd_open_standard_streams(void);
 
 /* What main() returns: prints the error, if there is one. Takes it. */

@@ -2,6 +2,7 @@
 /* What both positional command lines print: labels that scripts match (doc/protocols.md). And how every one ends. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -84,6 +85,7 @@ int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError *
 
 void cmd_open_standard_streams(void)
 {
+    signal(SIGXFSZ, SIG_IGN); /* an error of write() */
     /* What is opened later would get their numbers. Writing to a stream that wasn't open must fail. */
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)

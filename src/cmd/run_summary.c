@@ -145,6 +145,12 @@ char *run_summary_as_json(const SessionOptions *options, const SessionResult *re
         json_object_set_string_member(summary, "ended_by", result->ended_by);
     if (kind != DESTINATION_NONE)
         add_counts(summary, result);
+    if (options->capture.roi)
+        json_object_set_int_member(summary, "regions", (gint64)result->regions);
+    if (result->open_regions)
+        json_object_set_int_member(summary, "open_regions", (gint64)result->open_regions);
+    if (result->ignored_markers)
+        json_object_set_int_member(summary, "ignored_markers", (gint64)result->ignored_markers);
     if (kind == DESTINATION_TRACE)
         json_object_set_int_member(summary, "trace_bytes", (gint64)result->trace_bytes);
     if (kind != DESTINATION_NONE && kind != DESTINATION_IDLE && is_sample(options, result))

@@ -74,9 +74,7 @@ static void catch_signals(RunLoop *loop)
     pthread_sigmask(SIG_BLOCK, &caught, &loop->mask_before); /* threads that are started later inherit it */
     loop->signals = signalfd(-1, &caught, SFD_NONBLOCK | SFD_CLOEXEC);
     loop->signal_source = g_unix_fd_add(loop->signals, G_IO_IN, on_signal, loop);
-    /* A reader's or QEMU's death, and a limit on the size of files, are told by write(). */
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN); /* a reader's or QEMU's death is told by write() */
 }
 
 static void release_signals(RunLoop *loop)

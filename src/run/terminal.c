@@ -99,7 +99,7 @@ static gboolean on_output(gint fd, GIOCondition condition, gpointer data)
 /* Where people look: standard output is for what scripts read. */
 static int open_screen(void)
 {
-    int fd = open("/dev/tty", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    int fd = isatty(STDERR_FILENO) ? -1 : open("/dev/tty", O_WRONLY | O_CLOEXEC | O_NOCTTY);
 
     return fd >= 0 ? fd : STDERR_FILENO;
 }

@@ -104,6 +104,11 @@ class Prepare(SystemTest):
                             snapshot="ready")
         self.assert_succeeds(result)
 
+        # Its kernel halts when it panics; but it tells QEMU before.
+        script = self.script("workload", "#!/bin/sh\necho c >/proc/sysrq-trigger\nsleep 1000\n")
+        result = self.trace("--dont_trace", "--workload_path_on_host", script, image=self.image, snapshot="ready")
+        self.assert_fails(result, "the guest's kernel has panicked")
+
     def test_interactively_given_up(self):
         ours, theirs = pty.openpty()
         process = subprocess.Popen([TRACER, "image", "prepare", self.image, "ready", "--ram", "1024", "--interactive"],
