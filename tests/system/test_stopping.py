@@ -57,11 +57,11 @@ class Stopping(SystemTest):
         path = self.path("trace")
         process = self.start_tracing("record", "-o", path)
         os.kill(self.qemu_pid(), signal.SIGSTOP)
-        time.sleep(2)
+        line = process.stderr.readline()
+        while line and "QEMU has been stopped (SIGSTOP)" not in line:
+            line = process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        result = self.finish(process)
-        self.assert_stopped(result)
-        self.assertIn("QEMU has been stopped (SIGSTOP)", result.err)
+        self.assert_stopped(self.finish(process))
         self.assertGreater(self.assert_good(path)["records"], 1000)
         self.assertTrue(self.info(path)["complete"])
 
