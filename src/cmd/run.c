@@ -52,7 +52,7 @@ static bool print(Session *session, const SessionOptions *options, const Session
     if (summary_file && !summary_file_write(summary_file, as_json, error))
         return false;
     if (json && !summary_file)
-        g_string_append_printf(text, "%s\n", as_json);
+        g_string_append(text, as_json);
     else if (!summary_file)
         run_summary_append(text, options, result);
     else

@@ -7,6 +7,7 @@
 #include "run_summary.h"
 
 #include <json-glib/json-glib.h>
+#include <string.h>
 
 #include "run_options.h"
 
@@ -130,6 +131,21 @@ static JsonObject *add_sample(JsonObject *summary, const SessionResult *result)
     return sample;
 }
 
+/* What the summary for people ends with: nothing of it is to be missed by those who read JSON. */
+static void add_warnings(JsonObject *summary, const SessionOptions *options, const SessionResult *result)
+{
+    static const char before[] = "memory_tracer: ";
+    g_autoptr(GString) text = g_string_new(NULL);
+    JsonArray *warnings = json_array_new();
+
+    run_options_warn(text, options, result);
+    g_auto(GStrv) lines = g_strsplit(text->str, "\n", -1);
+    for (char **line = lines; *line; line++)
+        if (**line)
+            json_array_add_string_element(warnings, *line + (g_str_has_prefix(*line, before) ? strlen(before) : 0));
+    json_object_set_array_member(summary, "warnings", warnings);
+}
+
 char *run_summary_as_json(const SessionOptions *options, const SessionResult *result)
 {
     DestinationKind kind = options->destination.kind;
@@ -139,23 +155,23 @@ char *run_summary_as_json(const SessionOptions *options, const SessionResult *re
     json_node_take_object(root, summary);
     json_object_set_int_member(summary, "traced_ns", (gint64)result->traced_ns);
     json_object_set_int_member(summary, "guest_ns", (gint64)result->guest_ns);
-    json_object_set_int_member(summary, "exit_status", result->status);
-    json_object_set_int_member(summary, "exit_signal", result->signal);
+    if (result->exited) {
+        json_object_set_int_member(summary, "exit_status", result->status);
+        json_object_set_int_member(summary, "exit_signal", result->signal);
+    }
     if (result->ended_by)
         json_object_set_string_member(summary, "ended_by", result->ended_by);
     if (kind != DESTINATION_NONE)
         add_counts(summary, result);
     if (options->capture.roi)
         json_object_set_int_member(summary, "regions", (gint64)result->regions);
-    if (result->open_regions)
-        json_object_set_int_member(summary, "open_regions", (gint64)result->open_regions);
-    if (result->ignored_markers)
-        json_object_set_int_member(summary, "ignored_markers", (gint64)result->ignored_markers);
+    add_warnings(summary, options, result);
     if (kind == DESTINATION_TRACE)
         json_object_set_int_member(summary, "trace_bytes", (gint64)result->trace_bytes);
     if (kind != DESTINATION_NONE && kind != DESTINATION_IDLE && is_sample(options, result))
         of_records = add_sample(summary, result);
     if (kind == DESTINATION_FOOTPRINT)
         add_footprint(of_records, &result->footprint);
-    return json_to_string(root, FALSE);
+    g_autofree char *line = json_to_string(root, FALSE);
+    return g_strconcat(line, "\n", NULL);
 }

@@ -7,7 +7,7 @@
 
 /* Appends it, for people. */
 void run_summary_append(GString *text, const SessionOptions *options, const SessionResult *result);
-/* One line; its members are in memory_tracer-run(1). */
+/* One line, with its end; its members are in memory_tracer-run(1). */
 char *run_summary_as_json(const SessionOptions *options, const SessionResult *result);
 
 #endif

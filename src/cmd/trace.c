@@ -10,9 +10,10 @@
     "  memory_tracer run COMMAND...     trace a program of this machine in the default guest\n"                        \
     "  memory_tracer record -o FILE COMMAND...   the same, into a trace file\n"                                        \
     "  memory_tracer info|dump|check|recover|cut|merge|convert   work with trace files\n"                              \
-    "  memory_tracer image build        build the default guest\n"                                                     \
+    "  memory_tracer image build|prepare|info    make and describe guests\n"                                           \
     "  memory_tracer ctl SOCKET ...     switch the tracing of a running guest by hand\n"                               \
     "  memory_tracer VERB --help        tells more about a verb\n\n"                                                   \
+    "Underscores in options' names may be written as dashes: --user-only.\n"                                           \
     "QEMU is a qemu-system-x86_64 (10.0 or newer), or a folder that has one. Exit status: 0 done, 1 the run failed,\n" \
     "2 wrong usage, 130 interrupted. The manual: man memory_tracer."
 

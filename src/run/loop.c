@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "printer.h"
@@ -29,7 +30,7 @@ struct RunLoop {
     sigset_t mask_before;
     int signals; /* a signalfd; -1 in a nested loop */
     guint signal_source;
-    Printer *output, *errors; /* the outer loop's in a nested one */
+    Printer *output, *errors; /* the outer loop's in a nested one; one and the same if both go to the same place */
     char *(*status)(void *data);
     void *status_data;
 };
@@ -86,6 +87,14 @@ static void release_signals(RunLoop *loop)
     pthread_sigmask(SIG_SETMASK, &loop->mask_before, NULL);
 }
 
+/* Two descriptors of one terminal, pipe or file: what goes there has an order. */
+static bool are_the_same(int one, int other)
+{
+    struct stat a, b;
+
+    return !fstat(one, &a) && !fstat(other, &b) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 /* The loop. */
 
 RunLoop *run_loop_new(bool verbose)
@@ -96,7 +105,7 @@ RunLoop *run_loop_new(bool verbose)
     loop->terminal = isatty(STDERR_FILENO);
     catch_signals(loop);
     loop->output = printer_new(STDOUT_FILENO);
-    loop->errors = printer_new(STDERR_FILENO);
+    loop->errors = are_the_same(STDOUT_FILENO, STDERR_FILENO) ? loop->output : printer_new(STDERR_FILENO);
     return loop;
 }
 
@@ -130,7 +139,8 @@ void run_loop_free(RunLoop *loop)
         loop->outer->nested = NULL;
     } else {
         printer_free(loop->output, LAST_WORDS_MS);
-        printer_free(loop->errors, LAST_WORDS_MS);
+        if (loop->errors != loop->output)
+            printer_free(loop->errors, LAST_WORDS_MS);
         release_signals(loop);
     }
     g_clear_error(&loop->failure);

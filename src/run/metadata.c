@@ -80,7 +80,9 @@ char *metadata_of_result(const SessionResult *result)
     json_object_set_boolean_member(metadata, "timed_out", result->timed_out);
     if (result->ended_by)
         set_string(metadata, "ended_by", result->ended_by);
-    json_object_set_int_member(metadata, "exit_status", result->status);
-    json_object_set_int_member(metadata, "exit_signal", result->signal);
+    if (result->exited) {
+        json_object_set_int_member(metadata, "exit_status", result->status);
+        json_object_set_int_member(metadata, "exit_signal", result->signal);
+    }
     return to_text(metadata);
 }

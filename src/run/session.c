@@ -367,6 +367,7 @@ static void take_results(Session *session, SessionResult *result)
     const GuestWorkload *workload = guest_workload(session->guest);
 
     result->workload_info = workload->info;
+    result->exited = workload->exited;
     result->timed_out = workload->exit.timed_out;
     result->signal = (int)workload->exit.signal;
     result->status = (int)workload->exit.status;

@@ -37,7 +37,8 @@ typedef struct SessionResult {
     uint64_t trace_bytes;        /* DESTINATION_TRACE: the file's size */
     FootprintResult footprint;   /* DESTINATION_FOOTPRINT */
     bool timed_out;              /* the workload was stopped after workload.timeout_s */
-    int signal;                  /* that killed the workload, or 0 */
+    bool exited;                 /* it is known how the workload ended: */
+    int signal;                  /* that killed it, or 0 */
     int status;                  /* its exit status */
     const char *ended_by;        /* what ended the trace before the workload's end, or NULL */
     const GError *stopped;       /* why tracing was stopped before the workload's end: Ctrl-C and the like; or NULL */
