@@ -563,10 +563,11 @@ print(records, kernel)
         return kernel / records
 
     def test_the_kernels_share_does_not_depend_on_the_readers_speed(self):
-        def drift(*options):
-            return self.kernel_share(0.03, *options) / self.kernel_share(0, *options) - 1
-        self.assertLess(abs(drift("--icount")), 0.03)
-        self.assertGreater(drift(), 0.03)  # otherwise the bound above would show nothing
+        fast, slow = self.kernel_share(0, "--icount"), self.kernel_share(0.03, "--icount")
+        self.assertLess(abs(slow / fast - 1), 0.03)
+        # In real time there are more timer interrupts per instruction, the slower the machine is, and the reader.
+        # Otherwise the bound above would show nothing.
+        self.assertGreater(self.kernel_share(0.03) / slow - 1, 0.03)
 
     def test_user_only_runs_repeat_bit_for_bit(self):
         static_program(self, "#include <stdlib.h>\nint main(void) { int n = 3000, *a = malloc(n * 4);\n"
