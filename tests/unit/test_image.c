@@ -182,11 +182,12 @@ static void test_what_is_saved_can_be_loaded(Fixture *fixture, gconstpointer dat
 static void check_header(const Fixture *fixture, size_t at, char byte, const char *problem)
 {
     char header[512] = "QFI\373\0\0\0\3";
+    g_autoptr(RunLoop) loop = run_loop_new(false);
     g_autoptr(GError) error = NULL;
 
     header[at] = byte;
     g_assert_true(g_file_set_contents(fixture->image, header, sizeof header, NULL));
-    g_assert_null(image_query(fixture->image, "/bin/false", NULL, &error));
+    g_assert_null(image_query(fixture->image, "/bin/false", loop, &error));
     g_assert_nonnull(strstr(error->message, fixture->image));
     g_assert_nonnull(strstr(error->message, problem));
 }
