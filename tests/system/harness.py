@@ -49,8 +49,8 @@ class Result:
     """How a program ended. `err` is without what is only said on slow machines; `all_err` is all of it."""
 
     def __init__(self, status, out, err):
-        self.status, self.out, self.all_err = status, out, err
-        self.err = "".join(line for line in err.splitlines(keepends=True) if not line.startswith(PATIENCE))
+        self.status, self.out, self.all_err = status, out, err or ""  # None: it was not for us
+        self.err = "".join(line for line in self.all_err.splitlines(keepends=True) if not line.startswith(PATIENCE))
 
     def number(self, label):
         """The number after `label` in what was printed."""

@@ -49,7 +49,7 @@ static void test_round_trip(void)
     fd = open(path, O_RDONLY);
     g_assert_true(unpack_archive(fd, copy, &ourselves, problem, sizeof problem));
     close(fd);
-    shell("list() { (cd \"$1\" && find . -printf '%p|%y|%m|%l|%T@|' -type f -printf '%s|%n' -o -printf '\\n' | sort; "
+    shell("list() { (cd \"$1\" && find . -printf '%p|%y|%m|%l|%T@|' -type f -printf '%s|%n\\n' -o -printf '\\n' | sort; "
           "find . -type f "
           "-exec sha256sum {} + | sort; stat -c %h large; test sub/hard -ef large); }; diff <(list \"$1\") <(list "
           "\"$2\") && "
