@@ -15,7 +15,7 @@
 
 static char *final_path, *part_path; /* a signal's handler has to find them */
 
-static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 static struct sigaction before[G_N_ELEMENTS(signals)];
 
 static void on_signal(int number)

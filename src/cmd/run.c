@@ -155,6 +155,7 @@ static int run_command(int argc, char **argv, bool record, GError **error)
     options.capture.stay_idle = options.destination.kind == DESTINATION_IDLE;
     if (summary_path && !(summary_file = summary_file_new(summary_path, error)))
         return -1;
+    options.summary = summary_path;
     session = session_new(&options);
     if (!session_run(session, &result, error))
         return -1;

@@ -169,8 +169,9 @@ void destination_watch(Destination *destination)
             destination->sink_failed_us = now_us;
         if (!destination->tool || now_us - destination->sink_failed_us > TOOL_DEATH_GRACE_US)
             run_loop_fail(destination->loop,
-                          g_error_new(MT_ERROR, MT_ERROR_FAILED, "%s %s after %" G_GUINT64_FORMAT " records", reader,
-                                      failure == EPIPE ? "closed it" : g_strerror(failure),
+                          g_error_new(MT_ERROR, MT_ERROR_FAILED,
+                                      "%s %s after %" G_GUINT64_FORMAT " records were written to it", reader,
+                                      failure == EPIPE ? "closed the FIFO" : g_strerror(failure),
                                       fifo_written_records(destination->fifo)));
         return;
     }

@@ -65,13 +65,16 @@ static gboolean on_signal(gint fd, GIOCondition condition, gpointer data)
 
 static void catch_signals(RunLoop *loop)
 {
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
     sigset_t caught;
 
     sigemptyset(&caught);
-    sigaddset(&caught, SIGINT);
-    sigaddset(&caught, SIGTERM);
-    sigaddset(&caught, SIGHUP);
-    sigaddset(&caught, SIGQUIT);
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        struct sigaction before;
+
+        if (!sigaction(numbers[i], NULL, &before) && before.sa_handler != SIG_IGN) /* nohup */
+            sigaddset(&caught, numbers[i]);
+    }
     pthread_sigmask(SIG_BLOCK, &caught, &loop->mask_before); /* threads that are started later inherit it */
     loop->signals = signalfd(-1, &caught, SFD_NONBLOCK | SFD_CLOEXEC);
     loop->signal_source = g_unix_fd_add(loop->signals, G_IO_IN, on_signal, loop);
@@ -290,11 +293,10 @@ static bool all_is_written(void *data)
 
 bool run_loop_flush(RunLoop *loop, GError **error)
 {
-    /* Whoever has asked us to stop doesn't want to wait for a reader that takes nothing. */
     const WaitFor wait = { .done = all_is_written,
                            .data = loop,
                            .what = "the output to be read",
-                           .patience_ms = loop->stop_reason ? FLUSH_PATIENCE_MS : 0,
+                           .patience_ms = FLUSH_PATIENCE_MS,
                            .silent = true };
     gsize before, waiting = G_MAXSIZE;
     int output, errors;
@@ -304,7 +306,12 @@ bool run_loop_flush(RunLoop *loop, GError **error)
         if (!run_loop_wait(loop, &wait, error) && loop->failure)
             return false;
         waiting = printer_waiting(loop->output) + printer_waiting(loop->errors);
-    } while (waiting && waiting < before);
+        /* Whoever has asked us to stop doesn't want to wait for a reader that takes nothing. */
+    } while (waiting && (!loop->stop_reason || waiting < before));
+    if (waiting) {
+        g_propagate_error(error, g_error_copy(loop->stop_reason));
+        return false;
+    }
     output = printer_failure(loop->output);
     errors = printer_failure(loop->errors);
     return (!output && !errors) || mt_fail(error, "can't write to standard %s: %s", output ? "output" : "error",

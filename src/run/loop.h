@@ -16,8 +16,8 @@
 
 typedef struct RunLoop RunLoop;
 
-/* With `verbose`, run_loop_verbose() prints. Catches SIGINT, SIGTERM, SIGHUP and SIGQUIT: see
- * run_loop_set_stoppable(). */
+/* With `verbose`, run_loop_verbose() prints. Catches SIGINT, SIGTERM, SIGHUP and SIGQUIT, but for those
+ * that are ignored: see run_loop_set_stoppable(). */
 RunLoop *run_loop_new(bool verbose);
 /* A loop for a part of the run whose failure doesn't end the run. It is interrupted with the outer one, which must
  * outlive it. One at a time. */

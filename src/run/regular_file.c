@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -57,4 +58,17 @@ bool regular_file_check_output(const char *path, GError **error)
                        regular_file_kind(status.st_mode));
     return !access(path, W_OK) || (errno == ENOENT && !access(folder, W_OK | X_OK)) ||
            mt_fail(error, "can't write %s: %s", path, g_strerror(errno));
+}
+
+bool regular_file_is_same(const char *one, const char *other)
+{
+    struct stat a, b;
+    bool there = !stat(one, &a);
+
+    if (there != !stat(other, &b))
+        return false;
+    if (there)
+        return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    g_autofree char *one_name = g_canonicalize_filename(one, NULL), *other_name = g_canonicalize_filename(other, NULL);
+    return !strcmp(one_name, other_name);
 }

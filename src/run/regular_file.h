@@ -18,4 +18,7 @@ int regular_file_open(const char *path, GError **error);
  * regular file, but is a FIFO", or that the folder isn't there. */
 bool regular_file_check_output(const char *path, GError **error);
 
+/* Whether two paths name one file; of files that aren't there, whether they would. */
+bool regular_file_is_same(const char *one, const char *other);
+
 #endif

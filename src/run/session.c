@@ -65,6 +65,30 @@ static bool is_fifo(const char *path)
     return !g_stat(path, &status) && S_ISFIFO(status.st_mode);
 }
 
+/* What is written must not be what is read: a wrong word would destroy a guest image. */
+static bool check_outputs(const SessionOptions *options, GError **error)
+{
+    g_autofree char *metadata = options->native ? NULL : g_strconcat(options->image, ".json", NULL);
+    const char *trace = options->destination.kind == DESTINATION_TRACE ? options->destination.path : NULL;
+    const char *tool = options->destination.kind == DESTINATION_TOOL ? options->destination.path : NULL;
+    const char *outputs[] = { trace, options->summary };
+    const struct {
+        const char *path, *what;
+    } inputs[] = {
+        { options->native ? NULL : options->image, "the guest image" },
+        { metadata, "the guest image's metadata" },
+        { options->workload.is_on_host ? options->workload.argv[0] : NULL, "the workload" },
+        { tool, "the analysis tool" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(outputs); i++)
+        for (guint k = 0; outputs[i] && k < G_N_ELEMENTS(inputs); k++)
+            if (inputs[k].path && regular_file_is_same(outputs[i], inputs[k].path))
+                return mt_fail(error, "can't write %s: it is %s", outputs[i], inputs[k].what);
+    return !trace || !options->summary || !regular_file_is_same(trace, options->summary) ||
+           mt_fail(error, "can't write both the trace and the summary into %s", trace);
+}
+
 static bool check_paths(Session *session, GError **error)
 {
     const SessionOptions *options = session->options;
@@ -80,6 +104,8 @@ static bool check_paths(Session *session, GError **error)
     if (options->destination.kind == DESTINATION_FIFO && !is_fifo(options->destination.path))
         return mt_fail(error, "trace_fifo_path must be a fifo path, but %s isn't.", options->destination.path);
     if (options->destination.kind == DESTINATION_TRACE && !regular_file_check_output(options->destination.path, error))
+        return false;
+    if (!check_outputs(options, error))
         return false;
     if (options->native)
         return true;

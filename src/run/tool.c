@@ -26,7 +26,7 @@ struct Tool {
     Child *child;
     char *path;
     Words words; /* what it says; `expected` tells how far it is */
-    bool complete, dismissed;
+    bool asked, complete, dismissed;
     GString *output;
     GString *line;          /* of what it prints besides, unfinished; with --verbose */
     uint64_t last_activity; /* CPU time of all its threads, ns, when tool_is_idle() was called last */
@@ -82,7 +82,8 @@ static void on_end(void *data, const char *how)
     Tool *tool = data;
     const char *when = tool->words.expected == before_ready ? "before it printed \"" WORDS_READY_TO_ANALYZE "\""
                        : tool->words.expected == in_output  ? "before it printed \"" WORDS_END_OUTPUT "\""
-                                                            : "before it was asked for its output";
+                       : tool->asked ? "when it was asked for its output (by SIGUSR1), before it printed any"
+                                     : "before it was asked for its output";
 
     if (!tool->complete && !tool->dismissed)
         run_loop_fail(tool->loop,
@@ -209,6 +210,7 @@ void tool_is_busy(Tool *tool)
 
 void tool_request_output(Tool *tool)
 {
+    tool->asked = true;
     child_signal(tool->child, SIGUSR1);
 }
 

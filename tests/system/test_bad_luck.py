@@ -27,6 +27,24 @@ class WrongArguments(SystemTest):
             with self.subTest(kind):
                 self.assert_fails(self.trace(*arguments, **keywords), f"{kind}, but {gone} isn't.")
 
+    def test_what_is_read_is_not_written(self):
+        """One wrong word must not destroy a guest image, a program, or the one output by the other."""
+        image, program, other = self.path("im.qcow2"), self.script("program", "#!/bin/sh\n"), self.path("other")
+        with open(image, "w") as file:
+            file.write("image")
+        os.link(image, other)
+        for arguments, text in ((["record", "-o", image], "it is the guest image"),
+                                (["record", "-o", other], "it is the guest image"),
+                                (["run", "--summary", image], "it is the guest image"),
+                                (["run", "--summary", image + ".json"], "it is the guest image's metadata"),
+                                (["record", "-o", program], "it is the workload"),
+                                (["run", "--summary", program], "it is the workload"),
+                                (["record", "-o", self.path("x"), "--summary", self.path("./x")], "both the trace and")):
+            with self.subTest(arguments):
+                self.assert_fails(self.tracer(*arguments, "--image", image, "--", program), text)
+        with open(image) as file:
+            self.assertEqual(file.read(), "image")
+
     def test_a_fifo_that_is_a_file(self):
         path = self.script("file", "")
         self.assert_fails(self.trace("--trace_fifo_path", path, *GUEST_TRUE),
@@ -249,12 +267,16 @@ class ToolTrouble(SystemTest):
     def test_closes_the_fifo_in_mid_run(self):
         tool = self.tool("print('Ready to analyze', flush=True)\nf = open(sys.argv[1], 'rb')\nf.read(100000)\nf.close()\n"
                          "time.sleep(1000)")
-        self.assert_fails(self.analyse(tool), "the analysis tool closed it after")
+        self.assert_fails(self.analyse(tool), "the analysis tool closed the FIFO after")
 
     def test_never_prints_its_output(self):
         tool = self.tool("signal.signal(signal.SIGUSR1, lambda *a: None)\nprint('Ready to analyze', flush=True)\n"
                          "f = open(sys.argv[1], 'rb')\nwhile f.read(1 << 20): pass\n")
         self.assert_fails(self.analyse(tool, "--wait_timeout", "2"), "gave up waiting for the analysis tool's output")
+
+    def test_has_no_handler(self):
+        tool = self.tool("print('Ready to analyze', flush=True)\nf = open(sys.argv[1], 'rb')\nwhile f.read(1 << 20): pass\n")
+        self.assert_fails(self.analyse(tool), "killed by signal 10", "when it was asked for its output (by SIGUSR1)")
 
     def test_dies_while_it_prints_its_output(self):
         tool = self.tool("def output(*a):\n  print('-----begin analysis output-----', flush=True); os._exit(3)\n"
@@ -281,7 +303,7 @@ class ToolTrouble(SystemTest):
         reader = subprocess.Popen(["head", "-c", "100000", fifo], stdout=subprocess.DEVNULL)
         result = self.trace("--trace_fifo_path", fifo, *GUEST_TRUE)
         reader.wait()
-        self.assert_fails(result, "the reader of the FIFO closed it after")
+        self.assert_fails(result, "the reader of the FIFO closed the FIFO after")
 
 
 class Killed(SystemTest):

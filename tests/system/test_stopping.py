@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import resource
+import select
 import signal
 import subprocess
 import time
@@ -31,6 +32,32 @@ class Stopping(SystemTest):
                 self.assert_stopped(result)
                 self.assertIn("s traced, until it was stopped\n", result.err)
                 self.assertRegex(result.err, r"lost records +0\n")
+
+    def test_what_is_ignored_stays_so(self):
+        """nohup, and background jobs of scripts."""
+        process = subprocess.Popen(["sh", "-c", 'trap "" HUP INT; exec "$0" run -- sh -c "echo started; sleep 3; echo ended"', TRACER],
+                                   env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        self.assertEqual(process.stdout.readline(), "started\n")
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGINT)
+        result = self.finish(process)
+        self.assertEqual((result.status, result.out), (0, "ended\n"), result.err)
+
+    def test_results_that_nobody_reads(self):
+        tool = self.script("tool", "#!/usr/bin/env python3\nimport signal, sys\ndef output(*a):\n"
+                           "  print('-----begin analysis output-----' + 'x' * 1000000 + '-----end analysis output-----', flush=True)\n"
+                           "signal.signal(signal.SIGUSR1, output)\nprint('Ready to analyze', flush=True)\n"
+                           "f = open(sys.argv[1], 'rb')\nwhile f.read(1 << 20): pass\n")
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        process = subprocess.Popen([TRACER, "--analysis_tool_path", tool, "--workload_path_on_guest", "/bin/true", IMAGE, SNAPSHOT,
+                                    QEMU], env=self.environment, stdin=subprocess.DEVNULL, stdout=writing,
+                                   stderr=subprocess.DEVNULL)
+        os.close(writing)
+        select.select([reading], [], [], 60)  # it prints, and nobody reads
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(process.wait(60), 130)
 
     def test_a_recording_is_complete_and_says_so(self):
         path = self.path("trace")
