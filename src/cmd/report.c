@@ -64,7 +64,7 @@ int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError *
     if (!session_run(session, &result, error))
         return -1;
     print_result(session, options, &result, trace_info);
-    run_options_warn(warnings, options, &result);
+    run_options_append_warnings(warnings, options, &result);
     if (result.status && !result.stopped)
         g_string_append_printf(warnings, "memory_tracer: the workload exited with status %d\n", result.status);
     session_print_error(session, warnings);

@@ -56,7 +56,7 @@ static bool print(Session *session, const SessionOptions *options, const Session
     else if (!summary_file)
         run_summary_append(text, options, result);
     else
-        run_options_warn(text, options, result);
+        run_options_append_warnings(text, options, result);
     session_print_error(session, text);
     return session_flush(session, error);
 }

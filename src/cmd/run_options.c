@@ -143,29 +143,46 @@ void run_options_clear(RunOptions *options)
     g_free(options->folder);
 }
 
-void run_options_warn(GString *text, const SessionOptions *session, const SessionResult *result)
+static void G_GNUC_PRINTF(2, 3) add_warning(GPtrArray *warnings, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    g_ptr_array_add(warnings, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
+}
+
+GStrv run_options_warnings(const SessionOptions *session, const SessionResult *result)
 {
     bool traced = session->destination.kind != DESTINATION_NONE && session->destination.kind != DESTINATION_IDLE;
+    GPtrArray *warnings = g_ptr_array_new();
 
     if (result->counts.dropped)
-        g_string_append_printf(
-            text, "memory_tracer: ATTENTION: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " records were dropped\n",
-            result->counts.dropped, result->counts.events - result->counts.skipped);
+        add_warning(warnings, "ATTENTION: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " records were dropped",
+                    result->counts.dropped, result->counts.events - result->counts.skipped);
     if (result->timed_out)
-        g_string_append_printf(text, "memory_tracer: the workload was stopped after %u s\n",
-                               session->workload.timeout_s);
+        add_warning(warnings, "the workload was stopped after %u s", session->workload.timeout_s);
     if (traced && session->capture.roi && !result->regions)
-        g_string_append(text, "memory_tracer: the workload has marked no region of interest, so nothing was traced\n");
+        add_warning(warnings, "the workload has marked no region of interest, so nothing was traced");
     if (result->open_regions)
-        g_string_append_printf(
-            text,
-            "memory_tracer: ATTENTION: regions of interest that have begun and not ended: %" G_GUINT64_FORMAT
-            " (was a process killed inside?): all that came after them was traced\n",
-            result->open_regions);
+        add_warning(warnings,
+                    "ATTENTION: regions of interest that have begun and not ended: %" G_GUINT64_FORMAT
+                    " (was a process killed inside?): all that came after them was traced",
+                    result->open_regions);
     if (result->ignored_markers)
-        g_string_append_printf(text,
-                               "memory_tracer: the workload has executed %" G_GUINT64_FORMAT
-                               " start or stop markers of its own, which memory_tracer ignores: mark regions with "
-                               "MEMORY_TRACER_ROI_BEGIN and _END, and --roi\n",
-                               result->ignored_markers);
+        add_warning(warnings,
+                    "the workload has executed %" G_GUINT64_FORMAT
+                    " start or stop markers of its own, which memory_tracer ignores: mark regions with "
+                    "MEMORY_TRACER_ROI_BEGIN and _END, and --roi",
+                    result->ignored_markers);
+    g_ptr_array_add(warnings, NULL);
+    return (GStrv)g_ptr_array_free(warnings, FALSE);
+}
+
+void run_options_append_warnings(GString *text, const SessionOptions *session, const SessionResult *result)
+{
+    g_auto(GStrv) warnings = run_options_warnings(session, result);
+
+    for (char **warning = warnings; *warning; warning++)
+        g_string_append_printf(text, "memory_tracer: %s\n", *warning);
 }

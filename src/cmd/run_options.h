@@ -34,7 +34,9 @@ bool run_options_parse_fields(const char *list, unsigned *fields, GError **error
     "What the trace file tells of each access beside the usual: paddr, value, time, or all (default: pc, which is "    \
     "always there)"
 
-/* Appends the warnings that a result calls for: records lost, nothing traced, timed out. */
-void run_options_warn(GString *text, const SessionOptions *session, const SessionResult *result);
+/* The warnings that a result calls for: records lost, nothing traced, timed out. To be freed. */
+GStrv run_options_warnings(const SessionOptions *session, const SessionResult *result);
+/* Appends them as lines, as they are printed. */
+void run_options_append_warnings(GString *text, const SessionOptions *session, const SessionResult *result);
 
 #endif

@@ -7,7 +7,6 @@
 #include "run_summary.h"
 
 #include <json-glib/json-glib.h>
-#include <string.h>
 
 #include "run_options.h"
 
@@ -89,7 +88,7 @@ void run_summary_append(GString *text, const SessionOptions *options, const Sess
         if (footprint)
             append_footprint(text, &result->footprint);
     }
-    run_options_warn(text, options, result);
+    run_options_append_warnings(text, options, result);
 }
 
 static void add_footprint(JsonObject *to, const FootprintResult *footprint)
@@ -134,16 +133,12 @@ static JsonObject *add_sample(JsonObject *summary, const SessionResult *result)
 /* What the summary for people ends with: nothing of it is to be missed by those who read JSON. */
 static void add_warnings(JsonObject *summary, const SessionOptions *options, const SessionResult *result)
 {
-    static const char before[] = "memory_tracer: ";
-    g_autoptr(GString) text = g_string_new(NULL);
-    JsonArray *warnings = json_array_new();
+    g_auto(GStrv) warnings = run_options_warnings(options, result);
+    JsonArray *array = json_array_new();
 
-    run_options_warn(text, options, result);
-    g_auto(GStrv) lines = g_strsplit(text->str, "\n", -1);
-    for (char **line = lines; *line; line++)
-        if (**line)
-            json_array_add_string_element(warnings, *line + (g_str_has_prefix(*line, before) ? strlen(before) : 0));
-    json_object_set_array_member(summary, "warnings", warnings);
+    for (char **warning = warnings; *warning; warning++)
+        json_array_add_string_element(array, *warning);
+    json_object_set_array_member(summary, "warnings", array);
 }
 
 char *run_summary_as_json(const SessionOptions *options, const SessionResult *result)

@@ -11,7 +11,7 @@
 
 #define TOOL_DEATH_GRACE_US G_USEC_PER_SEC
 #define IMPATIENT_S 2
-#define DRAIN_S 5
+#define DRAIN_MS 5000
 
 struct Destination {
     const DestinationOptions *options;
@@ -239,13 +239,21 @@ bool destination_finish(Destination *destination, GError **error)
     return run_loop_wait(destination->loop, &wait, error) && (!destination->tool || finish_tool(destination, error));
 }
 
+static bool consumer_is_done(void *data)
+{
+    return consumer_has_finished(((Destination *)data)->consumer);
+}
+
 bool destination_drain(Destination *destination)
 {
-    gint64 until_us = g_get_monotonic_time() + DRAIN_S * G_USEC_PER_SEC;
+    g_autoptr(RunLoop) loop = run_loop_nest(destination->loop); /* the run has failed already */
+    const WaitFor wait = { .done = consumer_is_done,
+                           .data = destination,
+                           .what = "the records to be taken",
+                           .patience_ms = DRAIN_MS,
+                           .poll_ms = 5 };
 
-    while (destination->consumer && !consumer_has_finished(destination->consumer) && g_get_monotonic_time() < until_us)
-        g_usleep(1000);
-    return destination->consumer && consumer_is_complete(destination->consumer);
+    return destination->consumer && run_loop_wait(loop, &wait, NULL) && consumer_is_complete(destination->consumer);
 }
 
 bool destination_finish_trace(Destination *destination, const char *metadata, GError **error)

@@ -24,8 +24,7 @@
 #define GUEST_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define GUEST_FOLDER "qemu_mem_tracer_workload"
 /* A guest that says more than it is asked for is not to fill our memory. */
-#define INFO_MAX_BYTES (64u << 20)
-#define CAPTURED_MAX_BYTES (64u << 20)
+#define TEXT_MAX_BYTES (64u << 20)
 #define STATS_MAX 65536
 /* The native agent's descriptor. */
 #define FD_AGENT 3
@@ -88,23 +87,14 @@ static char *text_of_info(GString *info)
     return g_strstrip(g_strndup(info->str, info->len));
 }
 
-static void add_info(Guest *guest, const uint8_t *bytes, uint32_t length)
+/* `what` is it, for the message. */
+static void gather(Guest *guest, GString *to, const char *what, const uint8_t *bytes, uint32_t length)
 {
-    if (guest->info->len + length <= INFO_MAX_BYTES)
-        g_string_append_len(guest->info, (const char *)bytes, length);
-    else
-        run_loop_fail(guest->loop, g_error_new(MT_ERROR, MT_ERROR_FAILED, "the workload's info is longer than %u MiB",
-                                               INFO_MAX_BYTES >> 20));
-}
-
-static void capture_output(Guest *guest, const uint8_t *bytes, uint32_t length)
-{
-    if (guest->captured->len + length <= CAPTURED_MAX_BYTES)
-        g_string_append_len(guest->captured, (const char *)bytes, length);
+    if (to->len + length <= TEXT_MAX_BYTES)
+        g_string_append_len(to, (const char *)bytes, length);
     else
         run_loop_fail(guest->loop,
-                      g_error_new(MT_ERROR, MT_ERROR_FAILED, "a program in the guest prints more than %u MiB",
-                                  CAPTURED_MAX_BYTES >> 20));
+                      g_error_new(MT_ERROR, MT_ERROR_FAILED, "%s is longer than %u MiB", what, TEXT_MAX_BYTES >> 20));
 }
 
 /* The agent believes that it is in a guest. */
@@ -144,7 +134,7 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
         break;
     }
     case MT_FRAME_INFO:
-        add_info(guest, payload, length);
+        gather(guest, guest->info, "the workload's info", payload, length);
         break;
     case MT_FRAME_READY:
         g_free(workload->info);
@@ -154,7 +144,7 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
     case MT_FRAME_STDOUT:
     case MT_FRAME_STDERR:
         if (guest->captured && type == MT_FRAME_STDOUT)
-            capture_output(guest, payload, length);
+            gather(guest, guest->captured, "the output of a program in the guest", payload, length);
         else if (!guest->captured)
             pass_output(guest, type == MT_FRAME_STDERR, payload, length);
         break;
