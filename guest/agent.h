@@ -67,8 +67,34 @@ void descendants_kill(void);
 /* Executes the markers of MT_RUN_TELL_VCPUS, on each vCPU that the guest uses. */
 void vcpus_tell(void);
 
+/* request.c: what MT_FRAME_RUN asks for. */
+
+/* Gathers the strings of the next request. */
+void strings_append(const uint8_t *bytes, size_t length);
+/* Gives what was gathered: to be freed. */
+char *strings_take(size_t *length);
+/* The string at *at, which then points behind it; NULL if none ends before `end`. */
+const char *strings_next(const char **at, const char *end);
+
+struct request {
+    struct mt_run run;
+    char *strings; /* the memory of all strings */
+    char **words;  /* and of both arrays, which end with NULL */
+    const char *program;
+    char **argv, **envp;
+    const char *folder, *user, *stdin_file, *until; /* empty: none */
+};
+
+/* Takes the strings that were gathered. Returns false if they aren't what `run` says. To be freed in either case. */
+bool request_parse(const struct mt_run *run, struct request *request);
+/* An environment variable's value, or NULL. */
+const char *request_variable(const struct request *request, const char *name);
+/* Adds to the environment what a login would. */
+void request_add_user(struct request *request, const struct user *user);
+void request_free(struct request *request);
+
 /* workload.c: the program that is traced. */
-void workload_run(const struct mt_run *run, const char *strings, size_t length);
+void workload_run(const struct mt_run *run);
 void workload_enter(void);
 bool workload_is_traced(void);
 void workload_stop(void);

@@ -130,8 +130,11 @@ static void handle(const struct mt_frame *frame, const uint8_t *payload)
         files_append(payload, frame->length);
         break;
     case MT_FRAME_RUN:
-        if (frame->length >= sizeof head.run && head.run.argc <= MT_MAX_PAYLOAD && head.run.envc <= MT_MAX_PAYLOAD)
-            workload_run(&head.run, (const char *)payload + sizeof head.run, frame->length - sizeof head.run);
+        if (frame->length >= sizeof head.run)
+            workload_run(&head.run);
+        break;
+    case MT_FRAME_STRINGS:
+        strings_append(payload, frame->length);
         break;
     case MT_FRAME_ENTER:
         workload_enter();

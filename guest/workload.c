@@ -66,6 +66,12 @@ static void close_all(void)
     close_fd(&workload.exec_error);
 }
 
+static void forget_last_workload(void)
+{
+    memset(&workload, 0, sizeof workload);
+    workload.out = workload.err = workload.ends[0] = workload.ends[1] = workload.go = workload.exec_error = -1;
+}
+
 static void begin_tracing_clock(void)
 {
     workload.phase = PHASE_TRACED;
@@ -137,9 +143,9 @@ static bool sleeps(int stat)
     return !name_end || !strncmp(name_end, ") S", 3);
 }
 
-static void child(const char *program, char **argv, char **envp, const char *folder, const struct user *user,
-                  const int stdio[3], int go, int exec_error)
+static void child(const struct request *request, const struct user *user, const int stdio[3], int go, int exec_error)
 {
+    const char *folder = request->folder;
     char parent_path[32], byte;
     sigset_t none;
     int error, parent;
@@ -169,7 +175,7 @@ static void child(const char *program, char **argv, char **envp, const char *fol
         }
         MEMORY_TRACER_MARKER(MT_AGENT_START_MAGIC);
     }
-    execve(program, argv, envp);
+    execve(workload.program, request->argv, request->envp);
     error = errno;
     if (go >= 0)
         MEMORY_TRACER_MARKER(MT_AGENT_STOP_MAGIC);
@@ -214,13 +220,6 @@ static bool make_stdio(int stdio[3])
     return true;
 }
 
-/* What a request to run holds: pointers into its strings. The arrays end with NULL. */
-struct request {
-    char **words; /* the memory of both arrays */
-    char **argv, **envp;
-    const char *folder, *user;
-};
-
 /* Lets everybody pass through the folders on the way to a file. */
 static void open_the_way(const char *path)
 {
@@ -237,100 +236,41 @@ static void open_the_way(const char *path)
     }
 }
 
-/* Room for what a user's account adds to the environment. */
-#define USER_VARIABLES 4
-
-static bool parse_request(const struct mt_run *run, const char *strings, size_t length, struct request *request)
+/* What a request asks for, as far as it can be told before anything is started. Returns false, and tells the runner, if
+ * it can't be done. */
+static bool check_request(struct request *request, struct user *user)
 {
-    uint32_t total = run->argc + run->envc;
-    const char *end = strings + length, *at = strings;
-    const char *last[2];
-
-    request->words = calloc((size_t)total + USER_VARIABLES + 2, sizeof *request->words);
-    if (!request->words)
-        return false;
-    request->argv = request->words;
-    request->envp = request->words + run->argc + 1;
-    for (uint32_t i = 0; i < total + 2; i++) {
-        const char *nul = at < end ? memchr(at, 0, (size_t)(end - at)) : NULL;
-
-        if (!nul) {
-            free(request->words);
-            return false;
-        }
-        if (i < total)
-            request->words[i + (i >= run->argc)] = (char *)at;
-        else
-            last[i - total] = at;
-        at = nul + 1;
-    }
-    request->folder = last[0];
-    request->user = last[1];
-    return true;
-}
-
-/* Adds to the environment what a login would. */
-static void add_user_variables(char **envp, uint32_t count, const struct user *user)
-{
-    static char text[USER_VARIABLES][PATH_MAX + 16];
-    const char *const values[USER_VARIABLES][2] = {
-        { "HOME", user->home }, { "USER", user->name }, { "LOGNAME", user->name }, { "SHELL", user->shell }
-    };
-
-    for (int i = 0; user->known && i < USER_VARIABLES; i++) {
-        snprintf(text[i], sizeof text[i], "%s=%s", values[i][0], values[i][1]);
-        envp[count + (uint32_t)i] = text[i];
-    }
-}
-
-void workload_run(const struct mt_run *run, const char *strings, size_t length)
-{
-    int stdio[3] = { -1, -1, -1 }, go[2] = { -1, -1 }, exec_error[2] = { -1, -1 }, error;
-    const char *path_variable = NULL;
-    struct request request;
-    struct user user;
+    int error;
 
     if (workload.phase != PHASE_NONE) {
         channel_send_error("a workload is running already");
-        return;
+        return false;
     }
-    if (!run->argc || !parse_request(run, strings, length, &request)) {
-        channel_send_error("a malformed request to run a workload");
-        return;
+    forget_last_workload();
+    if (!user_find(request->user, user)) {
+        channel_send_error("the guest has no user %s", request->user);
+        return false;
     }
-    if (!user_find(request.user, &user)) {
-        channel_send_error("the guest has no user %s", request.user);
-        free(request.words);
-        return;
-    }
-    char **argv = request.argv, **envp = request.envp;
-    for (uint32_t i = 0; i < run->envc; i++)
-        if (!strncmp(envp[i], "PATH=", 5))
-            path_variable = envp[i] + 5;
-    add_user_variables(envp, run->envc, &user);
-    if ((run->flags & MT_RUN_FROM_HOST) && user.known && user.uid)
-        open_the_way(argv[0]);
+    if ((request->run.flags & MT_RUN_FROM_HOST) && user->known && user->uid)
+        open_the_way(request->program);
+    error = find_program(request->program, request_variable(request, "PATH"), workload.program);
+    if (error)
+        channel_send_error("can't execute %s in the guest: %s", request->program, strerror(error));
+    return !error;
+}
 
-    if (run->flags & MT_RUN_TELL_VCPUS)
-        vcpus_tell();
+static void start(struct request *request, const struct user *user)
+{
+    int stdio[3] = { -1, -1, -1 }, go[2] = { -1, -1 }, exec_error[2] = { -1, -1 };
 
-    memset(&workload, 0, sizeof workload);
-    workload.out = workload.err = workload.ends[0] = workload.ends[1] = workload.go = workload.exec_error = -1;
-    workload.speaks = run->flags & MT_RUN_WORKLOAD_SPEAKS;
-    workload.timeout_ms = run->timeout_ms;
-
-    error = find_program(argv[0], path_variable, workload.program);
-    if (error) {
-        channel_send_error("can't execute %s in the guest: %s", argv[0], strerror(error));
-        free(request.words);
-        return;
-    }
+    workload.speaks = request->run.flags & MT_RUN_WORKLOAD_SPEAKS;
+    workload.timeout_ms = request->run.timeout_ms;
     if (!make_stdio(stdio) || pipe2(exec_error, O_CLOEXEC) || (!workload.speaks && pipe2(go, O_CLOEXEC)) ||
         (workload.pid = fork()) < 0) {
-        channel_send_error("can't start %s in the guest: %s", argv[0], strerror(errno));
+        channel_send_error("can't start %s in the guest: %s", request->program, strerror(errno));
         close_all();
     } else if (workload.pid == 0) {
-        child(workload.program, argv, envp, request.folder, &user, stdio, go[0], exec_error[1]);
+        child(request, user, stdio, go[0], exec_error[1]);
     } else {
         workload.go = go[1];
         go[1] = -1;
@@ -354,7 +294,22 @@ void workload_run(const struct mt_run *run, const char *strings, size_t length)
         close_fd(&go[i]);
         close_fd(&exec_error[i]);
     }
-    free(request.words);
+}
+
+void workload_run(const struct mt_run *run)
+{
+    struct request request;
+    struct user user;
+
+    if (!request_parse(run, &request)) {
+        channel_send_error("a malformed request to run a workload");
+    } else if (check_request(&request, &user)) {
+        request_add_user(&request, &user);
+        if (run->flags & MT_RUN_TELL_VCPUS)
+            vcpus_tell();
+        start(&request, &user);
+    }
+    request_free(&request);
 }
 
 void workload_enter(void)

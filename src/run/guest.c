@@ -384,26 +384,28 @@ static void append_strings(GByteArray *payload, const char *const *strings)
         g_byte_array_append(payload, (const guint8 *)*strings, (guint)strlen(*strings) + 1);
 }
 
-/* The last words of a request: folder and user. */
-static bool send_run(Guest *guest, const struct mt_run *flags, const char *program, const char *const *arguments,
-                     const char *const *environment, const char *user, GError **error)
+static void send_strings(Guest *guest, const GByteArray *strings)
+{
+    for (guint sent = 0; sent < strings->len; sent += MT_MAX_PAYLOAD)
+        agent_link_send(guest->agent, MT_FRAME_STRINGS, strings->data + sent, MIN(MT_MAX_PAYLOAD, strings->len - sent));
+}
+
+/* `run` needs no counts. `arguments` begin with argv[0]. */
+static void send_run(Guest *guest, struct mt_run *run, const char *program, const char *const *arguments,
+                     const char *const *environment, const char *user)
 {
     g_autofree char *folder = g_get_current_dir();
-    const char *program_word[] = { program, NULL }, *last_words[] = { folder, user, NULL };
-    struct mt_run run = *flags;
-    g_autoptr(GByteArray) payload = g_byte_array_new();
+    const char *program_word[] = { program, NULL }, *last_words[] = { folder, user, "", "", NULL };
+    g_autoptr(GByteArray) strings = g_byte_array_new();
 
-    run.argc = 1 + g_strv_length((char **)arguments);
-    run.envc = g_strv_length((char **)environment);
-    g_byte_array_append(payload, (const guint8 *)&run, sizeof run);
-    append_strings(payload, program_word);
-    append_strings(payload, arguments);
-    append_strings(payload, environment);
-    append_strings(payload, last_words);
-    if (payload->len > MT_MAX_PAYLOAD)
-        return mt_fail(error, "the workload's arguments are longer than %u bytes", MT_MAX_PAYLOAD);
-    agent_link_send(guest->agent, MT_FRAME_RUN, payload->data, payload->len);
-    return true;
+    run->argc = g_strv_length((char **)arguments);
+    run->envc = g_strv_length((char **)environment);
+    append_strings(strings, program_word);
+    append_strings(strings, arguments);
+    append_strings(strings, environment);
+    append_strings(strings, last_words);
+    send_strings(guest, strings);
+    agent_link_send(guest->agent, MT_FRAME_RUN, run, sizeof *run);
 }
 
 static bool has_exited(void *data)
@@ -422,6 +424,7 @@ char *guest_run_program(Guest *guest, const char *const *argv, const char *const
     g_autoptr(GPtrArray) all = g_ptr_array_new();
     g_autoptr(GString) output = g_string_new(NULL);
     const char *const usual[] = { GUEST_PATH, "LC_ALL=C", NULL };
+    struct mt_run run = { 0 };
     bool fine;
 
     for (int i = 0; usual[i]; i++)
@@ -430,8 +433,8 @@ char *guest_run_program(Guest *guest, const char *const *argv, const char *const
         g_ptr_array_add(all, (gpointer)environment[i]);
     g_ptr_array_add(all, NULL);
     guest->captured = output;
-    fine = send_run(guest, &(struct mt_run){ 0 }, argv[0], argv + 1, (const char *const *)all->pdata, "", error) &&
-           run_loop_wait(guest->loop, &until_ready, error);
+    send_run(guest, &run, argv[0], argv, (const char *const *)all->pdata, "");
+    fine = run_loop_wait(guest->loop, &until_ready, error);
     if (fine && guest->workload.ready) {
         guest_enter(guest);
         fine = run_loop_wait(guest->loop, &until_end, error);
@@ -547,8 +550,7 @@ bool guest_start_workload(Guest *guest, GError **error)
     guest_environment[3] = guest->library_path;
     if (options->folder && !unpack_folder(guest, error))
         return false;
-    if (!send_run(guest, &run, program, options->argv + 1, environment, guest->user, error))
-        return false;
+    send_run(guest, &run, program, options->argv, environment, guest->user);
     if (!run_loop_wait(guest->loop, &wait, error))
         return false;
     return guest->workload.ready || guest_ended_too_early(guest, WORDS_READY, error);

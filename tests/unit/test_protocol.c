@@ -103,14 +103,16 @@ static void greet(Fixture *fixture)
 
 static void run(Fixture *fixture, unsigned flags, unsigned timeout_ms, const char *program, const char *argument)
 {
-    const char *words[] = { program, "-c", argument, "PATH=/usr/bin:/bin", "/", "" };
-    struct mt_run run = { .flags = flags, .timeout_ms = timeout_ms, .argc = 3, .envc = 1 };
-    g_autoptr(GByteArray) payload = g_byte_array_new();
+    /* the program, its arguments, its environment, and the four that may be empty */
+    const char *words[] = { program, program, "-c", argument, "PATH=/usr/bin:/bin", "/", "", "", "" };
+    const struct mt_run run = { .flags = flags, .timeout_ms = timeout_ms, .argc = 3, .envc = 1 };
+    g_autoptr(GByteArray) strings = g_byte_array_new();
 
-    g_byte_array_append(payload, (const guint8 *)&run, sizeof run);
     for (guint i = 0; i < G_N_ELEMENTS(words); i++)
-        g_byte_array_append(payload, (const guint8 *)words[i], (guint)strlen(words[i]) + 1);
-    agent_link_send(fixture->link, MT_FRAME_RUN, payload->data, payload->len);
+        g_byte_array_append(strings, (const guint8 *)words[i], (guint)strlen(words[i]) + 1);
+    agent_link_send(fixture->link, MT_FRAME_STRINGS, strings->data, strings->len / 2);
+    agent_link_send(fixture->link, MT_FRAME_STRINGS, strings->data + strings->len / 2, strings->len - strings->len / 2);
+    agent_link_send(fixture->link, MT_FRAME_RUN, &run, sizeof run);
 }
 
 static void test_garbage_is_skipped(Fixture *fixture, gconstpointer data)
