@@ -47,6 +47,8 @@ struct user {
 bool user_find(const char *name, struct user *user);
 /* Becomes that user for good. Returns false, with errno set, if that is not allowed. */
 bool user_become(const struct user *user);
+/* Likewise, the one that the request gives the ids of. */
+bool user_become_ids(const struct mt_run *run);
 
 /* drive.c: the transfer drive. */
 /* Opens it, for direct I/O. Returns -1 with errno set if there is none. */
@@ -92,6 +94,19 @@ const char *request_variable(const struct request *request, const char *name);
 /* Adds to the environment what a login would. */
 void request_add_user(struct request *request, const struct user *user);
 void request_free(struct request *request);
+
+/* view.c: what workloads see of the host's files. */
+
+/* Makes the host's files visible to workloads, as the strings that were gathered say; answers the runner. */
+void view_make(const struct mt_view *request);
+bool view_is_made(void);
+/* Before a workload is forked: what it changes will be apart from what others have changed. */
+void view_prepare(void);
+/* In the workload, as root: makes the view its root. Without a view, does nothing. Returns what couldn't be done, with
+ * errno set, or NULL. */
+const char *view_enter(void);
+/* Writes back what is shared for writing, and tells the runner what has become of the files. */
+void view_finish(void);
 
 /* workload.c: the program that is traced. */
 void workload_run(const struct mt_run *run);

@@ -123,8 +123,9 @@ struct mt_progress {
 #define MT_RUN_FROM_HOST 2u
 /* The vCPUs run in one thread: the agent executes the markers below before the workload starts. */
 #define MT_RUN_TELL_VCPUS 4u
-/* The workload runs as `uid`, `gid` and `groups`, and its environment is as it is. Else it runs as the user of the
- * strings, and HOME, USER, LOGNAME and SHELL are set accordingly; if that is empty, as the agent's own user. */
+/* The workload runs as `uid`, `gid` and `groups`, with `umask`, and its environment is as it is. Else it runs as the
+ * user of the strings, and HOME, USER, LOGNAME and SHELL are set accordingly; if that is empty, as the agent's own
+ * user. */
 #define MT_RUN_WITH_IDS 8u
 /* The workload has a terminal (`window`) as its standard input, output and error. */
 #define MT_RUN_TERMINAL 16u
@@ -132,8 +133,6 @@ struct mt_progress {
 #define MT_RUN_STDIN 32u
 /* Its standard input is a file that both sides have (strings), at `stdin_offset`. */
 #define MT_RUN_STDIN_FILE 64u
-/* `umask` and `limits` are to be set. */
-#define MT_RUN_WITH_LIMITS 128u
 
 #define MT_GROUPS_MAX 64
 #define MT_LIMITS 16 /* RLIM_NLIMITS */

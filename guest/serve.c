@@ -22,6 +22,8 @@
  * gather. */
 #define LET_IT_SETTLE_US 1000
 
+static bool is_guest; /* this machine is not the runner's own */
+
 static uint64_t running_us(void)
 {
     unsigned long long user, nice_, system, idle, iowait, irq, softirq;
@@ -102,6 +104,7 @@ static void handle(const struct mt_frame *frame, const uint8_t *payload)
         struct mt_hello hello;
         struct mt_file file;
         struct mt_run run;
+        struct mt_view view;
     } head = { 0 };
     const char *text;
 
@@ -133,6 +136,14 @@ static void handle(const struct mt_frame *frame, const uint8_t *payload)
         if (frame->length >= sizeof head.run)
             workload_run(&head.run);
         break;
+    case MT_FRAME_VIEW:
+        if (frame->length >= sizeof head.view && is_guest)
+            view_make(&head.view);
+        break;
+    case MT_FRAME_FINISH:
+        descendants_kill();
+        view_finish();
+        break;
     case MT_FRAME_STRINGS:
         strings_append(payload, frame->length);
         break;
@@ -158,6 +169,7 @@ void agent_serve(int port, bool once, bool resumed)
     sigset_t signals;
     int children;
 
+    is_guest = !once;
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&signals);
     sigaddset(&signals, SIGCHLD);

@@ -53,3 +53,12 @@ bool user_become(const struct user *user)
         fclose(file);
     return !setgroups(count, groups) && !setgid(user->gid) && !setuid(user->uid);
 }
+
+bool user_become_ids(const struct mt_run *run)
+{
+    gid_t groups[MT_GROUPS_MAX];
+
+    for (uint32_t i = 0; i < run->group_count; i++)
+        groups[i] = run->groups[i];
+    return !setgroups(run->group_count, groups) && !setgid(run->gid) && !setuid(run->uid);
+}

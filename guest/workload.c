@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -35,7 +36,7 @@ static struct {
     int out, err; /* what we read: pipes, or in `out` the pseudo-terminal */
     int ends[2];  /* their other ends: kept open, so that only the workload's end wakes us up, not that of its output */
     int go;       /* written to by MT_FRAME_ENTER; -1 if the workload speaks */
-    int exec_error; /* read: the errno of a failed execve */
+    int exec_error; /* read: why it couldn't be executed */
     int64_t started_ns, deadline_ns;
     uint32_t timeout_ms;
     char program[PATH_MAX];
@@ -143,10 +144,48 @@ static bool sleeps(int stat)
     return !name_end || !strncmp(name_end, ") S", 3);
 }
 
+/* Becomes what the request says: where, who and with how much. Returns what couldn't be done, with errno set, or NULL.
+ */
+static const char *settle_in(const struct request *request, const struct user *user)
+{
+    const struct mt_run *run = &request->run;
+    const char *failed = view_enter(), *folder = request->folder;
+
+    if (failed)
+        return failed;
+    for (int resource = 0; resource < MT_LIMITS; resource++) {
+        const struct mt_limit *limit = &run->limits[resource];
+        const struct rlimit wanted = { .rlim_cur = limit->soft, .rlim_max = limit->hard };
+
+        if (run->limited >> resource & 1 && setrlimit((__rlimit_resource_t)resource, &wanted))
+            return "set its resource limits";
+    }
+    if (run->flags & MT_RUN_WITH_IDS) {
+        for (int fd = 0; fd < 3; fd++)
+            (void)!fchown(fd, run->uid, run->gid); /* it may open /dev/stdout */
+        umask(run->umask);
+    }
+    if (!(run->flags & MT_RUN_WITH_IDS ? user_become_ids(run) : user_become(user)))
+        return "run it as that user";
+    if (view_is_made())
+        return chdir(folder) ? "enter its current folder" : NULL;
+    return folder[0] && chdir(folder) && chdir(user->known ? user->home : "/") && chdir("/") ? "enter a folder" : NULL;
+}
+
+/* Tells the agent why it has ended, and ends. */
+static void give_up(int exec_error, const char *failed)
+{
+    char line[256];
+
+    snprintf(line, sizeof line, "can't %s: %s", failed, strerror(errno));
+    (void)!write(exec_error, line, strlen(line) + 1);
+    _exit(127);
+}
+
 static void child(const struct request *request, const struct user *user, const int stdio[3], int go, int exec_error)
 {
-    const char *folder = request->folder;
     char parent_path[32], byte;
+    const char *failed;
     sigset_t none;
     int error, parent;
 
@@ -158,13 +197,9 @@ static void child(const struct request *request, const struct user *user, const 
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     personality(ADDR_NO_RANDOMIZE); /* addresses that can be compared between runs */
-    if (!user_become(user)) {
-        error = errno;
-        (void)!write(exec_error, &error, sizeof error);
-        _exit(127);
-    }
-    if (folder[0] && chdir(folder) && chdir(user->known ? user->home : "/") && chdir("/"))
-        _exit(127);
+    failed = settle_in(request, user);
+    if (failed)
+        give_up(exec_error, failed);
     if (go >= 0) {
         while (read(go, &byte, 1) < 0 && errno == EINTR)
             ;
@@ -179,8 +214,8 @@ static void child(const struct request *request, const struct user *user, const 
     error = errno;
     if (go >= 0)
         MEMORY_TRACER_MARKER(MT_AGENT_STOP_MAGIC);
-    (void)!write(exec_error, &error, sizeof error);
-    _exit(127);
+    errno = error;
+    give_up(exec_error, "execute it");
 }
 
 /* Creates the workload's standard input, output and error. Returns false with errno set. */
@@ -253,6 +288,10 @@ static bool check_request(struct request *request, struct user *user)
     }
     if ((request->run.flags & MT_RUN_FROM_HOST) && user->known && user->uid)
         open_the_way(request->program);
+    if (view_is_made()) { /* the runner has found it there */
+        snprintf(workload.program, sizeof workload.program, "%s", request->program);
+        return true;
+    }
     error = find_program(request->program, request_variable(request, "PATH"), workload.program);
     if (error)
         channel_send_error("can't execute %s in the guest: %s", request->program, strerror(error));
@@ -265,6 +304,7 @@ static void start(struct request *request, const struct user *user)
 
     workload.speaks = request->run.flags & MT_RUN_WORKLOAD_SPEAKS;
     workload.timeout_ms = request->run.timeout_ms;
+    view_prepare();
     if (!make_stdio(stdio) || pipe2(exec_error, O_CLOEXEC) || (!workload.speaks && pipe2(go, O_CLOEXEC)) ||
         (workload.pid = fork()) < 0) {
         channel_send_error("can't start %s in the guest: %s", request->program, strerror(errno));
@@ -360,7 +400,7 @@ static bool forward(int fd, uint32_t type)
 
 static void ended(int status)
 {
-    int error = 0;
+    char problem[256] = "";
 
     /* Its last words may be in the pseudo-terminal still, "Stop tracing" among them. */
     if (workload.speaks && workload.out >= 0)
@@ -372,8 +412,8 @@ static void ended(int status)
         speech_end();
     if (workload.err >= 0)
         forward(workload.err, MT_FRAME_STDERR);
-    if (read(workload.exec_error, &error, sizeof error) == sizeof error) {
-        channel_send_error("can't execute %s in the guest: %s", workload.program, strerror(error));
+    if (read(workload.exec_error, problem, sizeof problem - 1) > 0) {
+        channel_send_error("can't run %s in the guest: %s", workload.program, problem);
     } else {
         struct mt_exit report = {
             .timed_out = workload.timed_out,

@@ -76,7 +76,7 @@ static int run(int argc, char **argv, GError **error)
         .image = argv[1],
         .snapshot = argv[2],
         .qemu = argv[5],
-        .workload = { .argv = workload, .is_on_host = true, .speaks = true },
+        .workload = { .program = workload[0], .argv = workload, .is_on_host = true, .speaks = true },
         .capture = { .user_only = user_only },
         .destination = { .kind = DESTINATION_FIFO },
         .keep_qemu = keep_qemu,

@@ -11,6 +11,7 @@
 #include "run_options.h"
 #include "run_summary.h"
 #include "summary_file.h"
+#include "view_options.h"
 
 /* The program's path on this machine: as given if it has a slash, else from PATH. */
 static char *find_command(const char *name, GError **error)
@@ -92,7 +93,10 @@ static int run_command(int argc, char **argv, bool record, GError **error)
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     g_auto(RunOptions) run = RUN_OPTIONS_INIT;
-    g_autofree GOptionEntry *entries = run_options_entries(&run, own);
+    g_auto(ViewOptions) view = { 0 };
+    g_autofree GOptionEntry *view_entries = view_options_entries(&view);
+    g_autofree GOptionEntry *special_entries = cmd_join_options(own, view_entries);
+    g_autofree GOptionEntry *entries = run_options_entries(&run, special_entries);
     g_autoptr(SummaryFile) summary_file = NULL;
     g_autoptr(Session) session = NULL;
     SessionOptions options = { .snapshot = IMAGE_DEFAULT_SNAPSHOT };
@@ -146,10 +150,12 @@ static int run_command(int argc, char **argv, bool record, GError **error)
     program = find_command(argv[1], error);
     if (!program)
         return -1;
-    argv[1] = program;
+    options.image = image;
+    options.workload.program = program;
     options.workload.argv = (const char *const *)argv + 1;
     options.workload.is_on_host = options.workload.pass_output = true;
-    options.image = image;
+    if (!view_options_apply(&view, &options, error) || !view_options_check_workload(&options, error))
+        return -1;
     options.qemu = qemu ? qemu : DEFAULT_QEMU;
     options.capture.user_only = user_only;
     options.capture.stay_idle = options.destination.kind == DESTINATION_IDLE;
@@ -162,6 +168,10 @@ static int run_command(int argc, char **argv, bool record, GError **error)
 
     if (!print(session, &options, &result, json, summary_file, error))
         return -1;
+    if (result.files_problem) {
+        mt_fail(error, "%s", result.files_problem);
+        return -1;
+    }
     if (result.stopped) {
         g_propagate_error(error, g_error_copy(result.stopped));
         return -1;

@@ -175,6 +175,17 @@ GStrv run_options_warnings(const SessionOptions *session, const SessionResult *r
                     " start or stop markers of its own, which memory_tracer ignores: mark regions with "
                     "MEMORY_TRACER_ROI_BEGIN and _END, and --roi",
                     result->ignored_markers);
+    if (result->files_dropped)
+        add_warning(
+            warnings,
+            "files that the workload has changed, made or removed, which stay as they were here: %" G_GUINT64_FORMAT
+            " (--rw DIR keeps what is done to a folder)",
+            result->files_dropped);
+    if (result->disk_is_full)
+        add_warning(warnings,
+                    "ATTENTION: the guest's disk is full, so not all could be written: let the workload write "
+                    "into a folder of this machine (--rw DIR), or make a guest with a larger disk "
+                    "(memory_tracer image build --disk)");
     g_ptr_array_add(warnings, NULL);
     return (GStrv)g_ptr_array_free(warnings, FALSE);
 }

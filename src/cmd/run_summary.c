@@ -63,15 +63,10 @@ static void append_bytes(GString *text, const SessionResult *result)
                                (double)result->trace_bytes / (double)result->counts.written);
 }
 
-void run_summary_append(GString *text, const SessionOptions *options, const SessionResult *result)
+static void append_accesses(GString *text, const SessionOptions *options, const SessionResult *result)
 {
     bool footprint = options->destination.kind == DESTINATION_FOOTPRINT;
 
-    g_string_append_printf(text, "\nmemory_tracer: %.3f s traced%s%s\n", (double)result->traced_ns / 1e9,
-                           options->capture.user_only ? ", user code only" : "",
-                           result->ended_by ? ", until it was stopped" : "");
-    if (options->destination.kind == DESTINATION_NONE || options->destination.kind == DESTINATION_IDLE)
-        return;
     append_row(text, "accesses", result->counts.events, 0);
     if (options->destination.kind == DESTINATION_TRACE)
         append_bytes(text, result);
@@ -88,6 +83,15 @@ void run_summary_append(GString *text, const SessionOptions *options, const Sess
         if (footprint)
             append_footprint(text, &result->footprint);
     }
+}
+
+void run_summary_append(GString *text, const SessionOptions *options, const SessionResult *result)
+{
+    g_string_append_printf(text, "\nmemory_tracer: %.3f s traced%s%s\n", (double)result->traced_ns / 1e9,
+                           options->capture.user_only ? ", user code only" : "",
+                           result->ended_by ? ", until it was stopped" : "");
+    if (options->destination.kind != DESTINATION_NONE && options->destination.kind != DESTINATION_IDLE)
+        append_accesses(text, options, result);
     run_options_append_warnings(text, options, result);
 }
 
@@ -158,6 +162,8 @@ char *run_summary_as_json(const SessionOptions *options, const SessionResult *re
         json_object_set_string_member(summary, "ended_by", result->ended_by);
     if (kind != DESTINATION_NONE)
         add_counts(summary, result);
+    if (options->workload.sees_host)
+        json_object_set_int_member(summary, "files_dropped", (gint64)result->files_dropped);
     if (options->capture.roi)
         json_object_set_int_member(summary, "regions", (gint64)result->regions);
     add_warnings(summary, options, result);

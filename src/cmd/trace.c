@@ -91,7 +91,7 @@ int cmd_trace(int argc, char **argv, GError **error)
         .snapshot = argv[1] ? argv[2] : NULL,
         .qemu = argv[1] ? argv[3] : NULL,
         .ram_mb = (unsigned)ram_mb,
-        .workload = { .argv = workload, .is_on_host = on_host, .speaks = speaks },
+        .workload = { .program = workload[0], .argv = workload, .is_on_host = on_host, .speaks = speaks },
         .capture = { .user_only = user_only },
         .destination = { .kind = tool     ? DESTINATION_TOOL
                                  : fifo   ? DESTINATION_FIFO

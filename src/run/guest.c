@@ -14,9 +14,12 @@
 #include "../protocol/words.h"
 #include "agent_link.h"
 #include "child.h"
+#include "elf_object.h"
 #include "guest_files.h"
+#include "host_view.h"
 #include "paths.h"
 #include "printable.h"
+#include "shared_libraries.h"
 
 #define AGENT_TIMEOUT_S 20
 #define STAT_TIMEOUT_S 60
@@ -37,8 +40,9 @@ struct Guest {
     char *user;         /* the workload's; empty: the agent's own */
     char *library_path; /* LD_LIBRARY_PATH=..., if the workload's libraries aren't found without; or NULL */
     AgentLink *agent;
-    bool greeted, acknowledged;
+    bool greeted, acknowledged, finished;
     struct mt_hello_reply greeting;
+    GuestFinish finish;
     GArray *stats; /* of struct mt_stat_reply */
     GuestWorkload workload;
     GString *info;               /* as it comes */
@@ -106,6 +110,20 @@ static GError *agent_error(const Guest *guest, const char *line)
     return g_error_new(MT_ERROR, MT_ERROR_FAILED, "%s", text);
 }
 
+static void on_finished(Guest *guest, const uint8_t *payload, uint32_t length)
+{
+    struct mt_finished finished;
+
+    memcpy(&finished, payload, sizeof finished);
+    guest->finish.files_dropped = finished.files_dropped;
+    guest->finish.disk_is_full = finished.disk_is_full;
+    g_clear_pointer(&guest->finish.problem, g_free);
+    if (finished.failed)
+        guest->finish.problem =
+            text_make_printable(length > sizeof finished ? (const char *)payload + sizeof finished : "");
+    guest->finished = true;
+}
+
 static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload, uint32_t length)
 {
     Guest *guest = data;
@@ -155,6 +173,9 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
     case MT_FRAME_EXIT:
         memcpy(&workload->exit, payload, MIN(length, sizeof workload->exit));
         workload->exited = true;
+        break;
+    case MT_FRAME_FINISHED:
+        on_finished(guest, payload, length);
         break;
     default:
         break;
@@ -219,6 +240,45 @@ static bool greet(Guest *guest, int fd, const char *who, GError **error)
     return !guest->qemu || renew_agent(guest, error);
 }
 
+static bool has_acknowledged(void *data)
+{
+    return ((Guest *)data)->acknowledged;
+}
+
+static void append_strings(GByteArray *payload, const char *const *strings)
+{
+    for (; *strings; strings++)
+        g_byte_array_append(payload, (const guint8 *)*strings, (guint)strlen(*strings) + 1);
+}
+
+static void send_strings(Guest *guest, const GByteArray *strings)
+{
+    for (guint sent = 0; sent < strings->len; sent += MT_MAX_PAYLOAD)
+        agent_link_send(guest->agent, MT_FRAME_STRINGS, strings->data + sent, MIN(MT_MAX_PAYLOAD, strings->len - sent));
+}
+
+/* Lets workloads see this machine's files. */
+static bool show_host(Guest *guest, GError **error)
+{
+    const WaitFor wait = { .done = has_acknowledged,
+                           .data = guest,
+                           .what = "the guest to mount this machine's files",
+                           .timeout_s = AGENT_TIMEOUT_S,
+                           .poll_ms = 5 };
+    const char *const *writable = guest->options->writable;
+    const char *const name[] = { g_get_host_name(), NULL };
+    struct mt_view view = { .folder_count = writable ? g_strv_length((char **)writable) : 0 };
+    g_autoptr(GByteArray) strings = g_byte_array_new();
+
+    append_strings(strings, name);
+    if (writable)
+        append_strings(strings, writable);
+    send_strings(guest, strings);
+    guest->acknowledged = false;
+    agent_link_send(guest->agent, MT_FRAME_VIEW, &view, sizeof view);
+    return run_loop_wait(guest->loop, &wait, error);
+}
+
 static Guest *new_guest(const WorkloadOptions *workload, RunLoop *loop)
 {
     Guest *guest = g_new0(Guest, 1);
@@ -235,9 +295,10 @@ Guest *guest_start(const QemuOptions *qemu, const WorkloadOptions *workload, Run
     g_autoptr(Guest) guest = new_guest(workload, loop);
     g_autofree char *who = g_strdup_printf("snapshot '%s' of %s", qemu->snapshot, qemu->image);
 
-    guest->user = g_strdup(qemu->machine->user);
+    guest->user = g_strdup(workload->user ? workload->user : qemu->machine->user);
     guest->qemu = qemu_start(qemu, loop, error);
-    if (!guest->qemu || !greet(guest, qemu_take_agent_fd(guest->qemu), who, error))
+    if (!guest->qemu || !greet(guest, qemu_take_agent_fd(guest->qemu), who, error) ||
+        (workload->sees_host && !show_host(guest, error)))
         return NULL;
     return g_steal_pointer(&guest);
 }
@@ -289,6 +350,7 @@ void guest_free(Guest *guest)
     g_free(guest->workload.libraries);
     g_free(guest->user);
     g_free(guest->library_path);
+    g_free(guest->finish.problem);
     g_free(guest);
 }
 
@@ -304,11 +366,6 @@ static bool has_stats(void *data)
     StatsWanted *wanted = data;
 
     return wanted->guest->stats->len >= wanted->count;
-}
-
-static bool has_acknowledged(void *data)
-{
-    return ((Guest *)data)->acknowledged;
 }
 
 static bool send_file(Guest *guest, const char *path, GError **error)
@@ -378,23 +435,12 @@ bool guest_ended_too_early(const Guest *guest, const char *line, GError **error)
                : mt_fail(error, "the workload exited with status %u before it printed \"%s\"", end->status, line);
 }
 
-static void append_strings(GByteArray *payload, const char *const *strings)
-{
-    for (; *strings; strings++)
-        g_byte_array_append(payload, (const guint8 *)*strings, (guint)strlen(*strings) + 1);
-}
-
-static void send_strings(Guest *guest, const GByteArray *strings)
-{
-    for (guint sent = 0; sent < strings->len; sent += MT_MAX_PAYLOAD)
-        agent_link_send(guest->agent, MT_FRAME_STRINGS, strings->data + sent, MIN(MT_MAX_PAYLOAD, strings->len - sent));
-}
-
 /* `run` needs no counts. `arguments` begin with argv[0]. */
 static void send_run(Guest *guest, struct mt_run *run, const char *program, const char *const *arguments,
                      const char *const *environment, const char *user)
 {
-    g_autofree char *folder = g_get_current_dir();
+    const char *current = guest->options->current_folder;
+    g_autofree char *folder = current ? g_strdup(current) : g_get_current_dir();
     const char *program_word[] = { program, NULL }, *last_words[] = { folder, user, "", "", NULL };
     g_autoptr(GByteArray) strings = g_byte_array_new();
 
@@ -413,7 +459,24 @@ static bool has_exited(void *data)
     return ((Guest *)data)->workload.exited;
 }
 
-char *guest_run_program(Guest *guest, const char *const *argv, const char *const *environment, GError **error)
+/* The environment of programs in the guest that sees nothing of ours, and what is added to it. To be freed, without
+ * the strings. */
+static const char **guest_environment(const char *const *usual, const char *const *more, const char *one_more)
+{
+    GPtrArray *all = g_ptr_array_new();
+
+    for (; *usual; usual++)
+        g_ptr_array_add(all, (gpointer)*usual);
+    for (; more && *more; more++)
+        g_ptr_array_add(all, (gpointer)*more);
+    if (one_more)
+        g_ptr_array_add(all, (gpointer)one_more);
+    g_ptr_array_add(all, NULL);
+    return (const char **)g_ptr_array_free(all, FALSE);
+}
+
+static char *run_program(Guest *guest, struct mt_run *run, const char *const *argv, const char *const *environment,
+                         GError **error)
 {
     const WaitFor until_ready = {
         .done = is_ready, .data = guest, .what = "the guest to start a program", .timeout_s = 30, .poll_ms = 2
@@ -421,19 +484,11 @@ char *guest_run_program(Guest *guest, const char *const *argv, const char *const
     const WaitFor until_end = {
         .done = has_exited, .data = guest, .what = "a program in the guest", .timeout_s = 120, .poll_ms = 2
     };
-    g_autoptr(GPtrArray) all = g_ptr_array_new();
     g_autoptr(GString) output = g_string_new(NULL);
-    const char *const usual[] = { GUEST_PATH, "LC_ALL=C", NULL };
-    struct mt_run run = { 0 };
     bool fine;
 
-    for (int i = 0; usual[i]; i++)
-        g_ptr_array_add(all, (gpointer)usual[i]);
-    for (int i = 0; environment && environment[i]; i++)
-        g_ptr_array_add(all, (gpointer)environment[i]);
-    g_ptr_array_add(all, NULL);
     guest->captured = output;
-    send_run(guest, &run, argv[0], argv, (const char *const *)all->pdata, "");
+    send_run(guest, run, argv[0], argv, environment, "");
     fine = run_loop_wait(guest->loop, &until_ready, error);
     if (fine && guest->workload.ready) {
         guest_enter(guest);
@@ -447,16 +502,29 @@ char *guest_run_program(Guest *guest, const char *const *argv, const char *const
     return fine ? g_string_free(g_steal_pointer(&output), FALSE) : NULL;
 }
 
+char *guest_run_program(Guest *guest, const char *const *argv, GError **error)
+{
+    const char *const environment[] = { GUEST_PATH, "LC_ALL=C", NULL };
+    struct mt_run run = { 0 };
+
+    return run_program(guest, &run, argv, environment, error);
+}
+
 /*
  * Where the loader will put the program and its libraries: without address space randomisation it is the same each
  * time, so it is asked to tell, as ldd does. Only glibc's loader can be asked: another one would start the program.
  * (`ld.so --list PROGRAM` can't be used: then the loader maps the program itself, and the libraries lie elsewhere.)
  * Failing to find out is not an error.
  */
-static void find_libraries(Guest *guest, const char *program, const GuestFiles *files)
+static void find_libraries(Guest *guest, const char *program, bool loader_is_usual)
 {
-    const char *const environment[] = { "LD_TRACE_LOADED_OBJECTS=1", guest->library_path, NULL };
+    static const char trace_libraries[] = "LD_TRACE_LOADED_OBJECTS=1";
+    const char *const usual[] = { GUEST_PATH, guest->library_path, NULL };
     const char *const argv[] = { program, NULL };
+    const WorkloadOptions *options = guest->options;
+    g_autofree const char **environment =
+        guest_environment(options->environment ? options->environment : usual, NULL, trace_libraries);
+    struct mt_run run = { 0 };
     g_autoptr(GString) libraries = g_string_new(NULL);
     g_autofree char *listed = NULL;
     uint64_t bias;
@@ -464,8 +532,9 @@ static void find_libraries(Guest *guest, const char *program, const GuestFiles *
     if (!guest_files_load_bias(program, &bias))
         return;
     g_string_append_printf(libraries, "%" G_GINT64_MODIFIER "x %s\n", bias, program);
-    if (files->loader_is_usual && guest->options->describe_libraries)
-        listed = guest_run_program(guest, argv, environment, NULL);
+    if (loader_is_usual && options->describe_libraries &&
+        (!options->sees_host || host_view_describe_caller(&run, options->user, NULL)))
+        listed = run_program(guest, &run, argv, environment, NULL);
     g_auto(GStrv) lines = g_strsplit(listed ? listed : "", "\n", -1);
     for (char **line = lines; *line; line++) {
         char *path = strchr(*line, '/'), *address = strstr(*line, " (0x");
@@ -478,6 +547,15 @@ static void find_libraries(Guest *guest, const char *program, const GuestFiles *
         }
     }
     guest->workload.libraries = g_string_free(g_steal_pointer(&libraries), FALSE);
+}
+
+/* For a guest that has this machine's files, too. */
+static void describe_program(Guest *guest, const char *program)
+{
+    g_autoptr(ElfObject) object = elf_object_read(program, NULL);
+
+    if (object && guest->options->describe)
+        find_libraries(guest, program, object->loader && shared_libraries_loader_is_usual(object->loader));
 }
 
 static bool send_program(Guest *guest, const char *program, GError **error)
@@ -493,7 +571,7 @@ static bool send_program(Guest *guest, const char *program, GError **error)
     if (files->library_path)
         guest->library_path = g_strconcat("LD_LIBRARY_PATH=", files->library_path, NULL);
     if (guest->options->describe)
-        find_libraries(guest, program, files);
+        find_libraries(guest, program, files->loader_is_usual);
     return true;
 }
 
@@ -527,6 +605,23 @@ static bool unpack_folder(Guest *guest, GError **error)
 
 /* The workload. */
 
+/* Sets what the request says of the workload's user, and returns its environment, to be freed without the strings. */
+static const char **describe_workload(Guest *guest, struct mt_run *run, GStrv own_environment, GError **error)
+{
+    const WorkloadOptions *options = guest->options;
+    const char *const usual[] = { GUEST_PATH, "LANG=C.UTF-8", "TERM=dumb", NULL };
+    const char *const *whole = options->environment ? options->environment : (const char *const *)own_environment;
+
+    run->flags = (options->speaks ? MT_RUN_WORKLOAD_SPEAKS : 0) |
+                 (options->is_on_host && !options->sees_host ? MT_RUN_FROM_HOST : 0) |
+                 (options->tell_vcpus ? MT_RUN_TELL_VCPUS : 0);
+    run->timeout_ms = options->timeout_s * 1000;
+    if (options->sees_host && !host_view_describe_caller(run, options->user, error))
+        return NULL;
+    return whole ? guest_environment(whole, NULL, NULL)
+                 : guest_environment(usual, options->more_environment, guest->library_path);
+}
+
 bool guest_start_workload(Guest *guest, GError **error)
 {
     const WorkloadOptions *options = guest->options;
@@ -535,20 +630,21 @@ bool guest_start_workload(Guest *guest, GError **error)
                            .what = "the workload to print \"" WORDS_READY "\"",
                            .timeout_s = options->wait_timeout_s,
                            .poll_ms = 10 };
-    g_autofree char *program =
-        options->is_on_host ? g_canonicalize_filename(options->argv[0], NULL) : g_strdup(options->argv[0]);
-    const char *guest_environment[] = { GUEST_PATH, "LANG=C.UTF-8", "TERM=dumb", NULL, NULL };
+    g_autofree char *program = options->is_on_host && !options->sees_host
+                                   ? g_canonicalize_filename(options->program, NULL)
+                                   : g_strdup(options->program);
     g_auto(GStrv) own_environment = guest->native ? g_get_environ() : NULL;
-    const char *const *environment = guest->native ? (const char *const *)own_environment : guest_environment;
-    struct mt_run run = { .flags = (options->speaks ? MT_RUN_WORKLOAD_SPEAKS : 0) |
-                                   (options->is_on_host ? MT_RUN_FROM_HOST : 0) |
-                                   (options->tell_vcpus ? MT_RUN_TELL_VCPUS : 0),
-                          .timeout_ms = options->timeout_s * 1000 };
+    g_autofree const char **environment = NULL;
+    struct mt_run run = { 0 };
 
-    if (options->is_on_host && !send_program(guest, program, error))
+    if (options->sees_host)
+        describe_program(guest, program);
+    else if (options->is_on_host && !send_program(guest, program, error))
         return false;
-    guest_environment[3] = guest->library_path;
     if (options->folder && !unpack_folder(guest, error))
+        return false;
+    environment = describe_workload(guest, &run, own_environment, error);
+    if (!environment)
         return false;
     send_run(guest, &run, program, options->argv, environment, guest->user);
     if (!run_loop_wait(guest->loop, &wait, error))
@@ -565,4 +661,24 @@ void guest_stop(Guest *guest)
 {
     guest->stopping = true;
     agent_link_send(guest->agent, MT_FRAME_STOP, NULL, 0);
+}
+
+static bool has_finished(void *data)
+{
+    return ((Guest *)data)->finished;
+}
+
+bool guest_finish(Guest *guest, GuestFinish *finish, GError **error)
+{
+    const WaitFor wait = { .done = has_finished,
+                           .data = guest,
+                           .what = "the guest to write back what was written",
+                           .expected = true,
+                           .poll_ms = 5 };
+
+    agent_link_send(guest->agent, MT_FRAME_FINISH, NULL, 0);
+    if (!run_loop_wait(guest->loop, &wait, error))
+        return false;
+    *finish = guest->finish;
+    return true;
 }

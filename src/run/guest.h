@@ -25,10 +25,25 @@ typedef struct GuestWorkload {
     struct mt_exit exit;    /* once it has exited */
 } GuestWorkload;
 
+/* What has become of the files that the workload has written. */
+typedef struct GuestFinish {
+    uint64_t files_dropped; /* outside of the writable folders */
+    bool disk_is_full;      /* that is where they went */
+    char *problem;          /* what could not be written back, or NULL */
+} GuestFinish;
+
 typedef struct WorkloadOptions {
-    const char *const *argv; /* program and arguments */
-    bool is_on_host;         /* the program's file is put into the guest, with what it needs */
-    bool speaks;             /* the workload protocol: it says itself when it is ready and when to stop */
+    const char *program;     /* what is executed: a path, or a name to be looked up in the guest's PATH */
+    const char *const *argv; /* its arguments, argv[0] first */
+    bool is_on_host;         /* the program is one of this machine */
+    bool sees_host;          /* the guest has this machine's files. Else, if the program is on the host, its file is put
+                                into the guest, with what it needs */
+    const char *const *writable;         /* with sees_host: the folders that are the same there and here; canonical */
+    const char *const *environment;      /* all of it; or NULL: what the guest usually has */
+    const char *const *more_environment; /* added to that; or NULL */
+    const char *current_folder;          /* or NULL: ours */
+    const char *user;                    /* with sees_host: instead of ourselves; or NULL */
+    bool speaks;                         /* the workload protocol: it says itself when it is ready and when to stop */
     const char *folder; /* of this machine, to be copied into the home of the workload's user; or NULL. It must be on
                            the transfer drive (archive.h) */
     unsigned timeout_s; /* of guest time; 0: none */
@@ -52,8 +67,8 @@ Qemu *guest_qemu(const Guest *guest);
 const GuestWorkload *guest_workload(const Guest *guest);
 
 /* Runs a program that is in the guest, as root and untraced, and gives what it printed on stdout. Before the workload
- * was started. `environment` is added to the usual one. */
-char *guest_run_program(Guest *guest, const char *const *argv, const char *const *environment, GError **error);
+ * was started. */
+char *guest_run_program(Guest *guest, const char *const *argv, GError **error);
 /* How large the archive is, for the progress. */
 void guest_set_archive_bytes(Guest *guest, uint64_t bytes);
 /* Brings the workload there, starts it and waits until it is ready. */
@@ -62,6 +77,8 @@ bool guest_start_workload(Guest *guest, GError **error);
 void guest_enter(Guest *guest);
 /* Asks for the workload's end. What it still prints is passed on if that doesn't block. */
 void guest_stop(Guest *guest);
+/* After that: ends what it has left behind, and tells what has become of the files. */
+bool guest_finish(Guest *guest, GuestFinish *finish, GError **error);
 /* Turns the workload's end before it printed `line` into an error. Returns false. */
 bool guest_ended_too_early(const Guest *guest, const char *line, GError **error);
 

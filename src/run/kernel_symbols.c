@@ -71,9 +71,9 @@ bool kernel_symbols_load(const QemuOptions *qemu, const char *qemu_img, RunLoop 
     if (image_create_layer(qemu->image, qemu->disk, qemu_img, loop, &problem))
         guest = guest_start(qemu, &nothing, loop, &problem);
     if (guest)
-        *kallsyms = guest_run_program(guest, show_symbols, NULL, &problem);
+        *kallsyms = guest_run_program(guest, show_symbols, &problem);
     if (*kallsyms)
-        *modules = guest_run_program(guest, show_modules, NULL, &problem);
+        *modules = guest_run_program(guest, show_modules, &problem);
     if (g_error_matches(problem, MT_ERROR, MT_ERROR_INTERRUPTED)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return false;

@@ -45,6 +45,7 @@ char *metadata_of_run(const SessionOptions *options, const char *snapshot, const
         json_array_add_string_element(command, text);
     }
     json_object_set_array_member(metadata, "command", command);
+    set_string(metadata, "files", options->workload.sees_host ? "host" : "image");
     set_string(metadata, "image", image);
     set_string(metadata, "snapshot", snapshot);
     set_string(metadata, "qemu", qemu_version);

@@ -35,7 +35,7 @@ struct Qemu {
     Qmp *qmp;
     bool quitting, watches_agent;
     guint agent_gone;       /* a source; 0: it isn't */
-    TemporaryFolder *empty; /* what the guest sees of this machine's files */
+    TemporaryFolder *empty; /* what the guest sees where it isn't to see anything */
     GQueue lines;           /* the first ones that it printed to stderr */
 };
 

@@ -24,11 +24,13 @@ typedef struct CaptureOptions {
 typedef struct QemuOptions {
     const char *binary;
     const ImageMachine *machine;
-    const char *image;    /* as the user calls it, for messages */
-    const char *disk;     /* the file to open */
-    bool disk_is_layer;   /* `disk` is a layer over the image file (image_create_layer) */
-    const char *transfer; /* the read-only transfer drive's contents (archive.h), or NULL: zeros */
-    const char *snapshot; /* to load; NULL: boots `kernel` and `initramfs`, or if there is none, the disk */
+    const char *image;         /* as the user calls it, for messages */
+    const char *disk;          /* the file to open */
+    bool disk_is_layer;        /* `disk` is a layer over the image file (image_create_layer) */
+    const char *transfer;      /* the read-only transfer drive's contents (archive.h), or NULL: zeros */
+    const char *const *shares; /* folders of this machine that the guest can mount: the first one for reading only; or
+                                  NULL */
+    const char *snapshot;      /* to load; NULL: boots `kernel` and `initramfs`, or if there is none, the disk */
     const char *kernel, *initramfs, *kernel_arguments;
     const char *console; /* file for the serial console, or NULL */
     bool use_console;    /* there will be somebody to use the serial console (qemu_take_console_fd) */

@@ -105,14 +105,16 @@ static void add_transfer_drive(GPtrArray *argv, const QemuOptions *options)
     add(argv, "-blockdev", node, "-device", "virtio-blk-pci,drive=transfer,serial=" MT_TRANSFER_SERIAL, NULL);
 }
 
-/* Folders that the guest can mount. They are always there, as a snapshot holds them, and empty. */
-static void add_shares(GPtrArray *argv, const char *empty)
+/* Folders that the guest can mount. They are always there, as a snapshot holds them: the ones that aren't asked for are
+ * empty. */
+static void add_shares(GPtrArray *argv, const char *const *folders, const char *empty)
 {
-    g_autofree char *path = quote_commas(empty);
-
     for (unsigned i = 0; i < MT_SHARES; i++) {
+        const char *folder = folders && *folders ? *folders++ : NULL;
+        g_autofree char *path = quote_commas(folder ? folder : empty);
         g_autofree char *share =
-            g_strdup_printf("local,id=share%u,path=%s,security_model=none,readonly=on,multidevs=remap", i, path);
+            g_strdup_printf("local,id=share%u,path=%s,security_model=none,readonly=%s,multidevs=remap", i, path,
+                            folder && i ? "off" : "on");
         g_autofree char *device = g_strdup_printf("virtio-9p-pci,fsdev=share%u,mount_tag=" MT_SHARE_TAG "%u", i, i);
 
         add(argv, "-fsdev", share, "-device", device, NULL);
@@ -164,7 +166,7 @@ GPtrArray *qemu_command_line(const QemuOptions *options, const char *empty)
     add(argv, "-chardev", agent, "-device", "virtio-serial-pci", "-device",
         "virtserialport,id=agent,chardev=agent,name=" MT_PORT_NAME, NULL);
     add(argv, "-chardev", qmp, "-mon", "chardev=qmp,mode=control", NULL);
-    add_shares(argv, empty);
+    add_shares(argv, options->shares, empty);
     add(argv, "-device", "pvpanic-pci", NULL); /* tells us, by GUEST_PANICKED, where the guest has its driver */
     if (options->monitor) {
         g_autofree char *monitor = g_strdup_printf("socket,id=monitor,fd=%d", FD_MONITOR);

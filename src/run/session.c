@@ -41,6 +41,7 @@ struct Session {
     gint64 status_us; /* when the progress was shown last, and what it was then */
     uint64_t status_events;
     bool stopped_early;            /* stop_early() was called */
+    bool guest_is_halted;          /* and the agent didn't answer */
     gint64 watched_us, stopped_us; /* when QEMU was looked at last, and since when it has been stopped, or 0 */
 };
 
@@ -77,7 +78,7 @@ static bool check_outputs(const SessionOptions *options, GError **error)
     } inputs[] = {
         { options->native ? NULL : options->image, "the guest image" },
         { metadata, "the guest image's metadata" },
-        { options->workload.is_on_host ? options->workload.argv[0] : NULL, "the workload" },
+        { options->workload.is_on_host ? options->workload.program : NULL, "the workload" },
         { tool, "the analysis tool" },
     };
 
@@ -95,8 +96,8 @@ static bool check_paths(Session *session, GError **error)
 
     if (!options->native && !is_file(options->image))
         return mt_fail(error, "guest_image_path must be a file path, but %s isn't.", options->image);
-    if (options->workload.is_on_host && !is_file(options->workload.argv[0]))
-        return mt_fail(error, "workload_path_on_host must be a file path, but %s isn't.", options->workload.argv[0]);
+    if (options->workload.is_on_host && !is_file(options->workload.program))
+        return mt_fail(error, "workload_path_on_host must be a file path, but %s isn't.", options->workload.program);
     if (options->workload.folder && !g_file_test(options->workload.folder, G_FILE_TEST_IS_DIR))
         return mt_fail(error, "workload_dir_path must be a dir path, but %s isn't.", options->workload.folder);
     if (options->destination.kind == DESTINATION_TOOL && !is_file(options->destination.path))
@@ -191,12 +192,27 @@ static void warn_of_few_cores(const Session *session)
             vcpus, cores == 1 ? "is" : "are", cores, cores == 1 ? "" : "s");
 }
 
+/* What the guest can mount: all, to be read, and what it may write to. To be freed, without the strings. */
+static const char **shared_folders(const WorkloadOptions *workload)
+{
+    const char *const *writable = workload->writable;
+    GPtrArray *folders = g_ptr_array_new();
+
+    if (workload->sees_host)
+        g_ptr_array_add(folders, (gpointer) "/");
+    for (; workload->sees_host && writable && *writable; writable++)
+        g_ptr_array_add(folders, (gpointer)*writable);
+    g_ptr_array_add(folders, NULL);
+    return (const char **)g_ptr_array_free(folders, FALSE);
+}
+
 static bool start_guest(Session *session, GError **error)
 {
     const SessionOptions *options = session->options;
     g_autofree char *layer = g_build_filename(session->folder->path, "layer.qcow2", NULL);
     g_autofree char *drive = g_build_filename(session->folder->path, "transfer", NULL);
     CaptureOptions capture = options->capture;
+    g_autofree const char **shares = shared_folders(&options->workload);
     uint64_t folder_bytes;
     QemuOptions qemu = { .binary = session->qemu_binary,
                          .machine = session->machine,
@@ -206,6 +222,7 @@ static bool start_guest(Session *session, GError **error)
                          .snapshot = session->snapshot,
                          .plugin = session->plugin,
                          .transfer = drive,
+                         .shares = shares,
                          .capture = &capture,
                          .monitor = options->display || options->keep_qemu,
                          .display = options->display };
@@ -330,6 +347,7 @@ static bool stop_early(Session *session, GError **error)
         return has_trace(session, error);
     if (*error)
         return false;
+    session->guest_is_halted = true;
     if (qemu && !qemu_halt(qemu, STOP_PATIENCE_MS))
         qemu_end(qemu, 0);
     if (session->ring && ring_get_state(session->ring) == RING_TRACING)
@@ -460,6 +478,23 @@ static bool finish_trace(Session *session, SessionResult *result, GError **error
     return true;
 }
 
+/* What the workload has written: some of it is to be here, when QEMU is gone. */
+static bool finish_files(Session *session, SessionResult *result, GError **error)
+{
+    GuestFinish finish = { 0 };
+
+    if (session->guest_is_halted)
+        finish.problem = *session->options->workload.writable
+                             ? (char *)"the guest was stopped: what was written last to --rw folders may be missing"
+                             : NULL;
+    else if (!guest_finish(session->guest, &finish, error))
+        return false;
+    result->files_dropped = finish.files_dropped;
+    result->disk_is_full = finish.disk_is_full;
+    result->files_problem = finish.problem;
+    return true;
+}
+
 /* The run has failed while it was traced. A recording keeps what it got. */
 static void keep_recording(Session *session, SessionResult *result, const GError *failure)
 {
@@ -512,7 +547,9 @@ bool session_run(Session *session, SessionResult *result, GError **error)
         return false;
     }
     take_results(session, result);
-    return options->destination.kind != DESTINATION_TRACE || finish_trace(session, result, error);
+    if (options->destination.kind == DESTINATION_TRACE && !finish_trace(session, result, error))
+        return false;
+    return !options->workload.sees_host || finish_files(session, result, error);
 }
 
 void session_print(Session *session, const GString *text)

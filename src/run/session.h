@@ -41,6 +41,9 @@ typedef struct SessionResult {
     bool exited;                 /* it is known how the workload ended: */
     int signal;                  /* that killed it, or 0 */
     int status;                  /* its exit status */
+    uint64_t files_dropped;      /* that the workload has made, changed or removed, with workload.sees_host */
+    bool disk_is_full;           /* the guest's, where these went */
+    const char *files_problem;   /* why not all is where it is to be, or NULL */
     const char *ended_by;        /* what ended the trace before the workload's end, or NULL */
     const GError *stopped;       /* why tracing was stopped before the workload's end: Ctrl-C and the like; or NULL */
 } SessionResult;

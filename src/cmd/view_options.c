@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a workload sees of this machine: see view_options.h. */
+#include "view_options.h"
+
+#include <pwd.h>
+#include <string.h>
+
+#include "../run/host_view.h"
+#include "../run/own_images.h"
+#include "cmd.h"
+
+/* They name what this machine has and the guest hasn't: sockets in /run, the display, descriptors, a terminal's
+ * windows.
+ */
+static const char *const not_passed[] = { "DBUS_SESSION_BUS_ADDRESS",
+                                          "DBUS_SYSTEM_BUS_ADDRESS",
+                                          "DISPLAY",
+                                          "JOURNAL_STREAM",
+                                          "LISTEN_FDNAMES",
+                                          "LISTEN_FDS",
+                                          "LISTEN_PID",
+                                          "MAKEFLAGS", /* its job server is a pair of descriptors */
+                                          "MFLAGS",
+                                          "NOTIFY_SOCKET",
+                                          "PULSE_SERVER",
+                                          "SSH_AUTH_SOCK",
+                                          "STY",
+                                          "TMUX",
+                                          "TMUX_PANE",
+                                          "WAYLAND_DISPLAY",
+                                          "XAUTHORITY",
+                                          "XDG_RUNTIME_DIR" };
+
+GOptionEntry *view_options_entries(ViewOptions *options)
+{
+    const GOptionEntry entries[] = {
+        { "files", 0, 0, G_OPTION_ARG_STRING, &options->files,
+          "Which files the workload sees: this machine's (host, the default for guests that were made here; what it "
+          "changes is dropped), or the guest's own and a copy of the program (image)",
+          "host|image" },
+        { "rw", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->writable,
+          "What the workload changes in this folder stays (may be given several times)", "DIR" },
+        { "user", 0, 0, G_OPTION_ARG_STRING, &options->user, "Run the workload as this user (default: yourself)",
+          "USER" },
+        { "env", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->set,
+          "Set a variable of its environment, or pass yours on (may be given several times)", "NAME[=VALUE]" },
+        { "unset_env", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->unset,
+          "Leave a variable out of its environment (may be given several times)", "NAME" },
+        { "clean_env", 0, 0, G_OPTION_ARG_NONE, &options->clean, "Begin with an empty environment", NULL },
+        { "chdir", 0, 0, G_OPTION_ARG_FILENAME, &options->folder, "Run it in this folder (default: the current one)",
+          "DIR" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+
+    return g_memdup2(entries, sizeof entries);
+}
+
+static bool choose_files(const ViewOptions *options, SessionOptions *session, GError **error)
+{
+    const char *files = options->files;
+
+    if (files && strcmp(files, "host") && strcmp(files, "image"))
+        return mt_fail_usage(error, "files must be host or image, but %s isn't.", files);
+    if (session->workload.folder && !g_strcmp0(files, "host"))
+        return mt_fail_usage(error,
+                             "--workload_dir_path is for --files image: with --files host all folders are there");
+    session->workload.sees_host = files                      ? !strcmp(files, "host")
+                                  : session->workload.folder ? false
+                                                             : own_images_has(session->image);
+    if (session->workload.sees_host)
+        return true;
+    if (!files && !session->workload.folder)
+        g_printerr("memory_tracer: %s is not a guest that was made here: the workload sees none of this machine's "
+                   "files but the program (--files host lets it see them all)\n",
+                   session->image);
+    if (options->writable)
+        return mt_fail_usage(error, "--rw needs --files host");
+    return !options->folder || mt_fail_usage(error, "--chdir needs --files host");
+}
+
+/* Environment. */
+
+static bool check_names(char **words, const char *option, bool with_value, GError **error)
+{
+    for (; words && *words; words++)
+        if (!**words || **words == '=' || (!with_value && strchr(*words, '=')))
+            return mt_fail_usage(error, "--%s: '%s' is not a variable's name", option, *words);
+    return true;
+}
+
+/* Sets or passes on what --env says. */
+static GStrv set_variable(GStrv environment, const char *word)
+{
+    const char *equals = strchr(word, '=');
+    g_autofree char *name = equals ? g_strndup(word, (gsize)(equals - word)) : g_strdup(word);
+    const char *value = equals ? equals + 1 : g_getenv(name);
+
+    return value ? g_environ_setenv(environment, name, value, TRUE) : environment;
+}
+
+/* What a login as that user would set. */
+static GStrv log_in(GStrv environment, const char *user)
+{
+    guint64 number;
+    const struct passwd *entry = g_ascii_string_to_unsigned(user, 10, 0, G_MAXUINT32 - 1, &number, NULL)
+                                     ? getpwuid((uid_t)number)
+                                     : getpwnam(user);
+
+    if (!entry)
+        return environment; /* that is told where the ids are looked up */
+    environment = g_environ_setenv(environment, "HOME", entry->pw_dir, TRUE);
+    environment = g_environ_setenv(environment, "USER", entry->pw_name, TRUE);
+    environment = g_environ_setenv(environment, "LOGNAME", entry->pw_name, TRUE);
+    return g_environ_setenv(environment, "SHELL", *entry->pw_shell ? entry->pw_shell : "/bin/sh", TRUE);
+}
+
+static GStrv make_environment(const ViewOptions *options)
+{
+    GStrv environment = options->clean ? g_new0(char *, 1) : g_get_environ();
+
+    for (guint i = 0; i < G_N_ELEMENTS(not_passed); i++)
+        environment = g_environ_unsetenv(environment, not_passed[i]);
+    if (options->user && !options->clean)
+        environment = log_in(environment, options->user);
+    for (char **name = options->unset; name && *name; name++)
+        environment = g_environ_unsetenv(environment, *name);
+    for (char **word = options->set; word && *word; word++)
+        environment = set_variable(environment, *word);
+    return environment;
+}
+
+/* All of it. */
+
+bool view_options_apply(ViewOptions *options, SessionOptions *session, GError **error)
+{
+    WorkloadOptions *workload = &session->workload;
+
+    if (!check_names(options->set, "env", true, error) || !check_names(options->unset, "unset-env", false, error) ||
+        !choose_files(options, session, error))
+        return false;
+    options->writable_folders = host_view_writable_folders(options->writable, error);
+    if (!options->writable_folders)
+        return false;
+    workload->writable = (const char *const *)options->writable_folders;
+    workload->user = options->user;
+    if (workload->sees_host) {
+        options->environment = make_environment(options);
+        workload->environment = (const char *const *)options->environment;
+    } else {
+        options->environment = g_new0(char *, 1);
+        for (char **word = options->set; word && *word; word++)
+            options->environment = set_variable(options->environment, *word);
+        workload->more_environment = (const char *const *)options->environment;
+    }
+    if (options->folder) {
+        char *absolute = g_canonicalize_filename(options->folder, NULL);
+
+        g_free(options->folder);
+        options->folder = absolute;
+        workload->current_folder = absolute;
+    }
+    return true;
+}
+
+bool view_options_check_workload(const SessionOptions *session, GError **error)
+{
+    const WorkloadOptions *workload = &session->workload;
+    g_autofree char *folder = workload->current_folder ? g_strdup(workload->current_folder) : g_get_current_dir();
+    g_auto(GStrv) missing = NULL;
+
+    if (!workload->sees_host)
+        return true;
+    if (!host_view_check_folder(folder, error))
+        return false;
+    if (host_view_is_guests_own(workload->program))
+        return mt_fail(error, "can't execute %s: the guest has its own files there", workload->program);
+    missing = host_view_missing_arguments(workload->argv + 1);
+    for (char **line = missing; *line; line++)
+        g_printerr("memory_tracer: %s\n", *line);
+    return true;
+}
+
+void view_options_clear(ViewOptions *options)
+{
+    g_free(options->files);
+    g_free(options->user);
+    g_free(options->folder);
+    g_strfreev(options->writable);
+    g_strfreev(options->set);
+    g_strfreev(options->unset);
+    g_strfreev(options->writable_folders);
+    g_strfreev(options->environment);
+}
