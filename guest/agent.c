@@ -74,6 +74,7 @@ int main(int argc, char **argv)
         port = atoi(argv[2]);
         fcntl(port, F_SETFD, FD_CLOEXEC);
         prctl(PR_SET_NAME, "memory_tracer_a"); /* else it would be the descriptor's number that it was executed by */
+        memory_protect();
         agent_serve(port, false, true);
         return 1;
     }

@@ -62,6 +62,10 @@ void unpack(const char *user_name, const char *name);
 bool unpack_archive(int fd, const char *path, const struct user *user, char *problem, size_t problem_size);
 
 /* descendants.c */
+/* When the guest is out of memory, its kernel shall kill the workload rather than us. */
+void memory_protect(void);
+/* In a child: not it. */
+void memory_unprotect(void);
 /* Kills all processes that this one has started, directly or not, even those that have left their parents. */
 void descendants_kill(void);
 

@@ -196,6 +196,8 @@ static void child(const struct request *request, const struct user *user, const 
         dup2(stdio[fd], fd);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL); /* we ignore it */
+    memory_unprotect();
     personality(ADDR_NO_RANDOMIZE); /* addresses that can be compared between runs */
     failed = settle_in(request, user);
     if (failed)

@@ -29,7 +29,8 @@ static const char *const not_passed[] = { "DBUS_SESSION_BUS_ADDRESS",
                                           "TMUX_PANE",
                                           "WAYLAND_DISPLAY",
                                           "XAUTHORITY",
-                                          "XDG_RUNTIME_DIR" };
+                                          "XDG_RUNTIME_DIR",
+                                          "_" };
 
 GOptionEntry *view_options_entries(ViewOptions *options)
 {
