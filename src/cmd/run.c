@@ -13,10 +13,13 @@
 #include "summary_file.h"
 #include "view_options.h"
 
-/* The program's path on this machine: as given if it has a slash, else from PATH. */
-static char *find_command(const char *name, GError **error)
+/* The program's path on this machine: as given if it has a slash, else from PATH. `folder` is the one that it will run
+ * in, or NULL: the current one. */
+static char *find_command(const char *name, const char *folder, GError **error)
 {
-    char *found = strchr(name, '/') ? g_strdup(name) : g_find_program_in_path(name);
+    char *found = !strchr(name, '/') ? g_find_program_in_path(name)
+                  : folder           ? g_canonicalize_filename(name, folder)
+                                     : g_strdup(name);
 
     if (!found)
         mt_fail(error, "%s is not in PATH", name);
@@ -147,14 +150,13 @@ static int run_command(int argc, char **argv, bool record, GError **error)
             return -1;
         }
     }
-    program = find_command(argv[1], error);
-    if (!program)
-        return -1;
     options.image = image;
-    options.workload.program = program;
     options.workload.argv = (const char *const *)argv + 1;
     options.workload.is_on_host = options.workload.pass_output = true;
-    if (!view_options_apply(&view, &options, error) || !view_options_check_workload(&options, error))
+    if (!view_options_apply(&view, &options, error))
+        return -1;
+    options.workload.program = program = find_command(argv[1], options.workload.current_folder, error);
+    if (!program || !view_options_check_workload(&options, error))
         return -1;
     options.qemu = qemu ? qemu : DEFAULT_QEMU;
     options.capture.user_only = user_only;
