@@ -24,8 +24,10 @@ ARRAY = os.path.join(BUILD, "array_increments")
 SPEAKS = "--dont_add_communications_with_host_to_workload"
 TIMEOUT_S = 120
 
-# A shell's background job ignores SIGINT, and so would what we start; tests send it.
+# A shell's background job ignores SIGINT, nohup's SIGHUP, and so would what we start; tests send them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_DFL)
 
 
 def workload(name):
