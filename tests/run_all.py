@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs every test and ends with a line "N passed, N failed". Called by ./check, which has built everything.
 
-usage: tests/run_all.py [--quick]    --quick leaves out the builds with sanitizers
+usage: tests/run_all.py [--quick | --all]    --quick leaves out the builds with sanitizers, --all adds the heavy tests
 
 The unit tests run as built, and with ASan, UBSan and TSan (the ring and the trace reader); the system tests as built, and with ASan and UBSan
 in the runner (QEMU itself has no sanitizers, so neither has the plugin).
@@ -163,9 +163,12 @@ def main():
         return 0
     quick = "--quick" in sys.argv
     normal = os.path.join(ROOT, "build")
+    if "--all" in sys.argv:
+        os.environ["MEMORY_TRACER_HEAVY_TESTS"] = "1"
     run_unit_tests(normal)
     run_system_tests(normal)
     if not quick:
+        os.environ.pop("MEMORY_TRACER_HEAVY_TESTS", None)
         if build(SANITIZED, "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbuildtype=debugoptimized"):
             run_unit_tests(SANITIZED)
             run_system_tests(SANITIZED)

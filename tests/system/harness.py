@@ -23,6 +23,7 @@ COUNTER = os.path.join(BUILD, "count_array_accesses_copying")  # the example, wh
 ARRAY = os.path.join(BUILD, "array_increments")
 SPEAKS = "--dont_add_communications_with_host_to_workload"
 TIMEOUT_S = 120
+HEAVY_TESTS = "MEMORY_TRACER_HEAVY_TESTS" in os.environ  # ./check --all: they take minutes each, and more packages
 
 # A shell's background job ignores SIGINT, nohup's SIGHUP, and so would what we start; tests send them.
 signal.signal(signal.SIGINT, signal.default_int_handler)

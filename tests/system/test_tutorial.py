@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""doc/tutorial.md is true: its commands are run, in its order, and print what it says but for the numbers."""
+import os
+import re
+import subprocess
+import unittest
+
+from harness import BUILD, HEAVY_TESTS, IMAGE, ROOT, SystemTest
+
+TIMEOUT_S = 1200
+HEAVY = "<!-- heavy -->"
+
+
+def sections():
+    """The tutorial's sections: name, whether it is a heavy one, and its commands with the lines they print."""
+    with open(os.path.join(ROOT, "doc", "tutorial.md")) as file:
+        for section in re.split(r"^## ", file.read(), flags=re.M)[1:]:
+            name, commands = section.split("\n", 1)[0], []
+            for line in re.findall(r"^    (.*)$", section, re.M):
+                if line.startswith("$ "):
+                    commands.append((line[2:], []))
+                elif line != "...":
+                    commands[-1][1].append(line)
+            yield name, HEAVY in section, commands
+
+
+def label(line):
+    """What of a line doesn't depend on the machine: up to its first number that isn't all there is."""
+    return line if re.fullmatch(r"[0-9a-f.]+ *-?", line) else re.split(r"\d", line)[0].rstrip()
+
+
+class Tutorial(SystemTest):
+    def setUp(self):
+        super().setUp()
+        self.here = self.path("repository")
+        os.mkdir(self.here)
+        os.symlink(os.path.join(ROOT, "examples"), os.path.join(self.here, "examples"))
+        # The system's programs, which have the packages that the tests install.
+        self.environment.update(PATH=f"{BUILD}:/usr/bin:/bin:/usr/sbin:/sbin", MEMORY_TRACER_IMAGE=IMAGE)
+
+    def run_section(self, commands):
+        self.assertTrue(commands)
+        for command, wanted in commands:
+            result = subprocess.run(["bash", "-c", command], cwd=self.here, env=self.environment, stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S)
+            self.assertEqual(result.returncode, 0, f"{command}\n{result.stdout}")
+            printed = [line.strip() for line in result.stdout.splitlines()]
+            for line in wanted:
+                self.assertTrue(any(text.startswith(label(line).strip()) for text in printed), f"{line}\n{result.stdout}")
+
+
+def test_of(commands):
+    return lambda self: self.run_section(commands)
+
+
+for title, is_heavy, its_commands in sections():
+    if HEAVY_TESTS or not is_heavy:
+        setattr(Tutorial, "test_" + re.sub(r"\W+", "_", title.split(":")[0]).lower(), test_of(its_commands))
+
+if __name__ == "__main__":
+    unittest.main()
