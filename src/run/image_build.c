@@ -247,6 +247,7 @@ static bool make(Build *build, const char *suite, GError **error)
     metadata = g_strconcat(build->options->output, ".json", NULL);
     if (g_rename(build->image, build->options->output) || g_rename(new_metadata, metadata))
         return mt_fail(error, "can't create %s: %s", build->options->output, g_strerror(errno));
+    image_guest_is_ours(build->options->output, build->loop);
     return true;
 }
 

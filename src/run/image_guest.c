@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "agent_link.h"
-#include "printable.h"
 #include "cores.h"
+#include "own_images.h"
+#include "printable.h"
 
 #define ANSWER_TIMEOUT_S 180
 #define QUIET_TIMEOUT_S 120
@@ -158,4 +159,15 @@ bool image_guest_save(ImageGuest *guest, const char *snapshot, GError **error)
         return mt_fail(error, "QEMU can't save the snapshot: %s", line);
     }
     return qemu_quit(guest->qemu, error);
+}
+
+void image_guest_is_ours(const char *image, RunLoop *loop)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (!own_images_add(image, &problem))
+        run_loop_note(loop,
+                      "%s can't be added to the list of the guests that were made here (%s): to let workloads in it "
+                      "see this machine's files, say --files host",
+                      image, problem->message);
 }

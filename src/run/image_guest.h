@@ -24,4 +24,7 @@ bool image_guest_greet(ImageGuest *guest, const char *what, unsigned timeout_s, 
 /* Waits until the guest does nothing, takes the snapshot, and ends the guest. */
 bool image_guest_save(ImageGuest *guest, const char *snapshot, GError **error);
 
+/* The image file is in its place: workloads in it may see this machine's files. */
+void image_guest_is_ours(const char *image, RunLoop *loop);
+
 #endif

@@ -132,6 +132,7 @@ static bool put_copy_in_place(Preparation *preparation, GError **error)
 
     if (g_rename(preparation->copy, preparation->options->image) || g_rename(preparation->copy_metadata, metadata))
         return mt_fail(error, "can't replace %s: %s", preparation->options->image, g_strerror(errno));
+    image_guest_is_ours(preparation->options->image, preparation->loop);
     g_clear_pointer(&preparation->copy, g_free);
     g_clear_pointer(&preparation->copy_metadata, g_free);
     return true;
