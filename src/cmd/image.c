@@ -10,14 +10,17 @@
 
 static int build(int argc, char **argv, GError **error)
 {
-    g_autofree char *output = NULL, *qemu = NULL, *suite = NULL;
+    g_autofree char *output = NULL, *qemu = NULL, *suite = NULL, *packages = NULL;
     gboolean if_needed = FALSE, verbose = FALSE;
-    int ram_mb = IMAGE_DEFAULT_RAM_MB, vcpus = 1;
+    int ram_mb = IMAGE_DEFAULT_RAM_MB, vcpus = 1, disk_mb = IMAGE_DEFAULT_DISK_MB;
     const GOptionEntry entries[] = {
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "The image to make (default: where 'run' looks for it)",
           "IMAGE" },
         { "ram", 0, 0, G_OPTION_ARG_INT, &ram_mb, "The guest's RAM (default: 2560)", "MB" },
         { "vcpus", 0, 0, G_OPTION_ARG_INT, &vcpus, "The guest's virtual CPUs (default: 1)", "N" },
+        { "disk", 0, 0, G_OPTION_ARG_INT, &disk_mb, "The guest's disk (default: 4096)", "MB" },
+        { "packages", 0, 0, G_OPTION_ARG_STRING, &packages, "Debian packages to install in the guest",
+          "NAME[,NAME...]" },
         { "suite", 0, 0, G_OPTION_ARG_STRING, &suite, "Debian suite (default: this machine's, or the stable one)",
           "NAME" },
         { "qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "QEMU, or a folder that has one (default: from PATH)", "PATH" },
@@ -39,11 +42,21 @@ static int build(int argc, char **argv, GError **error)
     }
     if (!cmd_check_machine(ram_mb, vcpus, error))
         return -1;
+    if (disk_mb < 1024 || disk_mb > 1024 * 1024) {
+        mt_fail_usage(error, "disk must be in range [1024, 1048576], but %d isn't.", disk_mb);
+        return -1;
+    }
+    if (packages && !g_regex_match_simple(IMAGE_PACKAGES_PATTERN, packages, 0, 0)) {
+        mt_fail_usage(error, "packages must be names of Debian packages, separated by commas, but %s isn't.", packages);
+        return -1;
+    }
     if (!output)
         output = paths_default_image();
     ImageBuildOptions options = { .output = output,
                                   .qemu = qemu ? qemu : DEFAULT_QEMU,
                                   .suite = suite,
+                                  .packages = packages,
+                                  .disk_mb = (unsigned)disk_mb,
                                   .ram_mb = (unsigned)ram_mb,
                                   .vcpus = (unsigned)vcpus,
                                   .if_needed = if_needed,

@@ -5,6 +5,7 @@
 
 #include "../../guest/protocol.h"
 #include "../run/image.h"
+#include "../run/own_images.h"
 #include "../run/paths.h"
 #include "../run/printable.h"
 #include "cmd.h"
@@ -27,6 +28,8 @@ static void print_snapshot(JsonObject *snapshot, const char *name, const ImageMa
            machine->agent_protocol >= MT_PROTOCOL_BASE && !g_strcmp0(machine->devices, IMAGE_DEVICES)
                ? ""
                : " (not this memory_tracer's: prepare it again)");
+    if (*machine->packages)
+        printf("  packages: %s\n", machine->packages);
     printf("  workloads run as: %s\n", *machine->user ? machine->user : "root");
     printf("  guest time: %s\n", *machine->icount ? "by instructions (for --icount)" : "real time");
 }
@@ -45,6 +48,7 @@ static JsonObject *describe_snapshot(JsonObject *snapshot, const char *name, con
         json_object_set_string_member(object, "kernel", machine->kernel);
         json_object_set_string_member(object, "qemu_version", machine->qemu_version);
         json_object_set_int_member(object, "agent_protocol", machine->agent_protocol);
+        json_object_set_string_member(object, "packages", machine->packages);
         json_object_set_string_member(object, "user", machine->user);
         json_object_set_string_member(object, "icount", machine->icount);
     }
@@ -92,11 +96,14 @@ int cmd_image_info(int argc, char **argv, GError **error)
     json_object_set_string_member(all, "format", format);
     json_object_set_int_member(all, "virtual_bytes", virtual_bytes);
     json_object_set_int_member(all, "bytes", bytes);
+    json_object_set_boolean_member(all, "made_here", own_images_has(argv[1]));
     descriptions = json_array_new();
     json_object_set_array_member(all, "snapshots", descriptions);
     if (!json)
-        printf("%s: %s, %.1f GB, of which %.1f GB are used\n", argv[1], format, (double)virtual_bytes / 1e9,
-               (double)bytes / 1e9);
+        printf("%s: %s, %.1f GB, of which %.1f GB are used\n%s\n", argv[1], format, (double)virtual_bytes / 1e9,
+               (double)bytes / 1e9,
+               own_images_has(argv[1]) ? "made here: workloads may see this machine's files"
+                                       : "not made here: workloads see this machine's files only with --files host");
     for (guint i = 0; snapshots && i < json_array_get_length(snapshots); i++) {
         JsonObject *snapshot = json_array_get_object_element(snapshots, i);
         const char *name = json_object_get_string_member_with_default(snapshot, "name", "");

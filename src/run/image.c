@@ -30,6 +30,7 @@ ImageMachine *image_machine_new(unsigned ram_mb, unsigned vcpus)
     machine->devices = g_strdup(IMAGE_DEVICES);
     machine->user = g_strdup(IMAGE_DEFAULT_USER);
     machine->icount = g_strdup("");
+    machine->packages = g_strdup("");
     machine->ram_mb = ram_mb;
     machine->vcpus = vcpus;
     return machine;
@@ -51,6 +52,7 @@ void image_machine_free(ImageMachine *machine)
     g_free(machine->kernel);
     g_free(machine->qemu_version);
     g_free(machine->user);
+    g_free(machine->packages);
     g_free(machine->icount);
     g_free(machine->fingerprint);
     g_free(machine);
@@ -85,6 +87,7 @@ static const struct {
     { "devices", offsetof(ImageMachine, devices), NULL, 1024, "a line of text" },
     { "kernel", offsetof(ImageMachine, kernel), NULL, 256, "a line of text" },
     { "qemu_version", offsetof(ImageMachine, qemu_version), NULL, 256, "a line of text" },
+    { "packages", offsetof(ImageMachine, packages), IMAGE_PACKAGES_PATTERN, 65536, "names of Debian packages" },
     { "user", offsetof(ImageMachine, user), NULL, 256, "a line of text" },
     { "fingerprint", offsetof(ImageMachine, fingerprint), NULL, 256, "a line of text" },
 };
@@ -257,6 +260,7 @@ bool image_machine_save(const ImageMachine *machine, const char *image, const ch
     json_object_set_string_member(object, "kernel", machine->kernel ? machine->kernel : "");
     json_object_set_string_member(object, "qemu_version", machine->qemu_version ? machine->qemu_version : "");
     json_object_set_int_member(object, "agent_protocol", machine->agent_protocol);
+    json_object_set_string_member(object, "packages", machine->packages);
     json_object_set_string_member(object, "user", machine->user);
     json_object_set_string_member(object, "fingerprint", machine->fingerprint ? machine->fingerprint : "");
     if (!snapshots) {

@@ -18,6 +18,9 @@
 #define IMAGE_ICOUNT "shift=1,sleep=on" /* 2 ns of guest time per instruction */
 #define IMAGE_DEFAULT_RAM_MB 2560
 #define IMAGE_DEFAULT_USER "root"
+#define IMAGE_DEFAULT_DISK_MB 4096
+/* Names as Debian's policy has them, separated by commas. */
+#define IMAGE_PACKAGES_PATTERN "^([a-z0-9][a-z0-9+.-]+(,[a-z0-9][a-z0-9+.-]+)*)?\\z"
 /* The devices that qemu_start() gives every guest. To be changed whenever they are. */
 #define IMAGE_DEVICES                                                                                                  \
     "virtio-blk-pci virtio-blk-pci/transfer virtio-serial-pci/virtserialport isa-serial 9*virtio-9p-pci pvpanic-pci"
@@ -32,6 +35,7 @@ typedef struct ImageMachine {
     char *kernel;       /* release */
     char *qemu_version; /* that took the snapshot */
     unsigned agent_protocol;
+    char *packages;    /* Debian packages that were asked for, separated by commas; empty: none */
     char *user;        /* that the workload runs as; empty: the agent's own, root */
     char *fingerprint; /* of the agent and the recipe it was built with; tells whether it is up to date */
     bool known;        /* false: there is no metadata, these are the defaults */

@@ -13,7 +13,6 @@
 #include "paths.h"
 #include "temporary_folder.h"
 
-#define DISK_MB 4096
 #define FALLBACK_SUITE "trixie"
 /* No mitigations and no address randomisation: less noise, and addresses that can be compared between runs. */
 #define KERNEL_ARGUMENTS "console=ttyS0 panic=-1 mitigations=off nokaslr nowatchdog"
@@ -52,9 +51,9 @@ static char *fingerprint(const Build *build, const char *suite, GError **error)
     if (!g_file_get_contents(build->script, &script, &length, error))
         return NULL;
     g_checksum_update(checksum, (guchar *)script, (gssize)length);
-    g_autofree char *rest =
-        g_strdup_printf(MEMORY_TRACER_INIT_HASH " %s %s %s %s %s %s %d", suite, IMAGE_ICOUNT, build->machine->devices,
-                        build->machine->machine, build->machine->cpu, KERNEL_ARGUMENTS, DISK_MB);
+    g_autofree char *rest = g_strdup_printf(MEMORY_TRACER_INIT_HASH " %s %s %s %s %s %s %u %s", suite, IMAGE_ICOUNT,
+                                            build->machine->devices, build->machine->machine, build->machine->cpu,
+                                            KERNEL_ARGUMENTS, build->options->disk_mb, build->machine->packages);
     g_checksum_update(checksum, (guchar *)rest, -1);
     return g_strdup(g_checksum_get_string(checksum));
 }
@@ -97,8 +96,10 @@ static bool bootstrap_has_ended(void *data)
 
 static bool bootstrap(Build *build, const char *suite, GError **error)
 {
-    g_autofree char *disk_mb = g_strdup_printf("%d", DISK_MB);
-    const char *argv[] = { build->script, suite, build->agent_path, disk_mb, build->folder->path, NULL };
+    g_autofree char *disk_mb = g_strdup_printf("%u", build->options->disk_mb);
+    const char *argv[] = {
+        build->script, suite, build->agent_path, disk_mb, build->folder->path, build->machine->packages, NULL
+    };
     const ChildHandlers handlers = { .stdout_line = on_step, .stderr_line = on_complaint, .data = build };
     const WaitFor wait = {
         .done = bootstrap_has_ended, .data = build, .what = "the guest's file system", .expected = true
@@ -207,6 +208,8 @@ static bool prepare(Build *build, const char *suite, GError **error)
     if (!build->script)
         return false;
     build->machine = image_machine_new(build->options->ram_mb, build->options->vcpus);
+    g_free(build->machine->packages);
+    build->machine->packages = g_strdup(build->options->packages ? build->options->packages : "");
     build->machine->fingerprint = fingerprint(build, suite, error);
     return build->machine->fingerprint;
 }

@@ -7,10 +7,11 @@
 #include <stdbool.h>
 
 typedef struct ImageBuildOptions {
-    const char *output; /* path of the image; its folder is created */
-    const char *qemu;   /* binary or folder */
-    const char *suite;  /* Debian suite; NULL: the host's, or the stable one */
-    unsigned ram_mb, vcpus;
+    const char *output;   /* path of the image; its folder is created */
+    const char *qemu;     /* binary or folder */
+    const char *suite;    /* Debian suite; NULL: the host's, or the stable one */
+    const char *packages; /* Debian packages for the guest, separated by commas; or NULL */
+    unsigned ram_mb, vcpus, disk_mb;
     bool if_needed; /* keep what is there if it is up to date */
     bool verbose;
 } ImageBuildOptions;
