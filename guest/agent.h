@@ -112,6 +112,18 @@ const char *view_enter(void);
 /* Writes back what is shared for writing, and tells the runner what has become of the files. */
 void view_finish(void);
 
+/* spawn.c: what a child does to be a program that was asked for. */
+
+/* Finds the program of that name, as a shell would. Returns 0 or an errno. */
+int spawn_find_program(const char *name, const char *path_variable, char found[PATH_MAX]);
+/* Becomes what the request says, in a session of its own. Returns what couldn't be done, with errno set, or NULL. */
+const char *spawn_become(const struct request *request, const struct user *user, const int stdio[3]);
+/* Executes a file, as the request says. One of the host that is neither a program nor a script with a #! line is a
+ * script for the shell, as for execvp(3): the runner has looked at it. Returns if it can't, with errno set. */
+void spawn_execute(const char *program, const struct request *request);
+/* Tells the agent, at the other end of `exec_error`, what couldn't be done (errno), and ends. */
+void spawn_give_up(int exec_error, const char *failed) __attribute__((noreturn));
+
 /* workload.c: the program that is traced. */
 void workload_run(const struct mt_run *run);
 void workload_enter(void);

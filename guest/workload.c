@@ -16,8 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/personality.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -105,30 +103,6 @@ static void heard(enum speech word)
     }
 }
 
-/* Finds the program that argv[0] names, as a shell would. Returns 0 or an errno. */
-static int find_program(const char *name, const char *path_variable, char found[PATH_MAX])
-{
-    int error = ENOENT;
-
-    if (strchr(name, '/')) {
-        snprintf(found, PATH_MAX, "%s", name);
-        return access(found, X_OK) ? errno : 0;
-    }
-    while (path_variable && *path_variable) {
-        size_t length = strcspn(path_variable, ":");
-        struct stat status;
-
-        snprintf(found, PATH_MAX, "%.*s/%s", (int)length, path_variable, name);
-        if (!stat(found, &status) && S_ISREG(status.st_mode)) {
-            if (!access(found, X_OK))
-                return 0;
-            error = errno;
-        }
-        path_variable += length + (path_variable[length] == ':');
-    }
-    return error;
-}
-
 /* What our parent does before it sleeps again, in poll(), is not to be mixed into the beginning of the trace. */
 #define LET_PARENT_SLEEP_US 2000
 #define LET_PARENT_SLEEP_TIMES 500 /* then we start all the same */
@@ -144,64 +118,17 @@ static bool sleeps(int stat)
     return !name_end || !strncmp(name_end, ") S", 3);
 }
 
-/* Becomes what the request says: where, who and with how much. Returns what couldn't be done, with errno set, or NULL.
- */
-static const char *settle_in(const struct request *request, const struct user *user)
-{
-    const struct mt_run *run = &request->run;
-    const char *failed = view_enter(), *folder = request->folder;
-
-    if (failed)
-        return failed;
-    for (int resource = 0; resource < MT_LIMITS; resource++) {
-        const struct mt_limit *limit = &run->limits[resource];
-        const struct rlimit wanted = { .rlim_cur = limit->soft, .rlim_max = limit->hard };
-
-        if (run->limited >> resource & 1 && setrlimit((__rlimit_resource_t)resource, &wanted))
-            return "set its resource limits";
-    }
-    if (run->flags & MT_RUN_WITH_IDS) {
-        for (int fd = 0; fd < 3; fd++)
-            (void)!fchown(fd, run->uid, run->gid); /* it may open /dev/stdout */
-        umask(run->umask);
-    }
-    if (!(run->flags & MT_RUN_WITH_IDS ? user_become_ids(run) : user_become(user)))
-        return "run it as that user";
-    if (view_is_made())
-        return chdir(folder) ? "enter its current folder" : NULL;
-    return folder[0] && chdir(folder) && chdir(user->known ? user->home : "/") && chdir("/") ? "enter a folder" : NULL;
-}
-
-/* Tells the agent why it has ended, and ends. */
-static void give_up(int exec_error, const char *failed)
-{
-    char line[256];
-
-    snprintf(line, sizeof line, "can't %s: %s", failed, strerror(errno));
-    (void)!write(exec_error, line, strlen(line) + 1);
-    _exit(127);
-}
-
 static void child(const struct request *request, const struct user *user, const int stdio[3], int go, int exec_error)
 {
     char parent_path[32], byte;
     const char *failed;
-    sigset_t none;
     int error, parent;
 
     snprintf(parent_path, sizeof parent_path, "/proc/%d/stat", (int)getppid());
     parent = open(parent_path, O_RDONLY | O_CLOEXEC);
-    setsid();
-    for (int fd = 0; fd < 3; fd++)
-        dup2(stdio[fd], fd);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGPIPE, SIG_DFL); /* we ignore it */
-    memory_unprotect();
-    personality(ADDR_NO_RANDOMIZE); /* addresses that can be compared between runs */
-    failed = settle_in(request, user);
+    failed = spawn_become(request, user, stdio);
     if (failed)
-        give_up(exec_error, failed);
+        spawn_give_up(exec_error, failed);
     if (go >= 0) {
         while (read(go, &byte, 1) < 0 && errno == EINTR)
             ;
@@ -212,12 +139,12 @@ static void child(const struct request *request, const struct user *user, const 
         }
         MEMORY_TRACER_MARKER(MT_AGENT_START_MAGIC);
     }
-    execve(workload.program, request->argv, request->envp);
+    spawn_execute(workload.program, request);
     error = errno;
     if (go >= 0)
         MEMORY_TRACER_MARKER(MT_AGENT_STOP_MAGIC);
     errno = error;
-    give_up(exec_error, "execute it");
+    spawn_give_up(exec_error, "execute it");
 }
 
 /* Creates the workload's standard input, output and error. Returns false with errno set. */
@@ -294,7 +221,7 @@ static bool check_request(struct request *request, struct user *user)
         snprintf(workload.program, sizeof workload.program, "%s", request->program);
         return true;
     }
-    error = find_program(request->program, request_variable(request, "PATH"), workload.program);
+    error = spawn_find_program(request->program, request_variable(request, "PATH"), workload.program);
     if (error)
         channel_send_error("can't execute %s in the guest: %s", request->program, strerror(error));
     return !error;

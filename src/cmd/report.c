@@ -59,10 +59,16 @@ int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError *
 {
     g_autoptr(Session) session = session_new(options);
     g_autoptr(GString) warnings = g_string_new(NULL);
+    g_autoptr(GError) problem = NULL;
     SessionResult result;
 
-    if (!session_run(session, &result, error))
+    if (!session_run(session, &result, &problem)) {
+        if (g_error_matches(problem, MT_ERROR, MT_ERROR_NOT_EXECUTABLE) ||
+            g_error_matches(problem, MT_ERROR, MT_ERROR_NOT_FOUND))
+            problem->code = MT_ERROR_FAILED; /* scripts know 1 for that */
+        g_propagate_error(error, g_steal_pointer(&problem));
         return -1;
+    }
     print_result(session, options, &result, trace_info);
     run_options_append_warnings(warnings, options, &result);
     if (result.status && !result.stopped)
@@ -111,7 +117,18 @@ int cmd_exit_status(int status, GError *error)
     if (!problem)
         return status;
     print_last_words(problem->message);
-    if (g_error_matches(problem, MT_ERROR, MT_ERROR_USAGE))
+    if (problem->domain != MT_ERROR)
+        return 1;
+    switch ((MtError)problem->code) {
+    case MT_ERROR_USAGE:
         return 2;
-    return g_error_matches(problem, MT_ERROR, MT_ERROR_INTERRUPTED) ? 130 : 1;
+    case MT_ERROR_NOT_EXECUTABLE:
+        return 126;
+    case MT_ERROR_NOT_FOUND:
+        return 127;
+    case MT_ERROR_INTERRUPTED:
+        return 130;
+    default:
+        return 1;
+    }
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../run/command.h"
 #include "../run/image.h"
 #include "../run/paths.h"
 #include "../run/session.h"
@@ -13,17 +14,13 @@
 #include "summary_file.h"
 #include "view_options.h"
 
-/* The program's path on this machine: as given if it has a slash, else from PATH. `folder` is the one that it will run
- * in, or NULL: the current one. */
-static char *find_command(const char *name, const char *folder, GError **error)
+/* The program's path on this machine: from the PATH that it will have, seen from where it will run. */
+static char *find_command(const char *name, const WorkloadOptions *workload, GError **error)
 {
-    char *found = !strchr(name, '/') ? g_find_program_in_path(name)
-                  : folder           ? g_canonicalize_filename(name, folder)
-                                     : g_strdup(name);
+    const char *path =
+        workload->environment ? g_environ_getenv((char **)workload->environment, "PATH") : g_getenv("PATH");
 
-    if (!found)
-        mt_fail(error, "%s is not in PATH", name);
-    return found;
+    return command_find(name, path, workload->current_folder, error);
 }
 
 static bool parse_destination(const char *name, DestinationKind *destination, GError **error)
@@ -152,10 +149,10 @@ static int run_command(int argc, char **argv, bool record, GError **error)
     }
     options.image = image;
     options.workload.argv = (const char *const *)argv + 1;
-    options.workload.is_on_host = options.workload.pass_output = true;
+    options.workload.is_on_host = options.workload.may_be_text = options.workload.pass_output = true;
     if (!view_options_apply(&view, &options, error))
         return -1;
-    options.workload.program = program = find_command(argv[1], options.workload.current_folder, error);
+    options.workload.program = program = find_command(argv[1], &options.workload, error);
     if (!program || !view_options_check_workload(&options, error))
         return -1;
     options.qemu = qemu ? qemu : DEFAULT_QEMU;

@@ -174,7 +174,8 @@ bool view_options_check_workload(const SessionOptions *session, GError **error)
     if (!host_view_check_folder(folder, error))
         return false;
     if (host_view_is_guests_own(workload->program))
-        return mt_fail(error, "can't execute %s: the guest has its own files there", workload->program);
+        return mt_fail_as(error, MT_ERROR_NOT_EXECUTABLE, "can't execute %s: the guest has its own files there",
+                          workload->program);
     missing = host_view_missing_arguments(workload->argv + 1);
     for (char **line = missing; *line; line++)
         g_printerr("memory_tracer: %s\n", *line);

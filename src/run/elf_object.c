@@ -55,7 +55,8 @@ static bool read_header(Reader *reader, GError **error)
         (header.e_type != ET_EXEC && header.e_type != ET_DYN))
         return mt_fail(error, "%s is not an x86-64 program", reader->object->path);
     reader->object->movable = header.e_type == ET_DYN;
-    return !elf_getphdrnum(reader->elf, &reader->segments) || fail_damaged(reader, "it has no program headers", error);
+    return (!elf_getphdrnum(reader->elf, &reader->segments) && reader->segments) ||
+           fail_damaged(reader, "it has no program headers", error);
 }
 
 /* It goes into messages and becomes the path of a file. */
@@ -106,6 +107,8 @@ static bool read_segments(Reader *reader, GError **error)
             return false;
         if (segment.p_type == PT_DYNAMIC)
             reader->dynamic = segment;
+        if (segment.p_type == PT_LOAD && segment.p_offset <= INT64_MAX && segment.p_filesz <= INT64_MAX)
+            reader->object->loaded_end = MAX(reader->object->loaded_end, segment.p_offset + segment.p_filesz);
     }
     return true;
 }

@@ -5,6 +5,7 @@
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct ElfObject {
     char *path;
@@ -12,6 +13,7 @@ typedef struct ElfObject {
     char *name;              /* DT_SONAME, or NULL */
     char *rpath, *runpath;   /* where to look for libraries, or NULL; never both, as DT_RUNPATH overrides DT_RPATH */
     GPtrArray *needed;       /* of char *: DT_NEEDED, in their order */
+    uint64_t loaded_end;     /* so far into the file reaches what is loaded: a complete one has that */
     bool movable;            /* it can be loaded anywhere (ET_DYN) */
     bool no_default_folders; /* DF_1_NODEFLIB */
 } ElfObject;

@@ -30,6 +30,16 @@ gboolean mt_fail_usage(GError **error, const char *format, ...)
     return FALSE;
 }
 
+gboolean mt_fail_as(GError **error, MtError code, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fail_with(error, code, format, arguments);
+    va_end(arguments);
+    return FALSE;
+}
+
 gboolean mt_propagate_interruption(GError **error, GError **problem)
 {
     if (!g_error_matches(*problem, MT_ERROR, MT_ERROR_INTERRUPTED))

@@ -562,6 +562,7 @@ static bool send_program(Guest *guest, const char *program, GError **error)
 {
     g_autoptr(GuestFiles) files = guest_files_new();
 
+    files->takes_text = guest->options->may_be_text;
     if (!guest_files_add_program(files, program, error))
         return false;
     if (guest->native)

@@ -36,6 +36,7 @@ typedef struct WorkloadOptions {
     const char *program;     /* what is executed: a path, or a name to be looked up in the guest's PATH */
     const char *const *argv; /* its arguments, argv[0] first */
     bool is_on_host;         /* the program is one of this machine */
+    bool may_be_text;        /* without a #! line, too: then /bin/sh executes it, as execvp(3) does */
     bool sees_host;          /* the guest has this machine's files. Else, if the program is on the host, its file is put
                                 into the guest, with what it needs */
     const char *const *writable;         /* with sees_host: the folders that are the same there and here; canonical */

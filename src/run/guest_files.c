@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "command.h"
 #include "elf_object.h"
 #include "error.h"
 #include "regular_file.h"
@@ -70,10 +71,10 @@ static bool add_elf(GuestFiles *files, const char *path, unsigned depth, GError 
     return true;
 }
 
-static bool read_head(const char *path, char *head, size_t bytes, GError **error)
+static bool read_head(const char *path, char *head, size_t bytes, ssize_t *got, GError **error)
 {
     int fd = regular_file_open(path, error);
-    ssize_t length = fd < 0 ? 0 : pread(fd, head, bytes, 0);
+    ssize_t length = *got = fd < 0 ? 0 : pread(fd, head, bytes, 0);
     int reason = errno;
 
     if (fd >= 0)
@@ -85,8 +86,9 @@ static bool read_head(const char *path, char *head, size_t bytes, GError **error
 static bool add_program(GuestFiles *files, const char *path, unsigned depth, GError **error)
 {
     char head[256] = "";
+    ssize_t length;
 
-    if (!read_head(path, head, sizeof head - 1, error))
+    if (!read_head(path, head, sizeof head - 1, &length, error))
         return false;
     if (!memcmp(head, "\177ELF", 4))
         return add_elf(files, path, depth, error);
@@ -95,11 +97,18 @@ static bool add_program(GuestFiles *files, const char *path, unsigned depth, GEr
 
         interpreter[strcspn(interpreter, " \t\n")] = 0;
         add_once(depth ? files->if_missing : files->needed, path);
-        return depth < SCRIPT_DEPTH_MAX && *interpreter == '/'
-                   ? add_program(files, interpreter, depth + 1, error)
-                   : mt_fail(error, "can't execute %s: its first line names no interpreter", path);
+        if (depth < SCRIPT_DEPTH_MAX && *interpreter == '/')
+            return add_program(files, interpreter, depth + 1, error);
+        return (!*interpreter && files->takes_text) ||
+               mt_fail_as(error, MT_ERROR_NOT_EXECUTABLE, "can't execute %s: its first line names no interpreter%s",
+                          path, *interpreter ? " by its whole path" : "");
     }
-    return mt_fail(error, "can't execute %s: it is neither an x86-64 program nor a script with a #! line", path);
+    if (files->takes_text && command_is_text(head, (gsize)length)) {
+        add_once(depth ? files->if_missing : files->needed, path);
+        return true;
+    }
+    return mt_fail_as(error, MT_ERROR_NOT_EXECUTABLE,
+                      "can't execute %s: it is neither an x86-64 program nor a script with a #! line", path);
 }
 
 bool guest_files_add_program(GuestFiles *files, const char *path, GError **error)

@@ -12,6 +12,7 @@ typedef struct GuestFiles {
     GPtrArray *if_missing; /* likewise, for the guest only if it has nothing by that name: a script's interpreter, as a
                               script is at home with what the guest has */
     char *library_path;   /* folders for LD_LIBRARY_PATH, as the guest's loader doesn't look there by itself; or NULL */
+    bool takes_text;      /* to be set before: a text without a #! line is a script for /bin/sh, which the guest has */
     bool loader_is_usual; /* the program itself is a dynamic ELF, and its loader is glibc's at its usual place */
 } GuestFiles;
 

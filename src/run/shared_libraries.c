@@ -348,8 +348,8 @@ static bool start_with_loader(Search *search, const ElfObject *program, GError *
 
     add_program(search, program);
     if (*program->loader != '/')
-        return mt_fail(error, "can't execute %s: its loader's path is not absolute: %s", program->path,
-                       program->loader);
+        return mt_fail_as(error, MT_ERROR_NOT_EXECUTABLE, "can't execute %s: its loader's path is not absolute: %s",
+                          program->path, program->loader);
     loader = elf_object_read(program->loader, &problem);
     if (!loader)
         return mt_fail(error, "can't execute %s: its loader doesn't fit: %s", program->path, problem->message);
@@ -369,7 +369,8 @@ static bool find_all_of(Search *search, const Object *object, GError **error)
         if (g_hash_table_contains(search->names, name))
             continue;
         if (!find(search, object, name))
-            return mt_fail(error, "this machine doesn't have the library %s, which %s needs", name, object->elf->path);
+            return mt_fail_as(error, MT_ERROR_NOT_FOUND, "this machine doesn't have the library %s, which %s needs",
+                              name, object->elf->path);
         add_name(search, name);
         if (search->objects->len > OBJECTS_MAX)
             return mt_fail(error, "%s needs more than %d libraries", ((Object *)search->objects->pdata[0])->elf->path,

@@ -203,7 +203,7 @@ class WorkloadTrouble(SystemTest):
         self.assert_fails(result, "can't execute /etc/hostname in the guest")
 
     def test_command_not_found(self):
-        self.assert_fails(self.tracer("run", "no-such-command"), "no-such-command is not in PATH")
+        self.assert_fails(self.tracer("run", "no-such-command"), "no-such-command is not in PATH", status=127)
 
     def test_a_library_that_is_missing(self):
         with open(self.path("lib.c"), "w") as file:
@@ -212,7 +212,7 @@ class WorkloadTrouble(SystemTest):
             file.write("int answer(void);\nint main(void) { return answer(); }\n")
         subprocess.run(["gcc", "-shared", "-fPIC", "-o", self.path("libanswer.so"), self.path("lib.c")], check=True)
         subprocess.run(["gcc", "-o", self.path("prog"), self.path("main.c"), "-L" + self.folder, "-lanswer"], check=True)
-        self.assert_fails(self.tracer("run", self.path("prog")), "libanswer.so")
+        self.assert_fails(self.tracer("run", self.path("prog")), "libanswer.so", status=127)
 
     def test_crashes(self):
         result = self.trace("--analysis_tool_path", COUNTER, "--workload_path_on_host", workload("crash"))

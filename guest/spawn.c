@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finding, becoming and executing a program: what the agent's children do before they are the workload. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent.h"
+
+#define SHELL "/bin/sh"
+
+int spawn_find_program(const char *name, const char *path_variable, char found[PATH_MAX])
+{
+    int error = ENOENT;
+
+    if (strchr(name, '/')) {
+        snprintf(found, PATH_MAX, "%s", name);
+        return access(found, X_OK) ? errno : 0;
+    }
+    while (path_variable && *path_variable) {
+        size_t length = strcspn(path_variable, ":");
+        struct stat status;
+
+        snprintf(found, PATH_MAX, "%.*s/%s", (int)length, path_variable, name);
+        if (!stat(found, &status) && S_ISREG(status.st_mode)) {
+            if (!access(found, X_OK))
+                return 0;
+            error = errno;
+        }
+        path_variable += length + (path_variable[length] == ':');
+    }
+    return error;
+}
+
+/* Where, who and with how much the request says. */
+static const char *settle_in(const struct request *request, const struct user *user)
+{
+    const struct mt_run *run = &request->run;
+    const char *failed = view_enter(), *folder = request->folder;
+
+    if (failed)
+        return failed;
+    for (int resource = 0; resource < MT_LIMITS; resource++) {
+        const struct mt_limit *limit = &run->limits[resource];
+        const struct rlimit wanted = { .rlim_cur = limit->soft, .rlim_max = limit->hard };
+
+        if (run->limited >> resource & 1 && setrlimit((__rlimit_resource_t)resource, &wanted))
+            return "set its resource limits";
+    }
+    if (run->flags & MT_RUN_WITH_IDS) {
+        for (int fd = 0; fd < 3; fd++)
+            (void)!fchown(fd, run->uid, run->gid); /* it may open /dev/stdout */
+        umask(run->umask);
+    }
+    if (!(run->flags & MT_RUN_WITH_IDS ? user_become_ids(run) : user_become(user)))
+        return "run it as that user";
+    if (view_is_made())
+        return chdir(folder) ? "enter its current folder" : NULL;
+    return folder[0] && chdir(folder) && chdir(user->known ? user->home : "/") && chdir("/") ? "enter a folder" : NULL;
+}
+
+const char *spawn_become(const struct request *request, const struct user *user, const int stdio[3])
+{
+    sigset_t none;
+
+    setsid();
+    for (int fd = 0; fd < 3; fd++)
+        dup2(stdio[fd], fd);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL); /* we ignore it */
+    memory_unprotect();
+    personality(ADDR_NO_RANDOMIZE); /* addresses that can be compared between runs */
+    return settle_in(request, user);
+}
+
+void spawn_execute(const char *program, const struct request *request)
+{
+    uint32_t argc = request->run.argc;
+    char **argv;
+
+    execve(program, request->argv, request->envp);
+    if (errno != ENOEXEC || !(request->run.flags & (MT_RUN_FROM_HOST | MT_RUN_WITH_IDS)) ||
+        !(argv = calloc((size_t)argc + 2, sizeof *argv)))
+        return;
+    argv[0] = SHELL;
+    argv[1] = (char *)program;
+    for (uint32_t i = 1; i < argc; i++)
+        argv[i + 1] = request->argv[i];
+    execve(SHELL, argv, request->envp);
+}
+
+void spawn_give_up(int exec_error, const char *failed)
+{
+    char line[256];
+
+    snprintf(line, sizeof line, "can't %s: %s", failed, strerror(errno));
+    (void)!write(exec_error, line, strlen(line) + 1);
+    _exit(127);
+}
