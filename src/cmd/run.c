@@ -152,7 +152,9 @@ static int run_command(int argc, char **argv, bool record, GError **error)
     options.workload.is_on_host = options.workload.may_be_text = options.workload.pass_output = true;
     if (!view_options_apply(&view, &options, error))
         return -1;
-    options.workload.program = program = find_command(argv[1], &options.workload, error);
+    options.workload.is_on_host = !view.prefers_guest || strchr(argv[1], '/');
+    options.workload.program = program =
+        options.workload.is_on_host ? find_command(argv[1], &options.workload, error) : g_strdup(argv[1]);
     if (!program || !view_options_check_workload(&options, error))
         return -1;
     options.qemu = qemu ? qemu : DEFAULT_QEMU;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../run/host_view.h"
+#include "../run/image.h"
 #include "../run/own_images.h"
 #include "cmd.h"
 
@@ -56,21 +57,30 @@ GOptionEntry *view_options_entries(ViewOptions *options)
     return g_memdup2(entries, sizeof entries);
 }
 
-static bool choose_files(const ViewOptions *options, SessionOptions *session, GError **error)
+static bool has_packages(const SessionOptions *session)
+{
+    g_autoptr(ImageMachine) machine = image_machine_load(session->image, session->snapshot, NULL);
+
+    return machine && machine->known && *machine->packages;
+}
+
+static bool choose_files(ViewOptions *options, SessionOptions *session, GError **error)
 {
     const char *files = options->files;
+    bool packages = has_packages(session);
 
     if (files && strcmp(files, "host") && strcmp(files, "image"))
         return mt_fail_usage(error, "files must be host or image, but %s isn't.", files);
     if (session->workload.folder && !g_strcmp0(files, "host"))
         return mt_fail_usage(error,
                              "--workload_dir_path is for --files image: with --files host all folders are there");
-    session->workload.sees_host = files                      ? !strcmp(files, "host")
-                                  : session->workload.folder ? false
-                                                             : own_images_has(session->image);
+    session->workload.sees_host = files                                  ? !strcmp(files, "host")
+                                  : session->workload.folder || packages ? false
+                                                                         : own_images_has(session->image);
     if (session->workload.sees_host)
         return true;
-    if (!files && !session->workload.folder)
+    options->prefers_guest = packages;
+    if (!files && !session->workload.folder && !packages)
         g_printerr("memory_tracer: %s is not a guest that was made here: the workload sees none of this machine's "
                    "files but the program (--files host lets it see them all)\n",
                    session->image);

@@ -14,6 +14,7 @@ typedef struct ViewOptions {
     gboolean clean;
     /* What was made of them. */
     GStrv writable_folders, environment;
+    bool prefers_guest; /* a program without a slash is the guest's: it was made with packages */
 } ViewOptions;
 
 /* The entries for cmd_join_options(). To be freed. */
