@@ -61,11 +61,15 @@ void unpack(const char *user_name, const char *name);
 /* Unpacks the archive `fd` into a new folder, as that user. Returns false with one line in `problem` if it can't. */
 bool unpack_archive(int fd, const char *path, const struct user *user, char *problem, size_t problem_size);
 
-/* descendants.c */
+/* memory.c */
 /* When the guest is out of memory, its kernel shall kill the workload rather than us. */
 void memory_protect(void);
 /* In a child: not it. */
 void memory_unprotect(void);
+/* How many processes the kernel has killed so far for want of memory. */
+uint64_t memory_kills(void);
+
+/* descendants.c */
 /* Kills all processes that this one has started, directly or not, even those that have left their parents. */
 void descendants_kill(void);
 
@@ -109,6 +113,8 @@ void view_prepare(void);
 /* In the workload, as root: makes the view its root. Without a view, does nothing. Returns what couldn't be done, with
  * errno set, or NULL. */
 const char *view_enter(void);
+/* In another child, as root: makes the view of that workload, which runs, its root. Likewise. */
+const char *view_join(pid_t workload);
 /* Writes back what is shared for writing, and tells the runner what has become of the files. */
 void view_finish(void);
 
@@ -116,18 +122,41 @@ void view_finish(void);
 
 /* Finds the program of that name, as a shell would. Returns 0 or an errno. */
 int spawn_find_program(const char *name, const char *path_variable, char found[PATH_MAX]);
-/* Becomes what the request says, in a session of its own. Returns what couldn't be done, with errno set, or NULL. */
-const char *spawn_become(const struct request *request, const struct user *user, const int stdio[3]);
+/* Lets everybody pass through the folders on the way to a file. */
+void spawn_open_the_way(const char *path);
+/* Becomes what the request says, in a session of its own; with the view of the workload `beside`, or 0: a new one.
+ * Returns what couldn't be done, with errno set, or NULL. */
+const char *spawn_become(const struct request *request, const struct user *user, const int stdio[3], pid_t beside);
 /* Executes a file, as the request says. One of the host that is neither a program nor a script with a #! line is a
  * script for the shell, as for execvp(3): the runner has looked at it. Returns if it can't, with errno set. */
 void spawn_execute(const char *program, const struct request *request);
 /* Tells the agent, at the other end of `exec_error`, what couldn't be done (errno), and ends. */
 void spawn_give_up(int exec_error, const char *failed) __attribute__((noreturn));
+/* Starts the program that a request is about, with neither input nor output. Returns its pid, or -1 with errno set. */
+pid_t spawn_silent(const struct request *request, const struct user *user, const char *program, int exec_error);
+/* Starts the shell with these arguments, likewise, as the workload is and where it is. */
+pid_t spawn_beside(const struct request *request, const struct user *user, pid_t workload, char *const *argv);
+
+/* until.c: the command that the workload runs until. */
+
+/* The workload `pid` has been let go. If the request has such a command, it is run until it succeeds; then the
+ * workload's process group gets SIGTERM, and what is still there 5 s later is killed. Both must stay until the end. */
+void until_begin(const struct request *request, const struct user *user, pid_t pid);
+/* When until_progress() is to be called, by monotonic_ns(); 0: there is nothing to do. */
+int64_t until_next_ns(void);
+void until_progress(void);
+/* A child of ours has ended. */
+void until_child_ended(pid_t pid, int status);
+bool until_has_succeeded(void);
+/* The workload has ended, or shall end for another reason. */
+void until_end(void);
 
 /* workload.c: the program that is traced. */
 void workload_run(const struct mt_run *run);
 void workload_enter(void);
 bool workload_is_traced(void);
+/* Whether the program itself runs, and no longer what prepares it. */
+bool workload_is_executed(void);
 void workload_stop(void);
 /* Fills `fds` with what to poll (at most 2) and returns their number; *timeout_ms is lowered to the deadline. */
 int workload_poll_fds(int fds[2], int *timeout_ms);

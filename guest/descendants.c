@@ -64,27 +64,3 @@ void descendants_kill(void)
             usleep(1000);
     }
 }
-
-static bool is_protected;
-
-static void write_oom_score(const char *score)
-{
-    FILE *file = fopen("/proc/self/oom_score_adj", "we");
-
-    if (file) {
-        fputs(score, file);
-        fclose(file);
-    }
-}
-
-void memory_protect(void)
-{
-    write_oom_score("-1000");
-    is_protected = true;
-}
-
-void memory_unprotect(void)
-{
-    if (is_protected)
-        write_oom_score("0");
-}

@@ -39,11 +39,33 @@ int spawn_find_program(const char *name, const char *path_variable, char found[P
     return error;
 }
 
+void spawn_open_the_way(const char *path)
+{
+    char parent[PATH_MAX];
+
+    snprintf(parent, sizeof parent, "%s", path);
+    for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        struct stat status;
+
+        *slash = 0;
+        if (!stat(parent, &status) && !(status.st_mode & S_IXOTH))
+            chmod(parent, (status.st_mode & 07777) | S_IXGRP | S_IXOTH);
+        *slash = '/';
+    }
+}
+
+static bool is_pipe(int fd)
+{
+    struct stat status;
+
+    return !fstat(fd, &status) && S_ISFIFO(status.st_mode);
+}
+
 /* Where, who and with how much the request says. */
-static const char *settle_in(const struct request *request, const struct user *user)
+static const char *settle_in(const struct request *request, const struct user *user, pid_t beside)
 {
     const struct mt_run *run = &request->run;
-    const char *failed = view_enter(), *folder = request->folder;
+    const char *failed = beside ? view_join(beside) : view_enter(), *folder = request->folder;
 
     if (failed)
         return failed;
@@ -56,7 +78,8 @@ static const char *settle_in(const struct request *request, const struct user *u
     }
     if (run->flags & MT_RUN_WITH_IDS) {
         for (int fd = 0; fd < 3; fd++)
-            (void)!fchown(fd, run->uid, run->gid); /* it may open /dev/stdout */
+            if (is_pipe(fd)) /* it may open /dev/stdout */
+                (void)!fchown(fd, run->uid, run->gid);
         umask(run->umask);
     }
     if (!(run->flags & MT_RUN_WITH_IDS ? user_become_ids(run) : user_become(user)))
@@ -66,7 +89,7 @@ static const char *settle_in(const struct request *request, const struct user *u
     return folder[0] && chdir(folder) && chdir(user->known ? user->home : "/") && chdir("/") ? "enter a folder" : NULL;
 }
 
-const char *spawn_become(const struct request *request, const struct user *user, const int stdio[3])
+const char *spawn_become(const struct request *request, const struct user *user, const int stdio[3], pid_t beside)
 {
     sigset_t none;
 
@@ -78,7 +101,7 @@ const char *spawn_become(const struct request *request, const struct user *user,
     signal(SIGPIPE, SIG_DFL); /* we ignore it */
     memory_unprotect();
     personality(ADDR_NO_RANDOMIZE); /* addresses that can be compared between runs */
-    return settle_in(request, user);
+    return settle_in(request, user, beside);
 }
 
 void spawn_execute(const char *program, const struct request *request)
@@ -104,4 +127,38 @@ void spawn_give_up(int exec_error, const char *failed)
     snprintf(line, sizeof line, "can't %s: %s", failed, strerror(errno));
     (void)!write(exec_error, line, strlen(line) + 1);
     _exit(127);
+}
+
+static const char *become_silent(const struct request *request, const struct user *user, pid_t beside)
+{
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC), stdio[3] = { nothing, nothing, nothing };
+
+    return nothing < 0 ? "open /dev/null" : spawn_become(request, user, stdio, beside);
+}
+
+pid_t spawn_silent(const struct request *request, const struct user *user, const char *program, int exec_error)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        const char *failed = become_silent(request, user, 0);
+
+        if (failed)
+            spawn_give_up(exec_error, failed);
+        spawn_execute(program, request);
+        spawn_give_up(exec_error, "execute it");
+    }
+    return pid;
+}
+
+pid_t spawn_beside(const struct request *request, const struct user *user, pid_t workload, char *const *argv)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        if (!become_silent(request, user, workload))
+            execve(SHELL, argv, request->envp);
+        _exit(127);
+    }
+    return pid;
 }

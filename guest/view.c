@@ -285,6 +285,18 @@ const char *view_enter(void)
     return NULL;
 }
 
+const char *view_join(pid_t workload)
+{
+    char path[64];
+    int mounts;
+
+    if (!view.made)
+        return NULL;
+    snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)workload);
+    mounts = open(path, O_RDONLY | O_CLOEXEC);
+    return mounts < 0 || setns(mounts, CLONE_NEWNS) ? "enter the workload's view" : NULL;
+}
+
 /* What has become of it. */
 
 static uint64_t entries;

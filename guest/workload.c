@@ -6,11 +6,14 @@
  * marker is executed by the child itself. One that does speak (speech.c) runs on a pseudo-terminal (so that its C
  * library sends each line at once and "Press enter" means what it says), its standard error included, and is traced
  * from the enter until it prints "Stop tracing".
+ *
+ * Before that, it may run some times without being traced or heard, to warm up.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,11 +28,14 @@
 #include "../include/memory_tracer/roi.h"
 #include "agent.h"
 
-enum phase { PHASE_NONE, PHASE_STARTING, PHASE_READY, PHASE_TRACED, PHASE_STOPPED };
+enum phase { PHASE_NONE, PHASE_WARMING_UP, PHASE_STARTING, PHASE_READY, PHASE_TRACED, PHASE_STOPPED };
 
 static struct {
     enum phase phase;
     bool speaks, said_stop, timed_out;
+    struct request request;
+    struct user user;
+    uint32_t warm_ups; /* that are still to be done */
     pid_t pid;
     int out, err; /* what we read: pipes, or in `out` the pseudo-terminal */
     int ends[2];  /* their other ends: kept open, so that only the workload's end wakes us up, not that of its output */
@@ -37,6 +43,7 @@ static struct {
     int exec_error; /* read: why it couldn't be executed */
     int64_t started_ns, deadline_ns;
     uint32_t timeout_ms;
+    uint64_t memory_kills; /* before it was started */
     char program[PATH_MAX];
 } workload = { .out = -1, .err = -1, .ends = { -1, -1 }, .go = -1, .exec_error = -1 };
 
@@ -63,6 +70,12 @@ static void close_all(void)
     close_fd(&workload.ends[1]);
     close_fd(&workload.go);
     close_fd(&workload.exec_error);
+}
+
+static void forget_request(void)
+{
+    request_free(&workload.request);
+    memset(&workload.request, 0, sizeof workload.request);
 }
 
 static void forget_last_workload(void)
@@ -126,7 +139,7 @@ static void child(const struct request *request, const struct user *user, const 
 
     snprintf(parent_path, sizeof parent_path, "/proc/%d/stat", (int)getppid());
     parent = open(parent_path, O_RDONLY | O_CLOEXEC);
-    failed = spawn_become(request, user, stdio);
+    failed = spawn_become(request, user, stdio, 0);
     if (failed)
         spawn_give_up(exec_error, failed);
     if (go >= 0) {
@@ -184,39 +197,18 @@ static bool make_stdio(int stdio[3])
     return true;
 }
 
-/* Lets everybody pass through the folders on the way to a file. */
-static void open_the_way(const char *path)
-{
-    char parent[PATH_MAX];
-
-    snprintf(parent, sizeof parent, "%s", path);
-    for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        struct stat status;
-
-        *slash = 0;
-        if (!stat(parent, &status) && !(status.st_mode & S_IXOTH))
-            chmod(parent, (status.st_mode & 07777) | S_IXGRP | S_IXOTH);
-        *slash = '/';
-    }
-}
-
 /* What a request asks for, as far as it can be told before anything is started. Returns false, and tells the runner, if
  * it can't be done. */
-static bool check_request(struct request *request, struct user *user)
+static bool check_request(const struct request *request, struct user *user)
 {
     int error;
 
-    if (workload.phase != PHASE_NONE) {
-        channel_send_error("a workload is running already");
-        return false;
-    }
-    forget_last_workload();
     if (!user_find(request->user, user)) {
         channel_send_error("the guest has no user %s", request->user);
         return false;
     }
     if ((request->run.flags & MT_RUN_FROM_HOST) && user->known && user->uid)
-        open_the_way(request->program);
+        spawn_open_the_way(request->program);
     if (view_is_made()) { /* the runner has found it there */
         snprintf(workload.program, sizeof workload.program, "%s", request->program);
         return true;
@@ -227,19 +219,31 @@ static bool check_request(struct request *request, struct user *user)
     return !error;
 }
 
-static void start(struct request *request, const struct user *user)
+/* The workload, or its warming up, is over. */
+static void be_ready_for_another(void)
 {
+    close_all();
+    forget_request();
+    workload.phase = PHASE_NONE;
+}
+
+/* Starts the one that is traced. */
+static void start(void)
+{
+    struct request *request = &workload.request;
     int stdio[3] = { -1, -1, -1 }, go[2] = { -1, -1 }, exec_error[2] = { -1, -1 };
 
     workload.speaks = request->run.flags & MT_RUN_WORKLOAD_SPEAKS;
     workload.timeout_ms = request->run.timeout_ms;
-    view_prepare();
+    workload.memory_kills = memory_kills();
+    if (request->run.flags & MT_RUN_TELL_VCPUS)
+        vcpus_tell();
     if (!make_stdio(stdio) || pipe2(exec_error, O_CLOEXEC) || (!workload.speaks && pipe2(go, O_CLOEXEC)) ||
         (workload.pid = fork()) < 0) {
         channel_send_error("can't start %s in the guest: %s", request->program, strerror(errno));
-        close_all();
+        be_ready_for_another();
     } else if (workload.pid == 0) {
-        child(request, user, stdio, go[0], exec_error[1]);
+        child(request, &workload.user, stdio, go[0], exec_error[1]);
     } else {
         workload.go = go[1];
         go[1] = -1;
@@ -265,6 +269,68 @@ static void start(struct request *request, const struct user *user)
     }
 }
 
+/* Starts one that is neither traced nor heard. */
+static void start_to_warm_up(void)
+{
+    int exec_error[2] = { -1, -1 };
+
+    workload.pid = pipe2(exec_error, O_CLOEXEC)
+                       ? -1
+                       : spawn_silent(&workload.request, &workload.user, workload.program, exec_error[1]);
+    workload.exec_error = exec_error[0];
+    if (workload.pid < 0) {
+        channel_send_error("can't start %s in the guest: %s", workload.program, strerror(errno));
+        be_ready_for_another();
+    } else {
+        workload.phase = PHASE_WARMING_UP;
+        until_begin(&workload.request, &workload.user, workload.pid);
+    }
+    close_fd(&exec_error[1]);
+}
+
+/* Each run of the workload begins here, be it one to warm up, or the one that is traced. */
+static void begin_run(void)
+{
+    view_prepare();
+    if (workload.warm_ups)
+        start_to_warm_up();
+    else
+        start();
+}
+
+/* Each run ends here, when the program has ended. Returns why it couldn't be executed, or NULL. */
+static const char *end_run(void)
+{
+    static char problem[256];
+    ssize_t length;
+
+    until_end();
+    length = read(workload.exec_error, problem, sizeof problem - 1);
+    problem[length > 0 ? length : 0] = 0;
+    return *problem ? problem : NULL;
+}
+
+/* What it has left behind isn't to be there in the next run, nor in the trace. */
+static void warm_up_ended(void)
+{
+    const char *problem = end_run();
+
+    descendants_kill();
+    if (problem) {
+        channel_send_error("can't run %s in the guest: %s", workload.program, problem);
+        be_ready_for_another();
+    } else if (!workload.warm_ups) { /* it was stopped */
+        const struct mt_exit report = { .signal = SIGKILL };
+
+        channel_send(MT_FRAME_EXIT, &report, sizeof report);
+        be_ready_for_another();
+    } else {
+        close_all();
+        workload.warm_ups--;
+        begin_run();
+    }
+}
+
 void workload_run(const struct mt_run *run)
 {
     struct request request;
@@ -272,11 +338,18 @@ void workload_run(const struct mt_run *run)
 
     if (!request_parse(run, &request)) {
         channel_send_error("a malformed request to run a workload");
-    } else if (check_request(&request, &user)) {
-        request_add_user(&request, &user);
-        if (run->flags & MT_RUN_TELL_VCPUS)
-            vcpus_tell();
-        start(&request, &user);
+    } else if (workload.phase != PHASE_NONE) {
+        channel_send_error("a workload is running already");
+    } else {
+        forget_last_workload();
+        if (check_request(&request, &user)) {
+            request_add_user(&request, &user);
+            workload.request = request;
+            workload.user = user;
+            workload.warm_ups = run->warm_ups;
+            begin_run();
+            return;
+        }
     }
     request_free(&request);
 }
@@ -294,6 +367,15 @@ void workload_enter(void)
     } else {
         (void)!write(workload.go, "g", 1);
     }
+    until_begin(&workload.request, &workload.user, workload.pid);
+}
+
+bool workload_is_executed(void)
+{
+    struct pollfd exec_error = { .fd = workload.exec_error, .events = POLLIN };
+
+    /* Its other end has been closed by execve, and nothing was written. */
+    return poll(&exec_error, 1, 0) == 1 && !(exec_error.revents & POLLIN);
 }
 
 bool workload_is_traced(void)
@@ -305,6 +387,8 @@ void workload_stop(void)
 {
     if (workload.phase == PHASE_NONE)
         return;
+    workload.warm_ups = 0;
+    until_end();
     descendants_kill();
 }
 
@@ -329,7 +413,8 @@ static bool forward(int fd, uint32_t type)
 
 static void ended(int status)
 {
-    char problem[256] = "";
+    bool until_succeeded = until_has_succeeded();
+    const char *problem;
 
     /* Its last words may be in the pseudo-terminal still, "Stop tracing" among them. */
     if (workload.speaks && workload.out >= 0)
@@ -341,18 +426,31 @@ static void ended(int status)
         speech_end();
     if (workload.err >= 0)
         forward(workload.err, MT_FRAME_STDERR);
-    if (read(workload.exec_error, problem, sizeof problem - 1) > 0) {
+    problem = end_run();
+    if (problem) {
         channel_send_error("can't run %s in the guest: %s", workload.program, problem);
     } else {
         struct mt_exit report = {
             .timed_out = workload.timed_out,
             .signal = WIFSIGNALED(status) ? (uint32_t)WTERMSIG(status) : 0,
             .status = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : 0,
+            .out_of_memory = (uint32_t)(memory_kills() - workload.memory_kills),
+            .until_succeeded = until_succeeded,
         };
         channel_send(MT_FRAME_EXIT, &report, sizeof report);
     }
-    close_all();
-    workload.phase = PHASE_NONE;
+    be_ready_for_another();
+}
+
+/* Lowers *timeout_ms to when that time comes; 0: never. */
+static void wake_at(int64_t ns, int *timeout_ms)
+{
+    int64_t left_ms = (ns - monotonic_ns()) / 1000000 + 1;
+
+    if (left_ms < 0)
+        left_ms = 0;
+    if (ns && (*timeout_ms < 0 || left_ms < *timeout_ms))
+        *timeout_ms = left_ms > INT_MAX ? INT_MAX : (int)left_ms;
 }
 
 int workload_poll_fds(int fds[2], int *timeout_ms)
@@ -365,14 +463,8 @@ int workload_poll_fds(int fds[2], int *timeout_ms)
         fds[count++] = workload.out;
     if (workload.err >= 0)
         fds[count++] = workload.err;
-    if (workload.deadline_ns) {
-        int64_t left_ms = (workload.deadline_ns - monotonic_ns()) / 1000000 + 1;
-
-        if (left_ms < 0)
-            left_ms = 0;
-        if (*timeout_ms < 0 || left_ms < *timeout_ms)
-            *timeout_ms = left_ms > INT_MAX ? INT_MAX : (int)left_ms;
-    }
+    wake_at(workload.deadline_ns, timeout_ms);
+    wake_at(until_next_ns(), timeout_ms);
     return count;
 }
 
@@ -386,13 +478,23 @@ void workload_progress(void)
             close_fd(&workload.out);
         if (workload.err >= 0 && !forward(workload.err, MT_FRAME_STDERR))
             close_fd(&workload.err);
+        if (until_has_succeeded())
+            workload.deadline_ns = 0; /* it ends already */
         if (workload.deadline_ns && monotonic_ns() >= workload.deadline_ns) {
             workload.timed_out = true;
             workload_stop();
             end_tracing(false);
         }
+        until_progress();
     }
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (workload.phase != PHASE_NONE && pid == workload.pid)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (workload.phase == PHASE_NONE)
+            continue;
+        if (pid != workload.pid)
+            until_child_ended(pid, status);
+        else if (workload.phase == PHASE_WARMING_UP)
+            warm_up_ended();
+        else
             ended(status);
+    }
 }

@@ -101,18 +101,24 @@ static void greet(Fixture *fixture)
     await(fixture, MT_FRAME_HELLO_REPLY);
 }
 
-static void run(Fixture *fixture, unsigned flags, unsigned timeout_ms, const char *program, const char *argument)
+static void request(Fixture *fixture, struct mt_run run, const char *program, const char *argument, const char *until)
 {
     /* the program, its arguments, its environment, and the four that may be empty */
-    const char *words[] = { program, program, "-c", argument, "PATH=/usr/bin:/bin", "/", "", "", "" };
-    const struct mt_run run = { .flags = flags, .timeout_ms = timeout_ms, .argc = 3, .envc = 1 };
+    const char *words[] = { program, program, "-c", argument, "PATH=/usr/bin:/bin", "/", "", "", until };
     g_autoptr(GByteArray) strings = g_byte_array_new();
 
     for (guint i = 0; i < G_N_ELEMENTS(words); i++)
         g_byte_array_append(strings, (const guint8 *)words[i], (guint)strlen(words[i]) + 1);
+    run.argc = 3;
+    run.envc = 1;
     agent_link_send(fixture->link, MT_FRAME_STRINGS, strings->data, strings->len / 2);
     agent_link_send(fixture->link, MT_FRAME_STRINGS, strings->data + strings->len / 2, strings->len - strings->len / 2);
     agent_link_send(fixture->link, MT_FRAME_RUN, &run, sizeof run);
+}
+
+static void run(Fixture *fixture, unsigned flags, unsigned timeout_ms, const char *program, const char *argument)
+{
+    request(fixture, (struct mt_run){ .flags = flags, .timeout_ms = timeout_ms }, program, argument, "");
 }
 
 static void test_garbage_is_skipped(Fixture *fixture, gconstpointer data)
@@ -209,6 +215,138 @@ static void test_timeout_kills(Fixture *fixture, gconstpointer data)
     agent_link_send(fixture->link, MT_FRAME_ENTER, NULL, 0);
     await(fixture, MT_FRAME_EXIT);
     g_assert_cmpuint(fixture->exit.timed_out, ==, 1);
+}
+
+/* Lets the workload run `until` that command succeeds. */
+static void run_until(Fixture *fixture, unsigned timeout_ms, const char *argument, const char *until)
+{
+    request(fixture, (struct mt_run){ .timeout_ms = timeout_ms }, "sh", argument, until);
+    await(fixture, MT_FRAME_READY);
+    agent_link_send(fixture->link, MT_FRAME_ENTER, NULL, 0);
+    await(fixture, MT_FRAME_TRACED);
+    await(fixture, MT_FRAME_EXIT);
+}
+
+static void test_until_ends_the_workload(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *folder = g_dir_make_tmp("mt_test_XXXXXX", NULL), *file = g_build_filename(folder, "file", NULL);
+    g_autofree char *serve = g_strdup_printf("(trap '' TERM; sleep 1; echo up >%s; sleep 100) & wait", file);
+    g_autofree char *until = g_strdup_printf("test -s %s && exec echo lost", file);
+
+    (void)data;
+    run_until(fixture, 0, serve, until);
+    g_assert_cmpuint(fixture->exit.until_succeeded, ==, 1);
+    g_assert_cmpuint(fixture->exit.signal, ==, SIGTERM);
+    g_assert_cmpstr(fixture->out->str, ==, "");
+    g_assert_cmpuint(fixture->times.elapsed_ns, >=, G_GUINT64_CONSTANT(1000000000));
+    /* One that ends in good order has its own status. */
+    run_until(fixture, 0, "trap 'echo bye; exit 3' TERM; while :; do sleep 0.1; done", "true");
+    g_assert_cmpuint(fixture->exit.until_succeeded, ==, 1);
+    g_assert_cmpuint(fixture->exit.status, ==, 3);
+    g_assert_cmpstr(fixture->out->str, ==, "bye\n");
+    g_unlink(file);
+    g_rmdir(folder);
+}
+
+static void test_until_kills_what_does_not_end(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    run_until(fixture, 3000, "trap '' TERM; while :; do sleep 1; done", "true");
+    g_assert_cmpuint(fixture->exit.until_succeeded, ==, 1);
+    g_assert_cmpuint(fixture->exit.timed_out, ==, 0); /* that came later */
+    g_assert_cmpuint(fixture->exit.signal, ==, SIGKILL);
+    g_assert_cmpuint(fixture->times.elapsed_ns, >=, G_GUINT64_CONSTANT(5000000000));
+}
+
+static void test_until_that_never_succeeds(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    run_until(fixture, 0, "sleep 0.5; exit 5", "false");
+    g_assert_cmpuint(fixture->exit.until_succeeded, ==, 0);
+    g_assert_cmpuint(fixture->exit.status, ==, 5);
+    run_until(fixture, 0, "sleep 0.5; exit 6", "sleep 100"); /* it hangs */
+    g_assert_cmpuint(fixture->exit.until_succeeded, ==, 0);
+    g_assert_cmpuint(fixture->exit.status, ==, 6);
+    run_until(fixture, 600, "sleep 100", "false");
+    g_assert_cmpuint(fixture->exit.until_succeeded, ==, 0);
+    g_assert_cmpuint(fixture->exit.timed_out, ==, 1);
+}
+
+static void test_stop_ends_until(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    request(fixture, (struct mt_run){ 0 }, "sh", "echo on; sleep 100", "sleep 100");
+    await(fixture, MT_FRAME_READY);
+    agent_link_send(fixture->link, MT_FRAME_ENTER, NULL, 0);
+    await(fixture, MT_FRAME_STDOUT);
+    agent_link_send(fixture->link, MT_FRAME_STOP, NULL, 0);
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpuint(fixture->exit.signal, ==, SIGKILL);
+}
+
+static void test_warm_ups_come_first(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *folder = g_dir_make_tmp("mt_test_XXXXXX", NULL), *file = g_build_filename(folder, "file", NULL);
+    g_autofree char *script = g_strdup_printf("echo run >>%s; cat; wc -l <%s; sleep 100 & exit 9", file, file);
+    g_autofree char *contents = NULL;
+
+    (void)data;
+    request(fixture, (struct mt_run){ .warm_ups = 3 }, "sh", script, "");
+    await(fixture, MT_FRAME_READY);
+    g_assert_true(g_file_get_contents(file, &contents, NULL, NULL));
+    g_assert_cmpstr(contents, ==, "run\nrun\nrun\n");
+    g_assert_cmpstr(fixture->out->str, ==, "");
+    agent_link_send(fixture->link, MT_FRAME_ENTER, NULL, 0);
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpstr(fixture->out->str, ==, "4\n");
+    g_assert_cmpuint(fixture->exit.status, ==, 9);
+    g_unlink(file);
+    g_rmdir(folder);
+}
+
+static void test_warm_ups_end_by_until(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    request(fixture, (struct mt_run){ .warm_ups = 2 }, "sh", "sleep 100", "true");
+    await(fixture, MT_FRAME_READY);
+    agent_link_send(fixture->link, MT_FRAME_ENTER, NULL, 0);
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpuint(fixture->exit.until_succeeded, ==, 1);
+}
+
+static void test_warm_ups_can_be_stopped(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    request(fixture, (struct mt_run){ .warm_ups = 1000 }, "sh", "sleep 100", "");
+    g_usleep(100000);
+    agent_link_send(fixture->link, MT_FRAME_STOP, NULL, 0);
+    await(fixture, MT_FRAME_EXIT);
+    request(fixture, (struct mt_run){ .warm_ups = 2 }, "/dev/null", "", "");
+    await(fixture, MT_FRAME_ERROR);
+    run(fixture, 0, 0, "true", ""); /* and the agent is ready for another one */
+    await(fixture, MT_FRAME_READY);
+}
+
+/* A text is a script for the shell if the runner has taken it from the host. */
+static void test_texts(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *folder = g_dir_make_tmp("mt_test_XXXXXX", NULL), *file = g_build_filename(folder, "file", NULL);
+
+    (void)data;
+    g_assert_true(g_file_set_contents(file, "echo $0 $1 $2\n", -1, NULL));
+    g_assert_no_errno(g_chmod(file, 0755));
+    run(fixture, MT_RUN_FROM_HOST, 0, file, "x");
+    await(fixture, MT_FRAME_READY);
+    agent_link_send(fixture->link, MT_FRAME_ENTER, NULL, 0);
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_true(g_str_has_prefix(fixture->out->str, file));
+    g_assert_true(g_str_has_suffix(fixture->out->str, "file -c x\n"));
+    run(fixture, 0, 0, file, "x");
+    await(fixture, MT_FRAME_READY);
+    agent_link_send(fixture->link, MT_FRAME_ENTER, NULL, 0);
+    await(fixture, MT_FRAME_ERROR);
+    g_unlink(file);
+    g_rmdir(folder);
 }
 
 /* The words of the protocol, in both spellings, with and without line ends. */
@@ -421,6 +559,14 @@ int main(int argc, char **argv)
         { "/agent/output_and_status_come_back", test_output_and_status_come_back },
         { "/agent/unknown_program_is_an_error", test_unknown_program_is_an_error },
         { "/agent/timeout_kills", test_timeout_kills },
+        { "/agent/until_ends_the_workload", test_until_ends_the_workload },
+        { "/agent/until_kills_what_does_not_end", test_until_kills_what_does_not_end },
+        { "/agent/until_that_never_succeeds", test_until_that_never_succeeds },
+        { "/agent/stop_ends_until", test_stop_ends_until },
+        { "/agent/warm_ups_come_first", test_warm_ups_come_first },
+        { "/agent/warm_ups_end_by_until", test_warm_ups_end_by_until },
+        { "/agent/warm_ups_can_be_stopped", test_warm_ups_can_be_stopped },
+        { "/agent/texts", test_texts },
         { "/agent/workload_protocol", test_workload_protocol },
         { "/agent/info_of_any_length", test_info_of_any_length },
     };
