@@ -9,6 +9,8 @@
 #include "../run/paths.h"
 #include "../run/session.h"
 #include "cmd.h"
+#include "course_options.h"
+#include "ending.h"
 #include "run_options.h"
 #include "run_summary.h"
 #include "summary_file.h"
@@ -58,6 +60,7 @@ static bool print(Session *session, const SessionOptions *options, const Session
         run_summary_append(text, options, result);
     else
         run_options_append_warnings(text, options, result);
+    ending_append(text, options, result);
     session_print_error(session, text);
     return session_flush(session, error);
 }
@@ -96,7 +99,10 @@ static int run_command(int argc, char **argv, bool record, GError **error)
     g_auto(ViewOptions) view = { 0 };
     g_autofree GOptionEntry *view_entries = view_options_entries(&view);
     g_autofree GOptionEntry *special_entries = cmd_join_options(own, view_entries);
-    g_autofree GOptionEntry *entries = run_options_entries(&run, special_entries);
+    g_auto(CourseOptions) course = { 0 };
+    g_autofree GOptionEntry *course_entries = course_options_entries(&course);
+    g_autofree GOptionEntry *run_entries = cmd_join_options(special_entries, course_entries);
+    g_autofree GOptionEntry *entries = run_options_entries(&run, run_entries);
     g_autoptr(SummaryFile) summary_file = NULL;
     g_autoptr(Session) session = NULL;
     SessionOptions options = { .snapshot = IMAGE_DEFAULT_SNAPSHOT };
@@ -134,7 +140,7 @@ static int run_command(int argc, char **argv, bool record, GError **error)
         if (!run_options_parse_fields(fields, &options.destination.fields, error))
             return -1;
     }
-    if (!run_options_apply(&run, &options, error))
+    if (!run_options_apply(&run, &options, error) || !course_options_apply(&course, &options, error))
         return -1;
     if (fifo) {
         options.destination.kind = DESTINATION_FIFO;
@@ -177,9 +183,7 @@ static int run_command(int argc, char **argv, bool record, GError **error)
         g_propagate_error(error, g_error_copy(result.stopped));
         return -1;
     }
-    if (result.timed_out)
-        return 0; /* it was we who killed it */
-    return result.signal ? 128 + result.signal : result.status;
+    return ending_status(&result);
 }
 
 int cmd_run(int argc, char **argv, GError **error)

@@ -8,6 +8,7 @@
 
 #include <json-glib/json-glib.h>
 
+#include "ending.h"
 #include "run_options.h"
 
 static void append_row(GString *text, const char *label, uint64_t count, uint64_t total)
@@ -138,10 +139,14 @@ static JsonObject *add_sample(JsonObject *summary, const SessionResult *result)
 static void add_warnings(JsonObject *summary, const SessionOptions *options, const SessionResult *result)
 {
     g_auto(GStrv) warnings = run_options_warnings(options, result);
+    g_autoptr(GPtrArray) endings = g_ptr_array_new_with_free_func(g_free);
     JsonArray *array = json_array_new();
 
+    ending_add_lines(endings, options, result);
     for (char **warning = warnings; *warning; warning++)
         json_array_add_string_element(array, *warning);
+    for (guint i = 0; i < endings->len; i++)
+        json_array_add_string_element(array, endings->pdata[i]);
     json_object_set_array_member(summary, "warnings", array);
 }
 
@@ -157,6 +162,9 @@ char *run_summary_as_json(const SessionOptions *options, const SessionResult *re
     if (result->exited) {
         json_object_set_int_member(summary, "exit_status", result->status);
         json_object_set_int_member(summary, "exit_signal", result->signal);
+        json_object_set_int_member(summary, "out_of_memory", result->out_of_memory);
+        if (options->workload.until)
+            json_object_set_boolean_member(summary, "until_succeeded", result->until_succeeded);
     }
     if (result->ended_by)
         json_object_set_string_member(summary, "ended_by", result->ended_by);

@@ -17,6 +17,7 @@
 #include "elf_object.h"
 #include "guest_files.h"
 #include "host_view.h"
+#include "last_words.h"
 #include "paths.h"
 #include "printable.h"
 #include "shared_libraries.h"
@@ -47,6 +48,7 @@ struct Guest {
     GuestWorkload workload;
     GString *info;               /* as it comes */
     bool stopping;               /* guest_stop() was called */
+    GString *last_words;         /* the end of the workload's standard error */
     GString *captured;           /* where a program's output goes instead; or NULL */
     struct mt_progress progress; /* of unpacking */
     uint64_t archive_bytes;
@@ -76,6 +78,8 @@ static void pass_output(Guest *guest, bool is_stderr, const uint8_t *bytes, uint
 {
     if (guest->stopping && run_loop_is_congested(guest->loop))
         return;
+    if (is_stderr)
+        last_words_add(guest->last_words, (const char *)bytes, length);
     if (is_stderr || !guest->options->pass_output)
         run_loop_print_error(guest->loop, (const char *)bytes, length);
     else
@@ -286,6 +290,7 @@ static Guest *new_guest(const WorkloadOptions *workload, RunLoop *loop)
     guest->options = workload;
     guest->loop = loop;
     guest->info = g_string_new(NULL);
+    guest->last_words = g_string_new(NULL);
     guest->stats = g_array_new(FALSE, FALSE, sizeof(struct mt_stat_reply));
     return guest;
 }
@@ -346,6 +351,7 @@ void guest_free(Guest *guest)
     qemu_free(guest->qemu);
     g_array_unref(guest->stats);
     g_string_free(guest->info, TRUE);
+    g_string_free(guest->last_words, TRUE);
     g_free(guest->workload.info);
     g_free(guest->workload.libraries);
     g_free(guest->user);
@@ -435,13 +441,13 @@ bool guest_ended_too_early(const Guest *guest, const char *line, GError **error)
                : mt_fail(error, "the workload exited with status %u before it printed \"%s\"", end->status, line);
 }
 
-/* `run` needs no counts. `arguments` begin with argv[0]. */
+/* `run` needs no counts. `arguments` begin with argv[0]. `until` may be NULL. */
 static void send_run(Guest *guest, struct mt_run *run, const char *program, const char *const *arguments,
-                     const char *const *environment, const char *user)
+                     const char *const *environment, const char *user, const char *until)
 {
     const char *current = guest->options->current_folder;
     g_autofree char *folder = current ? g_strdup(current) : g_get_current_dir();
-    const char *program_word[] = { program, NULL }, *last_words[] = { folder, user, "", "", NULL };
+    const char *program_word[] = { program, NULL }, *last_words[] = { folder, user, "", until ? until : "", NULL };
     g_autoptr(GByteArray) strings = g_byte_array_new();
 
     run->argc = g_strv_length((char **)arguments);
@@ -488,7 +494,7 @@ static char *run_program(Guest *guest, struct mt_run *run, const char *const *ar
     bool fine;
 
     guest->captured = output;
-    send_run(guest, run, argv[0], argv, environment, "");
+    send_run(guest, run, argv[0], argv, environment, "", NULL);
     fine = run_loop_wait(guest->loop, &until_ready, error);
     if (fine && guest->workload.ready) {
         guest_enter(guest);
@@ -617,6 +623,7 @@ static const char **describe_workload(Guest *guest, struct mt_run *run, GStrv ow
                  (options->is_on_host && !options->sees_host ? MT_RUN_FROM_HOST : 0) |
                  (options->tell_vcpus ? MT_RUN_TELL_VCPUS : 0);
     run->timeout_ms = options->timeout_s * 1000;
+    run->warm_ups = options->warm_ups;
     if (options->sees_host && !host_view_describe_caller(run, options->user, error))
         return NULL;
     return whole ? guest_environment(whole, NULL, NULL)
@@ -628,7 +635,8 @@ bool guest_start_workload(Guest *guest, GError **error)
     const WorkloadOptions *options = guest->options;
     const WaitFor wait = { .done = is_ready,
                            .data = guest,
-                           .what = "the workload to print \"" WORDS_READY "\"",
+                           .what = options->warm_ups ? "the workload to warm up"
+                                                     : "the workload to print \"" WORDS_READY "\"",
                            .timeout_s = options->wait_timeout_s,
                            .poll_ms = 10 };
     g_autofree char *program = options->is_on_host && !options->sees_host
@@ -647,10 +655,15 @@ bool guest_start_workload(Guest *guest, GError **error)
     environment = describe_workload(guest, &run, own_environment, error);
     if (!environment)
         return false;
-    send_run(guest, &run, program, options->argv, environment, guest->user);
+    send_run(guest, &run, program, options->argv, environment, guest->user, options->until);
     if (!run_loop_wait(guest->loop, &wait, error))
         return false;
     return guest->workload.ready || guest_ended_too_early(guest, WORDS_READY, error);
+}
+
+const char *guest_last_words(const Guest *guest)
+{
+    return guest->last_words->str;
 }
 
 void guest_enter(Guest *guest)

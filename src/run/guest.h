@@ -47,6 +47,8 @@ typedef struct WorkloadOptions {
     bool speaks;                         /* the workload protocol: it says itself when it is ready and when to stop */
     const char *folder; /* of this machine, to be copied into the home of the workload's user; or NULL. It must be on
                            the transfer drive (archive.h) */
+    const char *until;  /* a shell command that runs beside it, until it succeeds: then the workload ends; or NULL */
+    unsigned warm_ups;  /* how often it runs before, untraced */
     unsigned timeout_s; /* of guest time; 0: none */
     unsigned wait_timeout_s; /* for it to become ready; 0: none */
     bool tell_vcpus;         /* the vCPUs run in one thread: which one is which is to be told to the plugin */
@@ -74,6 +76,8 @@ char *guest_run_program(Guest *guest, const char *const *argv, GError **error);
 void guest_set_archive_bytes(Guest *guest, uint64_t bytes);
 /* Brings the workload there, starts it and waits until it is ready. */
 bool guest_start_workload(Guest *guest, GError **error);
+/* The last that it has printed to its standard error. */
+const char *guest_last_words(const Guest *guest);
 /* Lets it go. */
 void guest_enter(Guest *guest);
 /* Asks for the workload's end. What it still prints is passed on if that doesn't block. */

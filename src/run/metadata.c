@@ -46,6 +46,9 @@ char *metadata_of_run(const SessionOptions *options, const char *snapshot, const
     }
     json_object_set_array_member(metadata, "command", command);
     set_string(metadata, "files", options->workload.sees_host ? "host" : "image");
+    if (options->workload.until)
+        set_string(metadata, "until", options->workload.until);
+    json_object_set_u64_member(metadata, "warm_ups", options->workload.warm_ups);
     set_string(metadata, "image", image);
     set_string(metadata, "snapshot", snapshot);
     set_string(metadata, "qemu", qemu_version);
@@ -84,6 +87,8 @@ char *metadata_of_result(const SessionResult *result)
     if (result->exited) {
         json_object_set_int_member(metadata, "exit_status", result->status);
         json_object_set_int_member(metadata, "exit_signal", result->signal);
+        json_object_set_u64_member(metadata, "out_of_memory", result->out_of_memory);
+        json_object_set_boolean_member(metadata, "until_succeeded", result->until_succeeded);
     }
     return to_text(metadata);
 }

@@ -415,6 +415,10 @@ static void take_results(Session *session, SessionResult *result)
     result->timed_out = workload->exit.timed_out;
     result->signal = (int)workload->exit.signal;
     result->status = (int)workload->exit.status;
+    result->until_succeeded = workload->exit.until_succeeded;
+    result->out_of_memory = workload->exit.out_of_memory;
+    result->guest_ram_mb = session->machine ? session->machine->ram_mb : 0;
+    result->last_words = guest_last_words(session->guest);
     result->guest_ns = workload->times.elapsed_ns;
     result->traced_ns = is_traced(session) ? ring_traced_ns(session->ring) : workload->times.elapsed_ns;
     if (session->ring) {

@@ -41,6 +41,10 @@ typedef struct SessionResult {
     bool exited;                 /* it is known how the workload ended: */
     int signal;                  /* that killed it, or 0 */
     int status;                  /* its exit status */
+    bool until_succeeded;        /* it was ended, as the command workload.until has succeeded */
+    unsigned out_of_memory;      /* how many processes the guest's kernel has killed meanwhile for want of memory */
+    unsigned guest_ram_mb;       /* how much memory the guest has; 0: no guest */
+    const char *last_words;      /* the end of its standard error */
     uint64_t files_dropped;      /* that the workload has made, changed or removed, with workload.sees_host */
     bool disk_is_full;           /* the guest's, where these went */
     const char *files_problem;   /* why not all is where it is to be, or NULL */

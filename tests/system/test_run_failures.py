@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs that fail look failed: what can't be executed is refused before anything is started, and the last line tells how
 a workload died and what to do about it."""
+import json
 import os
+import signal
 import subprocess
 import unittest
 
@@ -25,9 +27,13 @@ class FailureTest(SystemTest):
         os.chmod(path, mode)
         return path
 
+    def read_json(self, name):
+        with open(self.path(name)) as file:
+            return json.load(file)
+
     def program(self, name, source, *options):
         path = self.path(name)
-        subprocess.run(["gcc", "-x", "c", "-", "-o", path, *options], input=source, text=True, check=True)
+        subprocess.run(["gcc", "-x", "c", "-", "-x", "none", "-o", path, *options], input=source, text=True, check=True)
         return path
 
 
@@ -128,6 +134,149 @@ class Found(FailureTest):
                 path = self.file("script", contents)
                 result = self.untraced(path, "x")
                 self.assertEqual((result.status, result.out), (1, "") if out is None else (0, out.format(path)), result.err)
+
+
+EAT_MEMORY = """#include <sys/mman.h>
+int main(void)
+{
+    for (;;)
+        if (mmap(0, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+            return 1;
+}
+"""
+
+
+class Died(FailureTest):
+    """The last line says of what. JSON has it, too."""
+
+    def assert_last(self, result, *texts):
+        last = result.err.splitlines()[-1]
+        self.assertTrue(last.startswith("memory_tracer: "), result.err)
+        for text in texts:
+            self.assertIn(text, last)
+        return last[len("memory_tracer: "):]
+
+    def test_of_a_signal(self):
+        result = self.tracer("run", "--files", "image", "--", "sh", "-c", "kill -SEGV $$")
+        self.assertEqual(result.status, 128 + signal.SIGSEGV)
+        self.assert_last(result, "the workload was killed by signal 11 (Segmentation fault)")
+        for arguments, lines in ((["--json"], 2), (["--summary", self.path("summary")], 1)):
+            with self.subTest(arguments):
+                result = self.tracer("run", "--files", "image", *arguments, "--", "sh", "-c", "kill -ABRT $$")
+                self.assertEqual(result.status, 128 + signal.SIGABRT)
+                last = self.assert_last(result, "killed by signal 6 (Aborted)")
+                self.assertEqual(len(result.err.splitlines()), lines, result.err)
+        summary = self.read_json("summary")
+        self.assertEqual((summary["exit_signal"], summary["out_of_memory"], summary["warnings"]), (6, 0, [last]))
+
+    def test_recordings_say_so_too(self):
+        trace = self.path("trace")
+        result = self.tracer("record", "--files", "image", "-o", trace, "--", "sh", "-c", "kill -TERM $$")
+        self.assertEqual(result.status, 128 + signal.SIGTERM)
+        self.assert_last(result, "killed by signal 15 (Terminated)")
+        self.assert_good(trace)
+
+    def test_what_the_workload_says_of_itself_adds_nothing(self):
+        result = self.untraced("--", "sh", "-c", "echo error while loading shared libraries >&2; exit 127")
+        self.assertEqual(result.status, 127)
+        self.assertTrue(result.err.splitlines()[-1].endswith("s traced"), result.err)
+        self.assertEqual(self.untraced("--", "sh", "-c", "sh -c 'kill -SEGV $$'; exit 4").status, 4)
+
+    def test_of_a_library_that_the_guest_lacks(self):
+        """The program's own libraries are brought along; not those of what it starts."""
+        library = self.program("libanswer.so", "int answer(void) { return 42; }\n", "-shared", "-fPIC")
+        os.mkdir(self.path("data"))
+        self.program("data/prog", "int answer(void);\nint main(void) { return answer(); }\n", library)
+        for line, text in (("~/qemu_mem_tracer_workload/prog", library + ", which isn't in the guest: with --files host"),
+                           ("echo 'Error loading shared library libx.so: No such file or directory (needed by prog)' >&2; exit 127",
+                            "the workload needs the library libx.so, which isn't in the guest"),
+                           ("printf 'p: error while loading shared libraries: l\\033.so: file too short\\r\\n' >&2; exit 127",
+                            "the workload could not load the library l\\x1b.so: file too short")):
+            with self.subTest(line):
+                result = self.untraced("--workload_dir_path", self.path("data"), "--", "sh", "-c", line)
+                self.assertEqual(result.status, 127, result.err)
+                self.assert_last(result, text)
+
+    def test_of_memory(self):
+        eater = self.program("eater", EAT_MEMORY)
+        result = self.untraced("--summary", self.path("summary"), "--", eater)
+        self.assertEqual(result.status, 128 + signal.SIGKILL, result.err)
+        last = self.assert_last(result, "the guest ran out of memory (it has ", "image build --ram ", "--image big.qcow2")
+        self.assertIn("memory_tracer: the workload was killed by signal 9 (Killed)", result.err)
+        summary = self.read_json("summary")
+        self.assertEqual((summary["out_of_memory"], summary["warnings"][-1]), (1, last))
+
+
+class Until(FailureTest):
+    SERVE = "echo on; sleep 0.5; echo up >/tmp/up; while :; do sleep 0.1; done"
+
+    def test_the_workload_is_asked_to_end(self):
+        trace = self.path("trace")
+        result = self.tracer("record", "--files", "image", "-o", trace, "--summary", self.path("summary"), "--until",
+                             "test -s /tmp/up", "--", "sh", "-c", "trap 'echo bye; exit 3' TERM; " + self.SERVE)
+        self.assertEqual((result.status, result.out), (0, "on\nbye\n"), result.err)
+        self.assertNotIn("memory_tracer:", result.err)
+        self.assert_good(trace)
+        self.assertEqual(self.info(trace)["metadata"]["until"], "test -s /tmp/up")
+        summary = self.read_json("summary")
+        self.assertEqual((summary["until_succeeded"], summary["exit_status"], summary["warnings"]), (True, 3, []))
+
+    def test_however_it_dies(self):
+        result = self.untraced("--until", "test -s /tmp/up", "--timeout", "1000", "--", "sh", "-c", self.SERVE)
+        self.assertEqual((result.status, result.out), (0, "on\n"), result.err)
+        self.assertNotIn("signal", result.err)
+
+    def test_it_never_succeeds(self):
+        result = self.untraced("--until", "false\n", "--", "sh", "-c", "sleep 0.5; exit 6")
+        self.assertEqual(result.status, 6)
+        self.assertEqual(result.err.splitlines()[-1], "memory_tracer: the workload has ended, and 'false' never succeeded")
+        result = self.untraced("--until", "sleep 1000", "--timeout", "1", "--", "sleep", "1000")
+        self.assertEqual(result.status, 0, result.err)
+        self.assertIn("memory_tracer: the workload was stopped after 1 s\n", result.err)
+        self.assertIn("never succeeded", result.err.splitlines()[-1])
+
+    def test_ctrl_c_while_it_hangs(self):
+        process = self.start("run", "--files", "image", "--until", "sleep 1000", "--", "sh", "-c", "echo on; sleep 1000")
+        self.assertEqual(process.stdout.readline(), "on\n")
+        process.send_signal(signal.SIGINT)
+        result = self.finish(process)
+        self.assert_stopped(result)
+        self.assertNotIn("signal", result.err)
+
+    def test_wrong_usage(self):
+        self.assert_fails(self.tracer("run", "--until", " ", "true"), "--until needs a command", status=2)
+        self.assert_fails(self.trace("--dont_trace", "--until", "true", "--workload_path_on_guest", "/bin/true"), "--until", status=2)
+
+
+class WarmUp(FailureTest):
+    def test_runs_come_before(self):
+        result = self.tracer("run", "--files", "image", "--json", "--warm-up", "2", "--", "sh", "-c",
+                             "echo run >>/tmp/runs; wc -l </tmp/runs; cat")
+        self.assertEqual((result.status, result.out), (0, "3\n"), result.err)
+
+    def test_what_was_read_is_read_from_memory(self):
+        """So that there are fewer accesses."""
+        def accesses(*options):
+            result = self.tracer("run", "--files", "image", "--json", *options, "--", "perl", "-MPOSIX", "-e", "1")
+            self.assertEqual(result.status, 0, result.err)
+            return json.loads(result.err.splitlines()[-1])["accesses"]
+        self.assertLess(accesses("--warm_up", "1"), accesses())
+
+    def test_it_is_waited_for(self):
+        result = self.untraced("--warm_up", "1", "--wait_timeout", "2", "--", "sleep", "1000")
+        self.assert_fails(result, "gave up waiting for the workload to warm up after 2 s")
+
+    def test_ctrl_c(self):
+        process = self.start(*RUN, "--warm_up", "1000", "--", "sleep", "1000")
+        line = process.stderr.readline()
+        self.assertEqual(line, "memory_tracer: waiting for the workload to warm up\n")
+        process.send_signal(signal.SIGINT)
+        self.assert_fails(self.finish(process), "interrupted", status=130)
+
+    def test_wrong_usage(self):
+        for number in ("-1", "1001"):
+            self.assert_fails(self.tracer("run", "--warm-up", number, "true"), "warm_up must be in range [0, 1000]", status=2)
+        self.assert_fails(self.tracer("run", "--warm-up", "x", "true"), "warm_up", status=2)
 
 
 if __name__ == "__main__":
