@@ -343,7 +343,8 @@ void workload_run(const struct mt_run *run)
     } else {
         forget_last_workload();
         if (check_request(&request, &user)) {
-            request_add_user(&request, &user);
+            if (!(run->flags & MT_RUN_WITH_IDS))
+                request_add_user(&request, &user);
             workload.request = request;
             workload.user = user;
             workload.warm_ups = run->warm_ups;
