@@ -279,5 +279,34 @@ class WarmUp(FailureTest):
         self.assert_fails(self.tracer("run", "--warm-up", "x", "true"), "warm_up", status=2)
 
 
+class WithTheHostsFiles(FailureTest):
+    """Likewise, where the workload sees this machine's files, each run of it its own changes of them."""
+
+    def here(self, *arguments):
+        return self.finish(self.start("run", "--files", "host", "--sink", "untraced", *arguments, cwd=self.folder))
+
+    def test_interpreters_from_path(self):
+        self.file("script", "#!/usr/bin/env python3\nimport sys\nprint(sys.argv)\n")
+        self.assertEqual(self.here("./script", "x").out, "['./script', 'x']\n")
+        self.file("folder/text", "echo $0; exit 3\n")
+        result = self.here("--chdir", "folder", "./text")
+        self.assertEqual((result.status, result.out), (3, self.path("folder/./text") + "\n"), result.err)
+        self.assert_fails(self.here("--chdir", "folder", "./script"), "No such file", status=127)
+
+    def test_until_sees_what_the_workload_has_written(self):
+        result = self.here("--warm_up", "2", "--until", 'test "$(cat up)" = "$PWD"', "--", "sh", "-c",
+                           "test -e up && echo again; sleep 0.3; pwd >up; sleep 1000")
+        self.assertEqual((result.status, result.out), (0, ""), result.err)
+        self.assertFalse(os.path.exists(self.path("up")))
+
+    def test_of_a_library_that_this_machine_lacks(self):
+        library = self.program("libanswer.so", "int answer(void) { return 42; }\n", "-shared", "-fPIC")
+        self.program("prog", "int answer(void);\nint main(void) { return answer(); }\n", library)
+        os.unlink(library)
+        result = self.here("./prog")
+        self.assertEqual(result.status, 127)
+        self.assertIn(f"needs the library {library}, which its loader doesn't find on this machine", result.err.splitlines()[-1])
+
+
 if __name__ == "__main__":
     unittest.main()
