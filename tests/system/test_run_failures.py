@@ -245,7 +245,8 @@ class Until(FailureTest):
 
     def test_wrong_usage(self):
         self.assert_fails(self.tracer("run", "--until", " ", "true"), "--until needs a command", status=2)
-        self.assert_fails(self.trace("--dont_trace", "--until", "true", "--workload_path_on_guest", "/bin/true"), "--until", status=2)
+        result = self.trace("--dont_trace", "--until", "true", "--workload_path_on_guest", "/bin/true")
+        self.assert_fails(result, "--until", status=2)
 
 
 class WarmUp(FailureTest):

@@ -124,7 +124,7 @@ class Search(LibraryTest):
         self.program("-Wl,-rpath,$ORIGIN/own", name="real/prog")
         os.symlink("real/prog", self.path("link_to_prog"))
         self.assertIn("LD_LIBRARY_PATH=" + self.path("real/own"), self.files(self.path("link_to_prog")))
-        result = self.tracer("run", "--sink", "untraced", self.path("link_to_prog"))
+        result = self.tracer("run", "--files", "image", "--sink", "untraced", self.path("link_to_prog"))
         self.assertEqual((result.status, result.out), (0, "42\n"), result.err)
 
 
@@ -137,16 +137,16 @@ class InTheGuest(LibraryTest):
     def test_what_ld_library_path_finds(self):
         self.library("elsewhere/libanswer.so")
         program = self.program()
-        self.assert_fails(self.tracer("run", program), "libanswer.so", program)
+        self.assert_fails(self.tracer("run", "--files", "image", program), "libanswer.so", program, status=127)
         self.environment["LD_LIBRARY_PATH"] = self.path("elsewhere")
-        for verb in (["run", "--sink", "untraced"], ["record", "-o", self.path("trace")]):
+        for verb in (["run", "--files", "image", "--sink", "untraced"], ["record", "--files", "image", "-o", self.path("trace")]):
             result = self.tracer(*verb, program)
             self.assertEqual((result.status, result.out), (0, "42\n"), result.err)
 
     def test_a_library_by_a_path(self):
         library = self.library("by path/libanswer.so", ANSWER % 43)
         program = self.compile("prog", MAIN, library)
-        result = self.tracer("run", "--sink", "untraced", program)
+        result = self.tracer("run", "--files", "image", "--sink", "untraced", program)
         self.assertEqual((result.status, result.out), (0, "43\n"), result.err)
 
     def test_where_the_libraries_lie_is_recorded(self):
@@ -177,7 +177,7 @@ int main(void) {
 }
 """, compiler="musl-gcc")
         self.assertIn("/lib/ld-musl-x86_64.so.1", self.files(program))
-        for verb in (["run"], ["record", "-o", self.path("trace")]):
+        for verb in (["run", "--files", "image"], ["record", "--files", "image", "-o", self.path("trace")]):
             result = self.tracer(*verb, program)
             self.assertEqual((result.status, result.out), (0, "run 1\n"), result.err)
 
@@ -208,7 +208,8 @@ class NothingRunsHere(LibraryTest):
         program = self.compile("prog", MAIN, library)
         os.unlink(library)
         os.mkfifo(library)
-        self.assert_fails(self.tracer("run", program), "doesn't have the library " + library, program, status=127)
+        self.assert_fails(self.tracer("run", "--files", "image", program), "doesn't have the library " + library, program,
+                          status=127)
 
     def test_damaged_programs_are_refused_or_read(self):
         """Whatever is in the file, reading it comes to an end, without reading out of bounds."""
