@@ -42,8 +42,8 @@ static int build(int argc, char **argv, GError **error)
     }
     if (!cmd_check_machine(ram_mb, vcpus, error))
         return -1;
-    if (disk_mb < 1024 || disk_mb > 1024 * 1024) {
-        mt_fail_usage(error, "disk must be in range [1024, 1048576], but %d isn't.", disk_mb);
+    if (disk_mb < 128 || disk_mb > 1024 * 1024) {
+        mt_fail_usage(error, "disk must be in range [128, 1048576], but %d isn't.", disk_mb);
         return -1;
     }
     if (packages && !g_regex_match_simple(IMAGE_PACKAGES_PATTERN, packages, 0, 0)) {

@@ -34,6 +34,16 @@ static void print_snapshot(JsonObject *snapshot, const char *name, const ImageMa
     printf("  guest time: %s\n", *machine->icount ? "by instructions (for --icount)" : "real time");
 }
 
+static JsonArray *list_packages(const char *packages)
+{
+    g_auto(GStrv) names = g_strsplit(packages, ",", -1);
+    JsonArray *list = json_array_new();
+
+    for (char **name = names; *name; name++)
+        json_array_add_string_element(list, *name);
+    return list;
+}
+
 static JsonObject *describe_snapshot(JsonObject *snapshot, const char *name, const ImageMachine *machine)
 {
     JsonObject *object = json_object_new();
@@ -48,7 +58,7 @@ static JsonObject *describe_snapshot(JsonObject *snapshot, const char *name, con
         json_object_set_string_member(object, "kernel", machine->kernel);
         json_object_set_string_member(object, "qemu_version", machine->qemu_version);
         json_object_set_int_member(object, "agent_protocol", machine->agent_protocol);
-        json_object_set_string_member(object, "packages", machine->packages);
+        json_object_set_array_member(object, "packages", list_packages(machine->packages));
         json_object_set_string_member(object, "user", machine->user);
         json_object_set_string_member(object, "icount", machine->icount);
     }
@@ -74,8 +84,9 @@ int cmd_image_info(int argc, char **argv, GError **error)
 
     json_node_take_object(root, all);
     if (!cmd_parse_options(&argc, &argv, entries, "IMAGE",
-                           "Lists an image's snapshots: RAM, vCPUs, kernel, QEMU and agent version of each.", NULL,
-                           false, error))
+                           "Lists an image's snapshots: RAM, vCPUs, kernel, QEMU, agent version and packages of each; "
+                           "and says whether the image was made here.",
+                           NULL, false, error))
         return -1;
     if (argc != 2) {
         mt_fail_usage(error, "image info: an IMAGE is needed (see --help)");

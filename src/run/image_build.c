@@ -11,6 +11,7 @@
 #include "image_guest.h"
 #include "loop.h"
 #include "paths.h"
+#include "printable.h"
 #include "temporary_folder.h"
 
 #define FALLBACK_SUITE "trixie"
@@ -30,6 +31,7 @@ typedef struct {
     char *image;             /* in there */
     char *step;              /* what the script says it does */
     GString *complaints;     /* what it printed to stderr */
+    char *problem;           /* what it says is wrong with what was asked for */
     Child *bootstrap;
 } Build;
 
@@ -85,7 +87,9 @@ static void on_complaint(void *data, const char *line)
     Build *build = data;
 
     run_loop_verbose(build->loop, "%s", line);
-    if (g_str_has_prefix(line, "E: ") || g_str_has_prefix(line, "Err:"))
+    if (g_str_has_prefix(line, "problem: ") && !build->problem)
+        build->problem = text_make_printable(line + strlen("problem: "));
+    else if (g_str_has_prefix(line, "E: ") || g_str_has_prefix(line, "Err:"))
         g_string_append_printf(build->complaints, "%s%s", build->complaints->len ? "; " : "", line);
 }
 
@@ -108,6 +112,8 @@ static bool bootstrap(Build *build, const char *suite, GError **error)
     build->bootstrap = child_start(argv, NULL, &handlers, error);
     if (!build->bootstrap || !run_loop_wait(build->loop, &wait, error))
         return false;
+    if (!child_succeeded(build->bootstrap) && build->problem)
+        return mt_fail(error, "%s", build->problem);
     if (!child_succeeded(build->bootstrap))
         return mt_fail(error, "%s failed%s: %s", build->step ? build->step : "the bootstrap",
                        strstr(build->complaints->str, "apt-get") ? " (can the package mirrors be reached?)" : "",
@@ -279,6 +285,7 @@ bool image_build(const ImageBuildOptions *options, bool *built, GError **error)
     g_free(build.agent_path);
     g_free(build.script);
     g_free(build.step);
+    g_free(build.problem);
     g_string_free(build.complaints, TRUE);
     return fine;
 }

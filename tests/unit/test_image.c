@@ -48,6 +48,7 @@ static void check_member(const Fixture *fixture, const char *member, const char 
                                      { "kernel", "\"6.1\"" },
                                      { "qemu_version", "\"10.0.2\"" },
                                      { "agent_protocol", "2" },
+                                     { "packages", "\"\"" },
                                      { "user", "\"root\"" },
                                      { "fingerprint", "\"0\"" } };
     g_autoptr(GString) json = g_string_new("{\"snapshots\": {\"snap\": {");
@@ -71,8 +72,8 @@ static void check_member(const Fixture *fixture, const char *member, const char 
 
 static void test_members(Fixture *fixture, gconstpointer data)
 {
-    const char *const strings[] = { "machine", "cpu",          "icount", "devices",
-                                    "kernel",  "qemu_version", "user",   "fingerprint" };
+    const char *const strings[] = { "machine",      "cpu",      "icount", "devices",    "kernel",
+                                    "qemu_version", "packages", "user",   "fingerprint" };
     const char *const wrong[] = {
         "5", "1.5", "true", "null", "[]", "[\"x\"]", "{}", "\"\\u001b[2J\"", "\"two\\nlines\""
     };
@@ -105,6 +106,15 @@ static void test_members(Fixture *fixture, gconstpointer data)
         { "vcpus", "256", true },
         { "vcpus", "257", false },
         { "agent_protocol", "0", true },
+        { "packages", "\"gcc\"", true },
+        { "packages", "\"g++,libstdc++6,0ad,python3.11\"", true },
+        { "packages", "\"gcc,\"", false },
+        { "packages", "\",gcc\"", false },
+        { "packages", "\"gcc, make\"", false },
+        { "packages", "\"Gcc\"", false },
+        { "packages", "\"a\"", false },
+        { "packages", "\"-o=Dpkg\"", false },
+        { "packages", "\"gcc\\n\"", false },
         { "user", "\"\"", true },
     };
 
@@ -169,12 +179,15 @@ static void test_what_is_saved_can_be_loaded(Fixture *fixture, gconstpointer dat
 
     (void)data;
     image_machine_set_icount(saved, true);
+    g_free(saved->packages);
+    saved->packages = g_strdup("redis-server,gcc");
     g_assert_true(image_machine_save(saved, fixture->image, "snap", &error));
     loaded = image_machine_load(fixture->image, "snap", &error);
     g_assert_no_error(error);
     g_assert_true(loaded->known);
     g_assert_cmpstr(loaded->cpu, ==, saved->cpu);
     g_assert_cmpstr(loaded->icount, ==, IMAGE_ICOUNT);
+    g_assert_cmpstr(loaded->packages, ==, "redis-server,gcc");
     g_assert_cmpuint(loaded->vcpus, ==, 4);
 }
 
