@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,9 @@
 
 #define ROOT_DEVICE "/dev/vda"
 #define DEVICE_WAIT_MS 20000
+/* 127.0.1.1, which /etc/hosts has for the guest's name. To the C library, IPv4 is not configured on a machine that has
+ * no address but 127.0.0.1: with AI_ADDRCONFIG, it doesn't look even for "localhost" then. */
+#define GUEST_ADDRESS 0x7f000101
 
 static void give_up(const char *what)
 {
@@ -67,12 +71,16 @@ static void mount_on(const char *source, const char *target, const char *type, c
 static void bring_loopback_up(void)
 {
     struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+    struct ifreq second = { .ifr_name = "lo:1" };
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(GUEST_ADDRESS) };
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-    if (fd >= 0) {
-        ioctl(fd, SIOCSIFFLAGS, &request);
-        close(fd);
-    }
+    if (fd < 0)
+        return;
+    ioctl(fd, SIOCSIFFLAGS, &request);
+    memcpy(&second.ifr_addr, &address, sizeof address);
+    ioctl(fd, SIOCSIFADDR, &second);
+    close(fd);
 }
 
 void init_become_first_process(void)
