@@ -103,11 +103,41 @@ const char *request_variable(const struct request *request, const char *name);
 void request_add_user(struct request *request, const struct user *user);
 void request_free(struct request *request);
 
+/* stdin.c: the workload's standard input. */
+
+struct pollfd;
+
+/* What the request says it is, to be given to the workload. Returns -1 with errno set if that can't be done. */
+int stdin_open(const struct request *request);
+/* What comes is typed on that terminal. */
+void stdin_type_on(int terminal);
+/* What the runner has sent; nothing: the end. */
+void stdin_receive(const uint8_t *bytes, size_t length);
+/* What to poll (an fd of -1: nothing), and what to do then. */
+void stdin_poll(struct pollfd *polled);
+void stdin_progress(const struct pollfd *polled);
+/* How many bytes the workload has taken; of a file, where it has got to. */
+uint64_t stdin_taken(void);
+void stdin_close(void);
+
+/* stdio.c: all three of them. */
+struct stdio {
+    int theirs[3];
+    int out, err; /* what we read: pipes, or in `out` the pseudo-terminal; -1: there is none */
+};
+
+/* Makes them as the request says. Returns false with errno set; what has been opened is in there all the same. */
+bool stdio_make(struct stdio *stdio, const struct request *request);
+/* Tells a workload's terminal how large it is. */
+void stdio_resize(int terminal, const struct mt_window *window);
+
 /* view.c: what workloads see of the host's files. */
 
 /* Makes the host's files visible to workloads, as the strings that were gathered say; answers the runner. */
 void view_make(const struct mt_view *request);
 bool view_is_made(void);
+/* Opens a file of the host's for reading. Returns -1 with errno set. */
+int view_open(const char *path);
 /* Before a workload is forked: what it changes will be apart from what others have changed. */
 void view_prepare(void);
 /* In the workload, as root: makes the view its root. Without a view, does nothing. Returns what couldn't be done, with
@@ -158,6 +188,8 @@ bool workload_is_traced(void);
 /* Whether the program itself runs, and no longer what prepares it. */
 bool workload_is_executed(void);
 void workload_stop(void);
+/* Its terminal has another size. */
+void workload_resize(const struct mt_window *window);
 /* Fills `fds` with what to poll (at most 2) and returns their number; *timeout_ms is lowered to the deadline. */
 int workload_poll_fds(int fds[2], int *timeout_ms);
 /* Call when a child has ended, when one of those descriptors is readable, or when the time is up. */

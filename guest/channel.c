@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Frames over the virtio-serial port: sending, receiving, and finding the next header after garbage. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@ void channel_open(int fd)
 {
     port = fd;
     filled = 0;
+    fcntl(fd, F_SETFL, O_NONBLOCK);
 }
 
 int channel_fd(void)
@@ -79,16 +81,10 @@ void channel_send_error(const char *format, ...)
     channel_send(MT_FRAME_ERROR, line, strlen(line) + 1);
 }
 
-bool channel_receive(void (*handle)(const struct mt_frame *frame, const uint8_t *payload))
+/* Hands over the whole frames among what was received. What is left is part of one. */
+static void take_frames(void (*handle)(const struct mt_frame *frame, const uint8_t *payload))
 {
-    ssize_t n = read(port, buffer + filled, sizeof buffer - filled);
     size_t used = 0;
-
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR;
-    if (n == 0)
-        return false;
-    filled += (size_t)n;
 
     while (filled - used >= sizeof(struct mt_frame)) {
         struct mt_frame frame;
@@ -105,5 +101,19 @@ bool channel_receive(void (*handle)(const struct mt_frame *frame, const uint8_t 
     }
     memmove(buffer, buffer + used, filled - used);
     filled -= used;
-    return true;
+}
+
+bool channel_receive(void (*handle)(const struct mt_frame *frame, const uint8_t *payload))
+{
+    /* All there is: the port gives a page at a time, and each time that we are woken costs the guest something. */
+    for (;;) {
+        ssize_t n = read(port, buffer + filled, sizeof buffer - filled);
+
+        if (n < 0)
+            return errno == EAGAIN || errno == EINTR;
+        if (n == 0)
+            return false;
+        filled += (size_t)n;
+        take_frames(handle);
+    }
 }

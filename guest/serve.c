@@ -105,6 +105,7 @@ static void handle(const struct mt_frame *frame, const uint8_t *payload)
         struct mt_file file;
         struct mt_run run;
         struct mt_view view;
+        struct mt_window window;
     } head = { 0 };
     const char *text;
 
@@ -135,6 +136,13 @@ static void handle(const struct mt_frame *frame, const uint8_t *payload)
     case MT_FRAME_RUN:
         if (frame->length >= sizeof head.run)
             workload_run(&head.run);
+        break;
+    case MT_FRAME_STDIN:
+        stdin_receive(payload, frame->length);
+        break;
+    case MT_FRAME_WINDOW:
+        if (frame->length >= sizeof head.window)
+            workload_resize(&head.window);
         break;
     case MT_FRAME_VIEW:
         if (frame->length >= sizeof head.view && is_guest)
@@ -180,16 +188,17 @@ void agent_serve(int port, bool once, bool resumed)
     if (resumed)
         greet();
     for (;;) {
-        struct pollfd polled[4] = {
+        struct pollfd polled[5] = {
             { .fd = channel_fd(), .events = POLLIN },
             { .fd = children, .events = POLLIN },
-        };
+        }, *input = polled + 2;
         struct signalfd_siginfo info;
         int fds[2], timeout_ms = -1, count = workload_poll_fds(fds, &timeout_ms);
 
         for (int i = 0; i < count; i++)
-            polled[2 + i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
-        if (poll(polled, 2 + (nfds_t)count, timeout_ms) < 0 && errno != EINTR)
+            polled[3 + i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+        stdin_poll(input);
+        if (poll(polled, 3 + (nfds_t)count, timeout_ms) < 0 && errno != EINTR)
             return;
         if (workload_is_traced())
             usleep(LET_IT_SETTLE_US);
@@ -197,6 +206,7 @@ void agent_serve(int port, bool once, bool resumed)
          * after the last of its output. */
         (void)!read(children, &info, sizeof info);
         workload_progress();
+        stdin_progress(input);
         bool gone = polled[0].revents & POLLIN ? !channel_receive(handle) : polled[0].revents & POLLHUP;
         if (gone && once) {
             descendants_kill();

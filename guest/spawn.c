@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -54,11 +55,12 @@ void spawn_open_the_way(const char *path)
     }
 }
 
-static bool is_pipe(int fd)
+/* It was made for the workload. */
+static bool is_pipe_or_terminal(int fd)
 {
     struct stat status;
 
-    return !fstat(fd, &status) && S_ISFIFO(status.st_mode);
+    return !fstat(fd, &status) && (S_ISFIFO(status.st_mode) || isatty(fd));
 }
 
 /* Where, who and with how much the request says. */
@@ -78,7 +80,7 @@ static const char *settle_in(const struct request *request, const struct user *u
     }
     if (run->flags & MT_RUN_WITH_IDS) {
         for (int fd = 0; fd < 3; fd++)
-            if (is_pipe(fd)) /* it may open /dev/stdout */
+            if (is_pipe_or_terminal(fd)) /* it may open /dev/stdout */
                 (void)!fchown(fd, run->uid, run->gid);
         umask(run->umask);
     }
@@ -96,6 +98,8 @@ const char *spawn_become(const struct request *request, const struct user *user,
     setsid();
     for (int fd = 0; fd < 3; fd++)
         dup2(stdio[fd], fd);
+    if (request->run.flags & MT_RUN_TERMINAL && isatty(0))
+        ioctl(0, TIOCSCTTY, 0);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL); /* we ignore it */

@@ -14,14 +14,12 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <pty.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -70,6 +68,7 @@ static void close_all(void)
     close_fd(&workload.ends[1]);
     close_fd(&workload.go);
     close_fd(&workload.exec_error);
+    stdin_close();
 }
 
 static void forget_request(void)
@@ -160,43 +159,6 @@ static void child(const struct request *request, const struct user *user, const 
     spawn_give_up(exec_error, "execute it");
 }
 
-/* Creates the workload's standard input, output and error. Returns false with errno set. */
-static bool make_stdio(int stdio[3])
-{
-    if (workload.speaks) {
-        struct termios mode;
-        int master, slave;
-
-        if (openpty(&master, &slave, NULL, NULL, NULL))
-            return false;
-        fcntl(master, F_SETFD, FD_CLOEXEC);
-        fcntl(slave, F_SETFD, FD_CLOEXEC);
-        tcgetattr(slave, &mode);
-        mode.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
-        mode.c_oflag &= ~(tcflag_t)OPOST;
-        tcsetattr(slave, TCSANOW, &mode);
-        workload.out = master;
-        stdio[0] = slave;
-        stdio[1] = fcntl(slave, F_DUPFD_CLOEXEC, 0);
-        stdio[2] = fcntl(slave, F_DUPFD_CLOEXEC, 0); /* shells print their prompts there */
-    } else {
-        int out[2], err[2];
-
-        stdio[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (stdio[0] < 0 || pipe2(out, O_CLOEXEC))
-            return false;
-        workload.out = out[0];
-        stdio[1] = out[1];
-        if (pipe2(err, O_CLOEXEC))
-            return false;
-        workload.err = err[0];
-        stdio[2] = err[1];
-        fcntl(workload.err, F_SETFL, O_NONBLOCK);
-    }
-    fcntl(workload.out, F_SETFL, O_NONBLOCK);
-    return true;
-}
-
 /* What a request asks for, as far as it can be told before anything is started. Returns false, and tells the runner, if
  * it can't be done. */
 static bool check_request(const struct request *request, struct user *user)
@@ -231,27 +193,32 @@ static void be_ready_for_another(void)
 static void start(void)
 {
     struct request *request = &workload.request;
-    int stdio[3] = { -1, -1, -1 }, go[2] = { -1, -1 }, exec_error[2] = { -1, -1 };
+    int go[2] = { -1, -1 }, exec_error[2] = { -1, -1 };
+    struct stdio stdio;
+    bool fine;
 
     workload.speaks = request->run.flags & MT_RUN_WORKLOAD_SPEAKS;
     workload.timeout_ms = request->run.timeout_ms;
     workload.memory_kills = memory_kills();
     if (request->run.flags & MT_RUN_TELL_VCPUS)
         vcpus_tell();
-    if (!make_stdio(stdio) || pipe2(exec_error, O_CLOEXEC) || (!workload.speaks && pipe2(go, O_CLOEXEC)) ||
+    fine = stdio_make(&stdio, request);
+    workload.out = stdio.out;
+    workload.err = stdio.err;
+    if (!fine || pipe2(exec_error, O_CLOEXEC) || (!workload.speaks && pipe2(go, O_CLOEXEC)) ||
         (workload.pid = fork()) < 0) {
         channel_send_error("can't start %s in the guest: %s", request->program, strerror(errno));
         be_ready_for_another();
     } else if (workload.pid == 0) {
-        child(request, &workload.user, stdio, go[0], exec_error[1]);
+        child(request, &workload.user, stdio.theirs, go[0], exec_error[1]);
     } else {
         workload.go = go[1];
         go[1] = -1;
         workload.exec_error = exec_error[0];
         exec_error[0] = -1;
         for (int i = 0; i < 2; i++) {
-            workload.ends[i] = stdio[1 + i];
-            stdio[1 + i] = -1;
+            workload.ends[i] = stdio.theirs[1 + i];
+            stdio.theirs[1 + i] = -1;
         }
         workload.phase = PHASE_STARTING;
         if (workload.speaks) {
@@ -262,7 +229,7 @@ static void start(void)
         }
     }
     for (int i = 0; i < 3; i++)
-        close_fd(&stdio[i]);
+        close_fd(&stdio.theirs[i]);
     for (int i = 0; i < 2; i++) {
         close_fd(&go[i]);
         close_fd(&exec_error[i]);
@@ -379,6 +346,12 @@ bool workload_is_executed(void)
     return poll(&exec_error, 1, 0) == 1 && !(exec_error.revents & POLLIN);
 }
 
+void workload_resize(const struct mt_window *window)
+{
+    if (workload.request.run.flags & MT_RUN_TERMINAL)
+        stdio_resize(workload.out, window);
+}
+
 bool workload_is_traced(void)
 {
     return workload.phase == PHASE_TRACED;
@@ -437,6 +410,7 @@ static void ended(int status)
             .status = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status) : 0,
             .out_of_memory = (uint32_t)(memory_kills() - workload.memory_kills),
             .until_succeeded = until_succeeded,
+            .stdin_taken = stdin_taken(),
         };
         channel_send(MT_FRAME_EXIT, &report, sizeof report);
     }

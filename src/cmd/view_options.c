@@ -4,6 +4,7 @@
 
 #include <pwd.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../run/host_view.h"
 #include "../run/image.h"
@@ -51,6 +52,8 @@ GOptionEntry *view_options_entries(ViewOptions *options)
         { "clean_env", 0, 0, G_OPTION_ARG_NONE, &options->clean, "Begin with an empty environment", NULL },
         { "chdir", 0, 0, G_OPTION_ARG_FILENAME, &options->folder, "Run it in this folder (default: the current one)",
           "DIR" },
+        { "tty", 't', 0, G_OPTION_ARG_NONE, &options->terminal,
+          "Give it a terminal like yours: all keys are its own, but for Ctrl-], which stops tracing", NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
 
@@ -152,6 +155,10 @@ bool view_options_apply(ViewOptions *options, SessionOptions *session, GError **
     options->writable_folders = host_view_writable_folders(options->writable, error);
     if (!options->writable_folders)
         return false;
+    if (options->terminal && !(isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)))
+        return mt_fail_usage(error, "--tty: standard input and output must be a terminal");
+    workload->pass_input = true;
+    workload->terminal = options->terminal;
     workload->writable = (const char *const *)options->writable_folders;
     workload->user = options->user;
     if (workload->sees_host) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The options of run and record that say what a workload sees of this machine: files, environment, folder, user. */
+/* The options of run and record that say what a workload sees of this machine: files, environment, folder, user,
+ * terminal. */
 #ifndef MEMORY_TRACER_CMD_VIEW_OPTIONS_H
 #define MEMORY_TRACER_CMD_VIEW_OPTIONS_H
 
@@ -11,7 +12,7 @@
 typedef struct ViewOptions {
     char *files, *user, *folder;
     char **writable, **set, **unset;
-    gboolean clean;
+    gboolean clean, terminal;
     /* What was made of them. */
     GStrv writable_folders, environment;
     bool prefers_guest; /* a program without a slash is the guest's: it was made with packages */

@@ -123,6 +123,8 @@ static uint32_t least_length(enum mt_frame_type type)
         return sizeof(struct mt_traced);
     case MT_FRAME_EXIT:
         return sizeof(struct mt_exit);
+    case MT_FRAME_STDIN_WANTED:
+        return sizeof(struct mt_stdin_wanted);
     case MT_FRAME_FINISHED:
         return sizeof(struct mt_finished);
     default:

@@ -21,6 +21,7 @@
 #include "paths.h"
 #include "printable.h"
 #include "shared_libraries.h"
+#include "standard_input.h"
 
 #define AGENT_TIMEOUT_S 20
 #define STAT_TIMEOUT_S 60
@@ -46,6 +47,7 @@ struct Guest {
     GuestFinish finish;
     GArray *stats; /* of struct mt_stat_reply */
     GuestWorkload workload;
+    StandardInput *input;        /* while it is passed on; or NULL */
     GString *info;               /* as it comes */
     bool stopping;               /* guest_stop() was called */
     GString *last_words;         /* the end of the workload's standard error */
@@ -79,6 +81,8 @@ static void pass_output(Guest *guest, bool is_stderr, const uint8_t *bytes, uint
     if (guest->stopping && run_loop_is_congested(guest->loop))
         return;
     if (is_stderr)
+        last_words_add(guest->last_words, (const char *)bytes, length);
+    if (guest->options->terminal)
         last_words_add(guest->last_words, (const char *)bytes, length);
     if (is_stderr || !guest->options->pass_output)
         run_loop_print_error(guest->loop, (const char *)bytes, length);
@@ -126,6 +130,56 @@ static void on_finished(Guest *guest, const uint8_t *payload, uint32_t length)
         guest->finish.problem =
             text_make_printable(length > sizeof finished ? (const char *)payload + sizeof finished : "");
     guest->finished = true;
+}
+
+/* Standard input. */
+
+static void want_input(Guest *guest, const uint8_t *payload)
+{
+    struct mt_stdin_wanted wanted;
+
+    memcpy(&wanted, payload, sizeof wanted);
+    if (guest->input)
+        standard_input_want(guest->input, wanted.bytes);
+}
+
+static void end_input(Guest *guest, uint64_t taken)
+{
+    if (guest->input)
+        standard_input_finish(guest->input, taken);
+    run_loop_set_raw(guest->loop, false);
+}
+
+static void send_input(void *data, const uint8_t *bytes, size_t length)
+{
+    agent_link_send(((Guest *)data)->agent, MT_FRAME_STDIN, bytes, length);
+}
+
+static void send_window(void *data, const struct mt_window *window)
+{
+    agent_link_send(((Guest *)data)->agent, MT_FRAME_WINDOW, window, sizeof *window);
+}
+
+/* As Ctrl-C would where the terminal isn't the workload's. */
+static void escape(void *data)
+{
+    (void)data;
+    kill(getpid(), SIGINT);
+}
+
+/* *file becomes the path of the file that is the workload's standard input, or NULL. */
+static void begin_input(Guest *guest, struct mt_run *run, char **file)
+{
+    const StandardInputHandlers handlers = {
+        .bytes = send_input, .resized = send_window, .escape = escape, .data = guest
+    };
+    const WorkloadOptions *options = guest->options;
+
+    *file = NULL;
+    if (!options->pass_input)
+        return;
+    guest->input = standard_input_new(run, options->sees_host, options->terminal, file, &handlers);
+    run_loop_set_raw(guest->loop, options->terminal);
 }
 
 static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload, uint32_t length)
@@ -177,6 +231,10 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
     case MT_FRAME_EXIT:
         memcpy(&workload->exit, payload, MIN(length, sizeof workload->exit));
         workload->exited = true;
+        end_input(guest, workload->exit.stdin_taken);
+        break;
+    case MT_FRAME_STDIN_WANTED:
+        want_input(guest, payload);
         break;
     case MT_FRAME_FINISHED:
         on_finished(guest, payload, length);
@@ -344,6 +402,8 @@ void guest_free(Guest *guest)
 {
     if (!guest)
         return;
+    run_loop_set_raw(guest->loop, false);
+    standard_input_free(guest->input);
     g_clear_pointer(&guest->agent, agent_link_free);
     if (guest->native) /* it has noticed, and takes the workload along */
         child_wait(guest->native, NATIVE_GRACE_S);
@@ -441,23 +501,31 @@ bool guest_ended_too_early(const Guest *guest, const char *line, GError **error)
                : mt_fail(error, "the workload exited with status %u before it printed \"%s\"", end->status, line);
 }
 
-/* `run` needs no counts. `arguments` begin with argv[0]. `until` may be NULL. */
-static void send_run(Guest *guest, struct mt_run *run, const char *program, const char *const *arguments,
-                     const char *const *environment, const char *user, const char *until)
+/* What MT_FRAME_RUN asks for. `run` needs no counts, `arguments` begin with argv[0], and what is NULL is left empty. */
+typedef struct {
+    struct mt_run run;
+    const char *program, *user, *stdin_file, *until;
+    const char *const *arguments, *const *environment;
+} RunRequest;
+
+static void send_run(Guest *guest, RunRequest *request)
 {
     const char *current = guest->options->current_folder;
     g_autofree char *folder = current ? g_strdup(current) : g_get_current_dir();
-    const char *program_word[] = { program, NULL }, *last_words[] = { folder, user, "", until ? until : "", NULL };
+    const char *program_word[] = { request->program, NULL };
+    const char *last_words[] = { folder, request->user ? request->user : "",
+                                 request->stdin_file ? request->stdin_file : "", request->until ? request->until : "",
+                                 NULL };
     g_autoptr(GByteArray) strings = g_byte_array_new();
 
-    run->argc = g_strv_length((char **)arguments);
-    run->envc = g_strv_length((char **)environment);
+    request->run.argc = g_strv_length((char **)request->arguments);
+    request->run.envc = g_strv_length((char **)request->environment);
     append_strings(strings, program_word);
-    append_strings(strings, arguments);
-    append_strings(strings, environment);
+    append_strings(strings, request->arguments);
+    append_strings(strings, request->environment);
     append_strings(strings, last_words);
     send_strings(guest, strings);
-    agent_link_send(guest->agent, MT_FRAME_RUN, run, sizeof *run);
+    agent_link_send(guest->agent, MT_FRAME_RUN, &request->run, sizeof request->run);
 }
 
 static bool has_exited(void *data)
@@ -481,8 +549,7 @@ static const char **guest_environment(const char *const *usual, const char *cons
     return (const char **)g_ptr_array_free(all, FALSE);
 }
 
-static char *run_program(Guest *guest, struct mt_run *run, const char *const *argv, const char *const *environment,
-                         GError **error)
+static char *run_program(Guest *guest, RunRequest *request, GError **error)
 {
     const WaitFor until_ready = {
         .done = is_ready, .data = guest, .what = "the guest to start a program", .timeout_s = 30, .poll_ms = 2
@@ -494,7 +561,8 @@ static char *run_program(Guest *guest, struct mt_run *run, const char *const *ar
     bool fine;
 
     guest->captured = output;
-    send_run(guest, run, argv[0], argv, environment, "", NULL);
+    request->program = request->arguments[0];
+    send_run(guest, request);
     fine = run_loop_wait(guest->loop, &until_ready, error);
     if (fine && guest->workload.ready) {
         guest_enter(guest);
@@ -502,7 +570,7 @@ static char *run_program(Guest *guest, struct mt_run *run, const char *const *ar
     }
     guest->captured = NULL;
     if (fine && (guest->workload.exit.status || guest->workload.exit.signal))
-        fine = mt_fail(error, "%s failed in the guest", argv[0]);
+        fine = mt_fail(error, "%s failed in the guest", request->program);
     g_clear_pointer(&guest->workload.info, g_free);
     guest->workload = (GuestWorkload){ .libraries = guest->workload.libraries };
     return fine ? g_string_free(g_steal_pointer(&output), FALSE) : NULL;
@@ -511,9 +579,9 @@ static char *run_program(Guest *guest, struct mt_run *run, const char *const *ar
 char *guest_run_program(Guest *guest, const char *const *argv, GError **error)
 {
     const char *const environment[] = { GUEST_PATH, "LC_ALL=C", NULL };
-    struct mt_run run = { 0 };
+    RunRequest request = { .arguments = argv, .environment = environment };
 
-    return run_program(guest, &run, argv, environment, error);
+    return run_program(guest, &request, error);
 }
 
 /*
@@ -530,7 +598,7 @@ static void find_libraries(Guest *guest, const char *program, bool loader_is_usu
     const WorkloadOptions *options = guest->options;
     g_autofree const char **environment =
         guest_environment(options->environment ? options->environment : usual, NULL, trace_libraries);
-    struct mt_run run = { 0 };
+    RunRequest request = { .arguments = argv, .environment = environment };
     g_autoptr(GString) libraries = g_string_new(NULL);
     g_autofree char *listed = NULL;
     uint64_t bias;
@@ -539,8 +607,8 @@ static void find_libraries(Guest *guest, const char *program, bool loader_is_usu
         return;
     g_string_append_printf(libraries, "%" G_GINT64_MODIFIER "x %s\n", bias, program);
     if (loader_is_usual && options->describe_libraries &&
-        (!options->sees_host || host_view_describe_caller(&run, options->user, NULL)))
-        listed = run_program(guest, &run, argv, environment, NULL);
+        (!options->sees_host || host_view_describe_caller(&request.run, options->user, NULL)))
+        listed = run_program(guest, &request, NULL);
     g_auto(GStrv) lines = g_strsplit(listed ? listed : "", "\n", -1);
     for (char **line = lines; *line; line++) {
         char *path = strchr(*line, '/'), *address = strstr(*line, " (0x");
@@ -644,7 +712,10 @@ bool guest_start_workload(Guest *guest, GError **error)
                                    : g_strdup(options->program);
     g_auto(GStrv) own_environment = guest->native ? g_get_environ() : NULL;
     g_autofree const char **environment = NULL;
-    struct mt_run run = { 0 };
+    g_autofree char *stdin_file = NULL;
+    RunRequest request = {
+        .program = program, .user = guest->user, .until = options->until, .arguments = options->argv
+    };
 
     if (options->sees_host)
         describe_program(guest, program);
@@ -652,10 +723,13 @@ bool guest_start_workload(Guest *guest, GError **error)
         return false;
     if (options->folder && !unpack_folder(guest, error))
         return false;
-    environment = describe_workload(guest, &run, own_environment, error);
+    environment = describe_workload(guest, &request.run, own_environment, error);
     if (!environment)
         return false;
-    send_run(guest, &run, program, options->argv, environment, guest->user, options->until);
+    begin_input(guest, &request.run, &stdin_file);
+    request.environment = environment;
+    request.stdin_file = stdin_file;
+    send_run(guest, &request);
     if (!run_loop_wait(guest->loop, &wait, error))
         return false;
     return guest->workload.ready || guest_ended_too_early(guest, WORDS_READY, error);

@@ -45,6 +45,8 @@ typedef struct WorkloadOptions {
     const char *current_folder;          /* or NULL: ours */
     const char *user;                    /* with sees_host: instead of ourselves; or NULL */
     bool speaks;                         /* the workload protocol: it says itself when it is ready and when to stop */
+    bool pass_input;                     /* our standard input is passed on; else it has none */
+    bool terminal;                       /* it has a terminal like ours, which must be our standard input and output */
     const char *folder; /* of this machine, to be copied into the home of the workload's user; or NULL. It must be on
                            the transfer drive (archive.h) */
     const char *until;  /* a shell command that runs beside it, until it succeeds: then the workload ends; or NULL */

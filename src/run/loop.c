@@ -25,7 +25,7 @@
 struct RunLoop {
     RunLoop *outer, *nested;
     GError *failure, *stop_reason;
-    bool verbose, terminal, progress_shown, stoppable, output_failed;
+    bool verbose, terminal, progress_shown, stoppable, output_failed, raw;
     gint64 progress_us; /* when it was last shown */
     sigset_t mask_before;
     int signals; /* a signalfd; -1 in a nested loop */
@@ -187,6 +187,11 @@ void run_loop_set_status(RunLoop *loop, char *(*status)(void *data), void *data)
     loop->status_data = data;
 }
 
+void run_loop_set_raw(RunLoop *loop, bool raw)
+{
+    loop->raw = raw;
+}
+
 static void show_progress(RunLoop *loop, const char *what, gint64 waited_us)
 {
     g_autofree char *status = loop->status ? loop->status(loop->status_data) : NULL;
@@ -222,7 +227,7 @@ static void tell(RunLoop *loop, const WaitFor *wait, gint64 waited_us, bool *sai
 {
     gint64 now_us = g_get_monotonic_time();
 
-    if (wait->silent)
+    if (wait->silent || loop->raw)
         return;
     if (loop->terminal && waited_us >= PROGRESS_AFTER_US && now_us - loop->progress_us >= PROGRESS_EVERY_US) {
         loop->progress_us = now_us;
@@ -321,7 +326,7 @@ bool run_loop_flush(RunLoop *loop, GError **error)
 static void G_GNUC_PRINTF(2, 0) print_line(RunLoop *loop, const char *format, va_list arguments)
 {
     g_autofree char *text = g_strdup_vprintf(format, arguments);
-    g_autofree char *line = g_strdup_printf("memory_tracer: %s\n", text);
+    g_autofree char *line = g_strdup_printf("memory_tracer: %s%s", text, loop->raw ? "\r\n" : "\n");
 
     run_loop_print_error(loop, line, strlen(line));
 }

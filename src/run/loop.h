@@ -57,6 +57,9 @@ void run_loop_wake(void);
 /* What to show beside what is being waited for, on a terminal; the function returns an allocated string or NULL. */
 void run_loop_set_status(RunLoop *loop, char *(*status)(void *data), void *data);
 
+/* Our terminal is a program's, and raw: no progress is shown, and lines are ended as it needs. */
+void run_loop_set_raw(RunLoop *loop, bool raw);
+
 /* Queue bytes for standard output and error. When standard output can't be written to, the loop is asked to stop. */
 void run_loop_print(RunLoop *loop, const char *bytes, gsize length);
 void run_loop_print_error(RunLoop *loop, const char *bytes, gsize length);
