@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a workload reads: our standard input, passed on as it comes, and given back as far as it wasn't read; a terminal."""
+import fcntl
+import hashlib
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import termios
+import threading
+import time
+import unittest
+
+from harness import HEAVY_TESTS, TIMEOUT_S, TRACER, Result, SystemTest
+
+UNTRACED = ["run", "--sink", "untraced"]
+AHEAD_BYTES = 64 * 1024
+
+
+class Input(SystemTest):
+    def run_with(self, stdin, *command, options=()):
+        """Runs a command with a descriptor or bytes as its standard input; gives what it printed, as bytes, and its end."""
+        given = {"input": stdin} if isinstance(stdin, bytes) else {"stdin": stdin}
+        result = subprocess.run([TRACER, *UNTRACED, *options, "--", *command], env=self.environment, capture_output=True,
+                                timeout=TIMEOUT_S, **given)
+        return Result(result.returncode, result.stdout, result.stderr.decode())
+
+    def open(self, text):
+        with open(self.path("input"), "w") as file:
+            file.write(text)
+        return open(self.path("input"), "rb", buffering=0)
+
+    def test_bytes_are_passed_on_whatever_they_are(self):
+        for data in (b"", b"\0", b"no line's end", os.urandom(1 << 20), b"\r\n\x04\x03\x1d" * 50000):
+            for files in ("host", "image"):
+                result = self.run_with(data, "sha256sum", options=["--files", files])
+                self.assertEqual(result.out.split()[0].decode(), hashlib.sha256(data).hexdigest(), result.err)
+
+    def test_they_come_when_they_are_written(self):
+        process = subprocess.Popen([TRACER, *UNTRACED, "--", "sh", "-c", "while read line; do echo got $line; done; echo end"],
+                                   env=self.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL, text=True)
+        for word in ("one", "two"):
+            process.stdin.write(word + "\n")
+            process.stdin.flush()
+            self.assertEqual(process.stdout.readline(), f"got {word}\n")
+        process.stdin.close()
+        self.assertEqual(process.stdout.read(), "end\n")
+        self.assertEqual(process.wait(TIMEOUT_S), 0)
+        process.stdout.close()
+
+    def test_what_was_not_read_is_left(self):
+        """Shells' loops read a line, and what they run reads the next one."""
+        for files in ("host", "image"):
+            for name, command, wanted in (("a file", ["head", "-c", "3"], 3), ("all", ["cat"], 12), ("nothing", ["true"], 0)):
+                with self.subTest(files=files, name=name), self.open("1\n2\n3\n4\n5\n6\n") as file:
+                    self.run_with(file, *command, options=["--files", files])
+                    self.assertEqual(file.tell(), wanted)
+                    os.unlink(file.name)
+                    file.seek(2)
+                    result = self.run_with(file, *command, options=["--files", files])  # it has no name any more
+                    self.assertEqual(len(result.out), max(min(wanted, 10), 0))
+                    self.assertEqual(file.tell(), min(2 + wanted, 12))
+
+    def test_a_loop_over_lines(self):
+        self.open("1\n2\n3\n4\n").close()
+        result = subprocess.run(["bash", "-c", f"while read line; do echo $line; {TRACER} {' '.join(UNTRACED)} -- head -n 1; done "
+                                 f"<{self.path('input')}"], env=self.environment, capture_output=True, text=True, timeout=TIMEOUT_S)
+        self.assertEqual(result.stdout, "1\n2\n3\n4\n", result.stderr)
+
+    def test_a_file_can_be_sought_and_mapped(self):
+        program = "import mmap, sys; i = sys.stdin.buffer; i.seek(4); print(i.read(2), mmap.mmap(0, 0, access=mmap.ACCESS_READ)[:3])"
+        with self.open("abcdefgh") as file:
+            self.assertEqual(self.run_with(file, "python3", "-c", program).out, b"b'ef' b'abc'\n")
+
+    def feed(self, process, written):
+        """Writes for ever, and counts."""
+        try:
+            while True:
+                written[0] += os.write(process.stdin.fileno(), bytes(4096))
+        except OSError:
+            written[1] = True
+
+    def start_fed(self, command):
+        process = subprocess.Popen([TRACER, *UNTRACED, "--", "sh", "-c", command], env=self.environment, stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        written = [0, False]
+        thread = threading.Thread(target=self.feed, args=(process, written))
+        thread.start()
+        return process, written, thread
+
+    def end_fed(self, process, thread):
+        out, err = process.stdout.read(), process.stderr.read()
+        status = process.wait(TIMEOUT_S)
+        thread.join(TIMEOUT_S)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            stream.close()
+        return Result(status, out, err)
+
+    def test_not_much_is_read_ahead(self):
+        process, written, thread = self.start_fed("echo started; sleep 3")
+        capacity = fcntl.fcntl(process.stdin, 1032)  # F_GETPIPE_SZ
+        result = self.end_fed(process, thread)
+        self.assertEqual(result.status, 0, result.err)
+        self.assertLessEqual(written[0], capacity + AHEAD_BYTES)
+
+    def test_nobody_writes_where_nobody_reads(self):
+        process, written, thread = self.start_fed("exec <&-; echo closed; sleep 1000")
+        thread.join(TIMEOUT_S)  # while the workload goes on
+        self.assertTrue(written[1])
+        self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGINT)
+        self.assert_stopped(self.end_fed(process, thread))
+
+    def test_the_end_of_a_reader_is_the_end(self):
+        process, _, thread = self.start_fed("head -c 5 | wc -c")
+        result = self.end_fed(process, thread)
+        self.assertEqual((result.status, result.out), (0, "5\n"), result.err)
+
+    def test_ctrl_c_while_much_waits(self):
+        process, _, thread = self.start_fed("echo started; sleep 1000")
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        self.assert_stopped(self.end_fed(process, thread))
+
+    def test_what_can_not_be_read_is_empty(self):
+        folder = os.open("/", os.O_RDONLY)
+        self.assertEqual(self.run_with(folder, "cat").out, b"")
+        os.close(folder)
+        result = subprocess.run(["sh", "-c", f"exec {TRACER} {' '.join(UNTRACED)} -- cat <&-"], env=self.environment,
+                                capture_output=True, timeout=TIMEOUT_S)
+        self.assertEqual((result.returncode, result.stdout), (0, b""))
+
+    if HEAVY_TESTS:
+        def test_a_gigabyte(self):
+            zeros = subprocess.Popen(["head", "-c", str(1 << 30), "/dev/zero"], stdout=subprocess.PIPE)
+            result = subprocess.run([TRACER, *UNTRACED, "--", "wc", "-c"], env=self.environment, stdin=zeros.stdout,
+                                    capture_output=True, timeout=3600)
+            zeros.stdout.close()
+            self.assertEqual((zeros.wait(), result.stdout), (0, b"1073741824\n"), result.stderr)
+
+
+class Terminal(SystemTest):
+    """--tty, on a terminal of which we are the other side."""
+
+    def setUp(self):
+        super().setUp()
+        self.ours, self.theirs = pty.openpty()
+        self.resize(33, 77)
+        self.before = termios.tcgetattr(self.theirs)
+        self.screen = b""
+
+    def tearDown(self):
+        os.close(self.ours)
+        os.close(self.theirs)
+        super().tearDown()
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.ours, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def start_there(self, *command, options=("--sink", "untraced")):
+        return subprocess.Popen([TRACER, "run", "--tty", *options, "--", *command], env=dict(self.environment, TERM="xterm"),
+                                stdin=self.theirs, stdout=self.theirs, stderr=self.theirs, start_new_session=True,
+                                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+
+    def wait_for(self, text):
+        """Until it is on the screen, behind what was waited for before."""
+        deadline = time.time() + TIMEOUT_S
+        while text not in self.screen:
+            if time.time() > deadline:
+                self.fail(f"no {text!r} on the screen: {self.screen!r}")
+            if select.select([self.ours], [], [], 0.2)[0]:
+                self.screen += os.read(self.ours, 65536)
+        self.screen = self.screen.split(text, 1)[1]
+
+    def wait_for_end(self, process):
+        deadline = time.time() + TIMEOUT_S
+        while process.poll() is None and time.time() < deadline:
+            if select.select([self.ours], [], [], 0.1)[0]:
+                self.screen += os.read(self.ours, 65536)
+        while select.select([self.ours], [], [], 0.2)[0]:
+            self.screen += os.read(self.ours, 65536)
+        self.assertEqual(termios.tcgetattr(self.theirs), self.before, "the terminal isn't as it was")
+        return process.wait(1)
+
+    def test_it_has_a_terminal_like_ours(self):
+        process = self.start_there("sh", "-c", "tty && stty size && echo $TERM && test -t 0 -a -t 1 -a -t 2; exit 5")
+        for text in (b"/dev/pts/", b"33 77\r\n", b"xterm\r\n"):
+            self.wait_for(text)
+        self.assertEqual(self.wait_for_end(process), 5)
+
+    def test_keys_are_its_own(self):
+        process = self.start_there("sh", "-c", "trap 'caught=1; echo caught' INT; echo ready; until [ $caught ]; do sleep 0.1; done; "
+                                   "read line; echo \"<$line>\"; stty raw -echo; "
+                                   "echo raw; head -c 3 | od -An -tx1; stty sane")
+        self.wait_for(b"ready")
+        os.write(self.ours, b"\x03")
+        self.wait_for(b"caught")
+        os.write(self.ours, b"some words\r")
+        self.wait_for(b"<some words>")
+        self.wait_for(b"raw")
+        os.write(self.ours, b"\x1a\x03\x04")
+        self.wait_for(b"1a 03 04")
+        self.assertEqual(self.wait_for_end(process), 0)
+
+    def test_it_hears_of_another_size(self):
+        process = self.start_there("sh", "-c", "trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done")
+        self.wait_for(b"ready")
+        self.resize(20, 100)
+        self.wait_for(b"20 100")
+        os.write(self.ours, b"\x1d")
+        self.assertEqual(self.wait_for_end(process), 130)
+
+    def test_the_escape_key_stops_and_keeps_what_was_traced(self):
+        process = self.start_there("sh", "-c", "echo ready; exec cat", options=[])
+        self.wait_for(b"ready")
+        os.write(self.ours, b"some\x1d")
+        self.assertEqual(self.wait_for_end(process), 130)
+        self.assertIn(b"traced, until it was stopped\r\n", self.screen)
+
+    def test_the_terminal_is_given_back_whatever_happens(self):
+        process = self.start_there("sh", "-c", "echo ready; sleep 1000")
+        self.wait_for(b"ready")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.wait_for_end(process), 130)
+        self.assertEqual(self.wait_for_end(self.start_there("no such program")), 127)
+        self.assertEqual(self.wait_for_end(self.start_there("sh", "-c", "kill -SEGV $$")), 128 + 11)
+
+    def test_there_must_be_one(self):
+        self.assert_fails(self.tracer("run", "--tty", "true"), "--tty: standard input and output must be a terminal", status=2)
+
+
+if __name__ == "__main__":
+    unittest.main()
