@@ -6,6 +6,7 @@
 #include "../run/image.h"
 #include "../run/image_build.h"
 #include "../run/paths.h"
+#include "../run/printable.h"
 #include "cmd.h"
 
 static int build(int argc, char **argv, GError **error)
@@ -47,7 +48,10 @@ static int build(int argc, char **argv, GError **error)
         return -1;
     }
     if (packages && !g_regex_match_simple(IMAGE_PACKAGES_PATTERN, packages, 0, 0)) {
-        mt_fail_usage(error, "packages must be names of Debian packages, separated by commas, but %s isn't.", packages);
+        g_autofree char *printable = text_make_printable(packages);
+
+        mt_fail_usage(error, "packages must be names of Debian packages, separated by commas, but '%s' isn't.",
+                      printable);
         return -1;
     }
     if (!output)

@@ -5,7 +5,7 @@ import os
 import shutil
 import unittest
 
-from harness import QEMU, SNAPSHOT, SystemTest
+from harness import HEAVY_TESTS, QEMU, SNAPSHOT, SystemTest
 
 
 class Build(SystemTest):
@@ -96,6 +96,7 @@ exec {QEMU} "$@"
         self.assert_build_fails(result, "the packages can't be installed: Unable to locate package no-such-package; Package "
                                         "'mail-transport-agent' has no installation candidate")
 
+    @unittest.skipUnless(HEAVY_TESTS, "takes half a minute for a single line")
     def test_a_disk_that_is_too_small(self):
         result = self.build("--disk", "128")
         self.assertRegex(result.err, r"\d\d\d MB: say --disk \d\d\d or more\n$")
