@@ -65,115 +65,164 @@ static bool print(Session *session, const SessionOptions *options, const Session
     return session_flush(session, error);
 }
 
-static int run_command(int argc, char **argv, bool record, GError **error)
+/* The verb's options, as GOption leaves them, and what was made of them. */
+typedef struct {
+    bool record;
+    char *image, *qemu, *sink, *fifo, *summary, *output, *fields;
+    gboolean user_only, json;
+    RunOptions run;
+    ViewOptions view;
+    CourseOptions course;
+    char *program;
+} Command;
+
+static void command_clear(Command *command)
 {
-    g_autofree char *image = NULL, *qemu = NULL, *sink = NULL, *fifo = NULL, *summary_path = NULL, *program = NULL;
-    g_autofree char *output = NULL, *fields = NULL;
-    gboolean user_only = FALSE, json = FALSE;
+    g_free(command->image);
+    g_free(command->qemu);
+    g_free(command->sink);
+    g_free(command->fifo);
+    g_free(command->summary);
+    g_free(command->output);
+    g_free(command->fields);
+    g_free(command->program);
+    run_options_clear(&command->run);
+    view_options_clear(&command->view);
+    course_options_clear(&command->course);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Command, command_clear)
+
+/* The table of all options. To be freed. */
+static GOptionEntry *make_entries(Command *command)
+{
     const GOptionEntry run_only[] = {
-        { "fifo", 0, 0, G_OPTION_ARG_FILENAME, &fifo, "Write the trace into this FIFO instead of analysing it",
+        { "fifo", 0, 0, G_OPTION_ARG_FILENAME, &command->fifo, "Write the trace into this FIFO instead of analysing it",
           "PATH" },
-        { "sink", 0, 0, G_OPTION_ARG_STRING, &sink,
+        { "sink", 0, 0, G_OPTION_ARG_STRING, &command->sink,
           "What takes the records: footprint (the summary), null (nothing), idle (loads the plugin, traces nothing), "
           "untraced (no plugin)",
           "SINK" },
     };
     const GOptionEntry record_only[] = {
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "The trace file to write", "FILE" },
-        { "fields", 0, 0, G_OPTION_ARG_STRING, &fields, RUN_OPTIONS_FIELDS_HELP, "LIST" },
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &command->output, "The trace file to write", "FILE" },
+        { "fields", 0, 0, G_OPTION_ARG_STRING, &command->fields, RUN_OPTIONS_FIELDS_HELP, "LIST" },
     };
-    const GOptionEntry *special = record ? record_only : run_only;
+    const GOptionEntry *special = command->record ? record_only : run_only;
     const GOptionEntry own[] = {
         special[0],
         special[1],
-        { "user_only", 'u', 0, G_OPTION_ARG_NONE, &user_only, "Trace user code only, not the kernel", NULL },
-        { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the summary as JSON", NULL },
-        { "summary", 0, 0, G_OPTION_ARG_FILENAME, &summary_path, "Write the summary, as JSON, to a file instead",
+        { "user_only", 'u', 0, G_OPTION_ARG_NONE, &command->user_only, "Trace user code only, not the kernel", NULL },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &command->json, "Print the summary as JSON", NULL },
+        { "summary", 0, 0, G_OPTION_ARG_FILENAME, &command->summary, "Write the summary, as JSON, to a file instead",
           "FILE" },
-        { "image", 0, 0, G_OPTION_ARG_FILENAME, &image, "The guest (default: the one of 'memory_tracer image build')",
-          "IMAGE" },
-        { "qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "QEMU, or a folder that has one (default: from PATH)", "PATH" },
+        { "image", 0, 0, G_OPTION_ARG_FILENAME, &command->image,
+          "The guest (default: the one of 'memory_tracer image build')", "IMAGE" },
+        { "qemu", 0, 0, G_OPTION_ARG_FILENAME, &command->qemu, "QEMU, or a folder that has one (default: from PATH)",
+          "PATH" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
-    g_auto(RunOptions) run = RUN_OPTIONS_INIT;
-    g_auto(ViewOptions) view = { 0 };
-    g_autofree GOptionEntry *view_entries = view_options_entries(&view);
-    g_autofree GOptionEntry *special_entries = cmd_join_options(own, view_entries);
-    g_auto(CourseOptions) course = { 0 };
-    g_autofree GOptionEntry *course_entries = course_options_entries(&course);
-    g_autofree GOptionEntry *run_entries = cmd_join_options(special_entries, course_entries);
-    g_autofree GOptionEntry *entries = run_options_entries(&run, run_entries);
-    g_autoptr(SummaryFile) summary_file = NULL;
-    g_autoptr(Session) session = NULL;
-    SessionOptions options = { .snapshot = IMAGE_DEFAULT_SNAPSHOT };
-    SessionResult result;
+    g_autofree GOptionEntry *view = view_options_entries(&command->view);
+    g_autofree GOptionEntry *course = course_options_entries(&command->course);
+    g_autofree GOptionEntry *with_view = cmd_join_options(own, view);
+    g_autofree GOptionEntry *with_course = cmd_join_options(with_view, course);
+
+    return run_options_entries(&command->run, with_course);
+}
+
+static bool parse(Command *command, int *argc, char ***argv, GError **error)
+{
+    g_autofree GOptionEntry *entries = make_entries(command);
 
     if (!cmd_parse_options(
-            &argc, &argv, entries, "[--] COMMAND [ARG...]",
-            record ? "Runs a program of this machine, with the libraries it needs, in the default guest, and records "
-                     "every memory access meanwhile into a compressed trace file. The program's output and exit "
-                     "status are passed on."
-                   : "Runs a program of this machine, with the libraries it needs, in the default guest, traces every "
-                     "memory access meanwhile, and ends with a summary on stderr. The program's output and exit "
-                     "status are passed on.",
+            argc, argv, entries, "[--] COMMAND [ARG...]",
+            command->record
+                ? "Runs a program of this machine in the default guest, where it sees this machine's files, and "
+                  "records every memory access meanwhile into a compressed trace file. The program's output and exit "
+                  "status are passed on."
+                : "Runs a program of this machine in the default guest, where it sees this machine's files, traces "
+                  "every memory access meanwhile, and ends with a summary on stderr. The program's output and exit "
+                  "status are passed on.",
             NULL, true, error))
-        return -1;
-    if (argc < 2) {
-        mt_fail_usage(error, "%s: a COMMAND is needed (see --help)", record ? "record" : "run");
-        return -1;
-    }
-    if (record && !output) {
-        mt_fail_usage(error, "record: --output FILE is needed");
-        return -1;
-    }
-    if (record && !cmd_check_trace_output(output, error))
-        return -1;
-    if (fifo && sink) {
-        mt_fail_usage(error, "--fifo and --sink can't both be used");
-        return -1;
-    }
-    if (!parse_destination(sink, &options.destination.kind, error))
-        return -1;
-    if (record) {
-        options.destination.kind = DESTINATION_TRACE;
-        options.destination.path = output;
-        if (!run_options_parse_fields(fields, &options.destination.fields, error))
-            return -1;
-    }
-    if (!run_options_apply(&run, &options, error) || !course_options_apply(&course, &options, error))
-        return -1;
-    if (fifo) {
-        options.destination.kind = DESTINATION_FIFO;
-        options.destination.path = fifo;
-    }
-    if (!image) {
-        image = paths_default_image();
-        if (!g_file_test(image, G_FILE_TEST_EXISTS)) {
-            mt_fail(error, "there is no default guest yet (%s): make it with 'memory_tracer image build'", image);
-            return -1;
-        }
-    }
-    options.image = image;
-    options.workload.argv = (const char *const *)argv + 1;
-    options.workload.is_on_host = options.workload.may_be_text = options.workload.pass_output = true;
-    if (!view_options_apply(&view, &options, error))
-        return -1;
-    options.workload.is_on_host = !view.prefers_guest || strchr(argv[1], '/');
-    options.workload.program = program =
-        options.workload.is_on_host ? find_command(argv[1], &options.workload, error) : g_strdup(argv[1]);
-    if (!program || !view_options_check_workload(&options, error))
-        return -1;
-    options.qemu = qemu ? qemu : DEFAULT_QEMU;
-    options.capture.user_only = user_only;
-    options.capture.stay_idle = options.destination.kind == DESTINATION_IDLE;
-    if (summary_path && !(summary_file = summary_file_new(summary_path, error)))
-        return -1;
-    options.summary = summary_path;
-    session = session_new(&options);
-    if (!session_run(session, &result, error))
-        return -1;
+        return false;
+    if (*argc < 2)
+        return mt_fail_usage(error, "%s: a COMMAND is needed (see --help)", command->record ? "record" : "run");
+    if (command->record && !command->output)
+        return mt_fail_usage(error, "record: --output FILE is needed");
+    return true;
+}
 
-    if (!print(session, &options, &result, json, summary_file, error))
+static bool set_destination(const Command *command, DestinationOptions *destination, GError **error)
+{
+    if (command->record) {
+        destination->kind = DESTINATION_TRACE;
+        destination->path = command->output;
+        return cmd_check_trace_output(command->output, error) &&
+               run_options_parse_fields(command->fields, &destination->fields, error);
+    }
+    if (command->fifo && command->sink)
+        return mt_fail_usage(error, "--fifo and --sink can't both be used");
+    if (!parse_destination(command->sink, &destination->kind, error))
+        return false;
+    if (command->fifo) {
+        destination->kind = DESTINATION_FIFO;
+        destination->path = command->fifo;
+    }
+    return true;
+}
+
+static bool set_image(Command *command, SessionOptions *options, GError **error)
+{
+    if (!command->image) {
+        command->image = paths_default_image();
+        if (!g_file_test(command->image, G_FILE_TEST_EXISTS))
+            return mt_fail(error, "there is no default guest yet (%s): make it with 'memory_tracer image build'",
+                           command->image);
+    }
+    options->image = command->image;
+    return true;
+}
+
+static bool set_workload(Command *command, SessionOptions *options, char **argv, GError **error)
+{
+    WorkloadOptions *workload = &options->workload;
+
+    workload->argv = (const char *const *)argv;
+    workload->may_be_text = workload->pass_output = true;
+    if (!view_options_apply(&command->view, options, error))
+        return false;
+    workload->is_on_host = !command->view.prefers_guest || strchr(argv[0], '/');
+    command->program = workload->is_on_host ? find_command(argv[0], workload, error) : g_strdup(argv[0]);
+    workload->program = command->program;
+    return command->program && view_options_check_workload(options, error);
+}
+
+static bool apply(Command *command, SessionOptions *options, char **argv, GError **error)
+{
+    if (!set_destination(command, &options->destination, error) || !run_options_apply(&command->run, options, error) ||
+        !course_options_apply(&command->course, options, error) || !set_image(command, options, error) ||
+        !set_workload(command, options, argv, error))
+        return false;
+    options->qemu = command->qemu ? command->qemu : DEFAULT_QEMU;
+    options->capture.user_only = command->user_only;
+    options->capture.stay_idle = options->destination.kind == DESTINATION_IDLE;
+    options->summary = command->summary;
+    return true;
+}
+
+static int run_command(int argc, char **argv, bool record, GError **error)
+{
+    g_auto(Command) command = { .record = record, .run = RUN_OPTIONS_INIT };
+    SessionOptions options = { .snapshot = IMAGE_DEFAULT_SNAPSHOT };
+    g_autoptr(SummaryFile) summary = NULL;
+    g_autoptr(Session) session = NULL;
+    SessionResult result;
+
+    if (!parse(&command, &argc, &argv, error) || !apply(&command, &options, argv + 1, error))
+        return -1;
+    if (command.summary && !(summary = summary_file_new(command.summary, error)))
+        return -1;
+    session = session_new(&options);
+    if (!session_run(session, &result, error) || !print(session, &options, &result, command.json, summary, error))
         return -1;
     if (result.files_problem) {
         mt_fail(error, "%s", result.files_problem);
