@@ -18,7 +18,7 @@
 
 #include "host_view.h"
 
-#define PIECE_BYTES (64 * 1024)
+#define PIECE_BYTES (64u * 1024) /* as much as the guest may ask for */
 #define LOOK_AGAIN_MS 200
 #define ESCAPE_KEY 0x1d /* Ctrl-] */
 
@@ -27,7 +27,7 @@ struct StandardInput {
     int fd; /* what is read: ours, or opened anew, so that it doesn't block and others don't notice */
     bool is_socket, is_terminal, is_raw, is_file, is_passed_on, at_end;
     off_t began_at; /* -1: it can't be set back */
-    uint64_t wanted;
+    uint64_t wanted, passed_on;
     guint readable, look_again, window; /* sources */
     struct termios before;
 };
@@ -85,6 +85,7 @@ static void pass_on(StandardInput *input, const uint8_t *bytes, size_t length)
     if (before)
         input->handlers.bytes(input->handlers.data, bytes, before);
     input->wanted -= before;
+    input->passed_on += before;
     if (escape)
         input->handlers.escape(input->handlers.data);
 }
@@ -160,7 +161,8 @@ void standard_input_want(StandardInput *input, uint64_t bytes)
         }
         return;
     }
-    input->wanted = MIN(input->wanted, UINT64_MAX - bytes) + bytes;
+    /* The guest says so: it is not to fill our memory. */
+    input->wanted = MIN(input->wanted + MIN(bytes, PIECE_BYTES), PIECE_BYTES);
     listen_to(input);
 }
 
@@ -236,8 +238,11 @@ StandardInput *standard_input_new(struct mt_run *run, bool sees_host, bool termi
 void standard_input_finish(StandardInput *input, uint64_t taken)
 {
     stop_listening(input);
-    if (input->began_at >= 0 && taken <= G_MAXINT64)
-        lseek(STDIN_FILENO, input->is_file ? (off_t)taken : input->began_at + (off_t)taken, SEEK_SET);
+    if (input->began_at >= 0 && input->is_file && taken <= G_MAXINT64)
+        lseek(STDIN_FILENO, (off_t)taken, SEEK_SET);
+    else if (input->began_at >= 0 && input->is_passed_on)
+        lseek(STDIN_FILENO, input->began_at + (off_t)MIN(taken, input->passed_on), SEEK_SET);
+    input->began_at = -1;
     if (input->is_raw)
         tcsetattr(STDIN_FILENO, TCSADRAIN, &input->before);
     input->is_raw = false;
