@@ -4,8 +4,8 @@
 
 usage: tests/run_all.py [--quick | --all]    --quick leaves out the builds with sanitizers, --all adds the heavy tests
 
-The unit tests run as built, and with ASan, UBSan and TSan (the ring and the trace reader); the system tests as built, and with ASan and UBSan
-in the runner (QEMU itself has no sanitizers, so neither has the plugin).
+The unit tests run as built, and with ASan, UBSan and TSan (the ring and the trace reader); the system tests as built, and those that are about
+the runner with ASan and UBSan in it (QEMU itself has no sanitizers, so neither has the plugin).
 """
 import glob
 import os
@@ -105,14 +105,24 @@ class Reporter(unittest.TextTestResult):
 
 
 # These wait for guests that boot most of the time: they run beside all the others.
-SLOW = ["test_image", "test_image_build"]
-# A guest that is bootstrapped, which takes minutes, is the same whether the runner has sanitizers or not.
-NOT_SANITIZED = ["test_image_build"]
+SLOW = ["test_image", "test_image_build", "test_tutorial"]
+# What these try is QEMU, the plugin, the guest: they have no sanitizers. The others are about the runner.
+NOT_SANITIZED = SLOW + ["test_guest", "test_heavy", "test_kernel_module", "test_markers", "test_options", "test_plugin_alone",
+                        "test_qemu", "test_tracing", "test_vcpus"]
 
 
-def start_system_tests(folder, group):
+def system_tests(folder):
+    """The names of the modules, in two groups that run beside each other."""
+    names = sorted(os.path.basename(path)[:-3] for path in glob.glob(os.path.join(ROOT, "tests", "system", "test_*.py")))
+    if folder != SANITIZED:
+        return [[name for name in names if name in SLOW], [name for name in names if name not in SLOW]]
+    names = [name for name in names if name not in NOT_SANITIZED]
+    return [names[::2], names[1::2]]
+
+
+def start_system_tests(folder, names):
     # A process of its own: the tests read the folder when they are loaded.
-    return subprocess.Popen([sys.executable, os.path.abspath(__file__), "--system_tests", group], stdout=subprocess.PIPE,
+    return subprocess.Popen([sys.executable, os.path.abspath(__file__), "--system_tests", *names], stdout=subprocess.PIPE,
                             text=True, env=dict(os.environ, MEMORY_TRACER_BUILD=folder, **SANITIZER_OPTIONS), cwd=ROOT)
 
 
@@ -135,22 +145,17 @@ def follow_system_tests(process):
 
 def run_system_tests(folder):
     say(f"== tests/system with {os.path.basename(folder)}")
-    threads = [threading.Thread(target=follow_system_tests, args=(start_system_tests(folder, group),))
-               for group in ("slow", "others")]
+    threads = [threading.Thread(target=follow_system_tests, args=(start_system_tests(folder, names),))
+               for names in system_tests(folder)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def system_tests_here(group):
-    folder = os.path.join(ROOT, "tests", "system")
-    sys.path.insert(0, folder)
-    names = sorted(name[:-3] for name in os.listdir(folder) if re.match(r"test_.*\.py$", name))
-    if os.environ["MEMORY_TRACER_BUILD"] == SANITIZED:
-        names = [name for name in names if name not in NOT_SANITIZED]
-    suite = unittest.defaultTestLoader.loadTestsFromNames(
-        [name for name in names if (name in SLOW) == (group == "slow")])
+def system_tests_here(names):
+    sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
+    suite = unittest.defaultTestLoader.loadTestsFromNames(names)
     runner = unittest.TextTestRunner(stream=sys.stdout, verbosity=0, resultclass=Reporter)
     result = runner.run(suite)
     failed = len({test.id().split(" ")[0] for test, _ in result.failures + result.errors})
@@ -159,7 +164,7 @@ def system_tests_here(group):
 
 def main():
     if "--system_tests" in sys.argv:
-        system_tests_here(sys.argv[-1])
+        system_tests_here(sys.argv[2:])
         return 0
     quick = "--quick" in sys.argv
     normal = os.path.join(ROOT, "build")

@@ -193,7 +193,7 @@ static bool set_workload(Command *command, SessionOptions *options, char **argv,
     workload->is_on_host = !command->view.prefers_guest || strchr(argv[0], '/');
     command->program = workload->is_on_host ? find_command(argv[0], workload, error) : g_strdup(argv[0]);
     workload->program = command->program;
-    return command->program && view_options_check_workload(options, error);
+    return command->program && view_options_check_workload(&command->view, options, error);
 }
 
 static bool apply(Command *command, SessionOptions *options, char **argv, GError **error)

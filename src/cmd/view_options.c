@@ -84,9 +84,7 @@ static bool choose_files(ViewOptions *options, SessionOptions *session, GError *
         return true;
     options->prefers_guest = packages;
     if (!files && !session->workload.folder && !packages)
-        g_printerr("memory_tracer: %s is not a guest that was made here: the workload sees none of this machine's "
-                   "files but the program (--files host lets it see them all)\n",
-                   session->image);
+        options->unknown_image = true;
     if (options->writable)
         return mt_fail_usage(error, "--rw needs --files host");
     return !options->folder || mt_fail_usage(error, "--chdir needs --files host");
@@ -180,22 +178,24 @@ bool view_options_apply(ViewOptions *options, SessionOptions *session, GError **
     return true;
 }
 
-bool view_options_check_workload(const SessionOptions *session, GError **error)
+bool view_options_check_workload(ViewOptions *options, SessionOptions *session, GError **error)
 {
     const WorkloadOptions *workload = &session->workload;
     g_autofree char *folder = workload->current_folder ? g_strdup(workload->current_folder) : g_get_current_dir();
-    g_auto(GStrv) missing = NULL;
 
-    if (!workload->sees_host)
-        return true;
-    if (!host_view_check_folder(folder, error))
-        return false;
-    if (host_view_is_guests_own(workload->program))
-        return mt_fail_as(error, MT_ERROR_NOT_EXECUTABLE, "can't execute %s: the guest has its own files there",
-                          workload->program);
-    missing = host_view_missing_arguments(workload->argv + 1);
-    for (char **line = missing; *line; line++)
-        g_printerr("memory_tracer: %s\n", *line);
+    if (workload->sees_host) {
+        if (!host_view_check_folder(folder, error))
+            return false;
+        if (host_view_is_guests_own(workload->program))
+            return mt_fail(error, "can't execute %s: the guest has its own files there", workload->program);
+        options->notes = host_view_missing_arguments(workload->argv + 1);
+    } else if (options->unknown_image) {
+        options->notes = g_new0(char *, 2);
+        options->notes[0] = g_strdup_printf("%s is not a guest that was made here: the workload sees none of this "
+                                            "machine's files but the program (--files host lets it see them all)",
+                                            session->image);
+    }
+    session->notes = (const char *const *)options->notes;
     return true;
 }
 
@@ -209,4 +209,5 @@ void view_options_clear(ViewOptions *options)
     g_strfreev(options->unset);
     g_strfreev(options->writable_folders);
     g_strfreev(options->environment);
+    g_strfreev(options->notes);
 }

@@ -15,6 +15,8 @@ typedef struct ViewOptions {
     gboolean clean, terminal;
     /* What was made of them. */
     GStrv writable_folders, environment;
+    GStrv notes;
+    bool unknown_image; /* not made here, and nobody has said --files */
     bool prefers_guest; /* a program without a slash is the guest's: it was made with packages */
 } ViewOptions;
 
@@ -23,8 +25,9 @@ GOptionEntry *view_options_entries(ViewOptions *options);
 /* Checks them and sets what they are about: of `session`, image and workload.folder must have been set. `verb` is for
  * messages. The strings stay `options`' own. */
 bool view_options_apply(ViewOptions *options, SessionOptions *session, GError **error);
-/* Prints what of the command line the guest can't have. Fails if the workload can't run where it is to. */
-bool view_options_check_workload(const SessionOptions *session, GError **error);
+/* Once the program is known: adds notes of what the guest can't have. Fails if the workload can't run where it is to.
+ */
+bool view_options_check_workload(ViewOptions *options, SessionOptions *session, GError **error);
 void view_options_clear(ViewOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ViewOptions, view_options_clear)
 

@@ -450,6 +450,8 @@ static bool start(Session *session, GError **error)
     }
     if (!check_image(session, error))
         return false;
+    for (const char *const *note = session->options->notes; note && *note; note++)
+        run_loop_note(session->loop, "%s", *note);
     warn_of_few_cores(session);
     return start_guest(session, error);
 }

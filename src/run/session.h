@@ -19,7 +19,8 @@ typedef struct SessionOptions {
     WorkloadOptions workload;
     CaptureOptions capture;
     DestinationOptions destination;
-    const char *summary; /* a file that the caller will write; or NULL */
+    const char *const *notes; /* lines for the user, told when the run begins; or NULL */
+    const char *summary;      /* a file that the caller will write; or NULL */
     bool icount;
     bool display;   /* QEMU's usual display, and its monitor on the terminal */
     bool keep_qemu; /* session_stay() will be called */

@@ -16,7 +16,7 @@ import unittest
 
 from harness import BUILD, IMAGE, TIMEOUT_S, TRACER, Result, SystemTest
 
-UNTRACED = ["run", "--sink", "untraced", "--files", "host"]
+UNTRACED = ["run", "--sink", "untraced"]
 DROPPED = "files that the workload has changed, made or removed, which stay as they were here: "
 # What a run needs of the build folder.
 INSTALLED = ["memory_tracer", "memory_tracer_agent", "libgmbe.so"]
@@ -266,7 +266,8 @@ class Caller(FilesTest):
     """The workload is run as its caller would run it."""
 
     def test_environment(self):
-        self.environment.update(MINE="a=b c\n", DISPLAY=":0", HOME="/tmp", BIG="x" * 100000, BIGGER="y" * 120000)
+        data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+        self.environment.update(MEMORY_TRACER_IMAGE=IMAGE, XDG_DATA_HOME=data, MINE="a=b c\n", DISPLAY=":0", HOME="/tmp", BIG="x" * 100000, BIGGER="y" * 120000)
         names = "print(sorted(n for n in ('MINE', 'DISPLAY', 'HOME', 'BIG', 'MORE', 'TMPDIR', 'PATH') if n in os.environ))"
         show = ["/usr/bin/python3", "-c", f"import os; {names}; print(repr(os.environ.get('MINE')), len(os.environ.get('BIGGER', '')))"]
         for options, wanted in (
