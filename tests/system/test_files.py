@@ -236,6 +236,23 @@ class Writable(FilesTest):
             with open(os.path.join(self.scratch, folder, "file")) as file:
                 self.assertEqual(file.read(), f"{i}\n")
 
+    @unittest.skipIf(os.geteuid(), "mounting a small file system takes root")
+    def test_what_could_not_be_written_back_is_an_error(self):
+        small = os.path.join(self.scratch, "small")
+        os.mkdir(small)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], check=True)
+        self.addCleanup(subprocess.run, ["umount", small], check=True)
+        self.write("map.py", "import mmap, os\n"
+                             "with open('small/file', 'wb+') as file:\n"
+                             "    file.truncate(1 << 20)\n"
+                             "    memory = mmap.mmap(file.fileno(), 0)\n"
+                             "    for at in range(0, 1 << 20, 4096): memory[at] = 1\n"
+                             "    os._exit(0)\n")
+        result = self.run_here("python3", "map.py", options=["--rw", "small"])
+        self.assertEqual(result.status, 1, result.err)
+        self.assertEqual(result.err.splitlines()[-1], f"memory_tracer: not all that was written to {small} could be written back: "
+                         "No space left on device")
+
     def test_ctrl_c_keeps_what_was_written(self):
         os.mkdir(os.path.join(self.scratch, "shared"))
         process = self.start("run", "--rw", "shared", "--", "sh", "-c", "echo written > shared/file; echo; sleep 1000",
