@@ -241,14 +241,16 @@ class Writable(FilesTest):
         small = os.path.join(self.scratch, "small")
         os.mkdir(small)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], check=True)
-        self.addCleanup(subprocess.run, ["umount", small], check=True)
         self.write("map.py", "import mmap, os\n"
                              "with open('small/file', 'wb+') as file:\n"
                              "    file.truncate(1 << 20)\n"
                              "    memory = mmap.mmap(file.fileno(), 0)\n"
                              "    for at in range(0, 1 << 20, 4096): memory[at] = 1\n"
                              "    os._exit(0)\n")
-        result = self.run_here("python3", "map.py", options=["--rw", "small"])
+        try:
+            result = self.run_here("python3", "map.py", options=["--rw", "small"])
+        finally:
+            subprocess.run(["umount", small], check=True)
         self.assertEqual(result.status, 1, result.err)
         self.assertEqual(result.err.splitlines()[-1], f"memory_tracer: not all that was written to {small} could be written back: "
                          "No space left on device")
