@@ -23,20 +23,20 @@ class Prepare(SystemTest):
         self.image = self.path("installed.qcow2")
         subprocess.run(["cp", "--reflink=auto", self.installed, self.image], check=True)
 
-    def prepare(self, *options, timeout_s=600):
-        return self.finish(self.start("image", "prepare", self.image, "ready", "--ram", "1024", *options), timeout_s)
+    def prepare(self, *options, snapshot="ready", timeout_s=600):
+        return self.finish(self.start("image", "prepare", self.image, snapshot, "--ram", "1024", *options), timeout_s)
 
     def assert_untouched(self):
         self.assertEqual(sorted(os.listdir(self.folder)), ["installed.qcow2", "tmp"])
         self.assertEqual(subprocess.run(["cmp", self.installed, self.image]).returncode, 0)
 
     def test_over_the_serial_console(self):
-        result = self.prepare("--console-password", images.PASSWORD, "--workload-user", "researcher", "--vcpus", "2")
-        self.assertEqual((result.status, result.out), (0, f"{self.image} has the snapshot ready\n"), result.err)
+        result = self.prepare("--console-password", images.PASSWORD, "--workload-user", "researcher", "--vcpus", "2", snapshot=SNAPSHOT)
+        self.assertEqual((result.status, result.out), (0, f"{self.image} has the snapshot {SNAPSHOT}\n"), result.err)
         self.assertNotIn(images.PASSWORD, result.err)
 
         info = json.loads(self.tracer("image", "info", "--json", self.image).out)
-        self.assertEqual([snapshot["name"] for snapshot in info["snapshots"]], ["ready"])
+        self.assertEqual([snapshot["name"] for snapshot in info["snapshots"]], [SNAPSHOT])
         snapshot = info["snapshots"][0]
         self.assertEqual((snapshot["ram_mb"], snapshot["vcpus"], snapshot["user"], snapshot["icount"]),
                          (1024, 2, "researcher", ""))
@@ -44,7 +44,7 @@ class Prepare(SystemTest):
 
         # It is used like any other.
         result = self.trace("--analysis_tool_path", COUNTER, "--workload_path_on_host", ARRAY, SPEAKS, image=self.image,
-                            snapshot="ready")
+                            snapshot=SNAPSHOT)
         self.assert_succeeds(result)
         self.assertIn("in the array: 100000, per element from 10 to 10\n", result.out)
 
@@ -57,10 +57,16 @@ class Prepare(SystemTest):
                              "cat /proc/1/comm\n")
         os.chmod(self.folder, 0o755)
         result = self.trace("--dont_trace", "--workload_path_on_host", script, "--workload_dir_path", folder, image=self.image,
-                            snapshot="ready")
+                            snapshot=SNAPSHOT)
         self.assertEqual(result.status, 0, result.err)
         # With fewer cores than the guest's two vCPUs, there is a note before.
         self.assertTrue(result.err.endswith("researcher\n/home/researcher researcher\nresearcher\nsystemd\n"), result.err)
+
+        # It was made here, so what it runs may see this machine's files, as the one who calls.
+        result = self.tracer("run", "--image", self.image, "--sink", "untraced", "--", "sh", "-c",
+                             f"id -u; cat {folder}/data; cat /proc/1/comm; echo > {folder}/new")
+        self.assertEqual((result.status, result.out), (0, f"{os.geteuid()}\nxsystemd\n"), result.err)
+        self.assertEqual(os.listdir(folder), ["data"])
 
         # A second snapshot needs no password any more: the agent is there when the guest boots.
         result = self.finish(self.start("image", "prepare", self.image, "second", "--ram", "1024", "--icount"), 600)
@@ -69,7 +75,7 @@ class Prepare(SystemTest):
                             image=self.image, snapshot="second")
         self.assert_succeeds(result)
         self.assertIn("in the array: 100000, per element from 10 to 10\n", result.out)
-        self.assert_fails(self.prepare("--console-password", "x"), "has a snapshot 'ready' already")
+        self.assert_fails(self.prepare("--console-password", "x", snapshot=SNAPSHOT), f"has a snapshot '{SNAPSHOT}' already")
 
     def test_interactively(self):
         """A person types the command that they are told."""
