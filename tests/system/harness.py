@@ -2,6 +2,7 @@
 """What the system tests share: running memory_tracer on the default guest, and looking for what it may have left behind."""
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -203,6 +204,48 @@ class SystemTest(unittest.TestCase):
         result = self.tracer("info", "--json", trace)
         self.assertEqual(result.status, 0, result.err)
         return json.loads(result.out)
+
+
+class OrdinaryUserTest(SystemTest):
+    """What is started is started as a user who isn't root, from a copy of what a run needs that he can read."""
+
+    INSTALLED = ["memory_tracer", "memory_tracer_agent", "libgmbe.so"]
+    USER = "nobody"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.installed = tempfile.mkdtemp(prefix="mt_installed.")
+        cls.addClassCleanup(shutil.rmtree, cls.installed)
+        os.chmod(cls.installed, 0o755)
+        for name in cls.INSTALLED:
+            shutil.copy(os.path.join(BUILD, name), cls.installed)
+        cls.image = os.path.join(cls.installed, "image")
+        for suffix in ("", ".json"):
+            shutil.copyfile(IMAGE + suffix, cls.image + suffix)
+        # He has made it: see src/run/own_images.c.
+        status = os.stat(cls.image)
+        seconds, ns = divmod(status.st_mtime_ns, 10 ** 9)
+        cls.own_image = f"{status.st_dev} {status.st_ino} {status.st_size} {seconds}.{ns:09d}\n"
+
+    def setUp(self):
+        super().setUp()
+        entry = pwd.getpwnam(self.USER)
+        self.ids = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [entry.pw_gid, 3]}
+        self.home = self.path("home")
+        os.makedirs(os.path.join(self.home, "data", "memory_tracer"))
+        with open(os.path.join(self.home, "data", "memory_tracer", "images"), "w") as file:
+            file.write(self.own_image)
+        os.chmod(self.folder, 0o755)
+        self.give(self.home)
+        self.give(self.temporary)
+        self.environment.update(HOME=self.home, XDG_DATA_HOME=os.path.join(self.home, "data"), MEMORY_TRACER_IMAGE=self.image,
+                                XDG_CACHE_HOME=os.path.join(self.home, "cache"))
+
+    def give(self, path):
+        """A folder, and all that is in it, is his."""
+        for folder, folders, files in os.walk(path):
+            for name in [folder] + [os.path.join(folder, name) for name in folders + files]:
+                os.chown(name, self.ids["user"], self.ids["group"])
 
 
 def trace_chunks(data):

@@ -14,12 +14,10 @@ import threading
 import time
 import unittest
 
-from harness import BUILD, IMAGE, TIMEOUT_S, TRACER, Result, SystemTest
+from harness import IMAGE, TIMEOUT_S, TRACER, OrdinaryUserTest, SystemTest
 
 UNTRACED = ["run", "--sink", "untraced"]
 DROPPED = "files that the workload has changed, made or removed, which stay as they were here: "
-# What a run needs of the build folder.
-INSTALLED = ["memory_tracer", "memory_tracer_agent", "libgmbe.so"]
 
 
 def listing(folder):
@@ -339,33 +337,16 @@ class Caller(FilesTest):
 
 
 @unittest.skipIf(os.geteuid(), "as an ordinary user, all of the tests are these")
-class OrdinaryUser(FilesTest):
-    """Everything that a user who isn't root needs, in folders that he can read."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.installed = tempfile.mkdtemp(prefix="mt_installed.")
-        cls.addClassCleanup(shutil.rmtree, cls.installed)
-        os.chmod(cls.installed, 0o755)
-        for name in INSTALLED:
-            shutil.copy(os.path.join(BUILD, name), cls.installed)
-        for suffix in ("", ".json"):
-            shutil.copyfile(IMAGE + suffix, os.path.join(cls.installed, "image" + suffix))
-
+class OrdinaryUser(OrdinaryUserTest, FilesTest):
     def setUp(self):
         super().setUp()
-        os.chmod(self.folder, 0o755)
-        entry = pwd.getpwnam("nobody")
-        self.ids = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [entry.pw_gid, 3]}
-        for folder in (self.scratch, self.temporary):
-            os.chown(folder, entry.pw_uid, entry.pw_gid)
-        self.environment.update(HOME=self.scratch, XDG_DATA_HOME=self.scratch, XDG_CACHE_HOME=self.scratch)
+        self.give(self.scratch)
 
     def run_as_user(self, command, *options):
         tracer = os.path.join(self.installed, os.path.basename(TRACER))
-        process = subprocess.Popen([tracer, *UNTRACED, "--image", os.path.join(self.installed, "image"), "--files", "host",
-                                    *options, "--", "sh", "-c", command], cwd=self.scratch, env=self.environment,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **self.ids)
+        process = subprocess.Popen([tracer, *UNTRACED, *options, "--", "sh", "-c", command], cwd=self.scratch,
+                                   env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, **self.ids)
         return self.finish(process)
 
     def test_he_is_himself_there(self):
