@@ -290,8 +290,8 @@ class SpecialFiles(SystemTest):
             with self.subTest(path=path):
                 yield path
 
-    def refused(self, process, *texts):
-        self.assert_fails(self.finish(process, 30), *texts)
+    def refused(self, process, *texts, status=1):
+        self.assert_fails(self.finish(process, 30), *texts, status=status)
 
     def test_image(self):
         for path in self.specials():
@@ -304,7 +304,7 @@ class SpecialFiles(SystemTest):
 
     def test_a_scripts_interpreter(self):
         script = self.script("script", f"#!{self.fifo}\n")
-        self.refused(self.start("run", script), "it is a FIFO", self.fifo)
+        self.refused(self.start("run", script), "it is a FIFO", self.fifo, status=126)
 
     def test_analysis_tool(self):
         for path in self.specials():
