@@ -66,11 +66,12 @@ class SeveralVcpus(SystemTest):
                 self.assertNotIn("all records say vCPU 0", result.err)
 
     def test_one_thread_keeps_the_order_across_vcpus(self):
-        """What user code loads is what was stored last, by whichever vCPU."""
+        """What user code loads is what was stored last, by whichever vCPU. (With --files image: files that are read
+        meanwhile come by DMA.)"""
         trace = self.path("turns.mtrace")
         for option in ("--strict_order", "--icount"):
             with self.subTest(option=option):
-                self.assert_succeeds(self.tracer("record", "-o", trace, "--fields", "value,paddr", option,
+                self.assert_succeeds(self.tracer("record", "-o", trace, "--fields", "value,paddr", option, "--files", "image",
                                                  "--image=" + self.image, workload("take_turns")))
                 result = self.tracer("check", trace)
                 self.assertEqual(result.status, 0)
