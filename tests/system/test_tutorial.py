@@ -2,10 +2,11 @@
 """doc/tutorial.md is true: its commands are run, in its order, and print what it says but for the numbers."""
 import os
 import re
+import shutil
 import subprocess
 import unittest
 
-from harness import BUILD, HEAVY_TESTS, IMAGE, ROOT, SystemTest
+from harness import BUILD, HEAVY_TESTS, IMAGE, ROOT, OrdinaryUserTest, SystemTest
 
 TIMEOUT_S = 1200
 HEAVY = "<!-- heavy -->"
@@ -38,24 +39,41 @@ class Tutorial(SystemTest):
         # The system's programs, which have the packages that the tests install.
         self.environment.update(PATH=f"{BUILD}:/usr/bin:/bin:/usr/sbin:/sbin", MEMORY_TRACER_IMAGE=IMAGE)
 
-    def run_section(self, commands):
+    def run_section(self, commands, **popen):
         self.assertTrue(commands)
         for command, wanted in commands:
             result = subprocess.run(["bash", "-c", command], cwd=self.here, env=self.environment, stdin=subprocess.DEVNULL,
-                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S)
+                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S, **popen)
             self.assertEqual(result.returncode, 0, f"{command}\n{result.stdout}")
             printed = [line.strip() for line in result.stdout.splitlines()]
             for line in wanted:
                 self.assertTrue(any(text.startswith(label(line).strip()) for text in printed), f"{line}\n{result.stdout}")
 
 
-def test_of(commands):
-    return lambda self: self.run_section(commands)
+@unittest.skipIf(os.geteuid(), "as an ordinary user, all of the tests are these")
+class TutorialOfOrdinaryUser(OrdinaryUserTest):
+    """The light ones that build no guest."""
+
+    run_section = Tutorial.run_section
+
+    def setUp(self):
+        super().setUp()
+        self.here = self.path("repository")
+        shutil.copytree(os.path.join(ROOT, "examples"), os.path.join(self.here, "examples"))
+        self.give(self.here)
+        self.environment.update(PATH=f"{self.installed}:/usr/bin:/bin")
 
 
-for title, is_heavy, its_commands in sections():
-    if HEAVY_TESTS or not is_heavy:
-        setattr(Tutorial, "test_" + re.sub(r"\W+", "_", title.split(":")[0]).lower(), test_of(its_commands))
+def add_tests():
+    for title, is_heavy, commands in sections():
+        name = "test_" + re.sub(r"\W+", "_", title.split(":")[0]).lower()
+        if HEAVY_TESTS or not is_heavy:
+            setattr(Tutorial, name, lambda self, commands=commands: self.run_section(commands))
+        if not is_heavy and not any("image build" in command for command, _ in commands):
+            setattr(TutorialOfOrdinaryUser, name, lambda self, commands=commands: self.run_section(commands, **self.ids))
+
+
+add_tests()
 
 if __name__ == "__main__":
     unittest.main()
