@@ -143,7 +143,6 @@ void guest_begin_input(Guest *guest, struct mt_run *run, char **file)
     if (!options->pass_input)
         return;
     guest->input = standard_input_new(run, options->sees_host, options->terminal, file, &handlers);
-    run_loop_set_raw(guest->loop, options->terminal);
 }
 
 static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload, uint32_t length)

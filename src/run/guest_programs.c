@@ -338,12 +338,19 @@ const char *guest_last_words(const Guest *guest)
 
 void guest_enter(Guest *guest)
 {
+    if (guest->input) {
+        standard_input_begin(guest->input);
+        run_loop_set_raw(guest->loop, guest->options->terminal);
+    }
     agent_link_send(guest->agent, MT_FRAME_ENTER, NULL, 0);
 }
 
 void guest_stop(Guest *guest)
 {
     guest->stopping = true;
+    if (guest->input)
+        standard_input_leave_terminal(guest->input);
+    run_loop_set_raw(guest->loop, false);
     agent_link_send(guest->agent, MT_FRAME_STOP, NULL, 0);
 }
 

@@ -326,7 +326,7 @@ bool run_loop_flush(RunLoop *loop, GError **error)
 static void G_GNUC_PRINTF(2, 0) print_line(RunLoop *loop, const char *format, va_list arguments)
 {
     g_autofree char *text = g_strdup_vprintf(format, arguments);
-    g_autofree char *line = g_strdup_printf("memory_tracer: %s%s", text, loop->raw ? "\r\n" : "\n");
+    g_autofree char *line = g_strdup_printf("memory_tracer: %s%s", text, loop->raw && loop->terminal ? "\r\n" : "\n");
 
     run_loop_print_error(loop, line, strlen(line));
 }

@@ -13,23 +13,25 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "host_view.h"
+#include "terminal_mode.h"
 
 #define PIECE_BYTES (64u * 1024) /* as much as the guest may ask for */
 #define LOOK_AGAIN_MS 200
-#define ESCAPE_KEY 0x1d /* Ctrl-] */
+#define ESCAPE_KEY 0x1d         /* Ctrl-] */
+#define HELD_BYTES (32u * 1024) /* large enough for what is pasted */
 
 struct StandardInput {
     StandardInputHandlers handlers;
     int fd; /* what is read: ours, or opened anew, so that it doesn't block and others don't notice */
     bool is_socket, is_terminal, is_raw, is_file, is_passed_on, at_end;
-    off_t began_at; /* -1: it can't be set back */
+    bool waits_for_raw; /* it is not read before */
+    off_t began_at;     /* -1: it can't be set back */
     uint64_t wanted, passed_on;
     guint readable, look_again, window; /* sources */
-    struct termios before;
+    GByteArray *held;                   /* typed on a raw terminal, and not wanted yet */
 };
 
 /* What it is. */
@@ -71,21 +73,49 @@ static int open_anew(const struct stat *status)
 
 static void listen_to(StandardInput *input);
 
+/* How much may be read now. */
+static size_t most(const StandardInput *input)
+{
+    if (input->waits_for_raw)
+        return 0;
+    return input->is_raw ? HELD_BYTES - input->held->len : input->wanted;
+}
+
+static bool is_in_background(const StandardInput *input)
+{
+    return input->is_terminal && !terminal_mode_may_read(input->fd);
+}
+
 static ssize_t read_some(StandardInput *input, uint8_t *bytes, size_t length)
 {
     return input->is_socket ? recv(input->fd, bytes, length, MSG_DONTWAIT) : read(input->fd, bytes, length);
 }
 
-/* What was typed; what comes behind Ctrl-] is nobody's. */
 static void pass_on(StandardInput *input, const uint8_t *bytes, size_t length)
 {
-    const uint8_t *escape = input->is_raw ? memchr(bytes, ESCAPE_KEY, length) : NULL;
+    input->handlers.bytes(input->handlers.data, bytes, length);
+    input->wanted -= length;
+    input->passed_on += length;
+}
+
+static void pass_on_held(StandardInput *input)
+{
+    size_t length = MIN(input->wanted, input->held->len);
+
+    if (!length)
+        return;
+    pass_on(input, input->held->data, length);
+    g_byte_array_remove_range(input->held, 0, (guint)length);
+}
+
+/* A raw terminal is read when nothing is wanted, too, so that Ctrl-] works. What comes behind it is nobody's. */
+static void take_typed(StandardInput *input, const uint8_t *bytes, size_t length)
+{
+    const uint8_t *escape = memchr(bytes, ESCAPE_KEY, length);
     size_t before = escape ? (size_t)(escape - bytes) : length;
 
-    if (before)
-        input->handlers.bytes(input->handlers.data, bytes, before);
-    input->wanted -= before;
-    input->passed_on += before;
+    g_byte_array_append(input->held, bytes, (guint)before);
+    pass_on_held(input);
     if (escape)
         input->handlers.escape(input->handlers.data);
 }
@@ -94,14 +124,22 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)
 {
     static uint8_t bytes[PIECE_BYTES];
     StandardInput *input = data;
-    ssize_t n = read_some(input, bytes, MIN(sizeof bytes, input->wanted));
+    ssize_t n;
 
     (void)fd;
     (void)condition;
+    if (is_in_background(input)) { /* it was read by a shell, say, that has its foreground now */
+        input->readable = 0;
+        listen_to(input);
+        return G_SOURCE_REMOVE;
+    }
+    n = read_some(input, bytes, MIN(sizeof bytes, most(input)));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return G_SOURCE_CONTINUE;
     input->readable = 0;
-    if (n > 0) {
+    if (n > 0 && input->is_raw) {
+        take_typed(input, bytes, (size_t)n);
+    } else if (n > 0) {
         pass_on(input, bytes, (size_t)n);
     } else { /* what can't be read is as empty to us as to others */
         input->at_end = true;
@@ -120,15 +158,9 @@ static gboolean on_look_again(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-/* A background process that reads from its terminal is stopped. */
-static bool is_in_background(const StandardInput *input)
-{
-    return input->is_terminal && tcgetpgrp(input->fd) != getpgrp();
-}
-
 static void listen_to(StandardInput *input)
 {
-    if (!input->wanted || input->at_end || input->readable || input->look_again)
+    if (!most(input) || input->at_end || input->readable || input->look_again)
         return;
     if (is_in_background(input))
         input->look_again = g_timeout_add(LOOK_AGAIN_MS, on_look_again, input);
@@ -163,6 +195,7 @@ void standard_input_want(StandardInput *input, uint64_t bytes)
     }
     /* The guest says so: it is not to fill our memory. */
     input->wanted = MIN(input->wanted + MIN(bytes, PIECE_BYTES), PIECE_BYTES);
+    pass_on_held(input);
     listen_to(input);
 }
 
@@ -188,16 +221,25 @@ static gboolean on_resized(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-static void make_raw(StandardInput *input)
+void standard_input_begin(StandardInput *input)
 {
-    struct termios mode;
-
-    if (tcgetattr(STDIN_FILENO, &input->before))
+    if (!input->waits_for_raw)
         return;
-    mode = input->before;
-    cfmakeraw(&mode);
-    input->is_raw = !tcsetattr(STDIN_FILENO, TCSADRAIN, &mode);
+    input->waits_for_raw = false;
     input->window = g_unix_signal_add(SIGWINCH, on_resized, input);
+    input->is_raw = terminal_mode_enter(true);
+    on_resized(input); /* it may be another one than when the workload was started */
+    listen_to(input);
+}
+
+void standard_input_leave_terminal(StandardInput *input)
+{
+    if (input->is_raw) {
+        stop_listening(input);
+        terminal_mode_leave();
+        input->at_end = true;
+    }
+    input->is_raw = false;
 }
 
 /* All of it. */
@@ -212,6 +254,7 @@ StandardInput *standard_input_new(struct mt_run *run, bool sees_host, bool termi
     input->handlers = *handlers;
     input->fd = STDIN_FILENO;
     input->began_at = -1;
+    input->held = g_byte_array_new();
     if (fstat(STDIN_FILENO, &status) || is_null_device(&status))
         return input;
     input->began_at = lseek(STDIN_FILENO, 0, SEEK_CUR);
@@ -230,7 +273,7 @@ StandardInput *standard_input_new(struct mt_run *run, bool sees_host, bool termi
     if (terminal) {
         run->flags |= MT_RUN_TERMINAL;
         get_window(&run->window);
-        make_raw(input);
+        input->waits_for_raw = true;
     }
     return input;
 }
@@ -243,18 +286,18 @@ void standard_input_finish(StandardInput *input, uint64_t taken)
     else if (input->began_at >= 0 && input->is_passed_on)
         lseek(STDIN_FILENO, input->began_at + (off_t)MIN(taken, input->passed_on), SEEK_SET);
     input->began_at = -1;
-    if (input->is_raw)
-        tcsetattr(STDIN_FILENO, TCSADRAIN, &input->before);
-    input->is_raw = false;
+    standard_input_leave_terminal(input);
 }
 
 void standard_input_free(StandardInput *input)
 {
     if (!input)
         return;
+    if (!input->is_file) /* of a run that has failed nobody knows what it has taken: nothing, let's say */
+        standard_input_finish(input, 0);
     stop_listening(input);
-    if (input->is_raw)
-        tcsetattr(STDIN_FILENO, TCSANOW, &input->before);
+    standard_input_leave_terminal(input);
+    g_byte_array_unref(input->held);
     if (input->fd != STDIN_FILENO)
         close(input->fd);
     g_free(input);

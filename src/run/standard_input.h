@@ -24,10 +24,14 @@ typedef struct StandardInputHandlers {
 /*
  * Sets what `run` says of standard input: nothing if it is empty, a file that the guest has as well (`sees_host`; *file
  * becomes its path, to be freed, else NULL), or that it will be passed on. With `terminal`, which it must be, the
- * workload gets one of its size, and ours becomes raw until standard_input_free(): all keys but Ctrl-] are passed on.
+ * workload gets one of its size.
  */
 StandardInput *standard_input_new(struct mt_run *run, bool sees_host, bool terminal, char **file,
                                   const StandardInputHandlers *handlers);
+/* The workload is let go: its terminal is ours from now on. All keys but Ctrl-] are passed on. */
+void standard_input_begin(StandardInput *input);
+/* Our terminal is as it was, and no longer read. */
+void standard_input_leave_terminal(StandardInput *input);
 /* So many bytes more may be passed on; none: nobody will read any more, so ours is closed. */
 void standard_input_want(StandardInput *input, uint64_t bytes);
 /* The workload has ended, and has taken so many bytes (mt_exit): what it hasn't is ours again if we can be set back.

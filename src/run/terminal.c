@@ -7,10 +7,10 @@
 #include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "printer.h"
+#include "terminal_mode.h"
 
 /* After the end of our input the monitor has had its say when it has been silent for so long. */
 #define ANSWER_US (300 * 1000)
@@ -22,9 +22,7 @@ struct Terminal {
     Printer *printer;
     guint input, output, writable;
     GByteArray *typed; /* and not passed on yet */
-    bool is_terminal, at_end;
-    struct termios before;
-    bool raw;
+    bool at_end, raw;
     gint64 printed_us; /* when the monitor printed last */
 };
 
@@ -114,15 +112,7 @@ Terminal *terminal_new(int fd, bool raw)
     terminal->screen = open_screen();
     terminal->printer = printer_new(terminal->screen);
     g_unix_set_fd_nonblocking(fd, TRUE, NULL);
-    if (isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &terminal->before)) {
-        struct termios mode = terminal->before;
-
-        terminal->is_terminal = true;
-        mode.c_lflag &= ~(tcflag_t)(ICANON | ECHO); /* the monitor edits its line itself */
-        if (raw)
-            cfmakeraw(&mode);
-        tcsetattr(STDIN_FILENO, TCSANOW, &mode);
-    }
+    terminal_mode_enter(raw); /* the monitor edits its line itself */
     listen_to_input(terminal);
     terminal->output = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP, on_output, terminal);
     return terminal;
@@ -136,8 +126,7 @@ void terminal_free(Terminal *terminal)
     g_clear_handle_id(&terminal->output, g_source_remove);
     g_clear_handle_id(&terminal->writable, g_source_remove);
     printer_free(terminal->printer, LAST_WORDS_MS);
-    if (terminal->is_terminal)
-        tcsetattr(STDIN_FILENO, TCSANOW, &terminal->before);
+    terminal_mode_leave();
     if (terminal->screen != STDERR_FILENO)
         close(terminal->screen);
     g_byte_array_unref(terminal->typed);

@@ -123,6 +123,29 @@ class Input(SystemTest):
         process.send_signal(signal.SIGINT)
         self.assert_stopped(self.end_fed(process, thread))
 
+    def test_a_run_that_fails_takes_nothing(self):
+        with self.open("1\n2\n") as file:
+            process = subprocess.Popen([TRACER, *UNTRACED, "--files", "image", "--", "sh", "-c", "echo started; sleep 1000"],
+                                       env=self.environment, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+            process.stdout.readline()
+            os.kill(self.qemu_pid(), signal.SIGKILL)
+            self.assertEqual(process.wait(TIMEOUT_S), 1)
+            process.stdout.close()
+            self.assertEqual(file.tell(), 0)
+
+    def test_warm_ups_read_a_file_too(self):
+        with self.open("1\n2\n") as file:
+            file.seek(2)
+            self.run_with(file, "sh", "-c", f"cat >>{self.folder}/log", options=["--files", "host", "--warm-up", "2", "--rw", self.folder])
+            self.assertEqual(file.tell(), 4)
+        with open(self.path("log")) as log:
+            self.assertEqual(log.read(), "2\n" * 3)
+
+    def test_a_file_that_is_written_meanwhile(self):
+        with self.open("1\n2\n") as file:
+            result = self.run_with(file, "sh", "-c", f"read line; echo 3 >>{file.name}; cat", options=["--files", "host", "--rw", self.folder])
+            self.assertEqual(result.out, b"2\n3\n", result.err)
+
     def test_what_can_not_be_read_is_empty(self):
         folder = os.open("/", os.O_RDONLY)
         self.assertEqual(self.run_with(folder, "cat").out, b"")
@@ -140,7 +163,7 @@ class Input(SystemTest):
             self.assertEqual((zeros.wait(), result.stdout), (0, b"1073741824\n"), result.stderr)
 
 
-class Terminal(SystemTest):
+class TerminalTest(SystemTest):
     """--tty, on a terminal of which we are the other side."""
 
     def setUp(self):
@@ -183,6 +206,8 @@ class Terminal(SystemTest):
         self.assertEqual(termios.tcgetattr(self.theirs), self.before, "the terminal isn't as it was")
         return process.wait(1)
 
+
+class Terminal(TerminalTest):
     def test_it_has_a_terminal_like_ours(self):
         process = self.start_there("sh", "-c", "tty && stty size && echo $TERM && test -t 0 -a -t 1 -a -t 2; exit 5")
         for text in (b"/dev/pts/", b"33 77\r\n", b"xterm\r\n"):
@@ -226,8 +251,108 @@ class Terminal(SystemTest):
         self.assertEqual(self.wait_for_end(self.start_there("no such program")), 127)
         self.assertEqual(self.wait_for_end(self.start_there("sh", "-c", "kill -SEGV $$")), 128 + 11)
 
+    def test_it_can_be_interrupted_until_it_has_begun(self):
+        process = self.start_there("sh", "-c", "echo warm; sleep 1000", options=["--sink", "untraced", "--warm-up", "1"])
+        self.wait_for(b"warm up")  # we wait for that
+        os.write(self.ours, b"\x03")
+        self.assertEqual(self.wait_for_end(process), 130)
+
+    def test_the_escape_key_works_whatever_was_typed_before(self):
+        process = self.start_there("sh", "-c", "stty raw -echo; echo ready; sleep 1000")
+        self.wait_for(b"ready")
+        for _ in range(20):
+            os.write(self.ours, b"x" * 1000)
+            time.sleep(0.05)
+        os.write(self.ours, b"\x1d")
+        self.assertEqual(self.wait_for_end(process), 130)
+
+    def test_what_is_typed_before_it_reads_comes(self):
+        process = self.start_there("sh", "-c", "stty raw -echo; echo ready; sleep 1; head -c 8000 | wc -c")
+        self.wait_for(b"ready")
+        for _ in range(8):
+            os.write(self.ours, b"x" * 1000)
+            time.sleep(0.05)
+        self.wait_for(b"8000")
+        self.assertEqual(self.wait_for_end(process), 0)
+
+    def test_the_terminal_is_given_back_while_we_are_stopped(self):
+        process = self.start_there("sh", "-c", "echo ready; read line; echo \"<$line>\"")
+        self.wait_for(b"ready")
+        raw = termios.tcgetattr(self.theirs)
+        self.assertNotEqual(raw, self.before)
+        for number in (signal.SIGTSTP, signal.SIGSTOP):
+            process.send_signal(number)
+            self.assertTrue(os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1]))
+            if number == signal.SIGTSTP:
+                self.assertEqual(termios.tcgetattr(self.theirs), self.before)
+            termios.tcsetattr(self.theirs, termios.TCSANOW, self.before)  # as a shell does
+            process.send_signal(signal.SIGCONT)
+            deadline = time.time() + TIMEOUT_S
+            while termios.tcgetattr(self.theirs) != raw and time.time() < deadline:
+                time.sleep(0.05)
+        os.write(self.ours, b"word\r")
+        self.wait_for(b"<word>")
+        self.assertEqual(self.wait_for_end(process), 0)
+
+    def test_with_the_guests_own_files(self):
+        process = self.start_there("sh", "-c", "echo $TERM", options=["--sink", "untraced", "--files", "image"])
+        self.wait_for(b"xterm\r\n")
+        self.assertEqual(self.wait_for_end(process), 0)
+
     def test_there_must_be_one(self):
         self.assert_fails(self.tracer("run", "--tty", "true"), "--tty: standard input and output must be a terminal", status=2)
+
+
+# A shell with job control, as far as that is needed: a leader of the terminal that gives it to what it runs, takes it back,
+# reads a line itself, and gives it again.
+SHELL = """
+import os, signal, subprocess, sys, termios
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+run = subprocess.Popen(sys.argv[1:], preexec_fn=lambda: (os.setpgid(0, 0), signal.signal(signal.SIGTTOU, signal.SIG_DFL)))
+def give(group):
+    os.tcsetpgrp(0, group)
+give(run.pid)
+input_is = os.read(3, 1)
+give(os.getpgrp())
+print("shell:", os.read(0, 100).decode().strip(), flush=True)
+print("stopped:", os.waitpid(run.pid, os.WNOHANG | os.WUNTRACED), flush=True)
+give(run.pid)
+status = run.wait()
+give(os.getpgrp())
+print("status:", status, flush=True)
+"""
+
+
+class JobControl(TerminalTest):
+    """Without --tty, in a shell."""
+
+    def test_a_terminal_is_left_to_who_is_in_its_foreground(self):
+        reading, writing = os.pipe()
+        process = subprocess.Popen(["python3", "-c", SHELL, TRACER, *UNTRACED, "--", "sh", "-c",
+                                    "echo ready; while read line; do echo \"<$line>\"; done"], env=self.environment,
+                                   stdin=self.theirs, stdout=self.theirs, stderr=self.theirs, start_new_session=True,
+                                   preexec_fn=lambda: (fcntl.ioctl(0, termios.TIOCSCTTY, 0), os.dup2(reading, 3)), pass_fds=[3])
+        os.close(reading)
+        self.wait_for(b"ready")
+        os.write(self.ours, b"one\n")
+        self.wait_for(b"<one>")
+        os.write(writing, b"x")
+        os.close(writing)
+        time.sleep(0.5)
+        os.write(self.ours, b"command\n")
+        self.wait_for(b"shell: command")
+        self.wait_for(b"stopped: (0, 0)")
+        os.write(self.ours, b"two\n")
+        self.wait_for(b"<two>")
+        os.write(self.ours, b"\x04")
+        self.wait_for(b"status: 0")
+        process.wait(TIMEOUT_S)
+
+    def test_a_terminal_that_is_not_our_own(self):
+        process = subprocess.Popen([TRACER, *UNTRACED, "--", "sh", "-c", "read line; echo \"<$line>\""], env=self.environment,
+                                   stdin=self.theirs, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+        os.write(self.ours, b"word\n")
+        self.assertEqual(process.communicate(timeout=TIMEOUT_S)[0], b"<word>\n")
 
 
 if __name__ == "__main__":
