@@ -109,6 +109,8 @@ struct pollfd;
 
 /* What the request says it is, to be given to the workload. Returns -1 with errno set if that can't be done. */
 int stdin_open(const struct request *request);
+/* For the request's other runs: opens the file that it is. Likewise. */
+int stdin_open_file(const struct request *request);
 /* What comes is typed on that terminal. */
 void stdin_type_on(int terminal);
 /* What the runner has sent; nothing: the end. */

@@ -137,7 +137,14 @@ static const char *become_silent(const struct request *request, const struct use
 {
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC), stdio[3] = { nothing, nothing, nothing };
 
-    return nothing < 0 ? "open /dev/null" : spawn_become(request, user, stdio, beside);
+    if (nothing < 0)
+        return "open /dev/null";
+    if (!beside && request->run.flags & MT_RUN_STDIN_FILE) { /* unlike what comes, it can be read again */
+        stdio[0] = stdin_open_file(request);
+        if (stdio[0] < 0)
+            return "open the file that is its standard input";
+    }
+    return spawn_become(request, user, stdio, beside);
 }
 
 pid_t spawn_silent(const struct request *request, const struct user *user, const char *program, int exec_error)

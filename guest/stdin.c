@@ -20,6 +20,9 @@
 
 #define AHEAD_BYTES (64u * 1024) /* a pipe's size */
 #define TYPED_AHEAD_BYTES 1024u  /* a terminal's line is 4095 bytes at most */
+/* With less room than that, a workload that reads a little at a time is let read some more before we ask. */
+#define LITTLE_BYTES (16u * 1024)
+#define LET_IT_READ_US 1000
 #define END_OF_FILE_KEY "\004"
 
 static struct {
@@ -113,17 +116,24 @@ static void feed(void)
         end_input();
 }
 
+int stdin_open_file(const struct request *request)
+{
+    int fd = view_open(request->stdin_file);
+
+    if (fd >= 0 && lseek(fd, request->run.stdin_offset, SEEK_SET) < 0) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
 int stdin_open(const struct request *request)
 {
     int ends[2], fd;
 
     reset();
     if (request->run.flags & MT_RUN_STDIN_FILE) {
-        fd = view_open(request->stdin_file);
-        if (fd >= 0 && lseek(fd, request->run.stdin_offset, SEEK_SET) < 0) {
-            close(fd);
-            return -1;
-        }
+        fd = stdin_open_file(request);
         in.file = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
         return fd;
     }
@@ -169,6 +179,17 @@ void stdin_poll(struct pollfd *polled)
     *polled = (struct pollfd){ .fd = in.is_terminal && !wants_room ? -1 : in.to, .events = wants_room ? POLLOUT : 0 };
 }
 
+/* There is room in a pipe that was full: we are told when it is a page. */
+static void let_it_read(void)
+{
+    if (in.is_terminal || waiting())
+        return;
+    if (in_pipe() > AHEAD_BYTES - LITTLE_BYTES)
+        usleep(LET_IT_READ_US);
+    if (in_pipe() >= AHEAD_BYTES) /* the workload has made the pipe larger: there would always be room */
+        fcntl(in.to, F_SETPIPE_SZ, AHEAD_BYTES);
+}
+
 void stdin_progress(const struct pollfd *polled)
 {
     if (in.to < 0 || polled->fd != in.to)
@@ -177,6 +198,7 @@ void stdin_progress(const struct pollfd *polled)
         close_pipe();
         tell_nobody_reads();
     } else if (polled->revents & POLLOUT) {
+        let_it_read();
         feed();
         if (in.to >= 0 && !in.at_end && !waiting() && in.asked_for == in.received)
             ask();

@@ -175,11 +175,27 @@ bool view_is_made(void)
     return view.made;
 }
 
+static bool is_below(const char *path, const char *folder)
+{
+    size_t length = strlen(folder);
+
+    return !strncmp(path, folder, length) && (!path[length] || path[length] == '/');
+}
+
 int view_open(const char *path)
 {
+    const char *rest = path;
     char there[PATH_MAX];
+    uint32_t share = 0;
 
-    if (snprintf(there, sizeof there, SHARE_FOLDER "/0%s", path) >= (int)sizeof there) {
+    if (!view.made)
+        return open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    for (uint32_t i = 0; i < view.folder_count; i++)
+        if (is_below(path, view.folders[i])) { /* what is written to it is read from there */
+            share = i + 1;
+            rest = path + strlen(view.folders[i]);
+        }
+    if (snprintf(there, sizeof there, SHARE_FOLDER "/%u%s", share, rest) >= (int)sizeof there) {
         errno = ENAMETOOLONG;
         return -1;
     }

@@ -189,6 +189,16 @@ static void be_ready_for_another(void)
     workload.phase = PHASE_NONE;
 }
 
+/* errno says why. */
+static void tell_cannot_start(const struct request *request, bool has_input)
+{
+    if (!has_input && request->run.flags & MT_RUN_STDIN_FILE)
+        channel_send_error("can't open %s, which is standard input, in the guest: %s", request->stdin_file,
+                           strerror(errno));
+    else
+        channel_send_error("can't start %s in the guest: %s", request->program, strerror(errno));
+}
+
 /* Starts the one that is traced. */
 static void start(void)
 {
@@ -207,7 +217,7 @@ static void start(void)
     workload.err = stdio.err;
     if (!fine || pipe2(exec_error, O_CLOEXEC) || (!workload.speaks && pipe2(go, O_CLOEXEC)) ||
         (workload.pid = fork()) < 0) {
-        channel_send_error("can't start %s in the guest: %s", request->program, strerror(errno));
+        tell_cannot_start(request, stdio.theirs[0] >= 0);
         be_ready_for_another();
     } else if (workload.pid == 0) {
         child(request, &workload.user, stdio.theirs, go[0], exec_error[1]);

@@ -21,6 +21,9 @@ typedef struct {
     AgentLink *link;
     GQueue heard; /* of enum mt_frame_type */
     GString *out, *error, *info;
+    uint64_t wanted; /* bytes of standard input, and not sent yet */
+    bool wants_no_more;
+    const char *stdin_file;
     struct mt_traced times;
     struct mt_exit exit;
 } Fixture;
@@ -36,6 +39,13 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
         g_string_assign(fixture->error, (const char *)payload);
     if (type == MT_FRAME_INFO)
         g_string_append_len(fixture->info, (const char *)payload, length);
+    if (type == MT_FRAME_STDIN_WANTED) {
+        struct mt_stdin_wanted wanted;
+
+        memcpy(&wanted, payload, sizeof wanted);
+        fixture->wanted += wanted.bytes;
+        fixture->wants_no_more = !wanted.bytes;
+    }
     if (type == MT_FRAME_TRACED)
         memcpy(&fixture->times, payload, sizeof fixture->times);
     if (type == MT_FRAME_EXIT)
@@ -61,6 +71,7 @@ static void set_up(Fixture *fixture, gconstpointer data)
     fixture->out = g_string_new(NULL);
     fixture->error = g_string_new(NULL);
     fixture->info = g_string_new(NULL);
+    fixture->stdin_file = "";
 }
 
 static void tear_down(Fixture *fixture, gconstpointer data)
@@ -104,7 +115,9 @@ static void greet(Fixture *fixture)
 static void request(Fixture *fixture, struct mt_run run, const char *program, const char *argument, const char *until)
 {
     /* the program, its arguments, its environment, and the four that may be empty */
-    const char *words[] = { program, program, "-c", argument, "PATH=/usr/bin:/bin", "/", "", "", until };
+    const char *words[] = {
+        program, program, "-c", argument, "PATH=/usr/bin:/bin", "/", "", fixture->stdin_file, until
+    };
     g_autoptr(GByteArray) strings = g_byte_array_new();
 
     for (guint i = 0; i < G_N_ELEMENTS(words); i++)
@@ -327,6 +340,207 @@ static void test_warm_ups_can_be_stopped(Fixture *fixture, gconstpointer data)
     await(fixture, MT_FRAME_READY);
 }
 
+/* Standard input. */
+
+#define WINDOW (64 * 1024)
+
+static void begin(Fixture *fixture, const struct mt_run *run, const char *command)
+{
+    request(fixture, *run, "sh", command, "");
+    await(fixture, MT_FRAME_READY);
+    agent_link_send(fixture->link, MT_FRAME_ENTER, NULL, 0);
+}
+
+/* Sends as much as is wanted, `most` bytes at a time. */
+static void feed(Fixture *fixture, const char *bytes, gsize length, gsize most)
+{
+    for (gsize sent = 0, n; sent < length; sent += n) {
+        while (!fixture->wanted)
+            await(fixture, MT_FRAME_STDIN_WANTED);
+        n = MIN(MIN(most, fixture->wanted), length - sent);
+        agent_link_send(fixture->link, MT_FRAME_STDIN, bytes + sent, n);
+        fixture->wanted -= n;
+    }
+}
+
+static char *make_bytes(gsize length)
+{
+    char *bytes = g_malloc(length);
+
+    for (gsize i = 0; i < length; i++)
+        bytes[i] = (char)(i * 31 >> 3); /* NULs among them */
+    return bytes;
+}
+
+static void iterate_for(unsigned ms)
+{
+    gboolean over = FALSE;
+    guint timeout = g_timeout_add(ms, on_timeout, &over);
+
+    while (!over)
+        g_main_context_iteration(NULL, TRUE);
+    g_source_remove(timeout);
+}
+
+static void test_stdin_is_passed_on(Fixture *fixture, gconstpointer data)
+{
+    const struct mt_run run = { .flags = MT_RUN_STDIN };
+    const gsize length = 1000003, pieces[] = { MT_MAX_PAYLOAD, 4096, 997 };
+    g_autofree char *bytes = make_bytes(length);
+
+    (void)data;
+    for (guint i = 0; i < G_N_ELEMENTS(pieces); i++) {
+        fixture->wanted = 0;
+        g_string_truncate(fixture->out, 0);
+        begin(fixture, &run, i == 1 ? "sleep 0.1; exec cat" : "exec cat");
+        feed(fixture, bytes, length, pieces[i]);
+        agent_link_send(fixture->link, MT_FRAME_STDIN, NULL, 0);
+        await(fixture, MT_FRAME_EXIT);
+        g_assert_cmpmem(fixture->out->str, fixture->out->len, bytes, length);
+        g_assert_cmpuint(fixture->exit.stdin_taken, ==, length);
+        g_queue_clear(&fixture->heard);
+    }
+}
+
+static void test_stdin_is_not_read_ahead_too_far(Fixture *fixture, gconstpointer data)
+{
+    const struct mt_run run = { .flags = MT_RUN_STDIN };
+    g_autofree char *bytes = make_bytes(WINDOW);
+
+    (void)data;
+    begin(fixture, &run, "sleep 0.2; dd bs=30000 count=1 of=/dev/null 2>/dev/null; sleep 0.3; exit 3");
+    feed(fixture, bytes, WINDOW, 1001);
+    iterate_for(100);
+    g_assert_cmpuint(fixture->wanted, ==, 0);
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpuint(fixture->wanted, >, 0);
+    g_assert_cmpuint(fixture->wanted, <=, 30000);
+    g_assert_cmpuint(fixture->exit.stdin_taken, ==, 30000);
+    g_assert_cmpuint(fixture->exit.status, ==, 3);
+}
+
+/* More than was asked for, or after the end: a runner that is out of its mind harms nobody but itself. */
+static void test_stdin_that_nobody_wants(Fixture *fixture, gconstpointer data)
+{
+    const struct mt_run run = { .flags = MT_RUN_STDIN };
+    g_autofree char *bytes = make_bytes(MT_MAX_PAYLOAD);
+
+    (void)data;
+    agent_link_send(fixture->link, MT_FRAME_STDIN, bytes, MT_MAX_PAYLOAD);
+    begin(fixture, &run, "sleep 0.2; exec wc -c");
+    agent_link_send(fixture->link, MT_FRAME_STDIN, bytes, MT_MAX_PAYLOAD);
+    for (int i = 0; i < 10; i++)
+        agent_link_send(fixture->link, MT_FRAME_STDIN, bytes, WINDOW);
+    agent_link_send(fixture->link, MT_FRAME_STDIN, NULL, 0);
+    agent_link_send(fixture->link, MT_FRAME_STDIN, bytes, MT_MAX_PAYLOAD);
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpstr(fixture->out->str, ==, "65536\n");
+}
+
+static void test_stdin_taken(Fixture *fixture, gconstpointer data)
+{
+    const struct mt_run run = { .flags = MT_RUN_STDIN };
+    g_autofree char *bytes = make_bytes(1000);
+
+    (void)data;
+    begin(fixture, &run, "dd bs=10 count=1 2>/dev/null | od -An -tx1; sleep 0.2");
+    feed(fixture, bytes, 1000, 1000);
+    agent_link_send(fixture->link, MT_FRAME_STDIN, NULL, 0); /* its end has been told when it is asked */
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpuint(fixture->exit.stdin_taken, ==, 10);
+    begin(fixture, &run, "exit 0"); /* nothing, and no end */
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpuint(fixture->exit.stdin_taken, ==, 0);
+    begin(fixture, &(struct mt_run){ 0 }, "exec cat");
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpuint(fixture->exit.stdin_taken, ==, 0);
+}
+
+static void test_stdin_is_closed(Fixture *fixture, gconstpointer data)
+{
+    const struct mt_run run = { .flags = MT_RUN_STDIN };
+
+    (void)data;
+    begin(fixture, &run, "dd bs=3 count=1 of=/dev/null 2>/dev/null; exec <&-; sleep 0.5");
+    feed(fixture, "abcdef", 6, 6);
+    while (!fixture->wants_no_more)
+        await(fixture, MT_FRAME_STDIN_WANTED);
+    g_assert_null(g_queue_find(&fixture->heard, GINT_TO_POINTER(MT_FRAME_EXIT)));
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpuint(fixture->exit.stdin_taken, ==, 3);
+}
+
+static void test_stdin_is_a_file(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *folder = g_dir_make_tmp("mt_test_XXXXXX", NULL), *file = g_build_filename(folder, "a b", NULL);
+    const struct mt_run run = { .flags = MT_RUN_STDIN_FILE, .stdin_offset = 4 };
+
+    (void)data;
+    g_assert_true(g_file_set_contents(file, "one\ntwo\nthree\n", -1, NULL));
+    fixture->stdin_file = file;
+    begin(fixture, &run, "read word; echo $word; test -f /dev/stdin && echo file");
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpstr(fixture->out->str, ==, "two\nfile\n");
+    g_assert_cmpuint(fixture->exit.stdin_taken, ==, 8);
+    g_assert_cmpuint(fixture->wanted, ==, 0);
+    g_unlink(file);
+    request(fixture, run, "sh", "exit 0", "");
+    await(fixture, MT_FRAME_ERROR);
+    g_assert_nonnull(strstr(fixture->error->str, "standard input"));
+    g_rmdir(folder);
+}
+
+/* Warm-ups read the file, too, each from where it is to begin. */
+static void test_stdin_of_warm_ups(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *folder = g_dir_make_tmp("mt_test_XXXXXX", NULL), *file = g_build_filename(folder, "in", NULL);
+    g_autofree char *log = g_build_filename(folder, "log", NULL), *command = g_strdup_printf("cat >>%s", log);
+    struct mt_run run = { .flags = MT_RUN_STDIN_FILE, .stdin_offset = 2, .warm_ups = 2 };
+    g_autofree char *seen = NULL;
+
+    (void)data;
+    g_assert_true(g_file_set_contents(file, "abcd", -1, NULL));
+    fixture->stdin_file = file;
+    begin(fixture, &run, command);
+    await(fixture, MT_FRAME_EXIT);
+    run.flags = MT_RUN_STDIN;
+    begin(fixture, &run, command);
+    feed(fixture, "pipe", 4, 4);
+    agent_link_send(fixture->link, MT_FRAME_STDIN, NULL, 0);
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_true(g_file_get_contents(log, &seen, NULL, NULL));
+    g_assert_cmpstr(seen, ==, "cdcdcdpipe");
+    g_unlink(file);
+    g_unlink(log);
+    g_rmdir(folder);
+}
+
+static void test_terminal(Fixture *fixture, gconstpointer data)
+{
+    const struct mt_run run = { .flags = MT_RUN_TERMINAL | MT_RUN_STDIN, .window = { 11, 77 } };
+    const struct mt_window larger = { 22, 88 };
+
+    (void)data;
+    begin(fixture, &run,
+          "test -t 0 && test -t 1 && test -t 2 && stty size </dev/tty; trap 'stty size; exit 5' WINCH; trap 'echo int' "
+          "INT;"
+          "read word; echo \"<$word>\"; echo error >&2; while :; do sleep 0.05; done");
+    while (!strstr(fixture->out->str, "77"))
+        await(fixture, MT_FRAME_STDOUT);
+    feed(fixture, "x\177yz\r", 5, 5);
+    while (!strstr(fixture->out->str, "error"))
+        await(fixture, MT_FRAME_STDOUT);
+    feed(fixture, "\003", 1, 1);
+    while (!strstr(fixture->out->str, "int"))
+        await(fixture, MT_FRAME_STDOUT);
+    agent_link_send(fixture->link, MT_FRAME_WINDOW, &larger, sizeof larger);
+    await(fixture, MT_FRAME_EXIT);
+    g_assert_cmpuint(fixture->exit.status, ==, 5);
+    g_assert_true(g_str_has_prefix(fixture->out->str, "11 77\r\n"));
+    g_assert_nonnull(strstr(fixture->out->str, "<yz>\r\nerror\r\n"));
+    g_assert_true(g_str_has_suffix(fixture->out->str, "int\r\n22 88\r\n"));
+}
+
 /* A text is a script for the shell if the runner has taken it from the host. */
 static void test_texts(Fixture *fixture, gconstpointer data)
 {
@@ -472,6 +686,7 @@ static void test_structs_are_whole(void)
         { MT_FRAME_STAT_REPLY, sizeof(struct mt_stat_reply) },
         { MT_FRAME_TRACED, sizeof(struct mt_traced) },
         { MT_FRAME_EXIT, sizeof(struct mt_exit) },
+        { MT_FRAME_STDIN_WANTED, sizeof(struct mt_stdin_wanted) },
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
@@ -566,6 +781,14 @@ int main(int argc, char **argv)
         { "/agent/warm_ups_come_first", test_warm_ups_come_first },
         { "/agent/warm_ups_end_by_until", test_warm_ups_end_by_until },
         { "/agent/warm_ups_can_be_stopped", test_warm_ups_can_be_stopped },
+        { "/agent/stdin_is_passed_on", test_stdin_is_passed_on },
+        { "/agent/stdin_is_not_read_ahead_too_far", test_stdin_is_not_read_ahead_too_far },
+        { "/agent/stdin_that_nobody_wants", test_stdin_that_nobody_wants },
+        { "/agent/stdin_taken", test_stdin_taken },
+        { "/agent/stdin_is_closed", test_stdin_is_closed },
+        { "/agent/stdin_is_a_file", test_stdin_is_a_file },
+        { "/agent/stdin_of_warm_ups", test_stdin_of_warm_ups },
+        { "/agent/terminal", test_terminal },
         { "/agent/texts", test_texts },
         { "/agent/workload_protocol", test_workload_protocol },
         { "/agent/info_of_any_length", test_info_of_any_length },
