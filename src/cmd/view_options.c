@@ -166,6 +166,8 @@ bool view_options_apply(ViewOptions *options, SessionOptions *session, GError **
         options->environment = g_new0(char *, 1);
         for (char **word = options->set; word && *word; word++)
             options->environment = set_variable(options->environment, *word);
+        if (options->terminal && g_getenv("TERM"))
+            options->environment = g_environ_setenv(options->environment, "TERM", g_getenv("TERM"), FALSE);
         workload->more_environment = (const char *const *)options->environment;
     }
     if (options->folder) {

@@ -129,14 +129,23 @@ static bool has_exited(void *data)
     return ((Guest *)data)->workload.exited;
 }
 
-/* The environment of programs in the guest that sees nothing of ours, and what is added to it. To be freed, without
- * the strings. */
+/* Whether `environment`, which may be NULL, has a variable of the same name. */
+static bool has_variable(const char *const *environment, const char *variable)
+{
+    g_autofree char *name = g_strndup(variable, strcspn(variable, "="));
+
+    return environment && g_environ_getenv((char **)environment, name);
+}
+
+/* The environment of programs in the guest that sees nothing of ours, and what is added to it or set otherwise. To be
+ * freed, without the strings. */
 static const char **guest_environment(const char *const *usual, const char *const *more, const char *one_more)
 {
     GPtrArray *all = g_ptr_array_new();
 
     for (; *usual; usual++)
-        g_ptr_array_add(all, (gpointer)*usual);
+        if (!has_variable(more, *usual))
+            g_ptr_array_add(all, (gpointer)*usual);
     for (; more && *more; more++)
         g_ptr_array_add(all, (gpointer)*more);
     if (one_more)

@@ -295,8 +295,9 @@ class Terminal(TerminalTest):
         self.assertEqual(self.wait_for_end(process), 0)
 
     def test_with_the_guests_own_files(self):
-        process = self.start_there("sh", "-c", "echo $TERM", options=["--sink", "untraced", "--files", "image"])
-        self.wait_for(b"xterm\r\n")
+        process = self.start_there("sh", "-c", "env | grep -E '^(TERM|LANG)=' | sort",
+                                   options=["--sink", "untraced", "--files", "image", "--env", "LANG=C"])
+        self.wait_for(b"LANG=C\r\nTERM=xterm\r\n")
         self.assertEqual(self.wait_for_end(process), 0)
 
     def test_there_must_be_one(self):
