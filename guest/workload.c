@@ -453,6 +453,18 @@ int workload_poll_fds(int fds[2], int *timeout_ms)
     return count;
 }
 
+static void time_is_up(void)
+{
+    if (!workload.speaks &&
+        !workload_is_executed()) { /* on a busy machine that may take a while: it has had no time yet */
+        workload.deadline_ns = monotonic_ns() + workload.timeout_ms * 1000000ll;
+        return;
+    }
+    workload.timed_out = true;
+    workload_stop();
+    end_tracing(false);
+}
+
 void workload_progress(void)
 {
     int status;
@@ -465,11 +477,8 @@ void workload_progress(void)
             close_fd(&workload.err);
         if (until_has_succeeded())
             workload.deadline_ns = 0; /* it ends already */
-        if (workload.deadline_ns && monotonic_ns() >= workload.deadline_ns) {
-            workload.timed_out = true;
-            workload_stop();
-            end_tracing(false);
-        }
+        if (workload.deadline_ns && monotonic_ns() >= workload.deadline_ns)
+            time_is_up();
         until_progress();
     }
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
