@@ -2,6 +2,8 @@
 /* What a workload sees of this machine: see view_options.h. */
 #include "view_options.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <pwd.h>
 #include <string.h>
 #include <unistd.h>
@@ -180,12 +182,22 @@ bool view_options_apply(ViewOptions *options, SessionOptions *session, GError **
     return true;
 }
 
+/* Our current folder has a name. */
+static bool is_there_still(void)
+{
+    char path[PATH_MAX];
+
+    return getcwd(path, sizeof path) || errno != ENOENT;
+}
+
 bool view_options_check_workload(ViewOptions *options, SessionOptions *session, GError **error)
 {
     const WorkloadOptions *workload = &session->workload;
     g_autofree char *folder = workload->current_folder ? g_strdup(workload->current_folder) : g_get_current_dir();
 
     if (workload->sees_host) {
+        if (!workload->current_folder && !is_there_still())
+            return mt_fail(error, "the current folder has been removed: --chdir DIR says where to run");
         if (!host_view_check_folder(folder, error))
             return false;
         if (host_view_is_guests_own(workload->program))

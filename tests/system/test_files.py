@@ -311,6 +311,8 @@ class Caller(FilesTest):
         self.assertEqual(self.run_here("../name", options=["--chdir", "sub"]).out, "../name\n")
         self.assertEqual(self.run_here("pwd", options=["--chdir", "sub"]).out, f"{self.scratch}/sub\n")
         self.assert_fails(self.run_here("pwd", options=["--chdir", "gone"]), "gone: No such file")
+        self.assert_fails(self.run_here("pwd", preexec_fn=lambda: (os.mkdir("gone"), os.chdir("gone"), os.rmdir("../gone"))),
+                          "the current folder has been removed", "--chdir")
         self.assert_fails(self.run_here("pwd", options=["--chdir", "/dev/shm"]), "the guest has its own there", "--chdir")
 
     def test_arguments_that_the_guest_can_not_have_are_told(self):
