@@ -332,11 +332,13 @@ class Killed(SystemTest):
                     self.wait_until(stage, process)
                     process.send_signal(number)
                     result = self.finish(process, 60)
+                    self.assert_no_leftovers()
+                    if stage == "started" and result.status == -number:
+                        continue  # on a busy machine it has not come to its first line yet
                     self.assertEqual(result.status, 130, result.err)
                     self.assertEqual(result.err.splitlines()[-1], "memory_tracer: interrupted")
                     if stage == "tracing":
                         self.assert_stopped(result)
-                    self.assert_no_leftovers()
 
     def test_ctrl_c_while_the_tool_is_waited_for(self):
         tool = self.script("tool", "#!/bin/sh\nsleep 1000\n")
