@@ -321,7 +321,8 @@ Guest *guest_start(const QemuOptions *qemu, const WorkloadOptions *workload, Run
     g_autoptr(Guest) guest = new_guest(workload, loop);
     g_autofree char *who = g_strdup_printf("snapshot '%s' of %s", qemu->snapshot, qemu->image);
 
-    guest->user = g_strdup(workload->user ? workload->user : qemu->machine->user);
+    /* A user of this machine is told by his ids: the guest needn't have one by that name. */
+    guest->user = g_strdup(workload->sees_host ? "" : workload->user ? workload->user : qemu->machine->user);
     guest->qemu = qemu_start(qemu, loop, error);
     if (!guest->qemu || !greet(guest, qemu_take_agent_fd(guest->qemu), who, error) ||
         (workload->sees_host && !show_host(guest, error)))

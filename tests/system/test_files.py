@@ -335,6 +335,9 @@ class Caller(FilesTest):
         os.chmod(self.folder, 0o755)
         result = self.shell("id -un; echo $HOME $USER", options=["--user", "nobody"])
         self.assertEqual(result.out, f"nobody\n{pwd.getpwnam('nobody').pw_dir} nobody\n", result.err)
+        for entry in pwd.getpwall()[-3:]:  # the guest's own image may have none of these
+            result = self.shell("id -u", options=["--user", entry.pw_name])
+            self.assertEqual(result.out, f"{entry.pw_uid}\n", result.err)
         self.assert_fails(self.run_here("true", options=["--user", "no_such_user"]), "this machine has no user no_such_user", status=2)
 
 
