@@ -26,7 +26,7 @@
 #include "../include/memory_tracer/roi.h"
 #include "agent.h"
 
-enum phase { PHASE_NONE, PHASE_WARMING_UP, PHASE_STARTING, PHASE_READY, PHASE_TRACED, PHASE_STOPPED };
+enum phase { PHASE_NONE, PHASE_WARMING_UP, PHASE_STARTING, PHASE_READY, PHASE_TRACED, PHASE_STOPPED, PHASE_REPORTED };
 
 static struct {
     enum phase phase;
@@ -40,6 +40,7 @@ static struct {
     int go;       /* written to by MT_FRAME_ENTER; -1 if the workload speaks */
     int exec_error; /* read: why it couldn't be executed */
     int64_t started_ns, deadline_ns;
+    struct mt_traced traced; /* from PHASE_STOPPED on */
     uint32_t timeout_ms;
     uint64_t memory_kills; /* before it was started */
     char program[PATH_MAX];
@@ -98,9 +99,17 @@ static void end_tracing(bool early)
     MEMORY_TRACER_MARKER(MT_AGENT_STOP_MAGIC);
     workload.phase = PHASE_STOPPED;
     workload.deadline_ns = 0;
-    struct mt_traced traced = { .elapsed_ns = (uint64_t)(monotonic_ns() - workload.started_ns),
-                                .never_stopped = early };
-    channel_send(MT_FRAME_TRACED, &traced, sizeof traced);
+    workload.traced = (struct mt_traced){ .elapsed_ns = (uint64_t)(monotonic_ns() - workload.started_ns),
+                                          .never_stopped = early };
+}
+
+/* The host may end us as soon as it has this frame: what the workload said together with "Stop tracing" goes first. */
+static void report_traced(void)
+{
+    if (workload.phase != PHASE_STOPPED)
+        return;
+    workload.phase = PHASE_REPORTED;
+    channel_send(MT_FRAME_TRACED, &workload.traced, sizeof workload.traced);
 }
 
 /* What a workload that speaks has said. */
@@ -340,8 +349,10 @@ void workload_enter(void)
     if (workload.speaks) {
         MEMORY_TRACER_MARKER(MT_AGENT_START_MAGIC);
         (void)!write(workload.out, "\n", 1);
-        if (workload.said_stop) /* it hasn't waited for us */
+        if (workload.said_stop) { /* it hasn't waited for us */
             end_tracing(false);
+            report_traced();
+        }
     } else {
         (void)!write(workload.go, "g", 1);
     }
@@ -388,10 +399,12 @@ static bool forward(int fd, uint32_t type)
             continue;
         if (n <= 0)
             return n < 0 && errno == EAGAIN;
-        if (type == MT_FRAME_STDOUT && workload.speaks)
+        if (type == MT_FRAME_STDOUT && workload.speaks) {
             speech_feed(bytes, (size_t)n);
-        else
+            report_traced();
+        } else {
             channel_send(type, bytes, (size_t)n);
+        }
     }
 }
 
@@ -404,6 +417,7 @@ static void ended(int status)
     if (workload.speaks && workload.out >= 0)
         forward(workload.out, MT_FRAME_STDOUT);
     end_tracing(workload.speaks);
+    report_traced();
     if (workload.out >= 0)
         forward(workload.out, MT_FRAME_STDOUT);
     if (workload.speaks)
