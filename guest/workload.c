@@ -99,8 +99,8 @@ static void end_tracing(bool early)
     MEMORY_TRACER_MARKER(MT_AGENT_STOP_MAGIC);
     workload.phase = PHASE_STOPPED;
     workload.deadline_ns = 0;
-    workload.traced = (struct mt_traced){ .elapsed_ns = (uint64_t)(monotonic_ns() - workload.started_ns),
-                                          .never_stopped = early };
+    workload.traced =
+        (struct mt_traced){ .elapsed_ns = (uint64_t)(monotonic_ns() - workload.started_ns), .never_stopped = early };
 }
 
 /* The host may end us as soon as it has this frame: what the workload said together with "Stop tracing" goes first. */

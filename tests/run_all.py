@@ -30,6 +30,7 @@ SANITIZER_OPTIONS = {
 
 class Count:
     passed = failed = skipped = 0
+    lock = threading.Lock()
 
 
 def say(text):
@@ -104,26 +105,29 @@ class Reporter(unittest.TextTestResult):
         self.line(test, f"skip ({reason})")
 
 
-# These wait for guests that boot most of the time: they run beside all the others.
-SLOW = ["test_image", "test_image_build", "test_tutorial"]
+# These wait for guests that boot most of the time. They begin first, as they end last.
+SLOW = ["test_image", "test_image_build", "test_tutorial", "test_heavy"]
 # What these try is QEMU, the plugin, the guest: they have no sanitizers. The others are about the runner.
-NOT_SANITIZED = SLOW + ["test_guest", "test_heavy", "test_kernel_module", "test_markers", "test_options", "test_plugin_alone",
+NOT_SANITIZED = SLOW + ["test_guest", "test_kernel_module", "test_markers", "test_options", "test_plugin_alone",
                         "test_qemu", "test_tracing", "test_vcpus"]
+# So many modules run beside each other.
+JOBS = 2
 
 
-def system_tests(folder):
-    """The names of the modules, in two groups that run beside each other."""
+def system_tests(folders):
+    """The modules, each with the folder of the build that it tries."""
     names = sorted(os.path.basename(path)[:-3] for path in glob.glob(os.path.join(ROOT, "tests", "system", "test_*.py")))
-    if folder != SANITIZED:
-        return [[name for name in names if name in SLOW], [name for name in names if name not in SLOW]]
-    names = [name for name in names if name not in NOT_SANITIZED]
-    return [names[::2], names[1::2]]
+    names.sort(key=lambda name: name not in SLOW)
+    return [(folder, name) for folder in folders for name in names if folder != SANITIZED or name not in NOT_SANITIZED]
 
 
-def start_system_tests(folder, names):
-    # A process of its own: the tests read the folder when they are loaded.
-    return subprocess.Popen([sys.executable, os.path.abspath(__file__), "--system_tests", *names], stdout=subprocess.PIPE,
-                            text=True, env=dict(os.environ, MEMORY_TRACER_BUILD=folder, **SANITIZER_OPTIONS), cwd=ROOT)
+def start_system_tests(folder, name):
+    # A process of its own: the tests read these when they are loaded.
+    environment = dict(os.environ, MEMORY_TRACER_BUILD=folder, **SANITIZER_OPTIONS)
+    if folder == SANITIZED:
+        environment.pop("MEMORY_TRACER_HEAVY_TESTS", None)
+    return subprocess.Popen([sys.executable, os.path.abspath(__file__), "--system_tests", name], stdout=subprocess.PIPE,
+                            text=True, env=environment, cwd=ROOT)
 
 
 def follow_system_tests(process):
@@ -138,15 +142,21 @@ def follow_system_tests(process):
     if counts is None:
         say("FAILED: the system tests ended without a result")
         counts = [0, 1, 0]
-    Count.passed += counts[0]
-    Count.failed += counts[1]
-    Count.skipped += counts[2]
+    with Count.lock:
+        Count.passed += counts[0]
+        Count.failed += counts[1]
+        Count.skipped += counts[2]
 
 
-def run_system_tests(folder):
-    say(f"== tests/system with {os.path.basename(folder)}")
-    threads = [threading.Thread(target=follow_system_tests, args=(start_system_tests(folder, names),))
-               for names in system_tests(folder)]
+def run_system_tests(folders):
+    left = iter(system_tests(folders))
+
+    def work():
+        for folder, name in left:
+            say(f"== {name} with {os.path.basename(folder)}")
+            follow_system_tests(start_system_tests(folder, name))
+
+    threads = [threading.Thread(target=work) for _ in range(JOBS)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -170,15 +180,14 @@ def main():
     normal = os.path.join(ROOT, "build")
     if "--all" in sys.argv:
         os.environ["MEMORY_TRACER_HEAVY_TESTS"] = "1"
+    folders = [normal]
     run_unit_tests(normal)
-    run_system_tests(normal)
-    if not quick:
-        os.environ.pop("MEMORY_TRACER_HEAVY_TESTS", None)
-        if build(SANITIZED, "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbuildtype=debugoptimized"):
-            run_unit_tests(SANITIZED)
-            run_system_tests(SANITIZED)
-        if build(THREADS, "-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized"):
-            run_unit_tests(THREADS, ["test_ring", "test_fifo", "test_trace"])
+    if not quick and build(SANITIZED, "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbuildtype=debugoptimized"):
+        folders.append(SANITIZED)
+        run_unit_tests(SANITIZED)
+    if not quick and build(THREADS, "-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized"):
+        run_unit_tests(THREADS, ["test_ring", "test_fifo", "test_trace"])
+    run_system_tests(folders)
     skipped = f", {Count.skipped} skipped" if Count.skipped else ""
     say(f"{Count.passed} passed, {Count.failed} failed{skipped}")
     return 1 if Count.failed or not Count.passed else 0

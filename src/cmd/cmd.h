@@ -55,9 +55,9 @@ void cmd_wipe(char *secret);
 GOptionEntry *cmd_join_options(const GOptionEntry *own, const GOptionEntry *common);
 
 /*
- * Parses options as GOption does, but accepts dashes for the underscores in long names, stops at the first word that is
- * no option if `posix` is set, and turns errors into usage errors. argc and argv are reduced to what is left, argv[0]
- * included. Prints the help and exits where asked to. The strings in argv are changed.
+ * Parses options as GOption does, but takes dashes and underscores in long names for the same, stops at the first word
+ * that is no option if `posix` is set, and turns errors into usage errors. argc and argv are reduced to what is left,
+ * argv[0] included. Prints the help and exits where asked to. The strings in argv are changed.
  */
 bool cmd_parse_options(int *argc, char ***argv, const GOptionEntry *entries, const char *parameters,
                        const char *summary, const char *description, bool posix, GError **error);

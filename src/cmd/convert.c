@@ -221,7 +221,7 @@ int cmd_convert(int argc, char **argv, GError **error)
         { "to", 't', 0, G_OPTION_ARG_STRING, &to, "The format to write", "FORMAT" },
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &path, "Where to write it (default: standard output)", "FILE" },
         { "physical", 0, 0, G_OPTION_ARG_NONE, &physical, "Write physical addresses instead of virtual ones", NULL },
-        { "one_request", 0, 0, G_OPTION_ARG_NONE, &one_request,
+        { "one-request", 0, 0, G_OPTION_ARG_NONE, &one_request,
           "ramulator2, dramsim3, gem5: an access that touches two 64-byte lines is one request (default: one per line)",
           NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },

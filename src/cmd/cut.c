@@ -412,7 +412,7 @@ static bool parse_policy(const char *name, VcpuPolicy *policy, GError **error)
             *policy = (VcpuPolicy)i;
             return true;
         }
-    return mt_fail_usage(error, "vcpus must be keep, renumber or one, but %s isn't.", name);
+    return mt_fail_usage(error, "--vcpus must be keep, renumber or one, but %s isn't.", name);
 }
 
 int cmd_merge(int argc, char **argv, GError **error)

@@ -25,7 +25,7 @@ static int build(int argc, char **argv, GError **error)
         { "suite", 0, 0, G_OPTION_ARG_STRING, &suite, "Debian suite (default: this machine's, or the stable one)",
           "NAME" },
         { "qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "QEMU, or a folder that has one (default: from PATH)", "PATH" },
-        { "if_needed", 0, 0, G_OPTION_ARG_NONE, &if_needed, "Keep an image that is up to date", NULL },
+        { "if-needed", 0, 0, G_OPTION_ARG_NONE, &if_needed, "Keep an image that is up to date", NULL },
         { "verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "Print what the bootstrap prints", NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
@@ -44,13 +44,13 @@ static int build(int argc, char **argv, GError **error)
     if (!cmd_check_machine(ram_mb, vcpus, error))
         return -1;
     if (disk_mb < 128 || disk_mb > 1024 * 1024) {
-        mt_fail_usage(error, "disk must be in range [128, 1048576], but %d isn't.", disk_mb);
+        mt_fail_usage(error, "--disk must be in range [128, 1048576], but %d isn't.", disk_mb);
         return -1;
     }
     if (packages && !g_regex_match_simple(IMAGE_PACKAGES_PATTERN, packages, 0, 0)) {
         g_autofree char *printable = text_make_printable(packages);
 
-        mt_fail_usage(error, "packages must be names of Debian packages, separated by commas, but '%s' isn't.",
+        mt_fail_usage(error, "--packages must be names of Debian packages, separated by commas, but '%s' isn't.",
                       printable);
         return -1;
     }
@@ -74,9 +74,9 @@ static int build(int argc, char **argv, GError **error)
 bool cmd_check_machine(int ram_mb, int vcpus, GError **error)
 {
     if (ram_mb < 256 || ram_mb > 1024 * 1024)
-        return mt_fail_usage(error, "ram must be in range [256, 1048576], but %d isn't.", ram_mb);
+        return mt_fail_usage(error, "--ram must be in range [256, 1048576], but %d isn't.", ram_mb);
     if (vcpus < 1 || vcpus > RING_MAX_VCPUS)
-        return mt_fail_usage(error, "vcpus must be in range [1, %d], but %d isn't.", RING_MAX_VCPUS, vcpus);
+        return mt_fail_usage(error, "--vcpus must be in range [1, %d], but %d isn't.", RING_MAX_VCPUS, vcpus);
     return true;
 }
 

@@ -75,7 +75,7 @@ bool input_parse_format(const char *name, enum mt_format *format, GError **error
             *format = (enum mt_format)i;
             return true;
         }
-    return mt_fail_usage(error, "from must be auto, file, gmbeoo or compact, but %s isn't.", name);
+    return mt_fail_usage(error, "--from must be auto, file, gmbeoo or compact, but %s isn't.", name);
 }
 
 mt_trace *input_open_trace(const char *path, enum mt_format format, GError **error)
@@ -165,17 +165,17 @@ Input *input_open(const char *path, const Selection *selection, unsigned columns
     input->loads = selection->loads || !selection->stores;
     input->stores = selection->stores || !selection->loads;
     input->by_pc = selection->pc;
-    if (!parse_range("events", selection->events, 10, &input->events, error) ||
-        !parse_range("address", selection->address, 16, &input->address, error) ||
-        !parse_range("pc", selection->pc, 16, &input->pc, error) ||
+    if (!parse_range("--events", selection->events, 10, &input->events, error) ||
+        !parse_range("--address", selection->address, 16, &input->address, error) ||
+        !parse_range("--pc", selection->pc, 16, &input->pc, error) ||
         !input_parse_format(selection->format, &format, error))
         return NULL;
     if (selection->cpl != SELECTION_ANY && (selection->cpl < 0 || selection->cpl > 3)) {
-        mt_fail_usage(error, "cpl must be in range [0, 3], but %d isn't.", selection->cpl);
+        mt_fail_usage(error, "--cpl must be in range [0, 3], but %d isn't.", selection->cpl);
         return NULL;
     }
     if (selection->vcpu != SELECTION_ANY && selection->vcpu < 0) {
-        mt_fail_usage(error, "vcpu can't be negative, but %d is.", selection->vcpu);
+        mt_fail_usage(error, "--vcpu can't be negative, but %d is.", selection->vcpu);
         return NULL;
     }
     input->trace = input_open_trace(path, format, error);

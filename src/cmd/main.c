@@ -15,6 +15,22 @@ static const struct {
     { "convert", cmd_convert }, { "image", cmd_image },     { "ctl", cmd_ctl },
 };
 
+/* `help` and `help VERB` are `--help` and `VERB --help`. */
+static void accept_help(int *argc, char **argv)
+{
+    if (*argc < 2 || *argc > 3 || strcmp(argv[1], "help"))
+        return;
+    argv[1] = *argc == 3 ? argv[2] : "--help";
+    if (*argc == 3)
+        argv[2] = "--help";
+}
+
+/* The older command line begins with an option or the path of an image. */
+static bool is_meant_as_verb(const char *word)
+{
+    return *word != '-' && !strpbrk(word, "/.");
+}
+
 int main(int argc, char **argv)
 {
     GError *error = NULL;
@@ -26,6 +42,7 @@ int main(int argc, char **argv)
         puts("memory_tracer " MEMORY_TRACER_VERSION);
         return 0;
     }
+    accept_help(&argc, argv);
     for (guint i = 0; i < G_N_ELEMENTS(verbs); i++) {
         if (argc > 1 && !strcmp(argv[1], verbs[i].name)) {
             g_autofree char *name = g_strdup_printf("memory_tracer %s", verbs[i].name);
@@ -35,7 +52,12 @@ int main(int argc, char **argv)
             goto done;
         }
     }
-    status = cmd_trace(argc, argv, &error);
+    if (argc == 1)
+        mt_fail_usage(&error, "a verb is needed: " CMD_VERBS " (see --help)");
+    else if (is_meant_as_verb(argv[1]) && !g_file_test(argv[1], G_FILE_TEST_EXISTS))
+        mt_fail_usage(&error, "unknown verb '%s': it must be one of " CMD_VERBS " (see --help)", argv[1]);
+    else
+        status = cmd_trace(argc, argv, &error);
 done:
     return cmd_exit_status(status, error);
 }

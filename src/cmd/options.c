@@ -23,19 +23,26 @@ GOptionEntry *cmd_join_options(const GOptionEntry *own, const GOptionEntry *comm
     return all;
 }
 
+/* Whether a word of the command line, behind its dashes, is this option's name. */
+static bool is_name(const char *word, const char *name)
+{
+    for (; *name && (*word == *name || (*word == '_' && *name == '-') || (*word == '-' && *name == '_')); name++)
+        word++;
+    return !*name && (!*word || *word == '=');
+}
+
 static const GOptionEntry *find_entry(const GOptionEntry *entries, const char *word)
 {
     bool is_long = g_str_has_prefix(word, "--");
-    size_t length = strcspn(word + 2, "=");
 
     for (; entries->long_name; entries++)
-        if (is_long ? strlen(entries->long_name) == length && !strncmp(entries->long_name, word + 2, length)
+        if (is_long ? is_name(word + 2, entries->long_name)
                     : entries->short_name && word[1] == entries->short_name && !word[2])
             return entries;
     return NULL;
 }
 
-/* Turns the dashes in long options' names into underscores; not in their values, nor in what follows the options. */
+/* Dashes and underscores in long options' names are the same; not in their values, nor in what follows the options. */
 static void accept_dashes(int argc, char **argv, const GOptionEntry *entries, bool posix)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
@@ -45,11 +52,9 @@ static void accept_dashes(int argc, char **argv, const GOptionEntry *entries, bo
             break;
         if (argv[i][0] != '-')
             continue;
-        if (argv[i][1] == '-')
-            for (char *c = argv[i] + 2; *c && *c != '='; c++)
-                if (*c == '-')
-                    *c = '_';
         entry = find_entry(entries, argv[i]);
+        if (entry && argv[i][1] == '-')
+            memcpy(argv[i] + 2, entry->long_name, strlen(entry->long_name));
         if (entry && entry->arg != G_OPTION_ARG_NONE && !strchr(argv[i], '='))
             i++; /* its value */
     }

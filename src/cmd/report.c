@@ -116,6 +116,9 @@ int cmd_exit_status(int status, GError *error)
         mt_fail(&problem, "can't write to standard output: %s", g_strerror(errno));
     if (!problem)
         return status;
+    if (g_error_matches(problem, MT_ERROR,
+                        MT_ERROR_OUTPUT_CLOSED)) /* as a pipeline's members end, without a word more */
+        return 128 + SIGPIPE;
     print_last_words(problem->message);
     if (problem->domain != MT_ERROR)
         return 1;

@@ -43,7 +43,7 @@ static bool parse_destination(const char *name, DestinationKind *destination, GE
             *destination = known[i].destination;
             return true;
         }
-    return mt_fail_usage(error, "sink must be footprint, null, idle or untraced, but %s isn't.", name);
+    return mt_fail_usage(error, "--sink must be footprint, null, idle or untraced, but %s isn't.", name);
 }
 
 static bool print(Session *session, const SessionOptions *options, const SessionResult *result, bool json,
@@ -111,7 +111,7 @@ static GOptionEntry *make_entries(Command *command)
     const GOptionEntry own[] = {
         special[0],
         special[1],
-        { "user_only", 'u', 0, G_OPTION_ARG_NONE, &command->user_only, "Trace user code only, not the kernel", NULL },
+        { "user-only", 'u', 0, G_OPTION_ARG_NONE, &command->user_only, "Trace user code only, not the kernel", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &command->json, "Print the summary as JSON", NULL },
         { "summary", 0, 0, G_OPTION_ARG_FILENAME, &command->summary, "Write the summary, as JSON, to a file instead",
           "FILE" },
@@ -173,10 +173,15 @@ static bool set_destination(const Command *command, DestinationOptions *destinat
 static bool set_image(Command *command, SessionOptions *options, GError **error)
 {
     if (!command->image) {
+        const char *chosen = g_getenv("MEMORY_TRACER_IMAGE");
+
         command->image = paths_default_image();
         if (!g_file_test(command->image, G_FILE_TEST_EXISTS))
-            return mt_fail(error, "there is no default guest yet (%s): make it with 'memory_tracer image build'",
-                           command->image);
+            return chosen && *chosen ? mt_fail(error, "MEMORY_TRACER_IMAGE: there is no guest image %s", chosen)
+                                     : mt_fail(error,
+                                               "there is no default guest yet (%s): make it with 'memory_tracer "
+                                               "image build'",
+                                               command->image);
     }
     options->image = command->image;
     return true;

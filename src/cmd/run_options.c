@@ -14,25 +14,25 @@ GOptionEntry *run_options_entries(RunOptions *options, const GOptionEntry *own)
           "Sampling: trace blocks of 2^N consecutive accesses (default: 0)", "N" },
         { "log_of_GMBE_tracing_ratio", 0, 0, G_OPTION_ARG_INT, &options->log_tracing_ratio,
           "Sampling: trace one block of 2^N (default: 0, all)", "N" },
-        { "sample_seed", 0, 0, G_OPTION_ARG_STRING, &options->sample_seed,
+        { "sample-seed", 0, 0, G_OPTION_ARG_STRING, &options->sample_seed,
           "Sampling: trace a pseudo-random block of each 2^N, not the first one", "SEED" },
         { "roi", 0, 0, G_OPTION_ARG_NONE, &options->roi,
           "Trace only the regions of interest that the workload marks (memory_tracer/roi.h)", NULL },
-        { "strict_order", 0, 0, G_OPTION_ARG_NONE, &options->strict_order,
+        { "strict-order", 0, 0, G_OPTION_ARG_NONE, &options->strict_order,
           "Several vCPUs: run them in one thread, so that the order of all accesses is exact", NULL },
         { "icount", 0, 0, G_OPTION_ARG_NONE, &options->icount,
           "Let the guest's time go by the instructions that it executes, so that tracing doesn't distort it", NULL },
-        { "when_full", 0, 0, G_OPTION_ARG_STRING, &options->when_full,
+        { "when-full", 0, 0, G_OPTION_ARG_STRING, &options->when_full,
           "When the reader is too slow: block the guest (lossless, the default), or drop records and count them",
           "block|drop" },
-        { "record_format", 0, 0, G_OPTION_ARG_STRING, &options->record_format,
+        { "record-format", 0, 0, G_OPTION_ARG_STRING, &options->record_format,
           "What is written into a FIFO: 16-byte records (gmbeoo, the default), or 8-byte ones (compact)",
           "gmbeoo|compact" },
         { "workload_dir_path", 0, 0, G_OPTION_ARG_FILENAME, &options->folder,
           "Copy this folder into the home of the workload's user in the guest, as qemu_mem_tracer_workload", "DIR" },
         { "timeout", 0, 0, G_OPTION_ARG_INT, &options->timeout_s,
           "Stop the workload after so much of the guest's time; what was traced until then is fine", "SECONDS" },
-        { "wait_timeout", 0, 0, G_OPTION_ARG_INT, &options->wait_timeout_s,
+        { "wait-timeout", 0, 0, G_OPTION_ARG_INT, &options->wait_timeout_s,
           "Give up when the workload, a reader or the tool keeps us waiting so long (default: 600; 0: never)",
           "SECONDS" },
         { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, "Tell on stderr what is being done", NULL },
@@ -67,30 +67,31 @@ bool run_options_apply(const RunOptions *options, SessionOptions *session, GErro
     CaptureOptions *capture = &session->capture;
     int sum = options->log_block_len + options->log_tracing_ratio;
 
-    if (!check_log("log_of_GMBE_block_len", options->log_block_len, error) ||
-        !check_log("log_of_GMBE_tracing_ratio", options->log_tracing_ratio, error) ||
-        !check_not_negative("wait_timeout", options->wait_timeout_s, error))
+    if (!check_log("--log_of_GMBE_block_len", options->log_block_len, error) ||
+        !check_log("--log_of_GMBE_tracing_ratio", options->log_tracing_ratio, error) ||
+        !check_not_negative("--wait-timeout", options->wait_timeout_s, error))
         return false;
     if (sum > 64)
         return mt_fail_usage(
             error,
-            "log_of_GMBE_block_len + log_of_GMBE_tracing_ratio must be in range [0, 64], but %d + %d = "
+            "--log_of_GMBE_block_len + --log_of_GMBE_tracing_ratio must be in range [0, 64], but %d + %d = "
             "%d isn't.",
             options->log_block_len, options->log_tracing_ratio, sum);
     if (options->timeout_s < 0 || options->timeout_s > G_MAXINT / 1000)
-        return mt_fail_usage(error, "timeout must be in range [0, %d], but %d isn't.", G_MAXINT / 1000,
+        return mt_fail_usage(error, "--timeout must be in range [0, %d], but %d isn't.", G_MAXINT / 1000,
                              options->timeout_s);
     if (options->timeout_s && session->workload.speaks)
         return mt_fail_usage(error, "--timeout and --dont_add_communications_with_host_to_workload can't both be used");
     if (options->sample_seed &&
         !g_ascii_string_to_unsigned(options->sample_seed, 10, 0, G_MAXUINT64, &capture->sample_seed, NULL))
-        return mt_fail_usage(error, "sample_seed must be in range [0, 2^64 - 1], but %s isn't.", options->sample_seed);
-    if (!parse_choice("when_full", options->when_full, "block", "drop", &capture->drop_when_full, error) ||
-        !parse_choice("record_format", options->record_format, "gmbeoo", "compact", &session->destination.compact,
+        return mt_fail_usage(error, "--sample-seed must be in range [0, 2^64 - 1], but %s isn't.",
+                             options->sample_seed);
+    if (!parse_choice("--when-full", options->when_full, "block", "drop", &capture->drop_when_full, error) ||
+        !parse_choice("--record-format", options->record_format, "gmbeoo", "compact", &session->destination.compact,
                       error))
         return false;
     if (options->record_format && session->destination.kind == DESTINATION_TRACE)
-        return mt_fail_usage(error, "--record_format is for a FIFO: a trace file has a format of its own");
+        return mt_fail_usage(error, "--record-format is for a FIFO: a trace file has a format of its own");
     if (options->folder && session->native)
         return mt_fail_usage(error, "--workload_dir_path is for a guest: without one, the files are where they are");
 
@@ -129,7 +130,7 @@ bool run_options_parse_fields(const char *list, unsigned *fields, GError **error
         while (i < G_N_ELEMENTS(known) && strcmp(*word, known[i].name))
             i++;
         if (i == G_N_ELEMENTS(known))
-            return mt_fail_usage(error, "fields must be of pc, paddr, value, time and all, but %s isn't.", *word);
+            return mt_fail_usage(error, "--fields must be of pc, paddr, value, time and all, but %s isn't.", *word);
         *fields |= known[i].fields;
     }
     return true;

@@ -13,7 +13,7 @@
     "  memory_tracer image build|prepare|info    make and describe guests\n"                                           \
     "  memory_tracer ctl SOCKET ...     switch the tracing of a running guest by hand\n"                               \
     "  memory_tracer VERB --help        tells more about a verb\n\n"                                                   \
-    "Underscores in options' names may be written as dashes: --user-only.\n"                                           \
+    "In options' names, dashes and underscores are the same: --dont-trace.\n"                                          \
     "QEMU is a qemu-system-x86_64 (10.0 or newer), or a folder that has one. Exit status: 0 done, 1 the run failed,\n" \
     "2 wrong usage, 130 interrupted. The manual: man memory_tracer."
 
@@ -80,7 +80,7 @@ int cmd_trace(int argc, char **argv, GError **error)
         return -1;
     }
     if (ram_mb < 0) {
-        mt_fail_usage(error, "guest_RAM_in_MBs can't be negative");
+        mt_fail_usage(error, "--guest_RAM_in_MBs can't be negative");
         return -1;
     }
 

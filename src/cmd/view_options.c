@@ -49,9 +49,9 @@ GOptionEntry *view_options_entries(ViewOptions *options)
           "USER" },
         { "env", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->set,
           "Set a variable of its environment, or pass yours on (may be given several times)", "NAME[=VALUE]" },
-        { "unset_env", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->unset,
+        { "unset-env", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->unset,
           "Leave a variable out of its environment (may be given several times)", "NAME" },
-        { "clean_env", 0, 0, G_OPTION_ARG_NONE, &options->clean, "Begin with an empty environment", NULL },
+        { "clean-env", 0, 0, G_OPTION_ARG_NONE, &options->clean, "Begin with an empty environment", NULL },
         { "chdir", 0, 0, G_OPTION_ARG_FILENAME, &options->folder, "Run it in this folder (default: the current one)",
           "DIR" },
         { "tty", 't', 0, G_OPTION_ARG_NONE, &options->terminal,
@@ -62,20 +62,14 @@ GOptionEntry *view_options_entries(ViewOptions *options)
     return g_memdup2(entries, sizeof entries);
 }
 
-static bool has_packages(const SessionOptions *session)
-{
-    g_autoptr(ImageMachine) machine = image_machine_load(session->image, session->snapshot, NULL);
-
-    return machine && machine->known && *machine->packages;
-}
-
 static bool choose_files(ViewOptions *options, SessionOptions *session, GError **error)
 {
     const char *files = options->files;
-    bool packages = has_packages(session);
+    g_autoptr(ImageMachine) machine = image_machine_load(session->image, session->snapshot, NULL);
+    bool packages = machine && machine->known && *machine->packages;
 
     if (files && strcmp(files, "host") && strcmp(files, "image"))
-        return mt_fail_usage(error, "files must be host or image, but %s isn't.", files);
+        return mt_fail_usage(error, "--files must be host or image, but %s isn't.", files);
     if (session->workload.folder && !g_strcmp0(files, "host"))
         return mt_fail_usage(error,
                              "--workload_dir_path is for --files image: with --files host all folders are there");
@@ -86,7 +80,11 @@ static bool choose_files(ViewOptions *options, SessionOptions *session, GError *
         return true;
     options->prefers_guest = packages;
     if (!files && !session->workload.folder && !packages)
-        options->unknown_image = true;
+        options->note =
+            g_strdup_printf("%s is not a guest that was made here: the workload sees none of this machine's "
+                            "files but the program, and runs as the guest's %s (--files host lets it see "
+                            "them all)",
+                            session->image, machine ? machine->user : IMAGE_DEFAULT_USER);
     if (options->writable)
         return mt_fail_usage(error, "--rw needs --files host");
     return !options->folder || mt_fail_usage(error, "--chdir needs --files host");
@@ -203,11 +201,9 @@ bool view_options_check_workload(ViewOptions *options, SessionOptions *session, 
         if (host_view_is_guests_own(workload->program))
             return mt_fail(error, "can't execute %s: the guest has its own files there", workload->program);
         options->notes = host_view_missing_arguments(workload->argv + 1);
-    } else if (options->unknown_image) {
+    } else if (options->note) {
         options->notes = g_new0(char *, 2);
-        options->notes[0] = g_strdup_printf("%s is not a guest that was made here: the workload sees none of this "
-                                            "machine's files but the program (--files host lets it see them all)",
-                                            session->image);
+        options->notes[0] = g_steal_pointer(&options->note);
     }
     session->notes = (const char *const *)options->notes;
     return true;
@@ -216,6 +212,7 @@ bool view_options_check_workload(ViewOptions *options, SessionOptions *session, 
 void view_options_clear(ViewOptions *options)
 {
     g_free(options->files);
+    g_free(options->note);
     g_free(options->user);
     g_free(options->folder);
     g_strfreev(options->writable);

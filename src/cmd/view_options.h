@@ -16,7 +16,7 @@ typedef struct ViewOptions {
     /* What was made of them. */
     GStrv writable_folders, environment;
     GStrv notes;
-    bool unknown_image; /* not made here, and nobody has said --files */
+    char *note;         /* said if the image was not made here, and nobody has said --files */
     bool prefers_guest; /* a program without a slash is the guest's: it was made with packages */
 } ViewOptions;
 

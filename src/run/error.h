@@ -12,6 +12,7 @@ typedef enum {
     MT_ERROR_FAILED,         /* the run failed: exit 1 */
     MT_ERROR_USAGE,          /* wrong usage: exit 2 */
     MT_ERROR_INTERRUPTED,    /* Ctrl-C and the like: exit 130 */
+    MT_ERROR_OUTPUT_CLOSED,  /* nobody reads our output any more: exit 141, as if SIGPIPE had killed us */
     MT_ERROR_NOT_EXECUTABLE, /* the workload can't be executed: exit 126, as a shell does */
     MT_ERROR_NOT_FOUND,      /* the workload, or what it needs to start, isn't there: exit 127 */
 } MtError;

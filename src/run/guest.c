@@ -120,6 +120,11 @@ static void send_input(void *data, const uint8_t *bytes, size_t length)
     agent_link_send(((Guest *)data)->agent, MT_FRAME_STDIN, bytes, length);
 }
 
+static void on_typed(void *data)
+{
+    run_loop_hide_progress(((Guest *)data)->loop);
+}
+
 static void send_window(void *data, const struct mt_window *window)
 {
     agent_link_send(((Guest *)data)->agent, MT_FRAME_WINDOW, window, sizeof *window);
@@ -135,7 +140,7 @@ static void escape(void *data)
 void guest_begin_input(Guest *guest, struct mt_run *run, char **file)
 {
     const StandardInputHandlers handlers = {
-        .bytes = send_input, .resized = send_window, .escape = escape, .data = guest
+        .bytes = send_input, .typed = on_typed, .resized = send_window, .escape = escape, .data = guest
     };
     const WorkloadOptions *options = guest->options;
 

@@ -166,7 +166,7 @@ static bool describe_user(struct mt_run *run, const char *user, GError **error)
     entry = g_ascii_string_to_unsigned(user, 10, 0, UINT32_MAX - 1, &number, NULL) ? getpwuid((uid_t)number)
                                                                                    : getpwnam(user);
     if (!entry)
-        return mt_fail_usage(error, "--user: this machine has no user %s", user);
+        return mt_fail(error, "--user: this machine has no user %s", user);
     run->uid = entry->pw_uid;
     run->gid = entry->pw_gid;
     getgrouplist(entry->pw_name, entry->pw_gid, groups, &count);

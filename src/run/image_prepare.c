@@ -313,7 +313,7 @@ static bool check(Preparation *preparation, GError **error)
     g_auto(GStrv) snapshots = NULL;
 
     if (!g_file_test(options->image, G_FILE_TEST_IS_REGULAR))
-        return mt_fail(error, "guest_image_path must be a file path, but %s isn't.", options->image);
+        return mt_fail(error, "the guest image %s is not a file", options->image);
     preparation->qemu_binary = paths_find_qemu(options->qemu, error);
     preparation->qemu_img = preparation->qemu_binary ? paths_find_qemu_img(preparation->qemu_binary, error) : NULL;
     information =

@@ -2,6 +2,7 @@
 /* Waiting for other processes: see loop.h. */
 #include "loop.h"
 
+#include <errno.h>
 #include <glib-unix.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,7 +26,7 @@
 struct RunLoop {
     RunLoop *outer, *nested;
     GError *failure, *stop_reason;
-    bool verbose, terminal, progress_shown, stoppable, output_failed, raw;
+    bool verbose, terminal, progress_shown, stoppable, output_failed, raw, hides_progress;
     gint64 progress_us; /* when it was last shown */
     sigset_t mask_before;
     int signals; /* a signalfd; -1 in a nested loop */
@@ -172,7 +173,8 @@ void run_loop_ask_to_stop(RunLoop *loop, GError *reason)
         g_error_free(reason);
     } else {
         loop->stop_reason = reason;
-        run_loop_note(loop, "%s: stopping; what was traced is kept (Ctrl-C: give up at once)", reason->message);
+        run_loop_note(loop, "%s: stopping; what was traced is kept (%s: give up at once)", reason->message,
+                      loop->raw ? "Ctrl-]" : "Ctrl-C");
     }
 }
 
@@ -185,6 +187,12 @@ void run_loop_set_status(RunLoop *loop, char *(*status)(void *data), void *data)
 {
     loop->status = status;
     loop->status_data = data;
+}
+
+void run_loop_hide_progress(RunLoop *loop)
+{
+    loop->hides_progress = true;
+    loop->progress_shown = false; /* the typed line's end has left it behind */
 }
 
 void run_loop_set_raw(RunLoop *loop, bool raw)
@@ -211,6 +219,12 @@ static gboolean on_tick(gpointer data)
     return G_SOURCE_CONTINUE; /* it is enough that the loop has turned */
 }
 
+static GError *output_error(int failure)
+{
+    return g_error_new(MT_ERROR, failure == EPIPE ? MT_ERROR_OUTPUT_CLOSED : MT_ERROR_FAILED,
+                       "can't write to standard output: %s", g_strerror(failure));
+}
+
 static void watch_output(RunLoop *loop)
 {
     int failure = printer_failure(loop->output);
@@ -218,8 +232,7 @@ static void watch_output(RunLoop *loop)
     if (!failure || loop->output_failed)
         return;
     loop->output_failed = true;
-    run_loop_ask_to_stop(
-        loop, g_error_new(MT_ERROR, MT_ERROR_FAILED, "can't write to standard output: %s", g_strerror(failure)));
+    run_loop_ask_to_stop(loop, output_error(failure));
 }
 
 /* Tells the user, on a terminal again and again, else once. */
@@ -227,7 +240,7 @@ static void tell(RunLoop *loop, const WaitFor *wait, gint64 waited_us, bool *sai
 {
     gint64 now_us = g_get_monotonic_time();
 
-    if (wait->silent || loop->raw)
+    if (wait->silent || loop->raw || loop->hides_progress)
         return;
     if (loop->terminal && waited_us >= PROGRESS_AFTER_US && now_us - loop->progress_us >= PROGRESS_EVERY_US) {
         loop->progress_us = now_us;
@@ -319,8 +332,11 @@ bool run_loop_flush(RunLoop *loop, GError **error)
     }
     output = printer_failure(loop->output);
     errors = printer_failure(loop->errors);
-    return (!output && !errors) || mt_fail(error, "can't write to standard %s: %s", output ? "output" : "error",
-                                           g_strerror(output ? output : errors));
+    if (output)
+        g_propagate_error(error, output_error(output));
+    else if (errors)
+        mt_fail(error, "can't write to standard error: %s", g_strerror(errors));
+    return !output && !errors;
 }
 
 static void G_GNUC_PRINTF(2, 0) print_line(RunLoop *loop, const char *format, va_list arguments)

@@ -57,6 +57,8 @@ void run_loop_wake(void);
 /* What to show beside what is being waited for, on a terminal; the function returns an allocated string or NULL. */
 void run_loop_set_status(RunLoop *loop, char *(*status)(void *data), void *data);
 
+/* Somebody types on the terminal: from now on no progress is shown, which would stand in the typed line. */
+void run_loop_hide_progress(RunLoop *loop);
 /* Our terminal is a program's, and raw: no progress is shown, and lines are ended as it needs. */
 void run_loop_set_raw(RunLoop *loop, bool raw);
 

@@ -58,7 +58,7 @@ char *paths_find_qemu(const char *given, GError **error)
         return g_canonicalize_filename(given, NULL);
     found = strchr(given, '/') ? NULL : g_find_program_in_path(given);
     if (!found)
-        mt_fail(error, "qemu_with_GMBEOO_path must be a dir path, but %s isn't.", given);
+        mt_fail(error, "there is no QEMU at %s (a qemu-system-x86_64, or a folder that has one, is needed)", given);
     return found;
 }
 

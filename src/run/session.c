@@ -95,15 +95,15 @@ static bool check_paths(Session *session, GError **error)
     const SessionOptions *options = session->options;
 
     if (!options->native && !is_file(options->image))
-        return mt_fail(error, "guest_image_path must be a file path, but %s isn't.", options->image);
+        return mt_fail(error, "the guest image %s is not a file", options->image);
     if (options->workload.is_on_host && !is_file(options->workload.program))
-        return mt_fail(error, "workload_path_on_host must be a file path, but %s isn't.", options->workload.program);
+        return mt_fail(error, "the workload %s is not a file", options->workload.program);
     if (options->workload.folder && !g_file_test(options->workload.folder, G_FILE_TEST_IS_DIR))
-        return mt_fail(error, "workload_dir_path must be a dir path, but %s isn't.", options->workload.folder);
+        return mt_fail(error, "the workload's folder %s is not a folder", options->workload.folder);
     if (options->destination.kind == DESTINATION_TOOL && !is_file(options->destination.path))
-        return mt_fail(error, "analysis_tool_path must be a file path, but %s isn't.", options->destination.path);
+        return mt_fail(error, "the analysis tool %s is not a file", options->destination.path);
     if (options->destination.kind == DESTINATION_FIFO && !is_fifo(options->destination.path))
-        return mt_fail(error, "trace_fifo_path must be a fifo path, but %s isn't.", options->destination.path);
+        return mt_fail(error, "%s is not a FIFO (mkfifo makes one)", options->destination.path);
     if (options->destination.kind == DESTINATION_TRACE && !regular_file_check_output(options->destination.path, error))
         return false;
     if (!check_outputs(options, error))

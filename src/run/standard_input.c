@@ -140,6 +140,8 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)
     if (n > 0 && input->is_raw) {
         take_typed(input, bytes, (size_t)n);
     } else if (n > 0) {
+        if (input->is_terminal)
+            input->handlers.typed(input->handlers.data);
         pass_on(input, bytes, (size_t)n);
     } else { /* what can't be read is as empty to us as to others */
         input->at_end = true;

@@ -16,6 +16,7 @@ typedef struct StandardInput StandardInput;
 
 typedef struct StandardInputHandlers {
     void (*bytes)(void *data, const uint8_t *bytes, size_t length); /* none: the end */
+    void (*typed)(void *data);                                      /* before `bytes` that come from a terminal */
     void (*resized)(void *data, const struct mt_window *window);    /* of the terminal */
     void (*escape)(void *data); /* Ctrl-] was typed on the terminal; it is not passed on */
     void *data;

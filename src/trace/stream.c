@@ -12,6 +12,7 @@
 #define BATCH 4096
 #define BUFFER_BYTES (1u << 20)
 #define PROBE_BYTES 16
+#define PLAUSIBLE_WORDS 4096 /* of compact records that are looked at */
 /* Bits of a GMBEOO record's info that are 0. */
 #define GMBEOO_ZERO UINT64_C(0x7fffffffff000000)
 
@@ -58,6 +59,31 @@ static bool fill(Stream *stream, size_t bytes, GError **error)
     return true;
 }
 
+/*
+ * Whether `bytes` may be compact records. Nothing in them says so, and text must not pass: no program runs at CPL 1 or
+ * 2, where letters have theirs, no store extends a sign, as some digits would, and there is more than zeros.
+ */
+static bool may_be_compact(const uint8_t *bytes, size_t length)
+{
+    size_t words = MIN(length / sizeof(uint64_t), PLAUSIBLE_WORDS);
+    uint64_t seen = 0;
+
+    for (size_t i = 0; i < words; i++) {
+        struct gmbeoo_record record;
+        uint64_t word[2] = { 0 };
+        unsigned cpl;
+
+        memcpy(word, bytes + i * sizeof *word, MIN(sizeof word, length - i * sizeof *word));
+        seen |= word[0];
+        if (gmbeoo_from_compact(&record, word, 2) == 2)
+            i++;
+        cpl = gmbeoo_cpl(&record);
+        if (cpl == 1 || cpl == 2 || (gmbeoo_is_store(&record) && gmbeoo_is_sign_extended(&record)))
+            return false;
+    }
+    return !words || seen;
+}
+
 Stream *stream_open(int fd, const char *name, enum mt_format format, bool *is_file, GError **error)
 {
     g_autoptr(Stream) stream = g_new(Stream, 1);
@@ -81,6 +107,12 @@ Stream *stream_open(int fd, const char *name, enum mt_format format, bool *is_fi
         if (stream->end - stream->next >= (ptrdiff_t)sizeof word) {
             memcpy(&word, stream->next, sizeof word);
             stream->compact = !(word & GMBEOO_VALID) || (word & GMBEOO_ZERO);
+            if (stream->compact && !may_be_compact(stream->next, (size_t)(stream->end - stream->next))) {
+                g_set_error(
+                    error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                    "%s: neither a trace file nor a stream of records (if it is one of compact records, say so)", name);
+                return NULL;
+            }
         }
     }
     return g_steal_pointer(&stream);

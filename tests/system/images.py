@@ -30,7 +30,7 @@ def several_vcpus():
     """An image like the default one, with VCPUS virtual CPUs."""
     os.makedirs(FOLDER, exist_ok=True)
     path = os.path.join(FOLDER, f"{VCPUS}vcpus.qcow2")
-    run(TRACER, "image", "build", "--if_needed", "--vcpus", str(VCPUS), "--output", path)
+    run(TRACER, "image", "build", "--if-needed", "--vcpus", str(VCPUS), "--output", path)
     return path
 
 

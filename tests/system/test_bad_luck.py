@@ -17,15 +17,15 @@ GUEST_TRUE = ["--workload_path_on_guest", "/bin/true"]
 class WrongArguments(SystemTest):
     def test_missing_files(self):
         gone = self.path("gone")
-        for kind, arguments, keywords in (
-            ("guest_image_path must be a file path", ["--dont_trace"] + GUEST_TRUE, {"image": gone}),
-            ("workload_path_on_host must be a file path", ["--dont_trace", "--workload_path_on_host", gone], {}),
-            ("analysis_tool_path must be a file path", ["--analysis_tool_path", gone] + GUEST_TRUE, {}),
-            ("trace_fifo_path must be a fifo path", ["--trace_fifo_path", gone] + GUEST_TRUE, {}),
-            ("qemu_with_GMBEOO_path must be a dir path", ["--dont_trace"] + GUEST_TRUE, {"qemu": gone}),
+        for message, arguments, keywords in (
+            ("the guest image {} is not a file", ["--dont_trace"] + GUEST_TRUE, {"image": gone}),
+            ("the workload {} is not a file", ["--dont_trace", "--workload_path_on_host", gone], {}),
+            ("the analysis tool {} is not a file", ["--analysis_tool_path", gone] + GUEST_TRUE, {}),
+            ("{} is not a FIFO", ["--trace_fifo_path", gone] + GUEST_TRUE, {}),
+            ("there is no QEMU at {}", ["--dont_trace"] + GUEST_TRUE, {"qemu": gone}),
         ):
-            with self.subTest(kind):
-                self.assert_fails(self.trace(*arguments, **keywords), f"{kind}, but {gone} isn't.")
+            with self.subTest(message):
+                self.assert_fails(self.trace(*arguments, **keywords), message.format(gone))
 
     def test_what_is_read_is_not_written(self):
         """One wrong word must not destroy a guest image, a program, or the one output by the other."""
@@ -48,7 +48,7 @@ class WrongArguments(SystemTest):
     def test_a_fifo_that_is_a_file(self):
         path = self.script("file", "")
         self.assert_fails(self.trace("--trace_fifo_path", path, *GUEST_TRUE),
-                          f"trace_fifo_path must be a fifo path, but {path} isn't.")
+                          f"{path} is not a FIFO")
 
     def test_a_folder_without_qemu(self):
         self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, qemu=self.folder), "no qemu-system-x86_64 in")
@@ -62,7 +62,7 @@ class WrongArguments(SystemTest):
             ["--dont_trace", *GUEST_TRUE, "--workload_path_on_host", "x", IMAGE, SNAPSHOT, QEMU],
             [*GUEST_TRUE, IMAGE, SNAPSHOT, QEMU],
             [*GUEST_TRUE, "--dont_trace", "--trace_fifo_path", "x", IMAGE, SNAPSHOT, QEMU],
-            [*GUEST_TRUE, "--dont_trace", "--when_full", "explode", IMAGE, SNAPSHOT, QEMU],
+            [*GUEST_TRUE, "--dont_trace", "--when-full", "explode", IMAGE, SNAPSHOT, QEMU],
             [*GUEST_TRUE, "--dont_trace", "--guest_RAM_in_MBs", "much", IMAGE, SNAPSHOT, QEMU],
             ["run"],
             ["run", "--sink", "kitchen", "true"],
@@ -229,7 +229,7 @@ class WorkloadTrouble(SystemTest):
         self.assert_fails(result, 'exited with status 3 before it printed "Stop tracing"')
 
     def test_never_says_ready(self):
-        result = self.trace("--dont_trace", "--workload_path_on_host", workload("never_ready"), SPEAKS, "--wait_timeout", "6")
+        result = self.trace("--dont_trace", "--workload_path_on_host", workload("never_ready"), SPEAKS, "--wait-timeout", "6")
         self.assert_fails(result, 'gave up waiting for the workload to print "Ready to trace')
         # After 5 seconds it has said what it waits for.
         self.assertIn('memory_tracer: waiting for the workload to print "Ready to trace', result.all_err.splitlines()[0])
@@ -249,15 +249,15 @@ class ToolTrouble(SystemTest):
         self.assert_fails(self.analyse(self.tool("sys.exit(5)")), "exited with status 5", 'before it printed "Ready')
 
     def test_never_gets_ready(self):
-        self.assert_fails(self.analyse(self.tool("time.sleep(1000)"), "--wait_timeout", "2"), 'to print "Ready to analyze"')
+        self.assert_fails(self.analyse(self.tool("time.sleep(1000)"), "--wait-timeout", "2"), 'to print "Ready to analyze"')
 
     def test_never_opens_the_fifo(self):
         tool = self.tool("print('Ready to analyze', flush=True)\ntime.sleep(1000)")
-        self.assert_fails(self.analyse(tool, "--wait_timeout", "2"), "the analysis tool to open the FIFO")
+        self.assert_fails(self.analyse(tool, "--wait-timeout", "2"), "the analysis tool to open the FIFO")
 
     def test_never_reads_the_fifo(self):
         tool = self.tool("print('Ready to analyze', flush=True)\nf = open(sys.argv[1], 'rb')\ntime.sleep(1000)")
-        self.assert_fails(self.analyse(tool, "--wait_timeout", "2"), "the analysis tool has read nothing for 2 s")
+        self.assert_fails(self.analyse(tool, "--wait-timeout", "2"), "the analysis tool has read nothing for 2 s")
 
     def test_dies_in_mid_run(self):
         tool = self.tool("print('Ready to analyze', flush=True)\nf = open(sys.argv[1], 'rb')\nf.read(100000)\n"
@@ -272,7 +272,7 @@ class ToolTrouble(SystemTest):
     def test_never_prints_its_output(self):
         tool = self.tool("signal.signal(signal.SIGUSR1, lambda *a: None)\nprint('Ready to analyze', flush=True)\n"
                          "f = open(sys.argv[1], 'rb')\nwhile f.read(1 << 20): pass\n")
-        self.assert_fails(self.analyse(tool, "--wait_timeout", "2"), "gave up waiting for the analysis tool's output")
+        self.assert_fails(self.analyse(tool, "--wait-timeout", "2"), "gave up waiting for the analysis tool's output")
 
     def test_has_no_handler(self):
         tool = self.tool("print('Ready to analyze', flush=True)\nf = open(sys.argv[1], 'rb')\nwhile f.read(1 << 20): pass\n")
@@ -287,13 +287,13 @@ class ToolTrouble(SystemTest):
     def test_a_fifo_that_nobody_opens(self):
         fifo = self.path("fifo")
         os.mkfifo(fifo)
-        self.assert_fails(self.trace("--trace_fifo_path", fifo, *GUEST_TRUE, "--wait_timeout", "2"), "a reader of " + fifo)
+        self.assert_fails(self.trace("--trace_fifo_path", fifo, *GUEST_TRUE, "--wait-timeout", "2"), "a reader of " + fifo)
 
     def test_a_fifo_whose_reader_reads_nothing(self):
         fifo = self.path("fifo")
         os.mkfifo(fifo)
         reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-        result = self.trace("--trace_fifo_path", fifo, *GUEST_TRUE, "--wait_timeout", "2")
+        result = self.trace("--trace_fifo_path", fifo, *GUEST_TRUE, "--wait-timeout", "2")
         os.close(reader)
         self.assert_fails(result, "the reader of the FIFO has read nothing for 2 s")
 

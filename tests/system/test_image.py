@@ -157,7 +157,7 @@ class Prepare(SystemTest):
 
 class PrepareNothing(SystemTest):
     def test_what_is_no_image(self):
-        self.assert_fails(self.tracer("image", "prepare", self.path("gone"), "ready"), "guest_image_path must be a file path")
+        self.assert_fails(self.tracer("image", "prepare", self.path("gone"), "ready"), "is not a file")
         raw = self.path("raw")
         with open(raw, "wb") as file:
             file.truncate(1 << 20)

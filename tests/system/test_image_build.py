@@ -88,7 +88,7 @@ exec {QEMU} "$@"
         self.assertEqual(result.status, 0, result.err)
         self.assertRegex(result.out, r"^/etc/hosts\s[^z]*\nguest\n0\ninstalled\ninstalled\n +6\d\d\n$")
 
-        result = self.build("--if_needed", *options)
+        result = self.build("--if-needed", *options)
         self.assertEqual((result.status, result.out), (0, f"{self.image} is up to date\n"), result.err)
 
     def test_packages_that_are_not(self):

@@ -17,7 +17,7 @@ class Markers(SystemTest):
         """Gives the result, the accesses to the word, and the summary."""
         fifo, summary = self.path("fifo"), self.path("summary")
         thread, read = self.start_reader(fifo)
-        result = self.tracer("run", "--fifo", fifo, "--user_only", "--summary", summary, *options, "--",
+        result = self.tracer("run", "--fifo", fifo, "--user-only", "--summary", summary, *options, "--",
                              workload("markers"), mode)
         thread.join()
         self.assertEqual(result.status, STATUS, result.err)
@@ -62,7 +62,7 @@ class Markers(SystemTest):
 
     def test_the_agents_markers_of_vcpus_are_ignored(self):
         image = several_vcpus()
-        result, accesses, _ = self.run_mode("vcpu", "--image", image, "--strict_order")
+        result, accesses, _ = self.run_mode("vcpu", "--image", image, "--strict-order")
         self.assertEqual(len(accesses), ACCESSES)
         self.assertNotIn("all records say vCPU 0", result.err)
 

@@ -94,7 +94,7 @@ class QemuMemTracerRunner(SystemTest):
         process = self.start_runner(image=self.path("gone"))
         _, err = process.communicate(timeout=30)
         self.assertEqual(process.returncode, 1)
-        self.assertIn(f"guest_image_path must be a file path, but {self.path('gone')} isn't.", err)
+        self.assertIn(f"the guest image {self.path('gone')} is not a file", err)
         self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("trace_fifo")], [])
 
     def test_usage(self):

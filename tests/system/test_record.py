@@ -392,13 +392,15 @@ class Verbs(SystemTest):
         for verb in ("info", "recover"):
             self.assert_fails(self.tracer(verb, text), "text: offset 0: this is no trace file")
             self.assert_fails(self.tracer(verb, empty), "empty: offset 0: this is no trace file")
+        for arguments in (["dump", text], ["convert", "-t", "csv", text], ["check", text]):
+            self.assert_fails(self.tracer(*arguments), "text: neither a trace file nor a stream of records")
         newer = self.damaged("newer", lambda data: data[:8] + b"\x02\0\0\0" + data[12:])
         for verb in ("info", "dump", "check", "recover"):
             self.assert_fails(self.tracer(verb, newer), "version 2")
         for arguments in (["convert", self.trace_path], ["convert", "-t", "nothing", self.trace_path],
                           ["dump", "--cpl", "-1", self.trace_path], ["dump", "--vcpu", "-1", self.trace_path],
                           ["cut", self.trace_path, "-o", "-"], ["cut", self.trace_path, "-o", ""],
-                          ["record", "-o", "-", "/bin/true"], ["record", "-o", "x", "--record_format", "compact", "/bin/true"],
+                          ["record", "-o", "-", "/bin/true"], ["record", "-o", "x", "--record-format", "compact", "/bin/true"],
                           ["merge", "-", "-", "-o", "x"], ["recover", self.trace_path, "-o", "-"],
                           ["dump", "--events", "9..3", self.trace_path], ["dump", "--events", "x", self.trace_path],
                           ["dump", "--cpl", "4", self.trace_path], ["cut", self.trace_path], ["merge", self.trace_path],

@@ -261,14 +261,14 @@ class WarmUp(FailureTest):
             result = self.tracer("run", "--files", "image", "--json", *options, "--", "perl", "-MPOSIX", "-e", "1")
             self.assertEqual(result.status, 0, result.err)
             return json.loads(result.err.splitlines()[-1])["accesses"]
-        self.assertLess(accesses("--warm_up", "1"), accesses())
+        self.assertLess(accesses("--warm-up", "1"), accesses())
 
     def test_it_is_waited_for(self):
-        result = self.untraced("--warm_up", "1", "--wait_timeout", "2", "--", "sleep", "1000")
+        result = self.untraced("--warm-up", "1", "--wait-timeout", "2", "--", "sleep", "1000")
         self.assert_fails(result, "gave up waiting for the workload to warm up after 2 s")
 
     def test_ctrl_c(self):
-        process = self.start(*RUN, "--warm_up", "1000", "--", "sleep", "1000")
+        process = self.start(*RUN, "--warm-up", "1000", "--", "sleep", "1000")
         line = process.stderr.readline()
         self.assertEqual(line, "memory_tracer: waiting for the workload to warm up\n")
         process.send_signal(signal.SIGINT)
@@ -276,8 +276,8 @@ class WarmUp(FailureTest):
 
     def test_wrong_usage(self):
         for number in ("-1", "1001"):
-            self.assert_fails(self.tracer("run", "--warm-up", number, "true"), "warm_up must be in range [0, 1000]", status=2)
-        self.assert_fails(self.tracer("run", "--warm-up", "x", "true"), "warm_up", status=2)
+            self.assert_fails(self.tracer("run", "--warm-up", number, "true"), "--warm-up must be in range [0, 1000]", status=2)
+        self.assert_fails(self.tracer("run", "--warm-up", "x", "true"), "--warm-up", status=2)
 
 
 class WithTheHostsFiles(FailureTest):
@@ -295,7 +295,7 @@ class WithTheHostsFiles(FailureTest):
         self.assert_fails(self.here("--chdir", "folder", "./script"), "No such file", status=127)
 
     def test_until_sees_what_the_workload_has_written(self):
-        result = self.here("--warm_up", "2", "--until", 'test "$(cat up)" = "$PWD"', "--", "sh", "-c",
+        result = self.here("--warm-up", "2", "--until", 'test "$(cat up)" = "$PWD"', "--", "sh", "-c",
                            "test -e up && echo again; sleep 0.3; pwd >up; sleep 1000")
         self.assertEqual((result.status, result.out), (0, ""), result.err)
         self.assertFalse(os.path.exists(self.path("up")))

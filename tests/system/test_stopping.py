@@ -93,7 +93,7 @@ class Stopping(SystemTest):
         self.assertTrue(self.info(path)["complete"])
 
     def test_a_qemu_that_is_stopped_is_not_waited_for_without_end(self):
-        process = self.start_tracing("run", "--wait_timeout", "3")
+        process = self.start_tracing("run", "--wait-timeout", "3")
         os.kill(self.qemu_pid(), signal.SIGSTOP)
         result = self.finish(process)
         self.assertEqual(result.status, 1)
@@ -140,7 +140,9 @@ class Output(SystemTest):
         process.stdout.close()
         process.stdout = None
         result = self.finish(process)
-        self.assert_stopped(result, "can't write to standard output: Broken pipe", 1)
+        self.assertEqual(result.status, 128 + signal.SIGPIPE, result.err)
+        self.assertEqual(result.err.count("can't write to standard output: Broken pipe"), 1, result.err)
+        self.assertIn(", until it was stopped\n", result.err)
 
     def test_what_can_not_be_written_is_an_error(self):
         with open("/dev/full", "w") as full:

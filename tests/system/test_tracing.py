@@ -97,7 +97,7 @@ class Destinations(SystemTest):
                                    "  d=f.read(1<<16)\n  if not d: break\n  n+=len(d); time.sleep(0.002)\nprint(n)", fifo],
                                   stdout=subprocess.PIPE, text=True)
         result = self.trace("--trace_fifo_path", fifo, "--workload_path_on_host", os.path.join(BUILD, "qsort_ints"),
-                            "--when_full", "drop", "--print_trace_info")
+                            "--when-full", "drop", "--print_trace_info")
         read = int(reader.communicate()[0])
         self.assertEqual(result.status, 0, result.err)
         dropped = result.number("num_of_dropped_events")

@@ -35,7 +35,7 @@ class SeveralVcpus(SystemTest):
             self.assert_each_has_its_own(self.count(*options))
 
     def test_each_vcpu_samples_its_own_accesses(self):
-        for options in ([], ["--strict_order"]):
+        for options in ([], ["--strict-order"]):
             result = self.count("--log_of_GMBE_block_len", "2", "--log_of_GMBE_tracing_ratio", "2", *options)
             for vcpu in range(VCPUS):
                 self.assertAlmostEqual(result.number(f"in the array by vCPU {vcpu}"), 50000, delta=5000)
@@ -59,7 +59,7 @@ class SeveralVcpus(SystemTest):
 
     def test_in_one_thread_too(self):
         """There QEMU doesn't tell a plugin which vCPU makes an access: what does is told in src/plugin/turns.c."""
-        for options in (["--strict_order"], ["--icount"], ["--strict_order", "--trace_only_CPL3_code_GMBE"]):
+        for options in (["--strict-order"], ["--icount"], ["--strict-order", "--trace_only_CPL3_code_GMBE"]):
             with self.subTest(options=options):
                 result = self.count(*options)
                 self.assert_each_has_its_own(result)
@@ -69,7 +69,7 @@ class SeveralVcpus(SystemTest):
         """What user code loads is what was stored last, by whichever vCPU. (With --files image: files that are read
         meanwhile come by DMA.)"""
         trace = self.path("turns.mtrace")
-        for option in ("--strict_order", "--icount"):
+        for option in ("--strict-order", "--icount"):
             with self.subTest(option=option):
                 self.assert_succeeds(self.tracer("record", "-o", trace, "--fields", "value,paddr", option, "--files", "image",
                                                  "--image=" + self.image, workload("take_turns")))
@@ -97,7 +97,7 @@ class SeveralVcpus(SystemTest):
             lines = [line for line in self.finish(process).err.splitlines() if "vCPUs" in line]
             self.assertEqual(lines, [f"memory_tracer: the guest has {VCPUS} vCPUs, but there is 1 core for them: its kernel "
                                      "spins, so how many accesses are the kernel's means little"])
-        process = self.start("run", "--strict_order", "--sink", "null", "--image", self.image, "true",
+        process = self.start("run", "--strict-order", "--sink", "null", "--image", self.image, "true",
                              preexec_fn=lambda: os.sched_setaffinity(0, {core}))
         self.assertNotIn("spins", self.finish(process).err)  # one thread runs all vCPUs, by design
 

@@ -49,12 +49,13 @@ static void test_round_trip(void)
     fd = open(path, O_RDONLY);
     g_assert_true(unpack_archive(fd, copy, &ourselves, problem, sizeof problem));
     close(fd);
-    shell("list() { (cd \"$1\" && find . -printf '%p|%y|%m|%l|%T@|' -type f -printf '%s|%n\\n' -o -printf '\\n' | sort; "
-          "find . -type f "
-          "-exec sha256sum {} + | sort; stat -c %h large; test sub/hard -ef large); }; diff <(list \"$1\") <(list "
-          "\"$2\") && "
-          "test $(du -k \"$2/holes\" | cut -f1) -lt 200",
-          folder, copy);
+    shell(
+        "list() { (cd \"$1\" && find . -printf '%p|%y|%m|%l|%T@|' -type f -printf '%s|%n\\n' -o -printf '\\n' | sort; "
+        "find . -type f "
+        "-exec sha256sum {} + | sort; stat -c %h large; test sub/hard -ef large); }; diff <(list \"$1\") <(list "
+        "\"$2\") && "
+        "test $(du -k \"$2/holes\" | cut -f1) -lt 200",
+        folder, copy);
 
     /* A second time: it is there already. */
     fd = open(path, O_RDONLY);

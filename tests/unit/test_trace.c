@@ -467,12 +467,12 @@ static void test_newer_files(void)
 
 /* Streams. */
 
-static mt_trace *open_bytes(const void *bytes, size_t count, enum mt_format format)
+static mt_trace *open_bytes(const void *bytes, size_t count, enum mt_format format, struct mt_error *error)
 {
     g_autoptr(TemporaryPath) path = temporary_path();
 
     g_assert_true(g_file_set_contents(path, bytes, (gssize)count, NULL));
-    return mt_trace_open_fd(open(path, O_RDONLY | O_CLOEXEC), "the stream", format, NULL);
+    return mt_trace_open_fd(open(path, O_RDONLY | O_CLOEXEC), "the stream", format, error);
 }
 
 static void test_streams(void)
@@ -489,16 +489,19 @@ static void test_streams(void)
 
         if ((e->info & 7) > 4)
             wide.record.info = (wide.record.info & ~7ull) | (e->info &= (uint8_t)~4);
+        wide.record.info &= ~UINT64_C(0x88); /* CPL 0 or 1, no sign */
+        wide.record.info |= (wide.record.info & 0x40) << 1;
+        e->info = (uint8_t)wide.record.info;
         if (i == 0)
             wide.record.info &= ~0xffff00ull, e->vcpu = 0;
         put(gmbeoo, &wide.record, sizeof wide.record);
         put(compact, words, gmbeoo_to_compact(&wide.record, words) * sizeof *words);
     }
-    trace = open_bytes(gmbeoo->data, gmbeoo->len, MT_FORMAT_AUTO);
+    trace = open_bytes(gmbeoo->data, gmbeoo->len, MT_FORMAT_AUTO, NULL);
     g_assert_cmpint(mt_trace_format(trace), ==, MT_FORMAT_GMBEOO);
     read_and_compare(trace, MT_COLUMN_ALL, all, 0);
     mt_trace_close(trace);
-    trace = open_bytes(compact->data, compact->len, MT_FORMAT_AUTO);
+    trace = open_bytes(compact->data, compact->len, MT_FORMAT_AUTO, NULL);
     g_assert_cmpint(mt_trace_format(trace), ==, MT_FORMAT_COMPACT);
     read_and_compare(trace, MT_COLUMN_ALL, all, 0);
     mt_trace_close(trace);
@@ -508,7 +511,7 @@ static void test_streams(void)
 static void assert_stream_fails(const void *bytes, size_t count, enum mt_format format, unsigned good,
                                 const char *message)
 {
-    mt_trace *trace = open_bytes(bytes, count, format);
+    mt_trace *trace = open_bytes(bytes, count, format, NULL);
     mt_reader *reader = mt_reader_new(trace, MT_COLUMN_ALL, NULL);
     struct mt_error error;
     struct mt_batch batch;
@@ -533,6 +536,29 @@ static void test_bad_streams(void)
     assert_stream_fails(words, 48, MT_FORMAT_GMBEOO, 2, "the stream: offset 32: this is no GMBEOO record");
     assert_stream_fails(escape, 16, MT_FORMAT_COMPACT, 1, "the stream: offset 8: the stream ends within a record");
     assert_stream_fails(escape, 3, MT_FORMAT_AUTO, 0, "the stream: offset 0: the stream ends within a record");
+}
+
+/* Neither a file nor a stream, and nobody has said which. */
+static void test_what_is_no_trace(void)
+{
+    g_autofree char *letters = g_strnfill(4096, 'e'), *zeros = g_malloc0(4096);
+    g_autoptr(GString) numbers = g_string_new(NULL);
+    const struct {
+        const char *bytes;
+        size_t count;
+    } cases[] = { { letters, 4096 }, { zeros, 4096 }, { NULL, 0 }, { "#!/bin/sh\nexit\n", 16 } };
+
+    for (int i = 0; i < 1000; i++)
+        g_string_append_printf(numbers, "%d\n", i);
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        const char *bytes = cases[i].bytes ? cases[i].bytes : numbers->str;
+        size_t count = cases[i].bytes ? cases[i].count : numbers->len;
+        struct mt_error error;
+        mt_trace *trace = open_bytes(bytes, count, MT_FORMAT_AUTO, &error);
+
+        g_assert_null(trace);
+        g_assert_true(strstr(error.message, "neither a trace file nor a stream of records"));
+    }
 }
 
 /* A live ring. */
@@ -632,7 +658,9 @@ static void test_golden_files_stay_readable(void)
 {
     for (guint i = 0; i < G_N_ELEMENTS(golden); i++) {
         g_autofree char *path = g_build_filename(GOLDEN_FOLDER, golden[i].name, NULL);
-        mt_trace *trace = open_trace(path);
+        /* Its records are random, so that nobody could tell that they are some. */
+        enum mt_format format = g_str_has_suffix(path, ".compact") ? MT_FORMAT_COMPACT : MT_FORMAT_AUTO;
+        mt_trace *trace = mt_trace_open(path, format, NULL);
         uint64_t records, hash = hash_of_records(trace, &records);
 
         g_test_message("{ \"%s\", %" G_GUINT64_FORMAT ", 0x%" G_GINT64_MODIFIER "x },", golden[i].name, records, hash);
@@ -654,6 +682,7 @@ int main(int argc, char **argv)
     g_test_add_func("/trace/newer_files", test_newer_files);
     g_test_add_func("/trace/streams", test_streams);
     g_test_add_func("/trace/bad_streams", test_bad_streams);
+    g_test_add_func("/trace/what_is_no_trace", test_what_is_no_trace);
     g_test_add_func("/trace/a_live_ring_is_read", test_a_live_ring_is_read);
     g_test_add_func("/trace/golden_files_stay_readable", test_golden_files_stay_readable);
     return g_test_run();
