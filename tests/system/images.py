@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Guest images that only tests need. They are kept beside the default one, and made again when what makes them changes."""
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +22,15 @@ def suite():
     return values.get("VERSION_CODENAME", "trixie") if values.get("ID") == "debian" else "trixie"
 
 
+@contextlib.contextmanager
+def alone():
+    """Modules run beside each other: one makes an image, and the others wait for it."""
+    os.makedirs(FOLDER, exist_ok=True)
+    with open(os.path.join(FOLDER, "lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def run(*command):
     result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900)
     if result.returncode:
@@ -28,25 +39,25 @@ def run(*command):
 
 def several_vcpus():
     """An image like the default one, with VCPUS virtual CPUs."""
-    os.makedirs(FOLDER, exist_ok=True)
     path = os.path.join(FOLDER, f"{VCPUS}vcpus.qcow2")
-    run(TRACER, "image", "build", "--if-needed", "--vcpus", str(VCPUS), "--output", path)
+    with alone():
+        run(TRACER, "image", "build", "--if-needed", "--vcpus", str(VCPUS), "--output", path)
     return path
 
 
 def installed():
     """A Debian with systemd, a boot loader and a login prompt, which knows nothing of memory_tracer."""
-    os.makedirs(FOLDER, exist_ok=True)
     path, stamp = os.path.join(FOLDER, "installed.qcow2"), os.path.join(FOLDER, "installed.stamp")
     with open(BUILD_INSTALLED, "rb") as file:
         wanted = hashlib.sha256(file.read() + suite().encode()).hexdigest()
-    if os.path.exists(path) and os.path.exists(stamp):
-        with open(stamp) as file:
-            if file.read() == wanted:
-                return path
-    run(BUILD_INSTALLED, suite(), PASSWORD, path)
-    with open(stamp, "w") as file:
-        file.write(wanted)
+    with alone():
+        if os.path.exists(path) and os.path.exists(stamp):
+            with open(stamp) as file:
+                if file.read() == wanted:
+                    return path
+        run(BUILD_INSTALLED, suite(), PASSWORD, path)
+        with open(stamp, "w") as file:
+            file.write(wanted)
     return path
 
 
