@@ -10,7 +10,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-#include "protocol.h"
+#include "../src/protocol/frames.h"
 
 /* channel.c: frames over the port. */
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "archive_format.h"
+#include "../src/protocol/archive_format.h"
 
 #define BUFFER_BYTES (1024u * 1024) /* a multiple of ARCHIVE_BLOCK */
 #define REPORT_EVERY_US 100000

@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../run/json_numbers.h"
+#include "../base/json_numbers.h"
 #include "../trace/file.h"
 #include "check.h"
 #include "cmd.h"
-#include "input.h"
+#include "../source/input.h"
 
 static const char *const finding_texts[FINDINGS] = {
     [PROBLEM_SIZE] = "accesses of more than 16 bytes",
@@ -232,11 +232,11 @@ int cmd_check(int argc, char **argv, GError **error)
     g_autoptr(GError) damage = NULL;
     Check check = { 0 };
 
-    if (!cmd_parse_options(&argc, &argv, entries, "FILE",
-                           "Reads all of a trace file (or of a stream of records, which tells less) and says whether "
-                           "it has what every good trace has: nothing missing, counters that add up, legal addresses "
-                           "and sizes, and so on. Exit status: 0 it is good, 1 it is not.",
-                           NULL, false, error))
+    if (!options_parse(&argc, &argv, entries, "FILE",
+                       "Reads all of a trace file (or of a stream of records, which tells less) and says whether "
+                       "it has what every good trace has: nothing missing, counters that add up, legal addresses "
+                       "and sizes, and so on. Exit status: 0 it is good, 1 it is not.",
+                       NULL, false, error))
         return -1;
     if (argc != 2) {
         mt_fail_usage(error, "check: one FILE is needed (see --help)");

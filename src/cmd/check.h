@@ -8,7 +8,7 @@
 
 #include "../../include/memory_tracer/trace.h"
 #include "../analysis/memory_image.h"
-#include "progress.h"
+#include "../base/progress.h"
 
 /* A problem makes the trace a bad one, an exception is worth a look. */
 typedef enum {

@@ -6,6 +6,8 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "../base/error.h"
+#include "../base/options.h"
 #include "../run/session.h"
 
 #define DEFAULT_QEMU "qemu-system-x86_64"
@@ -44,22 +46,5 @@ int cmd_exit_status(int status, GError *error);
 
 /* Checks the RAM and the vCPUs of a guest that is to be made. */
 bool cmd_check_machine(int ram_mb, int vcpus, GError **error);
-
-/* Whether this can be the name of a trace file to write: standard output can't. */
-bool cmd_check_trace_output(const char *path, GError **error);
-
-/* Overwrites a secret in argv, so that nobody can read it in /proc. */
-void cmd_wipe(char *secret);
-
-/* A table for cmd_parse_options(): `own`, then `common`, both ended by a NULL name. To be freed. */
-GOptionEntry *cmd_join_options(const GOptionEntry *own, const GOptionEntry *common);
-
-/*
- * Parses options as GOption does, but takes dashes and underscores in long names for the same, stops at the first word
- * that is no option if `posix` is set, and turns errors into usage errors. argc and argv are reduced to what is left,
- * argv[0] included. Prints the help and exits where asked to. The strings in argv are changed.
- */
-bool cmd_parse_options(int *argc, char ***argv, const GOptionEntry *entries, const char *parameters,
-                       const char *summary, const char *description, bool posix, GError **error);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* memory_tracer convert: writes a trace in a format that other tools read. */
-#include "convert.h"
+#include "../convert/convert.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
-#include "part_file.h"
+#include "../base/part_file.h"
 
 #define OUTPUT_BUFFER (1u << 20)
 #define PAGE_BYTES 4096
@@ -232,10 +232,10 @@ int cmd_convert(int argc, char **argv, GError **error)
     const ConvertFormat *format;
     Output output = { 0 };
 
-    if (!cmd_parse_options(&argc, &argv, entries, "[FILE]",
-                           "Writes a trace in a format that other tools read. FILE is a trace file, or a stream of "
-                           "GMBEOO or compact records; without it, or with \"-\", standard input is read.",
-                           list, false, error))
+    if (!options_parse(&argc, &argv, entries, "[FILE]",
+                       "Writes a trace in a format that other tools read. FILE is a trace file, or a stream of "
+                       "GMBEOO or compact records; without it, or with \"-\", standard input is read.",
+                       list, false, error))
         return -1;
     if (argc > 2) {
         mt_fail_usage(error, "convert: at most one FILE can be given (see --help)");

@@ -13,7 +13,7 @@ typedef struct CourseOptions {
     int warm_ups;
 } CourseOptions;
 
-/* The entries for cmd_join_options(). To be freed. */
+/* The entries for options_join(). To be freed. */
 GOptionEntry *course_options_entries(CourseOptions *options);
 /* Checks them and sets what they are about. The strings stay `options`' own. */
 bool course_options_apply(const CourseOptions *options, SessionOptions *session, GError **error);

@@ -137,8 +137,8 @@ int cmd_ctl(int argc, char **argv, GError **error)
     g_autofree char *command = NULL, *line = NULL;
     JsonObject *answer;
 
-    if (!cmd_parse_options(&argc, &argv, entries, "SOCKET COMMAND [ARGUMENT]",
-                           "Switches the tracing of a running guest by hand.", description, false, error) ||
+    if (!options_parse(&argc, &argv, entries, "SOCKET COMMAND [ARGUMENT]",
+                       "Switches the tracing of a running guest by hand.", description, false, error) ||
         !check_command(argc, argv, error))
         return -1;
     command = g_strdup_printf("%s%s%s\n", argv[2], argv[3] ? " " : "", argv[3] ? argv[3] : "");

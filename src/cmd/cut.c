@@ -1,342 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* memory_tracer cut and merge: new trace files from parts of others. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "../run/json_numbers.h"
-#include "../trace/file.h"
-#include "../trace/writer.h"
+#include "../source/derive.h"
 #include "cmd.h"
-#include "cut.h"
-#include "part_file.h"
-
-/* Makes a batch's wanted records look as a ring has them. `rows` has room for all; returns their number. */
-static size_t make_rows(const Input *input, unsigned fields, unsigned vcpu, const uint32_t *numbers, uint8_t *rows)
-{
-    const struct mt_batch *batch = &input->batch;
-    unsigned bytes = ring_record_bytes_for(fields);
-
-    for (size_t k = 0; k < input->count; k++) {
-        size_t i = input->selected[k];
-        RingWide wide = { .record = { .info = GMBEOO_VALID | batch->info[i] | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT,
-                                      .virt_addr = batch->address[i] } };
-
-        if ((fields & RING_INSTRUCTIONS) && batch->instruction) {
-            uint32_t number = batch->instruction[i];
-
-            if (number && number <= mt_trace_instructions(input->trace))
-                wide.record.info |= (uint64_t)numbers[number] << RING_INSTRUCTION_SHIFT;
-        }
-        if (fields & RING_VALUE) {
-            wide.value[0] = batch->value[i].low;
-            wide.value[1] = batch->value[i].high;
-            wide.paddr_beside_value = fields & RING_PADDR ? batch->paddr[i] : 0;
-        } else if (fields & RING_PADDR) {
-            wide.paddr = batch->paddr[i];
-        }
-        memcpy(rows + k * bytes, &wide, bytes);
-    }
-    return input->count;
-}
-
-/* The instructions of all inputs, each once. */
-typedef struct {
-    GHashTable *known; /* number, by struct mt_instruction */
-    GArray *all;       /* RingInstruction */
-    GPtrArray *maps;   /* uint32_t[]: new numbers by old ones, an array for each input */
-} Instructions;
-
-static guint hash_instruction(gconstpointer key)
-{
-    const struct mt_instruction *instruction = key;
-
-    return (guint)(instruction->pc * UINT64_C(0x9e3779b97f4a7c15) >> 32) + instruction->bytes[0];
-}
-
-static gboolean same_instruction(gconstpointer a, gconstpointer b)
-{
-    const struct mt_instruction *x = a, *y = b;
-
-    return x->pc == y->pc && x->cpl == y->cpl && x->length == y->length && !memcmp(x->bytes, y->bytes, sizeof x->bytes);
-}
-
-static void add_instructions(Instructions *instructions, const mt_trace *trace)
-{
-    uint32_t count = mt_trace_instructions(trace);
-    uint32_t *map = g_new0(uint32_t, (gsize)count + 1);
-
-    for (uint32_t i = 1; i <= count; i++) {
-        const struct mt_instruction *instruction = mt_trace_instruction(trace, i);
-
-        if (!instruction)
-            continue;
-        map[i] = GPOINTER_TO_UINT(g_hash_table_lookup(instructions->known, instruction));
-        if (!map[i]) {
-            RingInstruction copy = { .pc = instruction->pc, .cpl = instruction->cpl, .length = instruction->length };
-
-            memcpy(copy.bytes, instruction->bytes, sizeof copy.bytes);
-            g_array_append_val(instructions->all, copy);
-            map[i] = instructions->all->len;
-            g_hash_table_insert(instructions->known, (gpointer)instruction, GUINT_TO_POINTER(map[i]));
-        }
-    }
-    g_ptr_array_add(instructions->maps, map);
-}
-
-static bool copy_attachments(TraceWriter *writer, const Input *input, GError **error)
-{
-    g_autoptr(GError) problem = NULL;
-    const TraceFile *file = trace_file_of(input->trace);
-    g_auto(GStrv) names = file ? trace_file_attachment_names(file, &problem) : g_new0(char *, 1);
-
-    if (problem)
-        fprintf(stderr, "memory_tracer: ATTENTION: without an attachment: %s\n", problem->message);
-    for (char **name = names; *name; name++) {
-        size_t bytes;
-        char *text = input_attachment(input->trace, *name, &bytes);
-        bool fine = !text || trace_writer_add_attachment(writer, *name, text, bytes, error);
-
-        free(text);
-        if (!fine)
-            return false;
-    }
-    return true;
-}
-
-static bool copy_facts(TraceWriter *writer, const Input *input, JsonObject *metadata, GError **error)
-{
-    g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
-    g_autofree char *json = NULL;
-
-    json_node_set_object(node, metadata);
-    json = json_make_text(node, false);
-    return trace_writer_add_metadata(writer, json, error) && copy_attachments(writer, input, error);
-}
-
-/* Removes what another trace says differently, or not at all. */
-static void keep_common(JsonObject *metadata, const mt_trace *trace)
-{
-    g_autoptr(JsonObject) other = input_metadata(trace);
-    g_autoptr(GList) names = json_object_get_members(metadata);
-
-    for (GList *name = names; name; name = name->next) {
-        JsonNode *value = json_object_get_member(other, name->data);
-
-        if (!value || !json_node_equal(value, json_object_get_member(metadata, name->data)))
-            json_object_remove_member(metadata, name->data);
-    }
-}
-
-/* How a trace, or one that it was made of, was damaged. Returns NULL or the caller's to free. */
-static char *damage_of(const mt_trace *trace)
-{
-    g_autoptr(JsonObject) metadata = input_metadata(trace);
-    const char *damage = mt_trace_damage(trace);
-
-    return g_strdup(damage ? damage : json_object_get_string_member_with_default(metadata, "source_damage", NULL));
-}
-
-/* Whether what is written has all that was recorded, so that the recording's totals are true of it. */
-static bool totals_stay(const GPtrArray *inputs, JsonObject *metadata)
-{
-    const Input *input = inputs->pdata[0];
-
-    return inputs->len == 1 && input_is_whole(input) && mt_trace_is_complete(input->trace) &&
-           input_metadata_number(metadata, "records", UINT64_MAX) == mt_trace_records(input->trace);
-}
-
-static void remove_totals(JsonObject *metadata)
-{
-    static const char *const totals[] = { "accesses",    "skipped",     "records",      "dropped",
-                                          "traced_ns",   "guest_ns",    "regions",      "timed_out",
-                                          "exit_status", "exit_signal", "open_regions", "ended_by" };
-
-    for (guint i = 0; i < G_N_ELEMENTS(totals); i++)
-        if (json_object_has_member(metadata, totals[i]))
-            json_object_remove_member(metadata, totals[i]);
-}
-
-/* What is left of the metadata: what all inputs say, without totals that are no longer true. `words` tell how it came
- * about. */
-static JsonObject *derived_metadata(const GPtrArray *inputs, char **words)
-{
-    JsonObject *metadata = input_metadata(((const Input *)inputs->pdata[0])->trace);
-    JsonArray *command = json_array_new();
-
-    for (guint i = 1; i < inputs->len; i++)
-        keep_common(metadata, ((const Input *)inputs->pdata[i])->trace);
-    if (!totals_stay(inputs, metadata))
-        remove_totals(metadata);
-    for (; *words; words++) {
-        g_autofree char *word = g_utf8_make_valid(*words, -1);
-
-        json_array_add_string_element(command, word);
-    }
-    json_object_set_array_member(metadata, "derived_by", command);
-    for (guint i = 0; i < inputs->len; i++) {
-        g_autofree char *damage = damage_of(((const Input *)inputs->pdata[i])->trace);
-
-        if (damage)
-            json_object_set_string_member(metadata, "source_damage", damage);
-    }
-    return metadata;
-}
-
-typedef enum { VCPUS_KEEP, VCPUS_RENUMBER, VCPUS_ONE } VcpuPolicy;
-
-typedef struct {
-    GPtrArray *inputs;  /* Input */
-    GArray *first_vcpu; /* unsigned: what is added to the input's vCPU numbers */
-    Instructions instructions;
-    Progress progress; /* of all inputs */
-    unsigned fields, vcpus;
-    bool vcpus_unknown;
-    VcpuPolicy policy;
-    uint8_t *rows;
-    size_t room;
-} Job;
-
-/* Fields that all inputs have, and how many vCPUs there will be. */
-static bool plan(Job *job, GError **error)
-{
-    job->fields = RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME;
-    for (guint i = 0; i < job->inputs->len; i++) {
-        const Input *input = job->inputs->pdata[i];
-        unsigned vcpus = mt_trace_vcpus(input->trace) ? mt_trace_vcpus(input->trace) : RING_MAX_VCPUS;
-        unsigned first = job->policy == VCPUS_RENUMBER ? job->vcpus : 0;
-
-        job->fields &= mt_trace_fields(input->trace);
-        g_array_append_val(job->first_vcpu, first);
-        job->vcpus = MAX(job->vcpus, first + vcpus);
-        job->vcpus_unknown |= !mt_trace_vcpus(input->trace); /* a stream's */
-    }
-    if (job->policy == VCPUS_ONE) {
-        job->vcpus = 1;
-        job->vcpus_unknown = false;
-    }
-    if (job->vcpus > RING_MAX_VCPUS)
-        return mt_fail(error, "there would be %u vCPUs, but a trace can have %d", job->vcpus, RING_MAX_VCPUS);
-    for (guint i = 0; i < job->inputs->len; i++)
-        add_instructions(&job->instructions, ((const Input *)job->inputs->pdata[i])->trace);
-    return true;
-}
-
-static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **error)
-{
-    Input *input = job->inputs->pdata[number];
-    unsigned vcpu = job->policy == VCPUS_ONE ? 0 : input->batch.vcpu + g_array_index(job->first_vcpu, unsigned, number);
-    size_t count;
-
-    if (vcpu >= job->vcpus)
-        return mt_fail(error, "record %" G_GUINT64_FORMAT " is of vCPU %u, but a trace can have %d", input->batch.first,
-                       vcpu, RING_MAX_VCPUS);
-    if (input->count > job->room) {
-        job->room = input->count;
-        job->rows = g_realloc(job->rows, job->room * sizeof(RingWide));
-    }
-    count = make_rows(input, job->fields, vcpu, job->instructions.maps->pdata[number], job->rows);
-    return trace_writer_add(writer, vcpu, job->rows, count, input->batch.time_ns, error);
-}
-
-/* One line for all inputs. */
-static void share_progress(Job *job)
-{
-    uint64_t total = 0;
-
-    for (guint i = 0; i < job->inputs->len; i++) {
-        Input *input = job->inputs->pdata[i];
-
-        total = input->own_progress.total == PROGRESS_UNKNOWN || total == PROGRESS_UNKNOWN
-                    ? PROGRESS_UNKNOWN
-                    : total + input->own_progress.total;
-        input->progress = &job->progress;
-    }
-    progress_begin(&job->progress, total, false);
-}
-
-/* By time, if all of them tell it; else one after the other. */
-static bool write_all(Job *job, TraceWriter *writer, GError **error)
-{
-    g_autofree int *more = g_new0(int, job->inputs->len);
-    guint left = 0;
-
-    share_progress(job);
-    for (guint i = 0; i < job->inputs->len; i++) {
-        more[i] = input_next(job->inputs->pdata[i], error);
-        if (more[i] < 0)
-            return false;
-        left += (guint)more[i];
-    }
-    while (left) {
-        guint next = job->inputs->len;
-
-        for (guint i = 0; i < job->inputs->len; i++)
-            if (more[i] && (next == job->inputs->len ||
-                            ((job->fields & RING_TIME) && ((Input *)job->inputs->pdata[i])->batch.time_ns <
-                                                              ((Input *)job->inputs->pdata[next])->batch.time_ns)))
-                next = i;
-        if (!write_batch(job, writer, next, error))
-            return false;
-        more[next] = input_next(job->inputs->pdata[next], error);
-        if (more[next] < 0)
-            return false;
-        left -= !more[next];
-    }
-    return true;
-}
-
-static bool write_part(Job *job, const char *path, JsonObject *metadata, GError **error)
-{
-    g_autoptr(TraceWriter) writer =
-        trace_writer_new(path, job->fields, job->vcpus_unknown ? 0 : job->vcpus, TRACE_BLOCK_RECORDS, error);
-
-    if (!writer || !copy_facts(writer, job->inputs->pdata[0], metadata, error) ||
-        !trace_writer_add_instructions(writer, (const RingInstruction *)job->instructions.all->data,
-                                       job->fields & RING_INSTRUCTIONS ? job->instructions.all->len : 0, error) ||
-        !write_all(job, writer, error) || !trace_writer_add_total(writer, error) || !trace_writer_finish(writer, error))
-        return false;
-    fprintf(stderr, "memory_tracer: %" G_GUINT64_FORMAT " records, %" G_GUINT64_FORMAT " bytes\n",
-            trace_writer_records(writer), trace_writer_bytes(writer));
-    return true;
-}
-
-static bool write_file(Job *job, const char *path, JsonObject *metadata, GError **error)
-{
-    const char *part;
-
-    if (!part_file_applies(path))
-        return mt_fail(error, "can't write %s: a trace file must be a regular file", path);
-    part = part_file_begin(path, error);
-    if (!part)
-        return false;
-    if (write_part(job, part, metadata, error))
-        return part_file_commit(error);
-    part_file_abandon();
-    return false;
-}
-
-static void job_init(Job *job, VcpuPolicy policy)
-{
-    *job = (Job){ .policy = policy };
-    job->inputs = g_ptr_array_new();
-    job->first_vcpu = g_array_new(FALSE, FALSE, sizeof(unsigned));
-    job->instructions.known = g_hash_table_new(hash_instruction, same_instruction);
-    job->instructions.all = g_array_new(FALSE, FALSE, sizeof(RingInstruction));
-    job->instructions.maps = g_ptr_array_new_with_free_func(g_free);
-}
-
-static void job_clear(Job *job)
-{
-    progress_end(&job->progress);
-    g_ptr_array_unref(job->inputs);
-    g_array_unref(job->first_vcpu);
-    g_hash_table_unref(job->instructions.known);
-    g_array_unref(job->instructions.all);
-    g_ptr_array_unref(job->instructions.maps);
-    g_free(job->rows);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
 
 /* Opens the inputs argv[1]... and writes `output`. `words`: the whole command. Returns an exit status, or -1 with an
  * error. */
@@ -344,12 +11,9 @@ static int run(VcpuPolicy policy, int argc, char **argv, char **words, const Sel
                GError **error)
 {
     g_autoptr(GPtrArray) inputs = g_ptr_array_new_with_free_func((GDestroyNotify)input_free);
-    g_autoptr(JsonObject) metadata = NULL;
-    g_auto(Job) job;
     bool standard_input = false;
 
-    job_init(&job, policy);
-    if (!cmd_check_trace_output(output, error))
+    if (!options_check_trace_output(output, error))
         return -1;
     for (int i = 1; i < argc; i++) {
         Input *input = input_open(argv[i], selection, MT_COLUMN_ALL, error);
@@ -357,26 +21,13 @@ static int run(VcpuPolicy policy, int argc, char **argv, char **words, const Sel
         if (!input)
             return -1;
         g_ptr_array_add(inputs, input);
-        g_ptr_array_add(job.inputs, input);
         if (!strcmp(argv[i], "-") && standard_input) {
             mt_fail_usage(error, "standard input can be read only once");
             return -1;
         }
         standard_input |= !strcmp(argv[i], "-");
     }
-    metadata = derived_metadata(job.inputs, words);
-    return plan(&job, error) && write_file(&job, output, metadata, error) ? 0 : -1;
-}
-
-bool cut_write(Input *input, char **words, const char *path, GError **error)
-{
-    g_autoptr(JsonObject) metadata = NULL;
-    g_auto(Job) job;
-
-    job_init(&job, VCPUS_KEEP);
-    g_ptr_array_add(job.inputs, input);
-    metadata = derived_metadata(job.inputs, words);
-    return plan(&job, error) && write_part(&job, path, metadata, error);
+    return derive_file(inputs, policy, words, output, error) ? 0 : -1;
 }
 
 int cmd_cut(int argc, char **argv, GError **error)
@@ -390,10 +41,10 @@ int cmd_cut(int argc, char **argv, GError **error)
     };
     g_autofree GOptionEntry *entries = selection_entries(&selection, own);
 
-    if (!cmd_parse_options(&argc, &argv, entries, "FILE",
-                           "Writes some of the records of a trace into a new trace file. The order stays; the records "
-                           "are numbered anew.",
-                           NULL, false, error))
+    if (!options_parse(&argc, &argv, entries, "FILE",
+                       "Writes some of the records of a trace into a new trace file. The order stays; the records "
+                       "are numbered anew.",
+                       NULL, false, error))
         return -1;
     if (argc != 2 || !output) {
         mt_fail_usage(error, "cut: one FILE and --output are needed (see --help)");
@@ -431,10 +82,10 @@ int cmd_merge(int argc, char **argv, GError **error)
     g_autofree GOptionEntry *entries = selection_entries(&selection, own);
     VcpuPolicy policy;
 
-    if (!cmd_parse_options(&argc, &argv, entries, "FILE...",
-                           "Writes the records of several traces into a new trace file: by their time, if all of them "
-                           "tell it, else one file after the other. It has the fields that all of them have.",
-                           NULL, false, error))
+    if (!options_parse(&argc, &argv, entries, "FILE...",
+                       "Writes the records of several traces into a new trace file: by their time, if all of them "
+                       "tell it, else one file after the other. It has the fields that all of them have.",
+                       NULL, false, error))
         return -1;
     if (argc < 2 || !output) {
         mt_fail_usage(error, "merge: FILEs and --output are needed (see --help)");

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../analysis/symbols.h"
+#include "../context/symbols.h"
 #include "cmd.h"
-#include "input.h"
+#include "../source/input.h"
 
 typedef struct {
     Input *input;
@@ -149,10 +149,10 @@ int cmd_dump(int argc, char **argv, GError **error)
     Dump dump = { 0 };
     int status;
 
-    if (!cmd_parse_options(&argc, &argv, entries, "FILE",
-                           "Prints the records of a trace as text, a line each: a trace file, or a stream of GMBEOO or "
-                           "compact records; \"-\" is standard input.",
-                           NULL, false, error))
+    if (!options_parse(&argc, &argv, entries, "FILE",
+                       "Prints the records of a trace as text, a line each: a trace file, or a stream of GMBEOO or "
+                       "compact records; \"-\" is standard input.",
+                       NULL, false, error))
         return -1;
     if (argc != 2) {
         mt_fail_usage(error, "dump: one FILE is needed (see --help)");

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../run/image.h"
-#include "../run/image_build.h"
-#include "../run/paths.h"
-#include "../run/printable.h"
+#include "../vm/image.h"
+#include "../image/build.h"
+#include "../base/paths.h"
+#include "../base/printable.h"
 #include "cmd.h"
 
 static int build(int argc, char **argv, GError **error)
@@ -31,7 +31,7 @@ static int build(int argc, char **argv, GError **error)
     };
     bool built;
 
-    if (!cmd_parse_options(
+    if (!options_parse(
             &argc, &argv, entries, NULL,
             "Makes the default guest: a minimal Debian from packages, its kernel and our agent in one qcow2, "
             "with the snapshot '" IMAGE_DEFAULT_SNAPSHOT "'.",

@@ -3,11 +3,11 @@
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 
-#include "../../guest/protocol.h"
-#include "../run/image.h"
-#include "../run/own_images.h"
-#include "../run/paths.h"
-#include "../run/printable.h"
+#include "../protocol/frames.h"
+#include "../vm/image.h"
+#include "../image/own_images.h"
+#include "../base/paths.h"
+#include "../base/printable.h"
 #include "cmd.h"
 
 static void print_snapshot(JsonObject *snapshot, const char *name, const ImageMachine *machine)
@@ -83,10 +83,10 @@ int cmd_image_info(int argc, char **argv, GError **error)
     gint64 virtual_bytes, bytes;
 
     json_node_take_object(root, all);
-    if (!cmd_parse_options(&argc, &argv, entries, "IMAGE",
-                           "Lists an image's snapshots: RAM, vCPUs, kernel, QEMU, agent version and packages of each; "
-                           "and says whether the image was made here.",
-                           NULL, false, error))
+    if (!options_parse(&argc, &argv, entries, "IMAGE",
+                       "Lists an image's snapshots: RAM, vCPUs, kernel, QEMU, agent version and packages of each; "
+                       "and says whether the image was made here.",
+                       NULL, false, error))
         return -1;
     if (argc != 2) {
         mt_fail_usage(error, "image info: an IMAGE is needed (see --help)");

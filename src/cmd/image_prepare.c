@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../run/image.h"
-#include "../run/image_prepare.h"
+#include "../vm/image.h"
+#include "../image/prepare.h"
 #include "cmd.h"
 
 /* A snapshot's name is typed into QEMU's monitor. */
@@ -37,7 +37,7 @@ int cmd_image_prepare(int argc, char **argv, GError **error)
     g_autofree char **words = g_memdup2(argv, (gsize)(argc + 1) * sizeof *argv);
     bool parsed;
 
-    parsed = cmd_parse_options(
+    parsed = options_parse(
         &argc, &argv, entries, "IMAGE SNAPSHOT",
         "Boots a qcow2 image that somebody has installed (x86-64 Linux with its own boot loader), gets the agent into "
         "it over its serial console (ttyS0), waits until it is quiet, and saves the snapshot. The image is replaced "
@@ -45,7 +45,7 @@ int cmd_image_prepare(int argc, char **argv, GError **error)
         NULL, false, error);
     for (char **word = words; password && *word; word++)
         if (g_str_has_suffix(*word, password))
-            cmd_wipe(*word + strlen(*word) - strlen(password));
+            options_wipe(*word + strlen(*word) - strlen(password));
     if (!parsed)
         return -1;
     if (argc != 3) {

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../run/json_numbers.h"
+#include "../base/json_numbers.h"
 #include "cmd.h"
-#include "input.h"
+#include "../source/input.h"
 
 static const char *const field_names[] = { "pc", "paddr", "value", "time" };
 
@@ -83,9 +83,9 @@ int cmd_info(int argc, char **argv, GError **error)
     g_autoptr(JsonNode) node = NULL;
     mt_trace *trace;
 
-    if (!cmd_parse_options(&argc, &argv, entries, "FILE",
-                           "Tells what is in a trace file: what was traced, how, how much, and what is missing.", NULL,
-                           false, error))
+    if (!options_parse(&argc, &argv, entries, "FILE",
+                       "Tells what is in a trace file: what was traced, how, how much, and what is missing.", NULL,
+                       false, error))
         return -1;
     if (argc != 2) {
         mt_fail_usage(error, "info: one FILE is needed (see --help)");

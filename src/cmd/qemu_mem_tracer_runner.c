@@ -53,7 +53,7 @@ static int run(int argc, char **argv, GError **error)
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
 
-    if (!cmd_parse_options(
+    if (!options_parse(
             &argc, &argv, entries, "GUEST_IMAGE SNAPSHOT WORKLOAD_RUNNER HOST_PASSWORD QEMU",
             "Creates the FIFO trace_fifo_<unix time> in the current folder, prints its path, waits for a reader, and "
             "traces "
@@ -62,7 +62,7 @@ static int run(int argc, char **argv, GError **error)
             "HOST_PASSWORD is ignored: none is needed any more. New scripts should use memory_tracer.", false, error))
         return -1;
     if (argc > 4)
-        cmd_wipe(argv[4]);
+        options_wipe(argv[4]);
     if (argc != 6) {
         mt_fail_usage(error, "GUEST_IMAGE, SNAPSHOT, WORKLOAD_RUNNER, HOST_PASSWORD and QEMU are needed (see --help)");
         return -1;

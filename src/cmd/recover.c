@@ -10,7 +10,7 @@
 #include "../trace/file.h"
 #include "../trace/writer.h"
 #include "cmd.h"
-#include "input.h"
+#include "../source/input.h"
 
 /* Takes the blocks out of the list that can't be decoded. */
 static void remove_bad_blocks(TraceFile *file, uint64_t records)
@@ -138,16 +138,16 @@ int cmd_recover(int argc, char **argv, GError **error)
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
 
-    if (!cmd_parse_options(&argc, &argv, entries, "FILE",
-                           "Gives a trace file that was cut or damaged a new index of all that is whole in it, and "
-                           "says how many records are missing.",
-                           NULL, false, error))
+    if (!options_parse(&argc, &argv, entries, "FILE",
+                       "Gives a trace file that was cut or damaged a new index of all that is whole in it, and "
+                       "says how many records are missing.",
+                       NULL, false, error))
         return -1;
     if (argc != 2) {
         mt_fail_usage(error, "recover: one FILE is needed (see --help)");
         return -1;
     }
-    if (output && !cmd_check_trace_output(output, error))
+    if (output && !options_check_trace_output(output, error))
         return -1;
     return recover(argv[1], output, error);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../run/printer.h"
+#include "../base/printer.h"
 #include "cmd.h"
 #include "run_options.h"
 

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../run/command.h"
-#include "../run/image.h"
-#include "../run/paths.h"
+#include "../vm/command.h"
+#include "../vm/image.h"
+#include "../base/paths.h"
 #include "../run/session.h"
 #include "cmd.h"
 #include "course_options.h"
@@ -123,8 +123,8 @@ static GOptionEntry *make_entries(Command *command)
     };
     g_autofree GOptionEntry *view = view_options_entries(&command->view);
     g_autofree GOptionEntry *course = course_options_entries(&command->course);
-    g_autofree GOptionEntry *with_view = cmd_join_options(own, view);
-    g_autofree GOptionEntry *with_course = cmd_join_options(with_view, course);
+    g_autofree GOptionEntry *with_view = options_join(own, view);
+    g_autofree GOptionEntry *with_course = options_join(with_view, course);
 
     return run_options_entries(&command->run, with_course);
 }
@@ -133,7 +133,7 @@ static bool parse(Command *command, int *argc, char ***argv, GError **error)
 {
     g_autofree GOptionEntry *entries = make_entries(command);
 
-    if (!cmd_parse_options(
+    if (!options_parse(
             argc, argv, entries, "[--] COMMAND [ARG...]",
             command->record
                 ? "Runs a program of this machine in the default guest, where it sees this machine's files, and "
@@ -156,7 +156,7 @@ static bool set_destination(const Command *command, DestinationOptions *destinat
     if (command->record) {
         destination->kind = DESTINATION_TRACE;
         destination->path = command->output;
-        return cmd_check_trace_output(command->output, error) &&
+        return options_check_trace_output(command->output, error) &&
                run_options_parse_fields(command->fields, &destination->fields, error);
     }
     if (command->fifo && command->sink)

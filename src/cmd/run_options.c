@@ -39,7 +39,7 @@ GOptionEntry *run_options_entries(RunOptions *options, const GOptionEntry *own)
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
 
-    return cmd_join_options(own, common);
+    return options_join(own, common);
 }
 
 static bool check_log(const char *name, int value, GError **error)

@@ -20,7 +20,7 @@ typedef struct RunOptions {
         .wait_timeout_s = SESSION_DEFAULT_WAIT_TIMEOUT_S                                                               \
     }
 
-/* The table for cmd_parse_options(): `own` (ended by a NULL name), then those of `options`. To be freed. */
+/* The table for options_parse(): `own` (ended by a NULL name), then those of `options`. To be freed. */
 GOptionEntry *run_options_entries(RunOptions *options, const GOptionEntry *own);
 /* Checks them and sets what they are about. The strings stay `options`' own. */
 bool run_options_apply(const RunOptions *options, SessionOptions *session, GError **error);

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../run/error.h"
-#include "../run/regular_file.h"
-#include "part_file.h"
+#include "../base/error.h"
+#include "../base/regular_file.h"
+#include "../base/part_file.h"
 
 #define READER_WAIT_MS 1000 /* a reader that was started together with us may need a moment */
 

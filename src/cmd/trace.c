@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* memory_tracer [options] GUEST_IMAGE SNAPSHOT QEMU: the command line for scripts; what it prints is an interface. */
-#include "../run/image.h"
+#include "../vm/image.h"
 #include "../run/session.h"
 #include "cmd.h"
 #include "run_options.h"
@@ -56,7 +56,7 @@ int cmd_trace(int argc, char **argv, GError **error)
     g_auto(RunOptions) run = RUN_OPTIONS_INIT;
     g_autofree GOptionEntry *entries = run_options_entries(&run, own);
 
-    if (!cmd_parse_options(
+    if (!options_parse(
             &argc, &argv, entries, "GUEST_IMAGE SNAPSHOT QEMU",
             "Runs a workload in a QEMU guest and delivers every memory access of the guest, kernel and user.",
             DESCRIPTION, false, error))
@@ -103,7 +103,7 @@ int cmd_trace(int argc, char **argv, GError **error)
         .display = display,
         .keep_qemu = keep_qemu,
     };
-    if (output && !cmd_check_trace_output(output, error))
+    if (output && !options_check_trace_output(output, error))
         return -1;
     if (output && !run_options_parse_fields(fields, &options.destination.fields, error))
         return -1;

@@ -20,7 +20,7 @@ typedef struct ViewOptions {
     bool prefers_guest; /* a program without a slash is the guest's: it was made with packages */
 } ViewOptions;
 
-/* The entries for cmd_join_options(). To be freed. */
+/* The entries for options_join(). To be freed. */
 GOptionEntry *view_options_entries(ViewOptions *options);
 /* Checks them and sets what they are about: of `session`, image and workload.folder must have been set. `verb` is for
  * messages. The strings stay `options`' own. */

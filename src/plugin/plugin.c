@@ -13,7 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "../../guest/protocol.h"
+#include "../protocol/frames.h"
 #include "../../include/memory_tracer/roi.h"
 #include "interface.h"
 #include "pages.h"

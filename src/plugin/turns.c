@@ -11,7 +11,7 @@
  * Which state is which vCPU's is told by the agent: it executes a marker on each, twice. Unless that has told all of
  * them apart, and the second time as the first, all are taken for vCPU 0, and the runner says so.
  */
-#include "../../guest/protocol.h"
+#include "../protocol/frames.h"
 #include "plugin.h"
 
 #define HIDDEN __attribute__((used, visibility("hidden")))

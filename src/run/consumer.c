@@ -5,7 +5,7 @@
 
 #include <sched.h>
 
-#include "loop.h"
+#include "../base/loop.h"
 
 struct Consumer {
     Ring *ring;

@@ -8,7 +8,7 @@
 
 #include "../analysis/footprint.h"
 #include "../ring/ring.h"
-#include "loop.h"
+#include "../base/loop.h"
 #include "recording.h"
 
 typedef enum {

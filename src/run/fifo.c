@@ -13,8 +13,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "error.h"
-#include "paths.h"
+#include "../base/error.h"
+#include "../base/paths.h"
 
 #define FULL_POLL_MS 200
 /* A huge page. */

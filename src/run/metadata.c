@@ -4,7 +4,7 @@
 
 #include <sys/utsname.h>
 
-#include "json_numbers.h"
+#include "../base/json_numbers.h"
 
 /* JSON is UTF-8, names of files may be anything. */
 static void set_string(JsonObject *object, const char *name, const char *value)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../trace/writer.h"
-#include "error.h"
+#include "../base/error.h"
 
 struct Recording {
     Ring *ring;

@@ -7,18 +7,18 @@
 #include <sys/stat.h>
 
 #include "../protocol/words.h"
-#include "cores.h"
-#include "image.h"
-#include "kernel_symbols.h"
-#include "loop.h"
+#include "../base/cores.h"
+#include "../vm/image.h"
+#include "../vm/kernel_symbols.h"
+#include "../base/loop.h"
 #include "metadata.h"
-#include "paths.h"
-#include "printable.h"
-#include "qemu.h"
-#include "regular_file.h"
-#include "temporary_folder.h"
-#include "terminal.h"
-#include "transfer_drive.h"
+#include "../base/paths.h"
+#include "../base/printable.h"
+#include "../vm/qemu.h"
+#include "../base/regular_file.h"
+#include "../base/temporary_folder.h"
+#include "../vm/terminal.h"
+#include "../vm/transfer_drive.h"
 
 #define PLUGIN_TIMEOUT_S 30
 #define STOP_PATIENCE_MS 2000

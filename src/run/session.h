@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 #include "destination.h"
-#include "error.h"
-#include "guest.h"
+#include "../base/error.h"
+#include "../vm/guest.h"
 
 typedef struct SessionOptions {
     bool native; /* no guest: the workload runs on this machine, untraced, and the next four are ignored */

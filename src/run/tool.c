@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "../protocol/words.h"
-#include "child.h"
+#include "../base/child.h"
 
 #define DISMISS_S 2
 #define LINE_BYTES 4096

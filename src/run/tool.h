@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "loop.h"
+#include "../base/loop.h"
 
 typedef struct Tool Tool;
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "../../include/memory_tracer/trace.h"
-#include "../../src/analysis/symbols.h"
+#include "../../src/context/symbols.h"
 #include "../../src/trace/decoder.h"
 #include "../../src/trace/file.h"
 

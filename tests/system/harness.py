@@ -222,7 +222,7 @@ class OrdinaryUserTest(SystemTest):
         cls.image = os.path.join(cls.installed, "image")
         for suffix in ("", ".json"):
             shutil.copyfile(IMAGE + suffix, cls.image + suffix)
-        # He has made it: see src/run/own_images.c.
+        # He has made it: see src/image/own_images.c.
         status = os.stat(cls.image)
         seconds, ns = divmod(status.st_mtime_ns, 10 ** 9)
         cls.own_image = f"{status.st_dev} {status.st_ino} {status.st_size} {seconds}.{ns:09d}\n"

@@ -3,7 +3,7 @@
  * for LD_LIBRARY_PATH. */
 #include <stdio.h>
 
-#include "../../src/run/guest_files.h"
+#include "../../src/vm/guest_files.h"
 
 int main(int argc, char **argv)
 {

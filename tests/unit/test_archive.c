@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "../../guest/agent.h"
-#include "../../src/run/archive.h"
+#include "../../src/vm/archive.h"
 
 static const struct user ourselves = { .known = false };
 

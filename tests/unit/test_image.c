@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Images and metadata that somebody else has made: nothing is believed of them. */
-#include "../../src/run/image.h"
+#include "../../src/vm/image.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "../../src/run/error.h"
+#include "../../src/base/error.h"
 
 typedef struct {
     char *folder, *image, *metadata;

@@ -2,7 +2,7 @@
 /* JSON with numbers that json-glib can't hold. */
 #include <glib.h>
 
-#include "../../src/run/json_numbers.h"
+#include "../../src/base/json_numbers.h"
 
 static void assert_stays(const char *text)
 {

@@ -2,7 +2,7 @@
 /* What is kept of a workload's standard error, and found in it. */
 #include <string.h>
 
-#include "../../src/run/last_words.h"
+#include "../../src/vm/last_words.h"
 
 static void check(const char *words, const char *library, const char *reason)
 {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../src/run/library_cache.h"
+#include "../../src/vm/library_cache.h"
 
 #define HEADER_BYTES 48
 #define ENTRY_BYTES 24

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../src/run/own_images.h"
+#include "../../src/image/own_images.h"
 
 static char *folder, *list;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the line on the terminal says. */
-#include "../../src/cmd/progress.h"
+#include "../../src/base/progress.h"
 
 static void test_text(void)
 {

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../src/run/temporary_folder.h"
+#include "../../src/base/temporary_folder.h"
 
 #define PREFIX "test-run-"
 #define MAKERS 8

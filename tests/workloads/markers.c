@@ -14,7 +14,7 @@
 
 #define ADDRESS 0x720000000
 #define TIMES 1000
-#define VCPU_MARKER 0x6d746305 /* guest/protocol.h: the agent's */
+#define VCPU_MARKER 0x6d746305 /* src/protocol/frames.h: the agent's */
 
 static volatile int *word;
 

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Command lines: GOption, and what we want of it besides. See options.h. */
+#include "options.h"
+
+#include <string.h>
+
+#include "error.h"
+
+static size_t count_options(const GOptionEntry *entries)
+{
+    size_t count = 0;
+
+    while (entries[count].long_name)
+        count++;
+    return count;
+}
+
+GOptionEntry *options_join(const GOptionEntry *own, const GOptionEntry *common)
+{
+    size_t own_count = count_options(own), common_count = count_options(common);
+    GOptionEntry *all = g_new0(GOptionEntry, own_count + common_count + 1);
+
+    memcpy(all, own, own_count * sizeof *all);
+    memcpy(all + own_count, common, common_count * sizeof *all);
+    return all;
+}
+
+/* Whether a word of the command line, behind its dashes, is this option's name. */
+static bool is_name(const char *word, const char *name)
+{
+    for (; *name && (*word == *name || (*word == '_' && *name == '-') || (*word == '-' && *name == '_')); name++)
+        word++;
+    return !*name && (!*word || *word == '=');
+}
+
+static const GOptionEntry *find_entry(const GOptionEntry *entries, const char *word)
+{
+    bool is_long = g_str_has_prefix(word, "--");
+
+    for (; entries->long_name; entries++)
+        if (is_long ? is_name(word + 2, entries->long_name)
+                    : entries->short_name && word[1] == entries->short_name && !word[2])
+            return entries;
+    return NULL;
+}
+
+/* Dashes and underscores in long options' names are the same; not in their values, nor in what follows the options. */
+static void accept_dashes(int argc, char **argv, const GOptionEntry *entries, bool posix)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+        const GOptionEntry *entry;
+
+        if (argv[i][0] != '-' && posix)
+            break;
+        if (argv[i][0] != '-')
+            continue;
+        entry = find_entry(entries, argv[i]);
+        if (entry && argv[i][1] == '-')
+            memcpy(argv[i] + 2, entry->long_name, strlen(entry->long_name));
+        if (entry && entry->arg != G_OPTION_ARG_NONE && !strchr(argv[i], '='))
+            i++; /* its value */
+    }
+}
+
+bool options_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *parameters, const char *summary,
+                   const char *description, bool posix, GError **error)
+{
+    g_autoptr(GOptionContext) context = g_option_context_new(parameters);
+    g_autoptr(GError) problem = NULL;
+    int kept = 1;
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    g_option_context_set_summary(context, summary);
+    g_option_context_set_description(context, description);
+    g_option_context_set_strict_posix(context, posix);
+    accept_dashes(*argc, *argv, entries, posix);
+    if (!g_option_context_parse(context, argc, argv, &problem))
+        return mt_fail_usage(error, "%s (see --help)", problem->message);
+    for (int i = 1; i < *argc; i++) /* GOption leaves the "--" */
+        if (kept > 1 || strcmp((*argv)[i], "--"))
+            (*argv)[kept++] = (*argv)[i];
+    (*argv)[kept] = NULL;
+    *argc = kept;
+    return true;
+}
+
+bool options_check_trace_output(const char *path, GError **error)
+{
+    if (!strcmp(path, "-"))
+        return mt_fail_usage(error, "a trace file can't be written to standard output: --output must be a file's path");
+    return *path || mt_fail_usage(error, "--output must be a file's path, but it is empty.");
+}
+
+void options_wipe(char *secret)
+{
+    size_t length = strlen(secret);
+
+    memset(secret, 0, length);
+    if (length)
+        *secret = '*';
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Opening files that somebody else names: a FIFO or a device by that name must not make us wait, or do anything. */
+#ifndef MEMORY_TRACER_BASE_REGULAR_FILE_H
+#define MEMORY_TRACER_BASE_REGULAR_FILE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+/* What a file that isn't regular is: "a FIFO", "a folder". */
+const char *regular_file_kind(mode_t mode);
+
+/* Opens `path` for reading if it is a regular file. Returns the descriptor, or -1 with an error ("can't read PATH: it
+ * is a FIFO"). */
+int regular_file_open(const char *path, GError **error);
+
+/* Whether a regular file can be written at `path`, as far as that can be told before: "can't write PATH: it must be a
+ * regular file, but is a FIFO", or that the folder isn't there. */
+bool regular_file_check_output(const char *path, GError **error);
+
+/* Whether two paths name one file; of files that aren't there, whether they would. */
+bool regular_file_is_same(const char *one, const char *other);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Formats that `memory_tracer convert` writes: one file and one line of convert.c's table each. */
+#ifndef MEMORY_TRACER_CONVERT_CONVERT_H
+#define MEMORY_TRACER_CONVERT_CONVERT_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "../../include/memory_tracer/record.h"
+#include "clock.h"
+#include "../source/input.h"
+
+/* Of a cache line, which is what memory controllers are asked for. */
+#define LINE_SHIFT 6
+#define LINE_BYTES (1u << LINE_SHIFT)
+
+/* Where it goes. Errors of writing are noticed at the end, but for those that end it sooner. */
+typedef struct Output {
+    FILE *file;
+    const char *path; /* for messages */
+    bool seekable;
+    bool physical;    /* --physical */
+    bool one_request; /* --one-request */
+    unsigned fields;  /* of the input */
+    unsigned vcpus;   /* of the input; 0: not known */
+    const mt_trace *trace;
+    char **words; /* the whole command */
+    /* For output_clock_ps(). */
+    ConvertClock *clock;
+    bool clock_began;
+    uint64_t clock_origin_ps, clock_ps;
+    /* With --physical: accesses that were left out or cut short. */
+    uint64_t unknown;      /* their address isn't known */
+    uint64_t io;           /* they went to a device, and not to memory */
+    uint64_t second_pages; /* only the part in the first page was written */
+    void *state;           /* the format's own */
+} Output;
+
+/* One access, or a part of it that the format can describe. */
+typedef struct Access {
+    uint64_t index;   /* in the trace */
+    uint64_t address; /* the physical one, with --physical */
+    uint64_t virt_addr;
+    unsigned size, vcpu;          /* size: in bytes, at least 1; of a part, any number (see ConvertFormat) */
+    uint8_t info;                 /* mt_is_store() and so on */
+    uint64_t time_ns;             /* of its chunk */
+    const struct mt_batch *batch; /* where it comes from: the record number `i` of it */
+    size_t i;
+} Access;
+
+typedef struct ConvertFormat {
+    const char *name;
+    const char *what;      /* for --help */
+    const char *without;   /* what it can't carry, completing "without ..."; NULL: it carries all */
+    unsigned columns;      /* that it wants beside address and info, if the trace has them */
+    bool sizes_are_powers; /* it can't tell other sizes than powers of two */
+    bool requests; /* it is what a memory controller gets: each request is of one line, unless --one-request is given */
+    bool (*begin)(Output *output, GError **error);                        /* called first; NULL: nothing to do */
+    bool (*access)(Output *output, const Access *access, GError **error); /* called for each access, or part of one */
+    bool (*all)(Output *output, Input *input, GError **error);            /* instead of those three: writes it all */
+    bool (*end)(Output *output, GError **error);                          /* called last, if all went well; or NULL */
+    void (*clear)(Output *output);                                        /* frees the state; or NULL */
+} ConvertFormat;
+
+/* What several formats want. */
+
+/* As a stream has it. The size must be a power of two. */
+static inline struct gmbeoo_record access_record(const Access *access)
+{
+    uint64_t info = (access->info & ~UINT64_C(7)) | (uint64_t)__builtin_ctz(access->size);
+
+    return (struct gmbeoo_record){ .info = GMBEOO_VALID | info | (uint64_t)access->vcpu << GMBEOO_VCPU_SHIFT,
+                                   .virt_addr = access->address };
+}
+
+/* The instruction that made it; NULL if that isn't known. Asked for with MT_COLUMN_INSTRUCTION. */
+static inline const struct mt_instruction *access_instruction(const Output *output, const Access *access)
+{
+    return output->fields & MT_FIELD_INSTRUCTION
+               ? mt_trace_instruction(output->trace, access->batch->instruction[access->i])
+               : NULL;
+}
+
+extern const ConvertFormat convert_compact, convert_csv, convert_din, convert_dramsim3, convert_gem5, convert_gmbeoo,
+    convert_lackey, convert_npy, convert_oracle_general, convert_ramulator2, convert_trace;
+
+/* Writes bytes; false with an error if that failed. */
+bool output_write(Output *output, const void *bytes, size_t count, GError **error);
+/* Sets the error of the last failed write. Returns false. */
+bool output_fail(const Output *output, GError **error);
+
+/* When the access is to be simulated, in ps: the first one that is written at 0, none before the one written last. A
+ * trace without times has one access each ns. For formats of requests with MT_COLUMN_TIME. */
+uint64_t output_clock_ps(Output *output, const Access *access);
+
+#endif

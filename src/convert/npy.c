@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * NumPy's .npy, version 1.0: a structured array with a row for each record. Its header has a fixed length, as the
+ * number of rows is known only at the end.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/error.h"
+#include "convert.h"
+
+#define HEADER_BYTES 512
+#define MAX_ROW 96
+
+typedef struct {
+    uint64_t rows;
+} Npy;
+
+static bool write_header(Output *output, uint64_t rows, GError **error)
+{
+    unsigned fields = output->fields;
+    uint8_t header[HEADER_BYTES] = "\x93NUMPY\x01";
+    uint16_t length = HEADER_BYTES - 10;
+    g_autofree char *text = g_strdup_printf(
+        "{'descr': [('address', '<u8'), ('size', 'u1'), ('store', '?'), ('cpl', 'u1'), ('sign_extended', '?'), "
+        "('big_endian', '?'), ('vcpu', '<u2')%s%s%s%s], 'fortran_order': False, 'shape': (%" G_GUINT64_FORMAT ",), }",
+        fields & MT_FIELD_INSTRUCTION ? ", ('pc', '<u8')" : "",
+        fields & MT_FIELD_PADDR ? ", ('paddr', '<u8'), ('io', '?')" : "",
+        fields & MT_FIELD_VALUE ? ", ('value', '<u8'), ('value_high', '<u8')" : "",
+        fields & MT_FIELD_TIME ? ", ('time_ns', '<u8')" : "", rows);
+
+    memset(header + 10, ' ', sizeof header - 10);
+    memcpy(header + 8, &length, sizeof length);
+    memcpy(header + 10, text, strlen(text));
+    header[HEADER_BYTES - 1] = '\n';
+    return output_write(output, header, sizeof header, error);
+}
+
+static bool begin(Output *output, GError **error)
+{
+    if (!output->seekable)
+        return mt_fail(error, "npy can only be written into a file, as its length comes first");
+    output->state = g_new0(Npy, 1);
+    return write_header(output, 0, error);
+}
+
+static uint8_t *put(uint8_t *to, const void *bytes, size_t count)
+{
+    memcpy(to, bytes, count);
+    return to + count;
+}
+
+static uint8_t *put_u64(uint8_t *to, uint64_t value)
+{
+    return put(to, &value, sizeof value);
+}
+
+static bool write_access(Output *output, const Access *access, GError **error)
+{
+    const struct mt_batch *batch = access->batch;
+    size_t i = access->i;
+    uint8_t row[MAX_ROW], *to = put_u64(row, access->virt_addr);
+    uint16_t vcpu = (uint16_t)access->vcpu;
+
+    *to++ = (uint8_t)access->size;
+    *to++ = mt_is_store(access->info);
+    *to++ = (uint8_t)mt_cpl(access->info);
+    *to++ = mt_is_sign_extended(access->info);
+    *to++ = mt_is_big_endian(access->info);
+    to = put(to, &vcpu, sizeof vcpu);
+    if (output->fields & MT_FIELD_INSTRUCTION) {
+        const struct mt_instruction *instruction = access_instruction(output, access);
+
+        to = put_u64(to, instruction ? instruction->pc : 0);
+    }
+    if (batch->paddr) {
+        bool known = batch->paddr[i] != MT_PADDR_UNKNOWN;
+
+        to = put_u64(to, known ? batch->paddr[i] & ~MT_PADDR_IO : MT_PADDR_UNKNOWN);
+        *to++ = known && (batch->paddr[i] & MT_PADDR_IO);
+    }
+    if (batch->value)
+        to = put(to, &batch->value[i], sizeof batch->value[i]);
+    if (output->fields & MT_FIELD_TIME)
+        to = put_u64(to, access->time_ns);
+    ((Npy *)output->state)->rows++;
+    return output_write(output, row, (size_t)(to - row), error);
+}
+
+static bool end(Output *output, GError **error)
+{
+    if (fseek(output->file, 0, SEEK_SET))
+        return output_fail(output, error);
+    return write_header(output, ((Npy *)output->state)->rows, error);
+}
+
+static void clear(Output *output)
+{
+    g_free(output->state);
+}
+
+const ConvertFormat convert_npy = {
+    .name = "npy",
+    .what = "a NumPy array of records, for numpy.load(FILE, mmap_mode='r')",
+    .without = "the bytes of the instructions",
+    .columns = MT_COLUMN_ALL,
+    .begin = begin,
+    .access = write_access,
+    .end = end,
+    .clear = clear,
+};

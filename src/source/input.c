@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading traces, for the verbs: see input.h. */
+#include "input.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/json_numbers.h"
+#include "../base/error.h"
+#include "../base/options.h"
+
+GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
+{
+    const GOptionEntry common[] = {
+        { "events", 0, 0, G_OPTION_ARG_STRING, &selection->events,
+          "Only the records A to B - 1 of the trace, counted from 0 (either may be left out)", "A..B" },
+        { "cpl", 0, 0, G_OPTION_ARG_INT, &selection->cpl, "Only accesses of this privilege level (0 kernel, 3 user)",
+          "N" },
+        { "vcpu", 0, 0, G_OPTION_ARG_INT, &selection->vcpu, "Only accesses of this vCPU", "N" },
+        { "loads", 0, 0, G_OPTION_ARG_NONE, &selection->loads, "Only loads", NULL },
+        { "stores", 0, 0, G_OPTION_ARG_NONE, &selection->stores, "Only stores", NULL },
+        { "address", 0, 0, G_OPTION_ARG_STRING, &selection->address,
+          "Only accesses that touch these virtual addresses (hexadecimal, B not included)", "A..B" },
+        { "pc", 0, 0, G_OPTION_ARG_STRING, &selection->pc, "Only accesses by instructions at these addresses", "A..B" },
+        { "from", 0, 0, G_OPTION_ARG_STRING, &selection->format,
+          "The input's format, if it can't be told: file, gmbeoo or compact", "FORMAT" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+
+    return options_join(own, common);
+}
+
+void selection_clear(Selection *selection)
+{
+    g_free(selection->events);
+    g_free(selection->address);
+    g_free(selection->pc);
+    g_free(selection->format);
+}
+
+/* "A..B", "A..", "..B" or "A", which is one. Numbers are in base `base`; with 16, a leading 0x is fine. */
+static bool parse_range(const char *name, const char *text, unsigned base, Range *range, GError **error)
+{
+    g_auto(GStrv) ends = text ? g_strsplit(text, "..", 2) : NULL;
+    uint64_t *numbers[] = { &range->begin, &range->end };
+    bool fine = true;
+
+    *range = (Range){ 0, UINT64_MAX };
+    if (!text)
+        return true;
+    for (int i = 0; i < 2 && ends[0] && ends[i]; i++) {
+        const char *digits = base == 16 && g_str_has_prefix(ends[i], "0x") ? ends[i] + 2 : ends[i];
+
+        if (*ends[i])
+            fine &= g_ascii_string_to_unsigned(digits, base, 0, UINT64_MAX, numbers[i], NULL);
+    }
+    if (ends[0] && !ends[1]) {
+        fine &= *ends[0] && range->begin < UINT64_MAX;
+        range->end = range->begin + 1;
+    }
+    return (fine && range->begin <= range->end) ||
+           mt_fail_usage(error, "%s must be A..B, %s numbers with A <= B, but %s isn't.", name,
+                         base == 16 ? "hexadecimal" : "decimal", text);
+}
+
+bool input_parse_format(const char *name, enum mt_format *format, GError **error)
+{
+    static const char *const names[] = { [MT_FORMAT_AUTO] = "auto",
+                                         [MT_FORMAT_FILE] = "file",
+                                         [MT_FORMAT_GMBEOO] = "gmbeoo",
+                                         [MT_FORMAT_COMPACT] = "compact" };
+
+    *format = MT_FORMAT_AUTO;
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        if (!name || !strcmp(name, names[i])) {
+            *format = (enum mt_format)i;
+            return true;
+        }
+    return mt_fail_usage(error, "--from must be auto, file, gmbeoo or compact, but %s isn't.", name);
+}
+
+mt_trace *input_open_trace(const char *path, enum mt_format format, GError **error)
+{
+    struct mt_error problem;
+    mt_trace *trace = mt_trace_open(path, format, &problem);
+
+    if (!trace)
+        mt_fail(error, "%s", problem.message);
+    return trace;
+}
+
+JsonObject *input_metadata(const mt_trace *trace)
+{
+    g_auto(GStrv) lines = g_strsplit(mt_trace_metadata(trace), "\n", -1);
+    JsonObject *all = json_object_new();
+
+    for (char **line = lines; *line; line++) {
+        g_autoptr(JsonNode) node = json_parse_text(*line);
+        g_autoptr(GList) names = NULL;
+
+        if (!node || !JSON_NODE_HOLDS_OBJECT(node))
+            continue;
+        names = json_object_get_members(json_node_get_object(node));
+        for (GList *name = names; name; name = name->next)
+            json_object_set_member(all, name->data, json_object_dup_member(json_node_get_object(node), name->data));
+    }
+    return all;
+}
+
+char *input_attachment(mt_trace *trace, const char *name, size_t *bytes)
+{
+    struct mt_error problem;
+    char *contents = mt_trace_attachment(trace, name, bytes, &problem);
+
+    if (!contents && *problem.message)
+        fprintf(stderr, "memory_tracer: ATTENTION: without %s: %s\n", name, problem.message);
+    return contents;
+}
+
+uint64_t input_known_records(const mt_trace *trace, JsonObject *metadata, bool *exact)
+{
+    uint64_t known = input_metadata_number(metadata, "records", 0);
+
+    *exact = true;
+    if (mt_trace_format(trace) != MT_FORMAT_FILE)
+        return 0;
+    if (!json_object_has_member(metadata, "records")) /* what we have written says it at its end */
+        *exact = mt_trace_is_complete(trace) && !json_object_has_member(metadata, "recorded_by");
+    for (size_t i = 0; i < mt_trace_blocks(trace); i++)
+        known = MAX(known, mt_trace_block(trace, i).known);
+    return MAX(known, mt_trace_records(trace));
+}
+
+uint64_t input_metadata_number(JsonObject *metadata, const char *name, uint64_t otherwise)
+{
+    JsonNode *node = json_object_get_member(metadata, name);
+
+    uint64_t value;
+
+    return node && json_node_get_u64(node, &value) ? value : otherwise;
+}
+
+/* How many records input_next() will go through. */
+static uint64_t records_to_read(const Input *input)
+{
+    uint64_t all = mt_trace_records(input->trace);
+
+    if (all == UINT64_MAX)
+        return PROGRESS_UNKNOWN;
+    return MIN(all, input->events.end) - MIN(all, input->events.begin);
+}
+
+void input_set_to_stdout(Input *input)
+{
+    progress_begin(&input->own_progress, records_to_read(input), true);
+}
+
+Input *input_open(const char *path, const Selection *selection, unsigned columns, GError **error)
+{
+    g_autoptr(Input) input = g_new0(Input, 1);
+    struct mt_error problem;
+    enum mt_format format;
+
+    input->cpl = selection->cpl;
+    input->vcpu = selection->vcpu;
+    input->loads = selection->loads || !selection->stores;
+    input->stores = selection->stores || !selection->loads;
+    input->by_pc = selection->pc;
+    if (!parse_range("--events", selection->events, 10, &input->events, error) ||
+        !parse_range("--address", selection->address, 16, &input->address, error) ||
+        !parse_range("--pc", selection->pc, 16, &input->pc, error) ||
+        !input_parse_format(selection->format, &format, error))
+        return NULL;
+    if (selection->cpl != SELECTION_ANY && (selection->cpl < 0 || selection->cpl > 3)) {
+        mt_fail_usage(error, "--cpl must be in range [0, 3], but %d isn't.", selection->cpl);
+        return NULL;
+    }
+    if (selection->vcpu != SELECTION_ANY && selection->vcpu < 0) {
+        mt_fail_usage(error, "--vcpu can't be negative, but %d is.", selection->vcpu);
+        return NULL;
+    }
+    input->trace = input_open_trace(path, format, error);
+    if (!input->trace)
+        return NULL;
+    if (input->by_pc && !(mt_trace_fields(input->trace) & MT_FIELD_INSTRUCTION)) {
+        mt_fail(error, "%s doesn't tell which instruction made an access: --pc can't be used", path);
+        return NULL;
+    }
+    if (!mt_trace_is_complete(input->trace))
+        fprintf(stderr, "memory_tracer: ATTENTION: the trace is incomplete (%s)\n", mt_trace_damage(input->trace));
+    columns |=
+        MT_COLUMN_INFO | (selection->address ? MT_COLUMN_ADDRESS : 0) | (input->by_pc ? MT_COLUMN_INSTRUCTION : 0);
+    input->reader = mt_reader_new(input->trace, columns, &problem);
+    if (!input->reader || (input->events.begin && mt_trace_format(input->trace) == MT_FORMAT_FILE &&
+                           !mt_reader_seek(input->reader, input->events.begin, &problem))) {
+        mt_fail(error, "%s", problem.message);
+        return NULL;
+    }
+    progress_begin(&input->own_progress, records_to_read(input), false);
+    input->progress = &input->own_progress;
+    return g_steal_pointer(&input);
+}
+
+void input_free(Input *input)
+{
+    if (!input)
+        return;
+    progress_end(&input->own_progress);
+    mt_reader_free(input->reader);
+    mt_trace_close(input->trace);
+    g_free(input->selected);
+    g_free(input);
+}
+
+bool input_is_whole(const Input *input)
+{
+    const Range *ranges[] = { &input->events, &input->address, &input->pc };
+
+    for (guint i = 0; i < G_N_ELEMENTS(ranges); i++)
+        if (ranges[i]->begin || ranges[i]->end != UINT64_MAX)
+            return false;
+    return input->cpl == SELECTION_ANY && input->vcpu == SELECTION_ANY && input->loads && input->stores &&
+           !input->by_pc;
+}
+
+static bool is_wanted(const Input *input, size_t i)
+{
+    const struct mt_batch *batch = &input->batch;
+    uint64_t index = batch->first + i;
+    uint8_t info = batch->info[i];
+
+    if (index < input->events.begin || index >= input->events.end ||
+        (input->cpl != SELECTION_ANY && mt_cpl(info) != (unsigned)input->cpl) ||
+        !(mt_is_store(info) ? input->stores : input->loads))
+        return false;
+    if (batch->address && (batch->address[i] + mt_size(info) - 1 < input->address.begin ||
+                           (batch->address[i] >= input->address.end && input->address.end != UINT64_MAX)))
+        return false;
+    if (input->by_pc) {
+        const struct mt_instruction *instruction = mt_trace_instruction(input->trace, batch->instruction[i]);
+
+        return instruction && instruction->pc >= input->pc.begin && instruction->pc < input->pc.end;
+    }
+    return true;
+}
+
+int input_next(Input *input, GError **error)
+{
+    struct mt_batch *batch = &input->batch;
+    struct mt_error problem;
+    int more;
+
+    do {
+        more = mt_reader_next(input->reader, batch, &problem);
+        if (more < 0)
+            mt_fail(error, "%s", problem.message);
+        if (more <= 0 || batch->first >= input->events.end) {
+            progress_end(input->progress);
+            return MIN(more, 0);
+        }
+        if (batch->count > input->room) {
+            input->room = batch->count;
+            input->selected = g_renew(uint32_t, input->selected, input->room);
+        }
+        input->count = 0;
+        if (input->vcpu == SELECTION_ANY || batch->vcpu == (unsigned)input->vcpu)
+            for (size_t i = 0; i < batch->count; i++)
+                if (is_wanted(input, i))
+                    input->selected[input->count++] = (uint32_t)i;
+        progress_add(input->progress, batch->count);
+    } while (!input->count);
+    return 1;
+}

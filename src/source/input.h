@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the verbs that read traces share: opening one, and the options that select some of its records. */
+#ifndef MEMORY_TRACER_SOURCE_INPUT_H
+#define MEMORY_TRACER_SOURCE_INPUT_H
+
+#include <glib.h>
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+
+#include "../../include/memory_tracer/trace.h"
+#include "../base/progress.h"
+
+/* From `begin` to `end` - 1. */
+typedef struct Range {
+    uint64_t begin, end;
+} Range;
+
+#define SELECTION_ANY G_MININT
+
+/* Which records are wanted. As GOption leaves them; input_open() understands them. */
+typedef struct Selection {
+    char *events, *address, *pc;
+    int cpl, vcpu; /* or SELECTION_ANY */
+    gboolean loads, stores;
+    char *format;
+} Selection;
+
+#define SELECTION_INIT                                                                                                 \
+    {                                                                                                                  \
+        .cpl = SELECTION_ANY, .vcpu = SELECTION_ANY                                                                    \
+    }
+
+/* The table for options_parse(): `own` (ended by a NULL name), then those of `selection`. To be freed. */
+GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own);
+void selection_clear(Selection *selection);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Selection, selection_clear)
+
+typedef struct Input {
+    mt_trace *trace;
+    mt_reader *reader;
+    Range events, address, pc;
+    int cpl, vcpu;
+    bool loads, stores, by_pc;
+    Progress *progress; /* `own_progress`, or one that several inputs share */
+    Progress own_progress;
+    struct mt_batch batch; /* the current one */
+    uint32_t *selected;    /* which of its records are wanted */
+    size_t count;          /* how many */
+    size_t room;
+} Input;
+
+/* Opens `path` for reading `columns`, of those that are selected. */
+Input *input_open(const char *path, const Selection *selection, unsigned columns, GError **error);
+void input_free(Input *input);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Input, input_free)
+
+/* Goes on to the next batch that has something wanted. Returns 1, 0 at the end, -1 with an error. Shows progress on a
+ * terminal, if it takes long. */
+int input_next(Input *input, GError **error);
+
+/* What is made of the records goes to standard output: then no progress is shown where they are. */
+void input_set_to_stdout(Input *input);
+
+/* Whether all of its records are wanted. */
+bool input_is_whole(const Input *input);
+
+/* Opens a trace, with a GError. */
+mt_trace *input_open_trace(const char *path, enum mt_format format, GError **error);
+/* The metadata of a trace, as one object, to be unreferenced. */
+JsonObject *input_metadata(const mt_trace *trace);
+/* What is attached to it, to be freed with free(); NULL if there is none, or (after a warning) if it can't be read. */
+char *input_attachment(mt_trace *trace, const char *name, size_t *bytes);
+/* How many records a trace file had at least when it was written; *exact: and no more. 0 for a stream. */
+uint64_t input_known_records(const mt_trace *trace, JsonObject *metadata, bool *exact);
+/* A number of it, or `otherwise`. */
+uint64_t input_metadata_number(JsonObject *metadata, const char *name, uint64_t otherwise);
+/* The format of that name (NULL: to be found out). */
+bool input_parse_format(const char *name, enum mt_format *format, GError **error);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The program that a command line names: found and looked at as execvp(3) would, before anything is started. */
+#ifndef MEMORY_TRACER_VM_COMMAND_H
+#define MEMORY_TRACER_VM_COMMAND_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+/*
+ * The path of the program `name`: that is a path if it has a slash, else `search_path` (as PATH; NULL: the usual one)
+ * is searched. Relative ones are looked up in `folder`, and the result has that before it; NULL is the current folder.
+ * Fails with MT_ERROR_NOT_FOUND if there is none, or if its interpreter or loader isn't there, and with
+ * MT_ERROR_NOT_EXECUTABLE if it isn't something that we may execute, or that an x86-64 Linux can. To be freed.
+ */
+char *command_find(const char *name, const char *search_path, const char *folder, GError **error);
+
+/* Whether a file that begins with these bytes can be a script for /bin/sh, though no #! line says so: a text, or
+ * nothing. */
+bool command_is_text(const char *head, gsize length);
+
+#endif

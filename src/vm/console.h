@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A guest's serial console, used by a program: waits for texts and types others. */
+#ifndef MEMORY_TRACER_VM_CONSOLE_H
+#define MEMORY_TRACER_VM_CONSOLE_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+typedef struct Console Console;
+
+/* `fd` is the console's socket: taken. What comes is gathered in the main loop. */
+Console *console_new(int fd);
+void console_free(Console *console);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Console, console_free)
+
+void console_type(Console *console, const char *text);
+/* Where `text` has come since the last console_forget(), or NULL. */
+const char *console_find(const Console *console, const char *text);
+/* What came so far is done with. */
+void console_forget(Console *console);
+/* The last lines that came, readable, for messages. To be freed. */
+char *console_last_words(const Console *console);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What guest.c (the agent's other end) and guest_programs.c (what runs there) share. */
+#ifndef MEMORY_TRACER_VM_GUEST_PRIVATE_H
+#define MEMORY_TRACER_VM_GUEST_PRIVATE_H
+
+#include "agent_link.h"
+#include "../base/child.h"
+#include "guest.h"
+#include "standard_input.h"
+
+struct Guest {
+    const WorkloadOptions *options;
+    RunLoop *loop;
+    Qemu *qemu;
+    Child *native;      /* the agent on this machine */
+    char *user;         /* the workload's; empty: the agent's own */
+    char *library_path; /* LD_LIBRARY_PATH=..., if the workload's libraries aren't found without; or NULL */
+    AgentLink *agent;
+    bool greeted, acknowledged, finished;
+    struct mt_hello_reply greeting;
+    GuestFinish finish;
+    GArray *stats; /* of struct mt_stat_reply */
+    GuestWorkload workload;
+    StandardInput *input;        /* while it is passed on; or NULL */
+    GString *info;               /* as it comes */
+    bool stopping;               /* guest_stop() was called */
+    GString *last_words;         /* the end of the workload's standard error */
+    GString *captured;           /* where a program's output goes instead; or NULL */
+    struct mt_progress progress; /* of unpacking */
+    uint64_t archive_bytes;
+};
+
+/* Appends strings, each with its NUL. */
+void guest_append_strings(GByteArray *payload, const char *const *strings);
+/* Sends the strings of the next request. */
+void guest_send_strings(Guest *guest, const GByteArray *strings);
+/* For WaitFor: what was asked for last has been done. `guest` is a Guest. */
+bool guest_has_acknowledged(void *guest);
+/* Begins to pass on our standard input, if the workload gets it. *file becomes the path of the file that is the
+ * workload's, to be freed, or NULL. */
+void guest_begin_input(Guest *guest, struct mt_run *run, char **file);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A guest kernel's symbols and modules: see kernel_symbols.h. */
+#include "kernel_symbols.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../base/error.h"
+#include "image.h"
+
+/* A line that changes when the image is made again. */
+static char *identity(const QemuOptions *qemu)
+{
+    g_autofree char *image = g_canonicalize_filename(qemu->image, NULL);
+    GStatBuf status = { 0 };
+
+    g_stat(image, &status);
+    return g_strdup_printf("%s %s %" G_GINT64_FORMAT ".%09ld %" G_GINT64_FORMAT "\n", image, qemu->snapshot,
+                           (gint64)status.st_mtim.tv_sec, status.st_mtim.tv_nsec, (gint64)status.st_size);
+}
+
+static char *cache_path(const QemuOptions *qemu, const char *name)
+{
+    g_autofree char *image = g_canonicalize_filename(qemu->image, NULL);
+    g_autofree char *key = g_strconcat(image, " ", qemu->snapshot, NULL);
+    g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, key, -1);
+    g_autofree char *file = g_strconcat(hash, ".", name, NULL);
+
+    return g_build_filename(g_get_user_cache_dir(), "memory_tracer", file, NULL);
+}
+
+/* A file of the cache is the image's identity, then the text. */
+static char *read_cached(const QemuOptions *qemu, const char *name)
+{
+    g_autofree char *path = cache_path(qemu, name), *line = identity(qemu), *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL) || !g_str_has_prefix(text, line))
+        return NULL;
+    return g_strdup(text + strlen(line));
+}
+
+/* That it can't be kept costs time in the next run, no more. */
+static void keep(const QemuOptions *qemu, const char *name, const char *text)
+{
+    g_autofree char *path = cache_path(qemu, name), *folder = g_path_get_dirname(path), *line = identity(qemu);
+    g_autofree char *contents = g_strconcat(line, text, NULL);
+
+    g_mkdir_with_parents(folder, 0700);
+    g_file_set_contents(path, contents, -1, NULL);
+}
+
+bool kernel_symbols_load(const QemuOptions *qemu, const char *qemu_img, RunLoop *outer, char **kallsyms, char **modules,
+                         GError **error)
+{
+    static const char *const show_symbols[] = { "/bin/cat", "/proc/kallsyms", NULL };
+    static const char *const show_modules[] = { "/bin/cat", "/proc/modules", NULL };
+    const WorkloadOptions nothing = { 0 };
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(RunLoop) loop = NULL; /* our own: what fails here doesn't end the run */
+    g_autoptr(Guest) guest = NULL;
+
+    *kallsyms = read_cached(qemu, "kallsyms");
+    *modules = read_cached(qemu, "modules");
+    if (*kallsyms && *modules)
+        return true;
+    g_clear_pointer(kallsyms, g_free);
+    g_clear_pointer(modules, g_free);
+    loop = run_loop_nest(outer);
+    run_loop_note(loop, "reading the guest kernel's symbols, once for this snapshot");
+    if (image_create_layer(qemu->image, qemu->disk, qemu_img, loop, &problem))
+        guest = guest_start(qemu, &nothing, loop, &problem);
+    if (guest)
+        *kallsyms = guest_run_program(guest, show_symbols, &problem);
+    if (*kallsyms)
+        *modules = guest_run_program(guest, show_modules, &problem);
+    if (g_error_matches(problem, MT_ERROR, MT_ERROR_INTERRUPTED)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return false;
+    }
+    if (problem)
+        run_loop_note(loop, "without the guest kernel's symbols: %s", problem->message);
+    if (*kallsyms && *modules) {
+        keep(qemu, "kallsyms", *kallsyms);
+        keep(qemu, "modules", *modules);
+    }
+    return true;
+}

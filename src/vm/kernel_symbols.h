@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A guest kernel's symbols and modules: the same for each run from a snapshot, so they are read once and kept. */
+#ifndef MEMORY_TRACER_VM_KERNEL_SYMBOLS_H
+#define MEMORY_TRACER_VM_KERNEL_SYMBOLS_H
+
+#include "guest.h"
+
+/*
+ * Gives the guest's /proc/kallsyms and /proc/modules, to be freed; NULL where they can't be had, which is no failure.
+ * `qemu` is how the guest is started (without the plugin, on a new layer at qemu->disk), if they were not read before:
+ * they are kept in the user's cache folder. False when the run is to end (interrupted).
+ */
+bool kernel_symbols_load(const QemuOptions *qemu, const char *qemu_img, RunLoop *outer, char **kallsyms, char **modules,
+                         GError **error);
+
+#endif

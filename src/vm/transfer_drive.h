@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The transfer drive's contents for a run (src/protocol/frames.h): the current agent, and perhaps a folder. */
+#ifndef MEMORY_TRACER_VM_TRANSFER_DRIVE_H
+#define MEMORY_TRACER_VM_TRANSFER_DRIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../base/loop.h"
+
+/* Makes a new file at `path`, sparse, of the drive's size. `folder` (or NULL) is packed into it; *folder_bytes is what
+ * that takes. Shows progress. */
+bool transfer_drive_create(const char *path, const char *folder, uint64_t *folder_bytes, RunLoop *loop, GError **error);
+
+#endif
