@@ -89,15 +89,15 @@ static void *decode_some(void *data)
 {
     DecodeJob *job = data;
     size_t blocks = mt_trace_blocks(job->trace), first;
-    struct mt_batch batch;
+    const struct mt_batch *batch;
     uint64_t sum = 0;
 
     while ((first = atomic_fetch_add(&job->next, BLOCKS_AT_A_TIME)) < blocks) {
         mt_reader *reader =
             mt_reader_new_blocks(job->trace, job->columns, first, MIN(first + BLOCKS_AT_A_TIME, blocks), NULL);
 
-        while (mt_reader_next(reader, &batch, NULL) > 0)
-            sum += batch.address[0] + batch.info[batch.count - 1];
+        while ((batch = mt_reader_next(reader, NULL)))
+            sum += batch->address[0] + batch->info[batch->count - 1];
         mt_reader_free(reader);
     }
     atomic_fetch_add(&job->sum, sum);
@@ -246,7 +246,7 @@ static void load(Job *job, const char *path, size_t most)
     struct mt_error error;
     mt_trace *trace = mt_trace_open(path, MT_FORMAT_FILE, &error);
     mt_reader *reader = trace ? mt_reader_new(trace, MT_COLUMN_ALL, &error) : NULL;
-    struct mt_batch batch;
+    const struct mt_batch *batch;
     int fd = memfd_create("trace", 0);
     g_autofree char *copy = g_strdup_printf("/proc/self/fd/%d", fd);
     TraceWriter *writer = trace_writer_new(copy, RING_INSTRUCTIONS, 1, TRACE_BLOCK_RECORDS, NULL);
@@ -260,14 +260,14 @@ static void load(Job *job, const char *path, size_t most)
         fprintf(stderr, "codec: %s\n", reader ? "no memory" : error.message);
         exit(1);
     }
-    while (job->count < most && mt_reader_next(reader, &batch, &error) > 0)
-        for (size_t i = 0; i < batch.count && job->count < most; i++) {
+    while (job->count < most && (batch = mt_reader_next(reader, &error)))
+        for (size_t i = 0; i < batch->count && job->count < most; i++) {
             struct gmbeoo_record *record = &job->records[job->count];
 
-            record->info = GMBEOO_VALID | batch.info[i];
-            record->virt_addr = batch.address[i];
+            record->info = GMBEOO_VALID | batch->info[i];
+            record->virt_addr = batch->address[i];
             gmbeoo_to_compact(record, job->compact + job->count);
-            record->info |= (uint64_t)batch.instruction[i] << RING_INSTRUCTION_SHIFT;
+            record->info |= (uint64_t)batch->instruction[i] << RING_INSTRUCTION_SHIFT;
             job->count++;
         }
     if (!trace_writer_add(writer, 0, job->records, job->count, 0, NULL) || !trace_writer_finish(writer, NULL))

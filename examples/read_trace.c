@@ -28,15 +28,14 @@ struct job {
 static void *read_all(void *data)
 {
     struct job *job = data;
-    struct mt_batch batch;
-    int more;
+    const struct mt_batch *batch;
 
-    while ((more = mt_reader_next(job->reader, &batch, &job->error)) > 0)
-        for (size_t i = 0; i < batch.count; i++) {
-            job->totals.accesses[mt_is_store(batch.info[i])][mt_cpl(batch.info[i])]++;
-            job->totals.bytes += mt_size(batch.info[i]);
+    while ((batch = mt_reader_next(job->reader, &job->error)))
+        for (size_t i = 0; i < batch->count; i++) {
+            job->totals.accesses[mt_is_store(batch->info[i])][mt_cpl(batch->info[i])]++;
+            job->totals.bytes += mt_size(batch->info[i]);
         }
-    job->failed = more < 0;
+    job->failed = mt_reader_has_failed(job->reader);
     return NULL;
 }
 

@@ -6,13 +6,12 @@
  *     struct mt_error error;
  *     mt_trace *trace = mt_trace_open("a.mtrace", MT_FORMAT_AUTO, &error);
  *     mt_reader *reader = trace ? mt_reader_new(trace, MT_COLUMN_ADDRESS | MT_COLUMN_INFO, &error) : NULL;
- *     struct mt_batch batch;
- *     int more = -1;
+ *     const struct mt_batch *batch;
  *
- *     while (reader && (more = mt_reader_next(reader, &batch, &error)) > 0)
- *         for (size_t i = 0; i < batch.count; i++)
- *             use(batch.address[i], mt_size(batch.info[i]), mt_is_store(batch.info[i]));
- *     if (more < 0)
+ *     while (reader && (batch = mt_reader_next(reader, &error)))
+ *         for (size_t i = 0; i < batch->count; i++)
+ *             use(batch->address[i], mt_size(batch->info[i]), mt_is_store(batch->info[i]));
+ *     if (*error.message)
  *         fprintf(stderr, "%s\n", error.message);
  *     mt_reader_free(reader);
  *     mt_trace_close(trace);
@@ -126,8 +125,8 @@ struct mt_value {
 /* In a physical address: it belongs to a device, not to memory. */
 #define MT_PADDR_IO (UINT64_C(1) << 63)
 
-/* Some records, in order, all of one vCPU. Arrays have `count` elements and belong to the reader; those of columns that
- * were not asked for, or that the trace doesn't have, are NULL. */
+/* Some records, in order, all of one vCPU. It belongs to the reader, with its arrays, which have `count` elements; those
+ * of columns that were not asked for, or that the trace doesn't have, are NULL. Later versions append members. */
 struct mt_batch {
     size_t count;
     uint64_t first; /* index of the first record in the trace; the others follow it */
@@ -140,27 +139,32 @@ struct mt_batch {
     const struct mt_value *value;
 };
 
-static inline unsigned mt_size(uint8_t info)
+/* What a record's info says. The library has these as functions, too, for languages that can't use them from here. */
+#ifndef MT_INLINE
+#define MT_INLINE static inline
+#endif
+
+MT_INLINE unsigned mt_size(uint8_t info)
 {
     return 1u << (info & 7);
 }
 
-static inline bool mt_is_sign_extended(uint8_t info)
+MT_INLINE bool mt_is_sign_extended(uint8_t info)
 {
     return info & 8;
 }
 
-static inline bool mt_is_big_endian(uint8_t info)
+MT_INLINE bool mt_is_big_endian(uint8_t info)
 {
     return info & 16;
 }
 
-static inline bool mt_is_store(uint8_t info)
+MT_INLINE bool mt_is_store(uint8_t info)
 {
     return info & 32;
 }
 
-static inline unsigned mt_cpl(uint8_t info)
+MT_INLINE unsigned mt_cpl(uint8_t info)
 {
     return info >> 6;
 }
@@ -169,13 +173,15 @@ static inline unsigned mt_cpl(uint8_t info)
 mt_reader *mt_reader_new(mt_trace *trace, unsigned columns, struct mt_error *error);
 /* Goes on with the record of this index (or the first one behind it). For files: they needn't be read until there. */
 bool mt_reader_seek(mt_reader *reader, uint64_t index, struct mt_error *error);
-/* Reads the next records. Returns 1; 0 at the end, *batch being empty then; -1 on failure. A file that was cut ends
- * where its last whole block ends. */
-int mt_reader_next(mt_reader *reader, struct mt_batch *batch, struct mt_error *error);
+/* The next records, valid until the next call; NULL at the end, with an empty error, and on failure. A file that was cut
+ * ends where its last whole block ends. */
+const struct mt_batch *mt_reader_next(mt_reader *reader, struct mt_error *error);
+/* Whether the last mt_reader_next() has failed: for those who don't want to know why. */
+bool mt_reader_has_failed(const mt_reader *reader);
 /* NULL is fine. */
 void mt_reader_free(mt_reader *reader);
 
-/* In parallel: a file's blocks, each of which can be read without the others. */
+/* In parallel: a file's blocks, each of which can be read without the others. Later versions append members. */
 struct mt_block {
     uint64_t offset, bytes; /* in the file */
     unsigned vcpu;
@@ -189,12 +195,12 @@ struct mt_block {
 
 /* How many blocks a file has. 0 for what is no file. */
 size_t mt_trace_blocks(const mt_trace *trace);
-/* The blocks in the order of the file; `number` is below mt_trace_blocks(). */
-struct mt_block mt_trace_block(const mt_trace *trace, size_t number);
+/* The blocks in the order of the file; `number` is below mt_trace_blocks(). Valid until the trace is closed. */
+const struct mt_block *mt_trace_block(const mt_trace *trace, size_t number);
 /* Reads the blocks `begin` to `end` - 1, one after the other. */
 mt_reader *mt_reader_new_blocks(mt_trace *trace, unsigned columns, size_t begin, size_t end, struct mt_error *error);
 
-/* This library's version, such as "1.0". */
+/* This library's version, such as "0.2.0". */
 const char *mt_version(void);
 
 #ifdef __cplusplus

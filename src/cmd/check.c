@@ -74,15 +74,11 @@ typedef struct {
     GError *damage;
 } Share;
 
-static int next_batch(Share *share, struct mt_batch *batch)
+static const struct mt_batch *next_batch(Share *share)
 {
-    int more;
-
     if (!share->input)
-        return mt_reader_next(share->reader, batch, NULL);
-    more = input_next(share->input, &share->damage);
-    *batch = share->input->batch;
-    return more;
+        return mt_reader_next(share->reader, NULL);
+    return input_next(share->input, &share->damage) > 0 ? share->input->batch : NULL;
 }
 
 static gpointer check_share(gpointer data)
@@ -90,18 +86,18 @@ static gpointer check_share(gpointer data)
     Share *share = data;
     g_autoptr(MemoryImage) image = share->compare ? memory_image_new() : NULL;
     CheckCounts counted_by_first = { 0 };
-    struct mt_batch batch;
+    const struct mt_batch *batch;
 
-    for (uint64_t number = 0; next_batch(share, &batch) > 0; number++) {
-        CheckPlace place = check_place(&batch);
+    for (uint64_t number = 0; (batch = next_batch(share)); number++) {
+        CheckPlace place = check_place(batch);
         bool follows = check_order(&share->order, &place, share->share ? &counted_by_first : &share->counts);
 
         if (!follows) /* there may have been stores */
             g_clear_pointer(&image, memory_image_free);
         if (number % share->shares == share->share)
-            check_records(&share->check->facts, &batch, &share->counts);
+            check_records(&share->check->facts, batch, &share->counts);
         if (image)
-            check_values(image, &batch, share->share, share->shares, &share->counts);
+            check_values(image, batch, share->share, share->shares, &share->counts);
     }
     return NULL;
 }
@@ -159,11 +155,11 @@ static void check_totals(Check *check)
     uint64_t total_dropped = input_metadata_number(check->metadata, "dropped", UINT64_MAX);
 
     for (size_t i = 0; i < mt_trace_blocks(check->facts.trace); i++) {
-        struct mt_block block = mt_trace_block(check->facts.trace, i);
-        uint64_t *before = &dropped[block.vcpu % CHECK_MAX_VCPUS];
+        const struct mt_block *block = mt_trace_block(check->facts.trace, i);
+        uint64_t *before = &dropped[block->vcpu % CHECK_MAX_VCPUS];
 
-        check->counts.found[PROBLEM_DROPS] += block.dropped < *before;
-        *before = MAX(*before, block.dropped);
+        check->counts.found[PROBLEM_DROPS] += block->dropped < *before;
+        *before = MAX(*before, block->dropped);
     }
     for (unsigned i = 0; i < CHECK_MAX_VCPUS; i++)
         all_dropped += dropped[i];

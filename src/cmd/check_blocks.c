@@ -33,17 +33,18 @@ static GArray *check_block(Pool *pool, size_t number, CheckCounts *counts)
 {
     mt_reader *reader = mt_reader_new_blocks(pool->facts->trace, MT_COLUMN_ALL, number, number + 1, NULL);
     GArray *places = g_array_new(FALSE, FALSE, sizeof(CheckPlace));
-    struct mt_batch batch;
-    int more;
+    const struct mt_batch *batch;
+    bool failed;
 
-    while ((more = mt_reader_next(reader, &batch, NULL)) > 0) {
-        CheckPlace place = check_place(&batch);
+    while ((batch = mt_reader_next(reader, NULL))) {
+        CheckPlace place = check_place(batch);
 
-        check_records(pool->facts, &batch, counts);
+        check_records(pool->facts, batch, counts);
         g_array_append_val(places, place);
     }
+    failed = mt_reader_has_failed(reader);
     mt_reader_free(reader);
-    if (more == 0)
+    if (!failed)
         return places;
     g_array_unref(places);
     return NULL;
@@ -64,7 +65,7 @@ static gpointer check_some(gpointer data)
         g_mutex_lock(&pool->mutex);
         pool->places[number] = places;
         pool->failed |= !places;
-        pool->done += mt_trace_block(pool->facts->trace, number).records;
+        pool->done += mt_trace_block(pool->facts->trace, number)->records;
         check_counts_add(&pool->counts, &counts);
         g_cond_signal(&pool->changed);
     }
@@ -101,7 +102,7 @@ static uint64_t lane_position(const Pool *pool, const Lane *lane)
         return UINT64_MAX;
     number = g_array_index(lane->blocks, size_t, lane->block);
     return lane->place ? g_array_index(pool->places[number], CheckPlace, lane->place).first
-                       : mt_trace_block(pool->facts->trace, number).first;
+                       : mt_trace_block(pool->facts->trace, number)->first;
 }
 
 /* Goes one batch on. */
@@ -140,7 +141,7 @@ static GArray *make_lanes(const Pool *pool)
     for (unsigned i = 0; i < CHECK_MAX_VCPUS; i++)
         lane_of_vcpu[i] = -1;
     for (size_t i = 0; i < pool->blocks; i++) {
-        int *number = &lane_of_vcpu[mt_trace_block(pool->facts->trace, i).vcpu % CHECK_MAX_VCPUS];
+        int *number = &lane_of_vcpu[mt_trace_block(pool->facts->trace, i)->vcpu % CHECK_MAX_VCPUS];
 
         if (*number < 0) {
             Lane lane = { .blocks = g_array_new(FALSE, FALSE, sizeof(size_t)) };

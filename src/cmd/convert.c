@@ -120,7 +120,6 @@ static bool make_physical(Output *output, Access *access)
 
 static bool convert_all(const ConvertFormat *format, Input *input, Output *output, GError **error)
 {
-    const struct mt_batch *batch = &input->batch;
     int more;
 
     if (format->all)
@@ -129,6 +128,7 @@ static bool convert_all(const ConvertFormat *format, Input *input, Output *outpu
         return false;
     while ((more = input_next(input, error)) > 0)
         for (size_t k = 0; k < input->count; k++) {
+            const struct mt_batch *batch = input->batch;
             size_t i = input->selected[k];
             Access access = { .index = batch->first + i,
                               .address = batch->address[i],

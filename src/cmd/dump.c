@@ -94,7 +94,7 @@ static void print_value(const struct mt_value *value, unsigned bytes)
 
 static void print_record(Dump *dump, size_t i)
 {
-    const struct mt_batch *batch = &dump->input->batch;
+    const struct mt_batch *batch = dump->input->batch;
     uint8_t info = batch->info[i];
 
     printf("%12" G_GUINT64_FORMAT "  %3u  %u  %c%-3u  %016" G_GINT64_MODIFIER "x", batch->first + i, batch->vcpu,

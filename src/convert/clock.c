@@ -76,7 +76,7 @@ static void settle(Chunk *chunk)
 static const Chunk *find_chunk(ConvertClock *clock, unsigned vcpu, uint64_t index)
 {
     GQueue *chunks = &clock->chunks[vcpu];
-    struct mt_batch batch;
+    const struct mt_batch *batch;
 
     for (;;) {
         Chunk *chunk = g_queue_peek_head(chunks);
@@ -90,8 +90,8 @@ static const Chunk *find_chunk(ConvertClock *clock, unsigned vcpu, uint64_t inde
             if (chunk)
                 settle(chunk);
             return chunk;
-        } else if (mt_reader_next(clock->reader, &batch, NULL) > 0) {
-            add_batch(clock, &batch);
+        } else if ((batch = mt_reader_next(clock->reader, NULL))) {
+            add_batch(clock, batch);
         } else { /* if it is damaged here, the other reader will say so */
             g_clear_pointer(&clock->reader, mt_reader_free);
         }

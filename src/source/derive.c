@@ -15,7 +15,7 @@
 /* Makes a batch's wanted records look as a ring has them. `rows` has room for all; returns their number. */
 static size_t make_rows(const Input *input, unsigned fields, unsigned vcpu, const uint32_t *numbers, uint8_t *rows)
 {
-    const struct mt_batch *batch = &input->batch;
+    const struct mt_batch *batch = input->batch;
     unsigned bytes = ring_record_bytes_for(fields);
 
     for (size_t k = 0; k < input->count; k++) {
@@ -224,18 +224,18 @@ static bool plan(Job *job, GError **error)
 static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **error)
 {
     Input *input = job->inputs->pdata[number];
-    unsigned vcpu = job->policy == VCPUS_ONE ? 0 : input->batch.vcpu + g_array_index(job->first_vcpu, unsigned, number);
+    unsigned vcpu = job->policy == VCPUS_ONE ? 0 : input->batch->vcpu + g_array_index(job->first_vcpu, unsigned, number);
     size_t count;
 
     if (vcpu >= job->vcpus)
-        return mt_fail(error, "record %" G_GUINT64_FORMAT " is of vCPU %u, but a trace can have %d", input->batch.first,
+        return mt_fail(error, "record %" G_GUINT64_FORMAT " is of vCPU %u, but a trace can have %d", input->batch->first,
                        vcpu, RING_MAX_VCPUS);
     if (input->count > job->room) {
         job->room = input->count;
         job->rows = g_realloc(job->rows, job->room * sizeof(RingWide));
     }
     count = make_rows(input, job->fields, vcpu, job->instructions.maps->pdata[number], job->rows);
-    return trace_writer_add(writer, vcpu, job->rows, count, input->batch.time_ns, error);
+    return trace_writer_add(writer, vcpu, job->rows, count, input->batch->time_ns, error);
 }
 
 /* One line for all inputs. */
@@ -272,8 +272,8 @@ static bool write_all(Job *job, TraceWriter *writer, GError **error)
 
         for (guint i = 0; i < job->inputs->len; i++)
             if (more[i] && (next == job->inputs->len ||
-                            ((job->fields & RING_TIME) && ((Input *)job->inputs->pdata[i])->batch.time_ns <
-                                                              ((Input *)job->inputs->pdata[next])->batch.time_ns)))
+                            ((job->fields & RING_TIME) && ((Input *)job->inputs->pdata[i])->batch->time_ns <
+                                                              ((Input *)job->inputs->pdata[next])->batch->time_ns)))
                 next = i;
         if (!write_batch(job, writer, next, error))
             return false;

@@ -127,7 +127,7 @@ uint64_t input_known_records(const mt_trace *trace, JsonObject *metadata, bool *
     if (!json_object_has_member(metadata, "records")) /* what we have written says it at its end */
         *exact = mt_trace_is_complete(trace) && !json_object_has_member(metadata, "recorded_by");
     for (size_t i = 0; i < mt_trace_blocks(trace); i++)
-        known = MAX(known, mt_trace_block(trace, i).known);
+        known = MAX(known, mt_trace_block(trace, i)->known);
     return MAX(known, mt_trace_records(trace));
 }
 
@@ -225,7 +225,7 @@ bool input_is_whole(const Input *input)
 
 static bool is_wanted(const Input *input, size_t i)
 {
-    const struct mt_batch *batch = &input->batch;
+    const struct mt_batch *batch = input->batch;
     uint64_t index = batch->first + i;
     uint8_t info = batch->info[i];
 
@@ -246,17 +246,16 @@ static bool is_wanted(const Input *input, size_t i)
 
 int input_next(Input *input, GError **error)
 {
-    struct mt_batch *batch = &input->batch;
     struct mt_error problem;
-    int more;
 
     do {
-        more = mt_reader_next(input->reader, batch, &problem);
-        if (more < 0)
+        const struct mt_batch *batch = input->batch = mt_reader_next(input->reader, &problem);
+
+        if (!batch && *problem.message)
             mt_fail(error, "%s", problem.message);
-        if (more <= 0 || batch->first >= input->events.end) {
+        if (!batch || batch->first >= input->events.end) {
             progress_end(input->progress);
-            return MIN(more, 0);
+            return batch || !*problem.message ? 0 : -1;
         }
         if (batch->count > input->room) {
             input->room = batch->count;

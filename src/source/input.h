@@ -43,7 +43,7 @@ typedef struct Input {
     bool loads, stores, by_pc;
     Progress *progress; /* `own_progress`, or one that several inputs share */
     Progress own_progress;
-    struct mt_batch batch; /* the current one */
+    const struct mt_batch *batch; /* the current one */
     uint32_t *selected;    /* which of its records are wanted */
     size_t count;          /* how many */
     size_t room;

@@ -26,6 +26,7 @@ _Static_assert(MT_PADDR_IO == RING_PADDR_IO && MT_PADDR_UNKNOWN == RING_PADDR_UN
 
 struct mt_trace {
     enum mt_format format;
+    struct mt_block *blocks; /* of a file: what mt_trace_block() gives */
     /* One of these. */
     TraceFile *file;
     Stream *stream;
@@ -44,6 +45,8 @@ typedef struct {
 
 struct mt_reader {
     mt_trace *trace;
+    struct mt_batch batch; /* the last one that was handed out */
+    bool has_failed;
     unsigned columns;
     uint64_t skip_until; /* records before this index are not wanted */
     unsigned lanes;
@@ -80,6 +83,27 @@ static void *give_message(struct mt_error *error, const char *message)
 
 /* Opening. */
 
+static struct mt_block *list_blocks(const TraceFile *file)
+{
+    struct mt_block *blocks = g_new(struct mt_block, MAX(file->blocks->len, 1));
+
+    for (guint i = 0; i < file->blocks->len; i++) {
+        const struct format_index_entry *entry = trace_file_block(file, i);
+
+        blocks[i] = (struct mt_block){ .offset = entry->offset,
+                                       .bytes = entry->bytes,
+                                       .vcpu = entry->vcpu,
+                                       .records = entry->records,
+                                       .first = entry->first,
+                                       .end = entry->end,
+                                       .first_ns = entry->first_ns,
+                                       .last_ns = entry->last_ns,
+                                       .dropped = entry->dropped,
+                                       .known = entry->known };
+    }
+    return blocks;
+}
+
 mt_trace *mt_trace_open(const char *path, enum mt_format format, struct mt_error *error)
 {
     bool standard_input = !strcmp(path, "-");
@@ -107,6 +131,8 @@ mt_trace *mt_trace_open_fd(int fd, const char *name, enum mt_format format, stru
         mt_trace_close(trace);
         return give_error(error, problem);
     }
+    if (is_file)
+        trace->blocks = list_blocks(trace->file);
     trace->format = is_file ? MT_FORMAT_FILE : stream_format(trace->stream);
     return trace;
 }
@@ -134,6 +160,7 @@ void mt_trace_close(mt_trace *trace)
     if (trace->ring)
         ring_close(trace->ring); /* nobody will make room any more */
     ring_free(trace->ring);
+    g_free(trace->blocks);
     g_free(trace);
 }
 
@@ -249,20 +276,9 @@ size_t mt_trace_blocks(const mt_trace *trace)
     return trace->file ? trace->file->blocks->len : 0;
 }
 
-struct mt_block mt_trace_block(const mt_trace *trace, size_t number)
+const struct mt_block *mt_trace_block(const mt_trace *trace, size_t number)
 {
-    const struct format_index_entry *entry = trace_file_block(trace->file, number);
-
-    return (struct mt_block){ .offset = entry->offset,
-                              .bytes = entry->bytes,
-                              .vcpu = entry->vcpu,
-                              .records = entry->records,
-                              .first = entry->first,
-                              .end = entry->end,
-                              .first_ns = entry->first_ns,
-                              .last_ns = entry->last_ns,
-                              .dropped = entry->dropped,
-                              .known = entry->known };
+    return &trace->blocks[number];
 }
 
 /* Readers. */
@@ -519,21 +535,29 @@ static int next_of_ring(mt_reader *reader, struct mt_batch *batch, struct mt_err
     return 1;
 }
 
-int mt_reader_next(mt_reader *reader, struct mt_batch *batch, struct mt_error *error)
+const struct mt_batch *mt_reader_next(mt_reader *reader, struct mt_error *error)
 {
+    struct mt_batch *batch = &reader->batch;
     GError *problem = NULL;
     int more;
 
+    give_message(error, "");
     *batch = (struct mt_batch){ 0 };
     if (reader->trace->ring)
-        return next_of_ring(reader, batch, error);
-    more = reader->trace->file ? next_of_file(reader, batch, &problem)
-                               : stream_next(reader->trace->stream, reader->columns, batch, &problem);
-    if (more <= 0)
-        *batch = (struct mt_batch){ 0 };
+        more = next_of_ring(reader, batch, error);
+    else if (reader->trace->file)
+        more = next_of_file(reader, batch, &problem);
+    else
+        more = stream_next(reader->trace->stream, reader->columns, batch, &problem);
     if (problem)
         give_error(error, problem);
-    return more;
+    reader->has_failed = more < 0;
+    return more > 0 ? batch : NULL;
+}
+
+bool mt_reader_has_failed(const mt_reader *reader)
+{
+    return reader->has_failed;
 }
 
 const char *mt_version(void)

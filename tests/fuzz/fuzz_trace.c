@@ -35,11 +35,11 @@ static uint64_t add_up(const struct mt_batch *batch)
 static void read_all(mt_reader *reader)
 {
     struct mt_error error;
-    struct mt_batch batch;
+    const struct mt_batch *batch;
     volatile uint64_t sum = 0;
 
-    while (reader && mt_reader_next(reader, &batch, &error) > 0)
-        sum += add_up(&batch);
+    while (reader && (batch = mt_reader_next(reader, &error)))
+        sum += add_up(batch);
     mt_reader_free(reader);
 }
 

@@ -102,17 +102,18 @@ static void move_blocks(GRand *random, const char *path, unsigned one_in)
 static bool read_in_order(const CheckFacts *facts, CheckCounts *counts, CheckOrder *order)
 {
     mt_reader *reader = mt_reader_new(facts->trace, MT_COLUMN_ALL, NULL);
-    struct mt_batch batch;
-    int more;
+    const struct mt_batch *batch;
+    bool failed;
 
-    while ((more = mt_reader_next(reader, &batch, NULL)) > 0) {
-        CheckPlace place = check_place(&batch);
+    while ((batch = mt_reader_next(reader, NULL))) {
+        CheckPlace place = check_place(batch);
 
         check_order(order, &place, counts);
-        check_records(facts, &batch, counts);
+        check_records(facts, batch, counts);
     }
+    failed = mt_reader_has_failed(reader);
     mt_reader_free(reader);
-    return more == 0;
+    return !failed;
 }
 
 /* Returns what was found. */

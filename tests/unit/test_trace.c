@@ -195,22 +195,21 @@ static void read_and_compare(mt_trace *trace, unsigned columns, const GArray *al
 {
     struct mt_error error = { "" };
     mt_reader *reader = mt_reader_new(trace, columns, &error);
-    struct mt_batch batch;
+    const struct mt_batch *batch;
     uint64_t next = from;
-    int more;
 
     if (from)
         g_assert_true(mt_reader_seek(reader, from, &error));
-    while ((more = mt_reader_next(reader, &batch, &error)) > 0) {
-        g_assert_cmpuint(batch.first, ==, next);
-        g_assert_true(!batch.address == !(columns & MT_COLUMN_ADDRESS));
-        compare(&batch, all);
+    while ((batch = mt_reader_next(reader, &error))) {
+        g_assert_cmpuint(batch->first, ==, next);
+        g_assert_true(!batch->address == !(columns & MT_COLUMN_ADDRESS));
+        compare(batch, all);
         if ((columns & MT_COLUMN_TIME) && (mt_trace_fields(trace) & MT_FIELD_TIME))
-            for (size_t k = 0; k < batch.count; k++)
-                g_assert_cmpuint(batch.time_ns, ==, g_array_index(all, Expected, batch.first + k).time_ns);
-        next += batch.count;
+            for (size_t k = 0; k < batch->count; k++)
+                g_assert_cmpuint(batch->time_ns, ==, g_array_index(all, Expected, batch->first + k).time_ns);
+        next += batch->count;
     }
-    if (more)
+    if (*error.message)
         g_error("%s", error.message);
     g_assert_cmpuint(next, ==, MAX(all->len, from));
     mt_reader_free(reader);
@@ -267,14 +266,13 @@ static gpointer read_blocks(gpointer data)
 {
     BlockJob *job = data;
     mt_reader *reader = mt_reader_new_blocks(job->trace, MT_COLUMN_ALL, job->begin, job->end, NULL);
-    struct mt_batch batch;
-    int more;
+    const struct mt_batch *batch;
 
-    while ((more = mt_reader_next(reader, &batch, NULL)) > 0) {
-        compare(&batch, job->all);
-        job->records += batch.count;
+    while ((batch = mt_reader_next(reader, NULL))) {
+        compare(batch, job->all);
+        job->records += batch->count;
     }
-    g_assert_cmpint(more, ==, 0);
+    g_assert_false(mt_reader_has_failed(reader));
     mt_reader_free(reader);
     return NULL;
 }
@@ -328,9 +326,8 @@ static uint64_t read_damaged(const char *path, const char *contents, gsize bytes
     struct mt_error error = { "" };
     mt_trace *trace;
     mt_reader *reader;
-    struct mt_batch batch;
+    const struct mt_batch *batch;
     uint64_t records = 0;
-    int more;
 
     g_assert_true(g_file_set_contents_full(path, contents, (gssize)bytes, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
     trace = mt_trace_open(path, MT_FORMAT_FILE, &error);
@@ -342,12 +339,12 @@ static uint64_t read_damaged(const char *path, const char *contents, gsize bytes
     *failed = !mt_trace_is_complete(trace);
     g_assert_true(!mt_trace_damage(trace) == mt_trace_is_complete(trace));
     reader = mt_reader_new(trace, MT_COLUMN_ALL, &error);
-    while ((more = mt_reader_next(reader, &batch, &error)) > 0) {
-        compare(&batch, all);
-        records += batch.count;
+    while ((batch = mt_reader_next(reader, &error))) {
+        compare(batch, all);
+        records += batch->count;
     }
-    *failed |= more < 0;
-    if (more < 0)
+    *failed |= mt_reader_has_failed(reader);
+    if (mt_reader_has_failed(reader))
         g_assert_nonnull(strstr(error.message, "offset"));
     mt_reader_free(reader);
     mt_trace_close(trace);
@@ -442,7 +439,7 @@ static void test_newer_files(void)
         .literal = 1,
     };
     struct mt_error error;
-    struct mt_batch batch;
+    const struct mt_batch *batch;
     mt_reader *reader;
     mt_trace *trace;
 
@@ -456,11 +453,13 @@ static void test_newer_files(void)
     trace = open_trace(path);
     g_assert_cmpuint(mt_trace_fields(trace), ==, 0);
     reader = mt_reader_new(trace, MT_COLUMN_ALL, &error);
-    g_assert_cmpint(mt_reader_next(reader, &batch, &error), ==, 1);
-    g_assert_cmpuint(batch.count, ==, 1);
-    g_assert_cmphex(batch.info[0], ==, GMBEOO_STORE | 3);
-    g_assert_cmphex(batch.address[0], ==, 0);
-    g_assert_cmpint(mt_reader_next(reader, &batch, &error), ==, 0);
+    batch = mt_reader_next(reader, &error);
+    g_assert_nonnull(batch);
+    g_assert_cmpuint(batch->count, ==, 1);
+    g_assert_cmphex(batch->info[0], ==, GMBEOO_STORE | 3);
+    g_assert_cmphex(batch->address[0], ==, 0);
+    g_assert_null(mt_reader_next(reader, &error));
+    g_assert_cmpstr(error.message, ==, "");
     mt_reader_free(reader);
     mt_trace_close(trace);
 }
@@ -514,13 +513,12 @@ static void assert_stream_fails(const void *bytes, size_t count, enum mt_format 
     mt_trace *trace = open_bytes(bytes, count, format, NULL);
     mt_reader *reader = mt_reader_new(trace, MT_COLUMN_ALL, NULL);
     struct mt_error error;
-    struct mt_batch batch;
+    const struct mt_batch *batch;
     uint64_t records = 0;
-    int more;
 
-    while ((more = mt_reader_next(reader, &batch, &error)) > 0)
-        records += batch.count;
-    g_assert_cmpint(more, ==, -1);
+    while ((batch = mt_reader_next(reader, &error)))
+        records += batch->count;
+    g_assert_true(mt_reader_has_failed(reader));
     g_assert_cmpstr(error.message, ==, message);
     g_assert_cmpuint(records, ==, good);
     mt_reader_free(reader);
@@ -623,30 +621,29 @@ static uint64_t hash_of_records(mt_trace *trace, uint64_t *records)
     mt_reader *reader = mt_reader_new(trace, MT_COLUMN_ALL, NULL);
     XXH3_state_t *hash = XXH3_createState();
     struct mt_error error;
-    struct mt_batch batch;
+    const struct mt_batch *batch;
     uint64_t result;
-    int more;
 
     XXH3_64bits_reset(hash);
     *records = 0;
-    while ((more = mt_reader_next(reader, &batch, &error)) > 0) {
-        for (size_t i = 0; i < batch.count; i++) {
-            const struct mt_instruction *instruction = mt_trace_instruction(trace, batch.instruction[i]);
-            uint64_t row[] = { batch.first + i,
-                               batch.vcpu,
-                               batch.time_ns,
-                               batch.address[i],
-                               batch.info[i],
+    while ((batch = mt_reader_next(reader, &error))) {
+        for (size_t i = 0; i < batch->count; i++) {
+            const struct mt_instruction *instruction = mt_trace_instruction(trace, batch->instruction[i]);
+            uint64_t row[] = { batch->first + i,
+                               batch->vcpu,
+                               batch->time_ns,
+                               batch->address[i],
+                               batch->info[i],
                                instruction ? instruction->pc + instruction->bytes[0] : 0,
-                               batch.paddr ? batch.paddr[i] : 0,
-                               batch.value ? batch.value[i].low : 0,
-                               batch.value ? batch.value[i].high : 0 };
+                               batch->paddr ? batch->paddr[i] : 0,
+                               batch->value ? batch->value[i].low : 0,
+                               batch->value ? batch->value[i].high : 0 };
 
             XXH3_64bits_update(hash, row, sizeof row);
         }
-        *records += batch.count;
+        *records += batch->count;
     }
-    if (more)
+    if (*error.message)
         g_error("%s", error.message);
     result = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);
