@@ -315,6 +315,17 @@ class Caller(FilesTest):
                           "the current folder has been removed", "--chdir")
         self.assert_fails(self.run_here("pwd", options=["--chdir", "/dev/shm"]), "the guest has its own there", "--chdir")
 
+    def test_each_process_has_as_many_files_as_the_limit_says(self):
+        # 600 files in three processes, each of which may have 256.
+        for number in range(600):
+            self.write(f"many/{number}", "x")
+        command = "for i in 0 1 2; do " \
+                  "bash -c 'for n in {0..199}; do exec {f}<many/$(($0 * 200 + n)) || exit; done; echo fine; sleep 2' $i & " \
+                  "done; wait"
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        result = self.shell(command, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1])))
+        self.assertEqual(result.out, "fine\n" * 3, result.err)
+
     def test_arguments_that_the_guest_can_not_have_are_told(self):
         fifo, socket_path = self.path("fifo"), self.path("socket")
         os.mkfifo(fifo)
