@@ -196,11 +196,11 @@ bool view_options_check_workload(ViewOptions *options, SessionOptions *session, 
     if (workload->sees_host) {
         if (!workload->current_folder && !is_there_still())
             return mt_fail(error, "the current folder has been removed: --chdir DIR says where to run");
-        if (!host_view_check_folder(folder, error))
+        if (!host_view_check_folder(folder, workload->writable, error))
             return false;
-        if (host_view_is_guests_own(workload->program))
+        if (!host_view_has(workload->program, workload->writable))
             return mt_fail(error, "can't execute %s: the guest has its own files there", workload->program);
-        options->notes = host_view_missing_arguments(workload->argv + 1);
+        options->notes = host_view_missing_arguments(workload->argv + 1, workload->writable);
     } else if (options->note) {
         options->notes = g_new0(char *, 2);
         options->notes[0] = g_steal_pointer(&options->note);

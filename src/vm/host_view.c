@@ -91,7 +91,7 @@ static bool is_usual_device(const char *path)
 }
 
 /* What is at a path that the guest can't have, or NULL. */
-static const char *describe_missing(const char *path)
+static const char *describe_missing(const char *path, const char *const *writable)
 {
     g_autofree char *absolute = g_canonicalize_filename(path, NULL);
     struct stat status;
@@ -102,7 +102,8 @@ static const char *describe_missing(const char *path)
 
         return g_ascii_isdigit(*number) && atoi(number) > STDERR_FILENO ? "a file that is open here" : NULL;
     }
-    if (stat(absolute, &status) || (is_below(absolute, "/dev") && is_usual_device(absolute)))
+    if (stat(absolute, &status) ||
+        (is_below(absolute, "/dev") && is_usual_device(absolute) && !S_ISREG(status.st_mode)))
         return NULL;
     if (S_ISFIFO(status.st_mode))
         return "a FIFO of this machine";
@@ -110,17 +111,21 @@ static const char *describe_missing(const char *path)
         return "a socket of this machine";
     if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
         return "a device of this machine";
-    return is_below(absolute, "/run") && !S_ISDIR(status.st_mode) ? "in this machine's /run" : NULL;
+    if (S_ISDIR(status.st_mode) || host_view_has(absolute, writable))
+        return NULL;
+    return is_below(absolute, "/run")   ? "in this machine's /run"
+           : is_below(absolute, "/dev") ? "in this machine's /dev" /* shared memory */
+                                        : NULL;
 }
 
-GStrv host_view_missing_arguments(const char *const *argv)
+GStrv host_view_missing_arguments(const char *const *argv, const char *const *writable)
 {
     GPtrArray *lines = g_ptr_array_new();
 
     for (; *argv; argv++) {
         const char *value = strchr(*argv, '='); /* --file=PATH, if=PATH */
         const char *path = strchr(*argv, '/') && (!value || **argv == '/') ? *argv : value ? value + 1 : *argv;
-        const char *what = *path ? describe_missing(path) : NULL;
+        const char *what = *path ? describe_missing(path, writable) : NULL;
 
         if (what) {
             g_autofree char *printable = text_make_printable(path);
@@ -132,15 +137,24 @@ GStrv host_view_missing_arguments(const char *const *argv)
     return (GStrv)g_ptr_array_free(lines, FALSE);
 }
 
-bool host_view_check_folder(const char *folder, GError **error)
+bool host_view_has(const char *path, const char *const *writable)
 {
+    for (; writable && *writable; writable++)
+        if (is_below(path, *writable))
+            return true;
+    return !host_view_is_guests_own(path);
+}
+
+bool host_view_check_folder(const char *folder, const char *const *writable, GError **error)
+{
+    g_autofree char *resolved = canonical(folder);
     struct stat status;
 
     if (stat(folder, &status))
         return mt_fail(error, "can't enter %s: %s", folder, g_strerror(errno));
     if (!S_ISDIR(status.st_mode))
         return mt_fail(error, "can't enter %s: %s", folder, g_strerror(ENOTDIR));
-    return !host_view_is_guests_own(folder) ||
+    return host_view_has(resolved ? resolved : folder, writable) ||
            mt_fail(error, "the workload can't run in %s, as the guest has its own there: --chdir DIR says where else",
                    folder);
 }

@@ -17,10 +17,14 @@ GStrv host_view_writable_folders(char **folders, GError **error);
 
 /* What the words of a command line name of this machine that the guest can't have: FIFOs, sockets, devices, open files
  * of ours, files in /run and the like. One line for each, ended by NULL. To be freed. */
-GStrv host_view_missing_arguments(const char *const *argv);
+GStrv host_view_missing_arguments(const char *const *argv, const char *const *writable);
+
+/* Whether the guest has what is at this path here, as it isn't in what is its own, or is in a folder that is shared for
+ * writing. */
+bool host_view_has(const char *path, const char *const *writable);
 
 /* Whether the guest can have this as the workload's current folder. */
-bool host_view_check_folder(const char *folder, GError **error);
+bool host_view_check_folder(const char *folder, const char *const *writable, GError **error);
 
 /* Sets whom the workload runs as: ourselves, or `user`, by name or number, unless that is NULL; our umask; and our
  * resource limits, but for those of processor time, processes and priorities, which mean something else there. */

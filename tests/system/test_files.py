@@ -235,6 +235,19 @@ class Writable(FilesTest):
                 self.assertEqual(file.read(), f"{i}\n")
 
     @unittest.skipIf(os.geteuid(), "mounting a small file system takes root")
+    def test_in_what_is_else_the_guests_own(self):
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+            with open(os.path.join(folder, "program"), "w") as file:
+                file.write("pwd; cat $1 >copy\n")
+            os.chmod(file.name, 0o755)
+            arguments = [*UNTRACED, "--rw", folder, "--", file.name, file.name]
+            result = self.finish(self.start(*arguments, cwd=folder))
+            self.assertEqual(result.out, folder + "\n", result.err)
+            self.assertNotIn("the guest doesn't have it", result.err)
+            with open(os.path.join(folder, "copy")) as file:
+                self.assertEqual(file.read(), "pwd; cat $1 >copy\n")
+            self.assertIn("in this machine's /dev: the guest doesn't have it", self.run_here("true", file.name).err)
+
     def test_what_could_not_be_written_back_is_an_error(self):
         small = os.path.join(self.scratch, "small")
         os.mkdir(small)
