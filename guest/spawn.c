@@ -16,6 +16,7 @@
 #include "agent.h"
 
 #define SHELL "/bin/sh"
+#define OPEN_FILES_MAX 1048576u /* Linux allows no more, unless somebody has raised it, as on some hosts */
 
 int spawn_find_program(const char *name, const char *path_variable, char found[PATH_MAX])
 {
@@ -73,7 +74,9 @@ static const char *settle_in(const struct request *request, const struct user *u
         return failed;
     for (int resource = 0; resource < MT_LIMITS; resource++) {
         const struct mt_limit *limit = &run->limits[resource];
-        const struct rlimit wanted = { .rlim_cur = limit->soft, .rlim_max = limit->hard };
+        const rlim_t most = resource == RLIMIT_NOFILE ? OPEN_FILES_MAX : RLIM_INFINITY;
+        const struct rlimit wanted = { .rlim_cur = limit->soft < most ? limit->soft : most,
+                                       .rlim_max = limit->hard < most ? limit->hard : most };
 
         if (run->limited >> resource & 1 && setrlimit((__rlimit_resource_t)resource, &wanted))
             return "set its resource limits";
