@@ -48,6 +48,10 @@ static bool make_pipes(struct stdio *stdio, const struct request *request)
     for (int i = 0; i < 2; i++) {
         int ends[2];
 
+        if (i && request->run.flags & MT_RUN_ONE_OUTPUT) {
+            stdio->theirs[2] = fcntl(stdio->theirs[1], F_DUPFD_CLOEXEC, 0);
+            return stdio->theirs[2] >= 0;
+        }
         if (pipe2(ends, O_CLOEXEC))
             return false;
         *ours[i] = ends[0];

@@ -133,6 +133,9 @@ struct mt_progress {
 #define MT_RUN_STDIN 32u
 /* Its standard input is a file that both sides have (strings), at `stdin_offset`. */
 #define MT_RUN_STDIN_FILE 64u
+/* Its standard output and error are one pipe, as they are one on the host: so what it prints comes in its order, all of
+ * it as MT_FRAME_STDOUT. */
+#define MT_RUN_ONE_OUTPUT 128u
 
 #define MT_GROUPS_MAX 64
 #define MT_LIMITS 16 /* RLIM_NLIMITS */

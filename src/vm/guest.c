@@ -45,9 +45,7 @@ static void pass_output(Guest *guest, bool is_stderr, const uint8_t *bytes, uint
 {
     if (guest->stopping && run_loop_is_congested(guest->loop))
         return;
-    if (is_stderr)
-        last_words_add(guest->last_words, (const char *)bytes, length);
-    if (guest->options->terminal)
+    if (is_stderr || guest->options->terminal || guest->has_one_output)
         last_words_add(guest->last_words, (const char *)bytes, length);
     if (is_stderr || !guest->options->pass_output)
         run_loop_print_error(guest->loop, (const char *)bytes, length);

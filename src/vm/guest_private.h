@@ -24,6 +24,7 @@ struct Guest {
     StandardInput *input;        /* while it is passed on; or NULL */
     GString *info;               /* as it comes */
     bool stopping;               /* guest_stop() was called */
+    bool has_one_output;         /* the workload's standard output and error are one */
     GString *last_words;         /* the end of the workload's standard error */
     GString *captured;           /* where a program's output goes instead; or NULL */
     struct mt_progress progress; /* of unpacking */

@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../protocol/words.h"
 #include "elf_object.h"
@@ -285,6 +286,15 @@ static bool unpack_folder(Guest *guest, GError **error)
 
 /* The workload. */
 
+/* Whether our standard output and error are the same: a terminal, most often, or "> FILE 2>&1". */
+static bool have_one_output(void)
+{
+    struct stat output, errors;
+
+    return !fstat(STDOUT_FILENO, &output) && !fstat(STDERR_FILENO, &errors) && output.st_dev == errors.st_dev &&
+           output.st_ino == errors.st_ino;
+}
+
 /* Sets what the request says of the workload's user, and returns its environment, to be freed without the strings. */
 static const char **describe_workload(Guest *guest, struct mt_run *run, GStrv own_environment, GError **error)
 {
@@ -292,9 +302,10 @@ static const char **describe_workload(Guest *guest, struct mt_run *run, GStrv ow
     const char *const usual[] = { GUEST_PATH, "LANG=C.UTF-8", "TERM=dumb", NULL };
     const char *const *whole = options->environment ? options->environment : (const char *const *)own_environment;
 
+    guest->has_one_output = options->pass_output && have_one_output();
     run->flags = (options->speaks ? MT_RUN_WORKLOAD_SPEAKS : 0) |
                  (options->is_on_host && !options->sees_host ? MT_RUN_FROM_HOST : 0) |
-                 (options->tell_vcpus ? MT_RUN_TELL_VCPUS : 0);
+                 (options->tell_vcpus ? MT_RUN_TELL_VCPUS : 0) | (guest->has_one_output ? MT_RUN_ONE_OUTPUT : 0);
     run->timeout_ms = options->timeout_s * 1000;
     run->warm_ups = options->warm_ups;
     if (options->sees_host && !host_view_describe_caller(run, options->user, error))

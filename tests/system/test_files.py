@@ -339,6 +339,13 @@ class Caller(FilesTest):
         result = self.shell(command, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1])))
         self.assertEqual(result.out, "fine\n" * 3, result.err)
 
+    def test_output_and_errors_are_in_order_where_they_are_one(self):
+        with open(self.path("log"), "w") as log:
+            command = [TRACER, *UNTRACED, "--", "sh", "-c", "echo a; echo b >&2; echo c; echo d >&2; echo e"]
+            subprocess.run(command, stdout=log, stderr=log, timeout=TIMEOUT_S, check=True)
+        with open(self.path("log")) as log:
+            self.assertTrue(log.read().startswith("a\nb\nc\nd\ne\n"))
+
     def test_arguments_that_the_guest_can_not_have_are_told(self):
         fifo, socket_path = self.path("fifo"), self.path("socket")
         os.mkfifo(fifo)
