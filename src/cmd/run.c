@@ -22,7 +22,7 @@ static char *find_command(const char *name, const WorkloadOptions *workload, GEr
     const char *path =
         workload->environment ? g_environ_getenv((char **)workload->environment, "PATH") : g_getenv("PATH");
 
-    return command_find(name, path, workload->current_folder, error);
+    return command_find(name, path, workload->current_folder, workload->sees_host, error);
 }
 
 static bool parse_destination(const char *name, DestinationKind *destination, GError **error)

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "command.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -106,10 +107,22 @@ static int check_elf(const char *path, const char *folder, char **why)
     return reason ? refuse(why, reason, "its loader %s: %s", program->loader, loader_why) : 0;
 }
 
-static int check_program(const char *path, const char *folder, unsigned depth, char **why);
+/* One for 32-bit x86, which x86-64 kernels execute, too. It is left to its loader what it needs. */
+static bool is_32_bit(const char *head, gsize length)
+{
+    Elf32_Ehdr header;
+
+    if (length < sizeof header)
+        return false;
+    memcpy(&header, head, sizeof header);
+    return header.e_ident[EI_CLASS] == ELFCLASS32 && header.e_ident[EI_DATA] == ELFDATA2LSB &&
+           header.e_machine == EM_386 && (header.e_type == ET_EXEC || header.e_type == ET_DYN);
+}
+
+static int check_program(const char *path, const char *folder, bool takes_32_bit, unsigned depth, char **why);
 
 /* `line` is what follows "#!". */
-static int check_interpreter(char *line, const char *folder, unsigned depth, char **why)
+static int check_interpreter(char *line, const char *folder, bool takes_32_bit, unsigned depth, char **why)
 {
     char *interpreter = line + strspn(line, " \t");
     g_autofree char *path = NULL, *shown = NULL, *inner = NULL;
@@ -122,7 +135,7 @@ static int check_interpreter(char *line, const char *folder, unsigned depth, cha
     if (depth == INTERPRETERS_MAX)
         return refuse(why, ELOOP, "too many scripts are one another's interpreters");
     path = in_folder(folder, interpreter);
-    reason = check_program(path, folder, depth + 1, &inner);
+    reason = check_program(path, folder, takes_32_bit, depth + 1, &inner);
     windows_line = reason && g_str_has_suffix(interpreter, "\r");
     shown = text_make_printable(interpreter);
     return reason ? refuse(why, reason, "its interpreter %s: %s%s", shown, inner,
@@ -132,7 +145,7 @@ static int check_interpreter(char *line, const char *folder, unsigned depth, cha
 
 /* Returns 0, or the errno that execve would give, and what is wrong in *why. `depth` is 0 for the program itself, more
  * for interpreters. */
-static int check_program(const char *path, const char *folder, unsigned depth, char **why)
+static int check_program(const char *path, const char *folder, bool takes_32_bit, unsigned depth, char **why)
 {
     g_autoptr(GError) problem = NULL;
     char head[HEAD_BYTES + 1] = "";
@@ -150,9 +163,9 @@ static int check_program(const char *path, const char *folder, unsigned depth, c
     if (length < 0)
         return refuse(why, reason, "it can't be read: %s", g_strerror(reason));
     if (length >= 4 && !memcmp(head, "\177ELF", 4))
-        return check_elf(path, folder, why);
+        return takes_32_bit && is_32_bit(head, (gsize)length) ? 0 : check_elf(path, folder, why);
     if (length >= 2 && !memcmp(head, "#!", 2))
-        return check_interpreter(head + 2, folder, depth, why);
+        return check_interpreter(head + 2, folder, takes_32_bit, depth, why);
     return command_is_text(head, (gsize)length) ? 0
                                                 : refuse(why, ENOEXEC, "it is neither an x86-64 program nor a script");
 }
@@ -181,7 +194,7 @@ static bool goes_on(int reason)
 
 /* Like execvp: an empty entry is the current folder, and what we may not execute is passed over, but told of if there
  * is nothing better. */
-static char *search(const char *name, const char *search_path, const char *folder, GError **error)
+static char *search(const char *name, const char *search_path, const char *folder, bool takes_32_bit, GError **error)
 {
     g_auto(GStrv) entries = g_strsplit(*search_path ? search_path : ".", ":", -1);
     g_autoptr(GError) first = NULL;
@@ -189,7 +202,7 @@ static char *search(const char *name, const char *search_path, const char *folde
     for (char **entry = entries; *entry; entry++) {
         g_autofree char *joined = g_strconcat(**entry ? *entry : ".", "/", name, NULL);
         g_autofree char *path = in_folder(folder, joined), *why = NULL;
-        int reason = check_program(path, folder, 0, &why);
+        int reason = check_program(path, folder, takes_32_bit, 0, &why);
 
         if (!reason)
             return g_steal_pointer(&path);
@@ -207,7 +220,7 @@ static char *search(const char *name, const char *search_path, const char *folde
     return NULL;
 }
 
-char *command_find(const char *name, const char *search_path, const char *folder, GError **error)
+char *command_find(const char *name, const char *search_path, const char *folder, bool takes_32_bit, GError **error)
 {
     g_autofree char *path = NULL, *why = NULL;
     int reason;
@@ -217,9 +230,9 @@ char *command_find(const char *name, const char *search_path, const char *folder
         return NULL;
     }
     if (!strchr(name, '/'))
-        return search(name, search_path ? search_path : USUAL_PATH, folder, error);
+        return search(name, search_path ? search_path : USUAL_PATH, folder, takes_32_bit, error);
     path = in_folder(folder, name);
-    reason = check_program(path, folder, 0, &why);
+    reason = check_program(path, folder, takes_32_bit, 0, &why);
     if (reason)
         fail(error, path, reason, why);
     return reason ? NULL : g_steal_pointer(&path);

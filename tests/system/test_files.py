@@ -8,6 +8,7 @@ import re
 import resource
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -71,6 +72,16 @@ class Files(FilesTest):
                                "print(os.path.realpath(__file__))\n")
         result = self.run_here("python3", "total.py")
         self.assertEqual(result.out, '{"total": 499500}\n' + os.path.join(self.scratch, "total.py") + "\n", result.err)
+
+    def test_a_program_for_32_bit_x86_runs_as_it_would_here(self):
+        code = bytes.fromhex("b801000000bb07000000cd80")  # exit(7)
+        head = b"\x7fELF\1\1\1".ljust(16, b"\0") + struct.pack("<HHIIIIIHHHHHH", 2, 3, 1, 0x8048054, 52, 0, 0, 52, 32, 1, 0, 0, 0)
+        size = 84 + len(code)
+        with open(os.path.join(self.scratch, "small"), "wb") as file:
+            file.write(head + struct.pack("<IIIIIIII", 1, 0, 0x8048000, 0x8048000, size, size, 5, 0x1000) + code)
+        os.chmod(file.name, 0o755)
+        self.assertEqual(self.run_here("./small").status, 7)
+        self.assert_fails(self.run_here("./small", options=["--files", "image"]), "it is not an x86-64 program", status=126)
 
     def test_a_compiler_runs_and_what_it_writes_is_dropped(self):
         self.write("main.c", "#include <stdio.h>\nint main(void) { return puts(\"hello\") < 0; }\n")
