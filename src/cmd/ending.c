@@ -57,6 +57,16 @@ static void add_memory(GPtrArray *lines, const SessionResult *result)
             result->guest_ram_mb, result->out_of_memory, result->out_of_memory == 1 ? "" : "es", more_mb);
 }
 
+/* A program that fails so removes most often what it has written so far, and the disk is no longer full. */
+static void add_disk(GPtrArray *lines, const SessionOptions *options, const SessionResult *result)
+{
+    if (options->workload.sees_host && result->status && !result->disk_is_full &&
+        strstr(result->last_words, "No space left on device"))
+        add(lines,
+            "the workload says that a disk was full: what it writes goes to the guest's, but for --rw folders (--rw "
+            "DIR, or make a guest with a larger disk: memory_tracer image build --disk)");
+}
+
 void ending_add_lines(GPtrArray *lines, const SessionOptions *options, const SessionResult *result)
 {
     if (!result->exited)
@@ -70,6 +80,8 @@ void ending_add_lines(GPtrArray *lines, const SessionOptions *options, const Ses
         add(lines, "the workload was killed by signal %d (%s)", result->signal, g_strsignal(result->signal));
     if (!was_ended(result))
         add_library(lines, options, result);
+    if (!was_ended(result))
+        add_disk(lines, options, result);
     add_memory(lines, result);
 }
 

@@ -169,6 +169,12 @@ class Files(FilesTest):
         self.assertIn("No space left on device", result.err)
         self.assertRegex(result.err, "ATTENTION: the guest's disk is full.*--rw DIR")
 
+    def test_a_disk_that_was_full_is_told_of_too(self):
+        result = self.shell("fallocate -l 1T big; status=$?; rm -f big; exit $status")
+        self.assertNotEqual(result.status, 0)
+        self.assertIn("says that a disk was full", result.err)
+        self.assertIn("--rw", result.err)
+
     def test_only_guests_that_were_made_here_see_them(self):
         self.write("secret", "secret\n")
         copy = self.path("copy.qcow2")
