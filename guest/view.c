@@ -263,7 +263,7 @@ static const char *mount_overlay(const char *root)
     layer_path(upper, "upper");
     layer_path(work, "work");
     snprintf(options, sizeof options,
-             "lowerdir=" SHARE_FOLDER "/0,upperdir=%s,workdir=%s,index=off,xino=off,redirect_dir=off,metacopy=off",
+             "lowerdir=" SHARE_FOLDER "/0,upperdir=%s,workdir=%s,index=off,xino=off,redirect_dir=on,metacopy=off",
              upper, work);
     return mkdir(root, 0755) && errno != EEXIST            ? "make a folder for the view"
            : mount("overlay", root, "overlay", 0, options) ? "lay an overlay over the host's files"

@@ -123,6 +123,12 @@ class Files(FilesTest):
         self.assertEqual(listing("/etc/apt"), etc)
         self.assertFalse(any(os.path.exists(path) for path in ("/etc/apt/new", "/usr/new", "/new", "/tmp/new")))
 
+    def test_folders_of_this_machine_can_be_renamed(self):
+        self.write("before/below/file", "x")
+        renamed = self.run_here("python3", "-c", "import os; os.rename('before', 'after'); print(os.listdir('after/below'))")
+        self.assertEqual(renamed.out, "['file']\n", renamed.err)
+        self.assertEqual(os.listdir(self.scratch), ["before"])
+
     def test_nothing_is_said_where_nothing_was_written(self):
         result = self.tracer("run", "--json", "true")
         self.assertEqual(json.loads(result.err)["files_dropped"], 0)
