@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,7 +19,10 @@
 
 struct SummaryFile {
     char *path;
-    int fd; /* of a device or a FIFO; -1: a regular file */
+    int fd;      /* of a device or a FIFO; -1: a regular file */
+    int folder;  /* that a regular file is in; else -1 */
+    char *name;  /* its name there */
+    mode_t mode; /* its permissions; 0: it is a new one */
 };
 
 static bool open_special(SummaryFile *file, GError **error)
@@ -36,6 +41,19 @@ static bool open_special(SummaryFile *file, GError **error)
     return true;
 }
 
+static bool open_folder(SummaryFile *file, GError **error)
+{
+    char *resolved = realpath(file->path, NULL);
+    g_autofree char *folder = g_path_get_dirname(resolved ? resolved : file->path);
+    struct stat status;
+
+    file->name = g_path_get_basename(resolved ? resolved : file->path);
+    free(resolved);
+    file->mode = stat(file->path, &status) ? 0 : status.st_mode & 0777;
+    file->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return file->folder >= 0 || mt_fail(error, "can't write the summary into %s: %s", file->path, g_strerror(errno));
+}
+
 /* Nothing but trying tells whether it can be created: a file system may be full or read-only. */
 static bool try_to_create(SummaryFile *file, GError **error)
 {
@@ -44,7 +62,7 @@ static bool try_to_create(SummaryFile *file, GError **error)
     if (!part_file_begin(file->path, &problem))
         return mt_fail(error, "can't write the summary: %s", problem->message);
     part_file_abandon();
-    return true;
+    return open_folder(file, error);
 }
 
 SummaryFile *summary_file_new(const char *path, GError **error)
@@ -54,7 +72,7 @@ SummaryFile *summary_file_new(const char *path, GError **error)
     bool fine;
 
     file->path = g_strdup(path);
-    file->fd = -1;
+    file->fd = file->folder = -1;
     if (!*path)
         fine = mt_fail(error, "can't write the summary: its path is empty");
     else if (stat(path, &status) || S_ISREG(status.st_mode))
@@ -72,6 +90,9 @@ void summary_file_free(SummaryFile *file)
         return;
     if (file->fd >= 0)
         close(file->fd);
+    if (file->folder >= 0)
+        close(file->folder);
+    g_free(file->name);
     g_free(file->path);
     g_free(file);
 }
@@ -91,23 +112,28 @@ static bool write_all(int fd, const char *text)
     return true;
 }
 
-static bool write_regular(const char *path, const char *text, GError **error)
+/* What was asked for may be in a folder that the workload can write to: it can have put links there meanwhile, so
+ * nothing is followed but what was opened before. */
+static bool write_regular(const SummaryFile *file, const char *text, GError **error)
 {
-    const char *part = part_file_begin(path, error);
-    int fd = part ? open(part, O_WRONLY | O_CLOEXEC) : -1;
-    bool fine = fd >= 0 && write_all(fd, text) && !fsync(fd);
-    int reason = errno;
+    g_autofree char *part = g_strdup_printf("%s.part-%08x", file->name, g_random_int());
+    int fd = openat(file->folder, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666), reason = errno;
+    bool created = fd >= 0;
+    bool fine = created && (!file->mode || !fchmod(fd, file->mode)) && write_all(fd, text) && !fsync(fd);
 
-    if (fd >= 0 && close(fd) && fine) {
+    if (created && !fine)
+        reason = errno;
+    if (created && close(fd) && fine) {
         fine = false;
         reason = errno;
     }
-    if (fine)
-        return part_file_commit(error);
-    if (!part)
-        return false;
-    part_file_abandon();
-    return mt_fail(error, "can't write %s: %s", path, g_strerror(reason));
+    if (fine && renameat(file->folder, part, file->folder, file->name)) {
+        fine = false;
+        reason = errno;
+    }
+    if (created && !fine)
+        unlinkat(file->folder, part, 0);
+    return fine || mt_fail(error, "can't write %s: %s", file->path, g_strerror(reason));
 }
 
 bool summary_file_write(SummaryFile *file, const char *text, GError **error)
@@ -117,5 +143,5 @@ bool summary_file_write(SummaryFile *file, const char *text, GError **error)
     if (file->fd >= 0)
         return write_all(file->fd, text) ||
                mt_fail(error, "can't write the summary into %s: %s", file->path, g_strerror(errno));
-    return write_regular(file->path, text, &problem) || mt_fail(error, "can't write the summary: %s", problem->message);
+    return write_regular(file, text, &problem) || mt_fail(error, "can't write the summary: %s", problem->message);
 }

@@ -289,6 +289,17 @@ class Writable(FilesTest):
         self.assertEqual(result.err.splitlines()[-1], f"memory_tracer: not all that was written to {small} could be written back: "
                          "No space left on device")
 
+    def test_a_summary_goes_nowhere_else(self):
+        shared, victim = os.path.join(self.scratch, "shared"), self.write("victim", "precious")
+        os.mkdir(shared)
+        options = ["--rw", shared, "--summary", os.path.join(shared, "summary")]
+        result = self.shell("ln -s ../victim shared/summary", options=options)
+        self.assertEqual(result.status, 0, result.err)
+        with open(victim) as file:
+            self.assertEqual(file.read(), "precious")
+        with open(os.path.join(shared, "summary")) as file:
+            self.assertIn("traced_ns", file.read())
+
     def test_ctrl_c_keeps_what_was_written(self):
         os.mkdir(os.path.join(self.scratch, "shared"))
         process = self.start("run", "--rw", "shared", "--", "sh", "-c", "echo written > shared/file; echo; sleep 1000",
