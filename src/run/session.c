@@ -8,6 +8,7 @@
 
 #include "../protocol/words.h"
 #include "../base/cores.h"
+#include "../vm/host_view.h"
 #include "../vm/image.h"
 #include "../vm/kernel_symbols.h"
 #include "../base/loop.h"
@@ -86,6 +87,9 @@ static bool check_outputs(const SessionOptions *options, GError **error)
         for (guint k = 0; outputs[i] && k < G_N_ELEMENTS(inputs); k++)
             if (inputs[k].path && regular_file_is_same(outputs[i], inputs[k].path))
                 return mt_fail(error, "can't write %s: it is %s", outputs[i], inputs[k].what);
+    /* It is opened after the warm-ups, and they could have put a link to any file of ours there. */
+    if (trace && options->workload.warm_ups && host_view_shares(trace, options->workload.writable))
+        return mt_fail(error, "can't write %s: with --warm-up, the trace can't be in a folder of --rw", trace);
     return !trace || !options->summary || !regular_file_is_same(trace, options->summary) ||
            mt_fail(error, "can't write both the trace and the summary into %s", trace);
 }

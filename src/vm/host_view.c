@@ -145,6 +145,16 @@ bool host_view_has(const char *path, const char *const *writable)
     return !host_view_is_guests_own(path);
 }
 
+bool host_view_shares(const char *path, const char *const *writable)
+{
+    g_autofree char *parent = g_path_get_dirname(path), *folder = canonical(parent), *file = canonical(path);
+
+    for (; writable && *writable; writable++)
+        if ((folder && is_below(folder, *writable)) || (file && is_below(file, *writable)))
+            return true;
+    return false;
+}
+
 bool host_view_check_folder(const char *folder, const char *const *writable, GError **error)
 {
     g_autofree char *resolved = canonical(folder);

@@ -23,6 +23,9 @@ GStrv host_view_missing_arguments(const char *const *argv, const char *const *wr
  * writing. */
 bool host_view_has(const char *path, const char *const *writable);
 
+/* Whether the file that is or will be at this path lies in a folder that is shared for writing. */
+bool host_view_shares(const char *path, const char *const *writable);
+
 /* Whether the guest can have this as the workload's current folder. */
 bool host_view_check_folder(const char *folder, const char *const *writable, GError **error);
 

@@ -300,6 +300,11 @@ class Writable(FilesTest):
         with open(os.path.join(shared, "summary")) as file:
             self.assertIn("traced_ns", file.read())
 
+    def test_nor_does_a_trace(self):
+        trace = os.path.join(self.scratch, "trace")
+        result = self.tracer("record", "-o", trace, "--rw", self.scratch, "--warm-up", "1", "--", "true")
+        self.assert_fails(result, f"can't write {trace}: with --warm-up, the trace can't be in a folder of --rw")
+
     def test_ctrl_c_keeps_what_was_written(self):
         os.mkdir(os.path.join(self.scratch, "shared"))
         process = self.start("run", "--rw", "shared", "--", "sh", "-c", "echo written > shared/file; echo; sleep 1000",
