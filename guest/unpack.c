@@ -12,8 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent.h"
 #include "../src/protocol/archive_format.h"
+#include "agent.h"
 
 #define BUFFER_BYTES (1024u * 1024) /* a multiple of ARCHIVE_BLOCK */
 #define REPORT_EVERY_US 100000

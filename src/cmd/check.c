@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "../base/json_numbers.h"
+#include "../source/input.h"
 #include "../trace/file.h"
 #include "check.h"
 #include "cmd.h"
-#include "../source/input.h"
 
 static const char *const finding_texts[FINDINGS] = {
     [PROBLEM_SIZE] = "accesses of more than 16 bytes",

@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cmd.h"
 #include "../base/part_file.h"
+#include "cmd.h"
 
 #define OUTPUT_BUFFER (1u << 20)
 #define PAGE_BYTES 4096

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "../context/symbols.h"
-#include "cmd.h"
 #include "../source/input.h"
+#include "cmd.h"
 
 typedef struct {
     Input *input;

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "../vm/last_words.h"
 #include "../base/printable.h"
+#include "../vm/last_words.h"
 
 #define STATUS_NOT_FOUND 127
 #define SUGGESTED_RAM_MB 8192

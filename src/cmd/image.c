@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../vm/image.h"
-#include "../image/build.h"
 #include "../base/paths.h"
 #include "../base/printable.h"
+#include "../image/build.h"
+#include "../vm/image.h"
 #include "cmd.h"
 
 static int build(int argc, char **argv, GError **error)

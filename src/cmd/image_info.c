@@ -3,11 +3,11 @@
 #include <json-glib/json-glib.h>
 #include <stdio.h>
 
-#include "../protocol/frames.h"
-#include "../vm/image.h"
-#include "../image/own_images.h"
 #include "../base/paths.h"
 #include "../base/printable.h"
+#include "../image/own_images.h"
+#include "../protocol/frames.h"
+#include "../vm/image.h"
 #include "cmd.h"
 
 static void print_snapshot(JsonObject *snapshot, const char *name, const ImageMachine *machine)

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../vm/image.h"
 #include "../image/prepare.h"
+#include "../vm/image.h"
 #include "cmd.h"
 
 /* A snapshot's name is typed into QEMU's monitor. */

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "../base/json_numbers.h"
-#include "cmd.h"
 #include "../source/input.h"
+#include "cmd.h"
 
 static const char *const field_names[] = { "pc", "paddr", "value", "time" };
 

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../source/input.h"
 #include "../trace/decoder.h"
 #include "../trace/file.h"
 #include "../trace/writer.h"
 #include "cmd.h"
-#include "../source/input.h"
 
 /* Takes the blocks out of the list that can't be decoded. */
 static void remove_bad_blocks(TraceFile *file, uint64_t records)

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../vm/command.h"
-#include "../vm/image.h"
 #include "../base/paths.h"
 #include "../run/session.h"
+#include "../vm/command.h"
+#include "../vm/image.h"
 #include "cmd.h"
 #include "course_options.h"
 #include "ending.h"

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "../base/error.h"
-#include "../base/regular_file.h"
 #include "../base/part_file.h"
+#include "../base/regular_file.h"
 
 #define READER_WAIT_MS 1000 /* a reader that was started together with us may need a moment */
 

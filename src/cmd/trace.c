@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* memory_tracer [options] GUEST_IMAGE SNAPSHOT QEMU: the command line for scripts; what it prints is an interface. */
-#include "../vm/image.h"
 #include "../run/session.h"
+#include "../vm/image.h"
 #include "cmd.h"
 #include "run_options.h"
 

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../image/own_images.h"
 #include "../vm/host_view.h"
 #include "../vm/image.h"
-#include "../image/own_images.h"
 #include "cmd.h"
 
 /* They name what this machine has and the guest hasn't: sockets in /run, the display, descriptors, a terminal's

@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #include "../../include/memory_tracer/record.h"
-#include "clock.h"
 #include "../source/input.h"
+#include "clock.h"
 
 /* Of a cache line, which is what memory controllers are asked for. */
 #define LINE_SHIFT 6

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "../base/error.h"
-#include "convert.h"
 #include "../source/derive.h"
+#include "convert.h"
 
 static bool write_all(Output *output, Input *input, GError **error)
 {

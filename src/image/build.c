@@ -7,12 +7,12 @@
 
 #include "../base/child.h"
 #include "../base/cores.h"
-#include "../vm/image.h"
-#include "guest.h"
 #include "../base/loop.h"
 #include "../base/paths.h"
 #include "../base/printable.h"
 #include "../base/temporary_folder.h"
+#include "../vm/image.h"
+#include "guest.h"
 
 #define FALLBACK_SUITE "trixie"
 /* No mitigations and no address randomisation: less noise, and addresses that can be compared between runs. */

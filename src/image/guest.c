@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-#include "../vm/agent_link.h"
 #include "../base/cores.h"
-#include "own_images.h"
 #include "../base/printable.h"
+#include "../vm/agent_link.h"
+#include "own_images.h"
 
 #define ANSWER_TIMEOUT_S 180
 #define QUIET_TIMEOUT_S 120

@@ -14,16 +14,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../protocol/frames.h"
-#include "../vm/archive.h"
 #include "../base/child.h"
-#include "../vm/console.h"
-#include "../vm/image.h"
-#include "guest.h"
 #include "../base/loop.h"
 #include "../base/paths.h"
 #include "../base/temporary_folder.h"
+#include "../protocol/frames.h"
+#include "../vm/archive.h"
+#include "../vm/console.h"
+#include "../vm/image.h"
 #include "../vm/terminal.h"
+#include "guest.h"
 
 #define BOOT_TIMEOUT_S 900
 #define STEP_TIMEOUT_S 180

@@ -13,8 +13,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "../protocol/frames.h"
 #include "../../include/memory_tracer/roi.h"
+#include "../protocol/frames.h"
 #include "interface.h"
 #include "pages.h"
 #include "plugin.h"

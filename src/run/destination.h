@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 #include "../analysis/footprint.h"
-#include "../ring/ring.h"
 #include "../base/loop.h"
+#include "../ring/ring.h"
 #include "recording.h"
 
 typedef enum {

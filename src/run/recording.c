@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#include "../trace/writer.h"
 #include "../base/error.h"
+#include "../trace/writer.h"
 
 struct Recording {
     Ring *ring;

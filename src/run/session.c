@@ -6,20 +6,20 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "../protocol/words.h"
 #include "../base/cores.h"
+#include "../base/loop.h"
+#include "../base/paths.h"
+#include "../base/printable.h"
+#include "../base/regular_file.h"
+#include "../base/temporary_folder.h"
+#include "../protocol/words.h"
 #include "../vm/host_view.h"
 #include "../vm/image.h"
 #include "../vm/kernel_symbols.h"
-#include "../base/loop.h"
-#include "metadata.h"
-#include "../base/paths.h"
-#include "../base/printable.h"
 #include "../vm/qemu.h"
-#include "../base/regular_file.h"
-#include "../base/temporary_folder.h"
 #include "../vm/terminal.h"
 #include "../vm/transfer_drive.h"
+#include "metadata.h"
 
 #define PLUGIN_TIMEOUT_S 30
 #define STOP_PATIENCE_MS 2000

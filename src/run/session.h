@@ -6,9 +6,9 @@
 #include <glib.h>
 #include <stdbool.h>
 
-#include "destination.h"
 #include "../base/error.h"
 #include "../vm/guest.h"
+#include "destination.h"
 
 typedef struct SessionOptions {
     bool native; /* no guest: the workload runs on this machine, untraced, and the next four are ignored */

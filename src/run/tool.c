@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../protocol/words.h"
 #include "../base/child.h"
+#include "../protocol/words.h"
 
 #define DISMISS_S 2
 #define LINE_BYTES 4096

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../base/json_numbers.h"
 #include "../base/error.h"
+#include "../base/json_numbers.h"
 #include "../base/options.h"
 
 GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)

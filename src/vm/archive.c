@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../protocol/archive_format.h"
-#include "../protocol/frames.h"
 #include "../base/error.h"
 #include "../base/regular_file.h"
+#include "../protocol/archive_format.h"
+#include "../protocol/frames.h"
 
 #define COPY_BYTES (1024 * 1024)
 

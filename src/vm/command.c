@@ -13,10 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "elf_object.h"
 #include "../base/error.h"
 #include "../base/printable.h"
 #include "../base/regular_file.h"
+#include "elf_object.h"
 
 #define USUAL_PATH "/bin:/usr/bin" /* execvp's, without PATH */
 #define HEAD_BYTES 256             /* so much of a file Linux looks at to find out what it is */

@@ -8,10 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "guest_private.h"
-#include "last_words.h"
 #include "../base/paths.h"
 #include "../base/printable.h"
+#include "guest_private.h"
+#include "last_words.h"
 
 #define AGENT_TIMEOUT_S 20
 #define NATIVE_GRACE_S 5

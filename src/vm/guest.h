@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../protocol/frames.h"
 #include "../base/loop.h"
+#include "../protocol/frames.h"
 #include "qemu.h"
 
 typedef struct Guest Guest;

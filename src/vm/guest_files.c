@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "command.h"
-#include "elf_object.h"
 #include "../base/error.h"
 #include "../base/regular_file.h"
+#include "command.h"
+#include "elf_object.h"
 #include "shared_libraries.h"
 
 /* Two thirds of the user's half of the address space: ELF_ET_DYN_BASE in the kernel. */

@@ -3,8 +3,8 @@
 #ifndef MEMORY_TRACER_VM_GUEST_PRIVATE_H
 #define MEMORY_TRACER_VM_GUEST_PRIVATE_H
 
-#include "agent_link.h"
 #include "../base/child.h"
+#include "agent_link.h"
 #include "guest.h"
 #include "standard_input.h"
 

@@ -8,10 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../ring/ring.h"
 #include "../base/child.h"
 #include "../base/error.h"
 #include "../base/printable.h"
+#include "../ring/ring.h"
 
 /* Pinned, so that a newer QEMU still builds the machine that the snapshot was taken of. */
 #define DEFAULT_MACHINE "pc-q35-10.0"

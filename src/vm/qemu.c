@@ -14,9 +14,9 @@
 
 #include "../base/child.h"
 #include "../base/printable.h"
+#include "../base/temporary_folder.h"
 #include "qemu_command_line.h"
 #include "qmp.h"
-#include "../base/temporary_folder.h"
 
 #define MINIMUM_MAJOR 10
 #define TESTED_MAJOR 11

@@ -5,9 +5,9 @@
 
 #include <json-glib/json-glib.h>
 
+#include "../base/loop.h"
 #include "../ring/ring.h"
 #include "image.h"
-#include "../base/loop.h"
 
 /* What of the guest's accesses is captured: the plugin's arguments. */
 typedef struct CaptureOptions {

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "../base/error.h"
-#include "library_cache.h"
 #include "../base/regular_file.h"
+#include "library_cache.h"
 
 #define USUAL_LOADER "/lib64/ld-linux-x86-64.so.2"
 #define CACHE_PATH "/etc/ld.so.cache"

@@ -15,8 +15,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "host_view.h"
 #include "../base/terminal_mode.h"
+#include "host_view.h"
 
 #define PIECE_BYTES (64u * 1024) /* as much as the guest may ask for */
 #define LOOK_AGAIN_MS 200

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/paths.h"
 #include "../protocol/frames.h"
 #include "archive.h"
-#include "../base/paths.h"
 
 static bool write_at(int fd, const void *bytes, size_t length, uint64_t offset)
 {

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../src/vm/image.h"
 #include "../../src/base/printable.h"
+#include "../../src/vm/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

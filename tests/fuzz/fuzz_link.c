@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../src/vm/agent_link.h"
 #include "../../src/base/printable.h"
+#include "../../src/vm/agent_link.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

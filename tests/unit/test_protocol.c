@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "../../guest/agent.h"
-#include "../../src/vm/agent_link.h"
 #include "../../src/base/printable.h"
+#include "../../src/vm/agent_link.h"
 
 typedef struct {
     int fd;
