@@ -125,8 +125,8 @@ struct mt_value {
 /* In a physical address: it belongs to a device, not to memory. */
 #define MT_PADDR_IO (UINT64_C(1) << 63)
 
-/* Some records, in order, all of one vCPU. It belongs to the reader, with its arrays, which have `count` elements; those
- * of columns that were not asked for, or that the trace doesn't have, are NULL. Later versions append members. */
+/* Some records, in order, all of one vCPU. It belongs to the reader, with its arrays, which have `count` elements;
+ * those of columns that were not asked for, or that the trace doesn't have, are NULL. Later versions append members. */
 struct mt_batch {
     size_t count;
     uint64_t first; /* index of the first record in the trace; the others follow it */
@@ -173,8 +173,8 @@ MT_INLINE unsigned mt_cpl(uint8_t info)
 mt_reader *mt_reader_new(mt_trace *trace, unsigned columns, struct mt_error *error);
 /* Goes on with the record of this index (or the first one behind it). For files: they needn't be read until there. */
 bool mt_reader_seek(mt_reader *reader, uint64_t index, struct mt_error *error);
-/* The next records, valid until the next call; NULL at the end, with an empty error, and on failure. A file that was cut
- * ends where its last whole block ends. */
+/* The next records, valid until the next call; NULL at the end, with an empty error, and on failure. A file that was
+ * cut ends where its last whole block ends. */
 const struct mt_batch *mt_reader_next(mt_reader *reader, struct mt_error *error);
 /* Whether the last mt_reader_next() has failed: for those who don't want to know why. */
 bool mt_reader_has_failed(const mt_reader *reader);

@@ -22,14 +22,19 @@ static size_t large_number(const char *text)
     return !errno && value > INT64_MAX ? digits : 0;
 }
 
+JsonNode *json_node_new_u64(uint64_t value)
+{
+    g_autofree char *text = NULL;
+
+    if (value <= INT64_MAX)
+        return json_node_init_int(json_node_alloc(), (gint64)value);
+    text = g_strdup_printf(MARK "%" G_GUINT64_FORMAT, value);
+    return json_node_init_string(json_node_alloc(), text);
+}
+
 void json_object_set_u64_member(JsonObject *object, const char *name, uint64_t value)
 {
-    g_autofree char *text = g_strdup_printf(MARK "%" G_GUINT64_FORMAT, value);
-
-    if (value > INT64_MAX)
-        json_object_set_string_member(object, name, text);
-    else
-        json_object_set_int_member(object, name, (gint64)value);
+    json_object_set_member(object, name, json_node_new_u64(value));
 }
 
 bool json_node_get_u64(JsonNode *node, uint64_t *value)

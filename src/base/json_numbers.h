@@ -13,6 +13,9 @@
 
 void json_object_set_u64_member(JsonObject *object, const char *name, uint64_t value);
 
+/* A node of such a number. */
+JsonNode *json_node_new_u64(uint64_t value);
+
 /* Whether the node is a whole number that is not negative. */
 bool json_node_get_u64(JsonNode *node, uint64_t *value);
 

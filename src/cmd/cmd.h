@@ -6,6 +6,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
+#include "../analysis/analysis.h"
 #include "../base/error.h"
 #include "../base/options.h"
 #include "../run/session.h"
@@ -27,9 +28,15 @@ int cmd_image(int argc, char **argv, GError **error);
 int cmd_image_prepare(int argc, char **argv, GError **error);
 int cmd_image_info(int argc, char **argv, GError **error);
 int cmd_ctl(int argc, char **argv, GError **error);
+int cmd_analyze(int argc, char **argv, GError **error);
+/* The verb of an analysis that is built in. */
+int cmd_analysis(const AnalysisType *type, int argc, char **argv, GError **error);
+
+/* Parses what options like --analyze have collected (NULL: nothing) and adds it to `requests` (AnalysisRequest). */
+bool cmd_parse_analyses(char **words, GPtrArray *requests, GError **error);
 
 /* What the verbs are, for messages. */
-#define CMD_VERBS "run, record, info, dump, check, recover, cut, merge, convert, image, ctl"
+#define CMD_VERBS "run, record, info, stat, analyze, dump, check, recover, cut, merge, convert, image, ctl"
 
 /* Runs a workload and prints what both positional command lines print. Returns the exit status, or -1 with an error. */
 int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError **error);

@@ -12,7 +12,7 @@ static const struct {
 } verbs[] = {
     { "run", cmd_run },         { "record", cmd_record },   { "info", cmd_info }, { "dump", cmd_dump },
     { "check", cmd_check },     { "recover", cmd_recover }, { "cut", cmd_cut },   { "merge", cmd_merge },
-    { "convert", cmd_convert }, { "image", cmd_image },     { "ctl", cmd_ctl },
+    { "convert", cmd_convert }, { "image", cmd_image },     { "ctl", cmd_ctl },   { "analyze", cmd_analyze },
 };
 
 /* `help` and `help VERB` are `--help` and `VERB --help`. */
@@ -51,6 +51,13 @@ int main(int argc, char **argv)
             status = verbs[i].run(argc - 1, argv + 1, &error);
             goto done;
         }
+    }
+    if (argc > 1 && analysis_find_type(argv[1])) {
+        g_autofree char *name = g_strdup_printf("memory_tracer %s", argv[1]);
+
+        g_set_prgname(name);
+        status = cmd_analysis(analysis_find_type(argv[1]), argc - 1, argv + 1, &error);
+        goto done;
     }
     if (argc == 1)
         mt_fail_usage(&error, "a verb is needed: " CMD_VERBS " (see --help)");

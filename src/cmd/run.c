@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../base/paths.h"
+#include "../analysis/stat.h"
 #include "../run/session.h"
 #include "../vm/command.h"
 #include "../vm/image.h"
@@ -31,13 +32,13 @@ static bool parse_destination(const char *name, DestinationKind *destination, GE
         const char *name;
         DestinationKind destination;
     } known[] = {
-        { "footprint", DESTINATION_FOOTPRINT },
+        { "footprint", DESTINATION_ANALYSES },
         { "null", DESTINATION_NULL },
         { "idle", DESTINATION_IDLE },
         { "untraced", DESTINATION_NONE },
     };
 
-    *destination = DESTINATION_FOOTPRINT;
+    *destination = DESTINATION_ANALYSES;
     for (guint i = 0; i < G_N_ELEMENTS(known); i++)
         if (!name || !strcmp(name, known[i].name)) {
             *destination = known[i].destination;
@@ -46,35 +47,43 @@ static bool parse_destination(const char *name, DestinationKind *destination, GE
     return mt_fail_usage(error, "--sink must be footprint, null, idle or untraced, but %s isn't.", name);
 }
 
-static bool print(Session *session, const SessionOptions *options, const SessionResult *result, bool json,
-                  SummaryFile *summary_file, GError **error)
-{
-    g_autofree char *as_json = json || summary_file ? run_summary_as_json(options, result) : NULL;
-    g_autoptr(GString) text = g_string_new(NULL);
-
-    if (summary_file && !summary_file_write(summary_file, as_json, error))
-        return false;
-    if (json && !summary_file)
-        g_string_append(text, as_json);
-    else if (!summary_file)
-        run_summary_append(text, options, result);
-    else
-        run_options_append_warnings(text, options, result);
-    ending_append(text, options, result);
-    session_print_error(session, text);
-    return session_flush(session, error);
-}
-
 /* The verb's options, as GOption leaves them, and what was made of them. */
 typedef struct {
     bool record;
     char *image, *qemu, *sink, *fifo, *summary, *output, *fields;
-    gboolean user_only, json;
+    char **analyze;
+    GPtrArray *analyses; /* AnalysisRequest */
+    gboolean user_only, json, csv;
     RunOptions run;
     ViewOptions view;
     CourseOptions course;
     char *program;
 } Command;
+
+static bool print(Session *session, const SessionOptions *options, const SessionResult *result, const Command *command,
+                  SummaryFile *summary_file, GError **error)
+{
+    g_autoptr(Report) report = run_summary_report(options, result);
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autofree char *summary = NULL;
+
+    if (summary_file) {
+        g_autofree char *json = report_as_json(report, false);
+
+        if (!summary_file_write(summary_file, json, error))
+            return false;
+    } else {
+        summary = command->json  ? report_as_json(report, false)
+                  : command->csv ? report_as_csv(report)
+                                 : report_as_text(report);
+        g_string_append(text, summary);
+    }
+    if (summary_file || !command->json)
+        run_options_append_warnings(text, options, result);
+    ending_append(text, options, result);
+    session_print_error(session, text);
+    return session_flush(session, error);
+}
 
 static void command_clear(Command *command)
 {
@@ -86,6 +95,8 @@ static void command_clear(Command *command)
     g_free(command->output);
     g_free(command->fields);
     g_free(command->program);
+    g_strfreev(command->analyze);
+    g_clear_pointer(&command->analyses, g_ptr_array_unref);
     run_options_clear(&command->run);
     view_options_clear(&command->view);
     course_options_clear(&command->course);
@@ -102,17 +113,20 @@ static GOptionEntry *make_entries(Command *command)
           "What takes the records: footprint (the summary), null (nothing), idle (loads the plugin, traces nothing), "
           "untraced (no plugin)",
           "SINK" },
+        { "analyze", 'a', 0, G_OPTION_ARG_STRING_ARRAY, &command->analyze,
+          "Analyse the accesses while it runs: stat:top=20, or ./mine.so (may be given several times)", "ANALYSIS" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     const GOptionEntry record_only[] = {
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &command->output, "The trace file to write", "FILE" },
         { "fields", 0, 0, G_OPTION_ARG_STRING, &command->fields, RUN_OPTIONS_FIELDS_HELP, "LIST" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     const GOptionEntry *special = command->record ? record_only : run_only;
     const GOptionEntry own[] = {
-        special[0],
-        special[1],
         { "user-only", 'u', 0, G_OPTION_ARG_NONE, &command->user_only, "Trace user code only, not the kernel", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &command->json, "Print the summary as JSON", NULL },
+        { "csv", 0, 0, G_OPTION_ARG_NONE, &command->csv, "Print the summary as comma-separated values", NULL },
         { "summary", 0, 0, G_OPTION_ARG_FILENAME, &command->summary, "Write the summary, as JSON, to a file instead",
           "FILE" },
         { "image", 0, 0, G_OPTION_ARG_FILENAME, &command->image,
@@ -121,9 +135,10 @@ static GOptionEntry *make_entries(Command *command)
           "PATH" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
+    g_autofree GOptionEntry *with_special = options_join(special, own);
     g_autofree GOptionEntry *view = view_options_entries(&command->view);
     g_autofree GOptionEntry *course = course_options_entries(&command->course);
-    g_autofree GOptionEntry *with_view = options_join(own, view);
+    g_autofree GOptionEntry *with_view = options_join(with_special, view);
     g_autofree GOptionEntry *with_course = options_join(with_view, course);
 
     return run_options_entries(&command->run, with_course);
@@ -144,6 +159,8 @@ static bool parse(Command *command, int *argc, char ***argv, GError **error)
                   "status are passed on.",
             NULL, true, error))
         return false;
+    if (command->json && command->csv)
+        return mt_fail_usage(error, "--json and --csv can't both be used");
     if (*argc < 2)
         return mt_fail_usage(error, "%s: a COMMAND is needed (see --help)", command->record ? "record" : "run");
     if (command->record && !command->output)
@@ -151,7 +168,30 @@ static bool parse(Command *command, int *argc, char ***argv, GError **error)
     return true;
 }
 
-static bool set_destination(const Command *command, DestinationOptions *destination, GError **error)
+/* What `run` prints unless something else was asked for. */
+static AnalysisRequest *brief_statistics(void)
+{
+    AnalysisRequest *request = analysis_request_new(&stat_analysis);
+    StatOptions *options = analysis_request_options(request);
+
+    options->brief = TRUE;
+    return request;
+}
+
+static bool set_analyses(Command *command, DestinationOptions *destination, GError **error)
+{
+    command->analyses = g_ptr_array_new_with_free_func((GDestroyNotify)analysis_request_free);
+    if (!cmd_parse_analyses(command->analyze, command->analyses, error))
+        return false;
+    destination->analyses_asked_for = command->analyses->len;
+    if (!command->analyses->len)
+        g_ptr_array_add(command->analyses, brief_statistics());
+    destination->analyses = command->analyses;
+    destination->fields = live_analyses_fields(command->analyses);
+    return true;
+}
+
+static bool set_destination(Command *command, DestinationOptions *destination, GError **error)
 {
     if (command->record) {
         destination->kind = DESTINATION_TRACE;
@@ -163,11 +203,13 @@ static bool set_destination(const Command *command, DestinationOptions *destinat
         return mt_fail_usage(error, "--fifo and --sink can't both be used");
     if (!parse_destination(command->sink, &destination->kind, error))
         return false;
+    if (command->analyze && (command->fifo || command->sink))
+        return mt_fail_usage(error, "--analyze can't be used together with --%s", command->fifo ? "fifo" : "sink");
     if (command->fifo) {
         destination->kind = DESTINATION_FIFO;
         destination->path = command->fifo;
     }
-    return true;
+    return destination->kind != DESTINATION_ANALYSES || set_analyses(command, destination, error);
 }
 
 static bool set_image(Command *command, SessionOptions *options, GError **error)
@@ -227,7 +269,7 @@ static int run_command(int argc, char **argv, bool record, GError **error)
     if (command.summary && !(summary = summary_file_new(command.summary, error)))
         return -1;
     session = session_new(&options);
-    if (!session_run(session, &result, error) || !print(session, &options, &result, command.json, summary, error))
+    if (!session_run(session, &result, error) || !print(session, &options, &result, &command, summary, error))
         return -1;
     if (result.files_problem) {
         mt_fail(error, "%s", result.files_problem);

@@ -6,18 +6,8 @@
  */
 #include "run_summary.h"
 
-#include <json-glib/json-glib.h>
-
 #include "ending.h"
 #include "run_options.h"
-
-static void append_row(GString *text, const char *label, uint64_t count, uint64_t total)
-{
-    g_string_append_printf(text, "  %-24s %'18" G_GUINT64_FORMAT, label, count);
-    if (total)
-        g_string_append_printf(text, "  %5.1f %%", 100.0 * (double)count / (double)total);
-    g_string_append_c(text, '\n');
-}
 
 static double records_per_s(const SessionResult *result)
 {
@@ -40,147 +30,103 @@ static double sample_share(const SessionResult *result)
     return result->counts.events ? (double)result->counts.written / (double)result->counts.events : 0;
 }
 
-static void append_footprint(GString *text, const FootprintResult *footprint)
+static void add_bytes(Report *report, const SessionResult *result)
 {
-    append_row(text, "loads", footprint->loads, footprint->accesses);
-    append_row(text, "stores", footprint->stores, footprint->accesses);
-    append_row(text, "by the kernel", footprint->kernel, footprint->accesses);
-    append_row(text, "by user code", footprint->user, footprint->accesses);
-    for (int shift = 0; shift < 8; shift++) {
-        g_autofree char *label = g_strdup_printf("of %d byte%s", 1 << shift, shift ? "s" : "");
-
-        if (footprint->by_size_shift[shift])
-            append_row(text, label, footprint->by_size_shift[shift], footprint->accesses);
-    }
-    append_row(text, "distinct 64-byte lines", footprint->lines, 0);
-    append_row(text, "distinct 4-KiB pages", footprint->pages, 0);
-}
-
-static void append_bytes(GString *text, const SessionResult *result)
-{
-    append_row(text, "bytes in the file", result->trace_bytes, 0);
+    report_add_count(report, "trace_bytes", "bytes in the file", result->trace_bytes);
     if (result->counts.written)
-        g_string_append_printf(text, "  %-24s %18.3f\n", "bytes per record",
-                               (double)result->trace_bytes / (double)result->counts.written);
+        report_add_real(report, NULL, "bytes per record", (double)result->trace_bytes / (double)result->counts.written,
+                        3);
 }
 
-static void append_accesses(GString *text, const SessionOptions *options, const SessionResult *result)
+/* What `run` does by itself stands among the other figures, what was asked for under its name. */
+static void add_analyses(Report *report, const SessionOptions *options, const SessionResult *result)
 {
-    bool footprint = options->destination.kind == DESTINATION_FOOTPRINT;
+    for (guint i = 0; result->analyses && i < result->analyses->len; i++) {
+        Analysis *analysis = result->analyses->pdata[i];
+        const char *name = analysis_name(analysis);
 
-    append_row(text, "accesses", result->counts.events, 0);
-    if (options->destination.kind == DESTINATION_TRACE)
-        append_bytes(text, result);
-    if (footprint && !is_sample(options, result))
-        append_footprint(text, &result->footprint);
-    append_row(text, "records per second", (uint64_t)records_per_s(result), 0);
-    append_row(text, "lost records", lost(result), 0);
-    if (is_sample(options, result)) {
-        g_string_append_printf(text, "%s %'" G_GUINT64_FORMAT " records, %.4g %% of the accesses%s\n",
-                               options->capture.log_tracing_ratio ? "the traced sample:"
-                                                                  : "not all accesses were recorded:",
-                               result->counts.written, 100 * sample_share(result),
-                               footprint ? "; of these alone, not of the whole run:" : "");
-        if (footprint)
-            append_footprint(text, &result->footprint);
+        analysis_describe(analysis,
+                          options->destination.analyses_asked_for ? report_add_section(report, name, name) : report);
     }
 }
 
-void run_summary_append(GString *text, const SessionOptions *options, const SessionResult *result)
+/* What holds for the records, but not for the run, has a place of its own, so that nobody takes it for the run's. */
+static void add_sample(Report *report, const SessionOptions *options, const SessionResult *result)
 {
-    g_string_append_printf(text, "\nmemory_tracer: %.3f s traced%s%s\n", (double)result->traced_ns / 1e9,
-                           options->capture.user_only ? ", user code only" : "",
-                           result->ended_by ? ", until it was stopped" : "");
-    if (options->destination.kind != DESTINATION_NONE && options->destination.kind != DESTINATION_IDLE)
-        append_accesses(text, options, result);
-    run_options_append_warnings(text, options, result);
+    const char *what = options->capture.log_tracing_ratio ? "the traced sample" : "not all accesses were recorded";
+    g_autofree char *label =
+        g_strdup_printf("%s: %'" G_GUINT64_FORMAT " records, %.4g %% of the accesses%s", what, result->counts.written,
+                        100 * sample_share(result), result->analyses ? "; of these alone, not of the whole run:" : "");
+    Report *sample = report_add_section(report, "sample", label);
+
+    report_add_count(sample, "records", NULL, result->counts.written);
+    report_add_real(sample, "share_of_accesses", NULL, sample_share(result), 6);
+    add_analyses(sample, options, result);
 }
 
-static void add_footprint(JsonObject *to, const FootprintResult *footprint)
+static void add_accesses(Report *report, const SessionOptions *options, const SessionResult *result)
 {
-    JsonObject *by_bytes = json_object_new();
+    DestinationKind kind = options->destination.kind;
+    bool traced = kind != DESTINATION_IDLE, sample = traced && is_sample(options, result);
 
-    for (int shift = 0; shift < 8; shift++) {
-        g_autofree char *bytes = g_strdup_printf("%d", 1 << shift);
-
-        if (footprint->by_size_shift[shift])
-            json_object_set_int_member(by_bytes, bytes, (gint64)footprint->by_size_shift[shift]);
-    }
-    json_object_set_int_member(to, "loads", (gint64)footprint->loads);
-    json_object_set_int_member(to, "stores", (gint64)footprint->stores);
-    json_object_set_int_member(to, "kernel", (gint64)footprint->kernel);
-    json_object_set_int_member(to, "user", (gint64)footprint->user);
-    json_object_set_object_member(to, "accesses_by_bytes", by_bytes);
-    json_object_set_int_member(to, "distinct_64_byte_lines", (gint64)footprint->lines);
-    json_object_set_int_member(to, "distinct_4_KiB_pages", (gint64)footprint->pages);
-}
-
-static void add_counts(JsonObject *summary, const SessionResult *result)
-{
-    json_object_set_int_member(summary, "accesses", (gint64)result->counts.events);
-    json_object_set_int_member(summary, "records_written", (gint64)result->counts.written);
-    json_object_set_int_member(summary, "accesses_skipped", (gint64)result->counts.skipped);
-    json_object_set_int_member(summary, "records_lost", (gint64)lost(result));
-    json_object_set_double_member(summary, "records_per_second", records_per_s(result));
-}
-
-/* What holds for the records, but not for the run, has a place of its own, so that no script takes it for the run's. */
-static JsonObject *add_sample(JsonObject *summary, const SessionResult *result)
-{
-    JsonObject *sample = json_object_new();
-
-    json_object_set_int_member(sample, "records", (gint64)result->counts.written);
-    json_object_set_double_member(sample, "share_of_accesses", sample_share(result));
-    json_object_set_object_member(summary, "sample", sample);
-    return sample;
+    report_add_count(report, "accesses", traced ? "accesses" : NULL, result->counts.events);
+    report_add_count(report, "records_written", NULL, result->counts.written);
+    report_add_count(report, "accesses_skipped", NULL, result->counts.skipped);
+    if (kind == DESTINATION_TRACE)
+        add_bytes(report, result);
+    if (!sample && !options->destination.analyses_asked_for)
+        add_analyses(report, options, result);
+    report_add_real(report, "records_per_second", traced ? "records per second" : NULL, records_per_s(result), 0);
+    report_add_count(report, "records_lost", traced ? "lost records" : NULL, lost(result));
+    if (sample)
+        add_sample(report, options, result);
+    else if (options->destination.analyses_asked_for)
+        add_analyses(report, options, result);
 }
 
 /* What the summary for people ends with: nothing of it is to be missed by those who read JSON. */
-static void add_warnings(JsonObject *summary, const SessionOptions *options, const SessionResult *result)
+static void add_warnings(Report *report, const SessionOptions *options, const SessionResult *result)
 {
     g_auto(GStrv) warnings = run_options_warnings(options, result);
-    g_autoptr(GPtrArray) endings = g_ptr_array_new_with_free_func(g_free);
-    JsonArray *array = json_array_new();
+    g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
 
-    ending_add_lines(endings, options, result);
     for (char **warning = warnings; *warning; warning++)
-        json_array_add_string_element(array, *warning);
-    for (guint i = 0; i < endings->len; i++)
-        json_array_add_string_element(array, endings->pdata[i]);
-    json_object_set_array_member(summary, "warnings", array);
+        g_ptr_array_add(lines, g_strdup(*warning));
+    ending_add_lines(lines, options, result);
+    g_ptr_array_add(lines, NULL);
+    report_add_texts(report, "warnings", NULL, (const char *const *)lines->pdata);
 }
 
-char *run_summary_as_json(const SessionOptions *options, const SessionResult *result)
+static void add_ending(Report *report, const SessionOptions *options, const SessionResult *result)
 {
-    DestinationKind kind = options->destination.kind;
-    g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
-    JsonObject *summary = json_object_new(), *of_records = summary;
-
-    json_node_take_object(root, summary);
-    json_object_set_int_member(summary, "traced_ns", (gint64)result->traced_ns);
-    json_object_set_int_member(summary, "guest_ns", (gint64)result->guest_ns);
     if (result->exited) {
-        json_object_set_int_member(summary, "exit_status", result->status);
-        json_object_set_int_member(summary, "exit_signal", result->signal);
-        json_object_set_int_member(summary, "out_of_memory", result->out_of_memory);
+        report_add_count(report, "exit_status", NULL, (uint64_t)result->status);
+        report_add_count(report, "exit_signal", NULL, (uint64_t)result->signal);
+        report_add_count(report, "out_of_memory", NULL, result->out_of_memory);
         if (options->workload.until)
-            json_object_set_boolean_member(summary, "until_succeeded", result->until_succeeded);
+            report_add_flag(report, "until_succeeded", NULL, result->until_succeeded);
     }
     if (result->ended_by)
-        json_object_set_string_member(summary, "ended_by", result->ended_by);
-    if (kind != DESTINATION_NONE)
-        add_counts(summary, result);
+        report_add_text(report, "ended_by", NULL, result->ended_by);
+}
+
+Report *run_summary_report(const SessionOptions *options, const SessionResult *result)
+{
+    Report *report = report_new();
+    g_autofree char *title = g_strdup_printf("\nmemory_tracer: %.3f s traced%s%s", (double)result->traced_ns / 1e9,
+                                             options->capture.user_only ? ", user code only" : "",
+                                             result->ended_by ? ", until it was stopped" : "");
+
+    report_set_title(report, title);
+    report_add_count(report, "traced_ns", NULL, result->traced_ns);
+    report_add_count(report, "guest_ns", NULL, result->guest_ns);
+    add_ending(report, options, result);
+    if (options->destination.kind != DESTINATION_NONE)
+        add_accesses(report, options, result);
     if (options->workload.sees_host)
-        json_object_set_int_member(summary, "files_dropped", (gint64)result->files_dropped);
+        report_add_count(report, "files_dropped", NULL, result->files_dropped);
     if (options->capture.roi)
-        json_object_set_int_member(summary, "regions", (gint64)result->regions);
-    add_warnings(summary, options, result);
-    if (kind == DESTINATION_TRACE)
-        json_object_set_int_member(summary, "trace_bytes", (gint64)result->trace_bytes);
-    if (kind != DESTINATION_NONE && kind != DESTINATION_IDLE && is_sample(options, result))
-        of_records = add_sample(summary, result);
-    if (kind == DESTINATION_FOOTPRINT)
-        add_footprint(of_records, &result->footprint);
-    g_autofree char *line = json_to_string(root, FALSE);
-    return g_strconcat(line, "\n", NULL);
+        report_add_count(report, "regions", NULL, result->regions);
+    add_warnings(report, options, result);
+    return report;
 }

@@ -3,11 +3,11 @@
 #ifndef MEMORY_TRACER_CMD_RUN_SUMMARY_H
 #define MEMORY_TRACER_CMD_RUN_SUMMARY_H
 
+#include "../report/report.h"
 #include "../run/session.h"
 
-/* Appends it, for people. */
-void run_summary_append(GString *text, const SessionOptions *options, const SessionResult *result);
-/* One line, with its end; its members are in memory_tracer-run(1). */
-char *run_summary_as_json(const SessionOptions *options, const SessionResult *result);
+/* Its members are in memory_tracer-run(1). What is wrong, or worth a line (run_options.h, ending.h), is in there as
+ * "warnings", but not in its text. To be freed. */
+Report *run_summary_report(const SessionOptions *options, const SessionResult *result);
 
 #endif

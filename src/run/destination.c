@@ -20,7 +20,7 @@ struct Destination {
     char *fifo_path; /* of ours */
     Fifo *fifo;
     Tool *tool;
-    Footprint *footprint;
+    LiveAnalyses *analyses;
     Recording *recording;
     Consumer *consumer;
     uint64_t stall_mark; /* bytes that the FIFO's reader had taken when it last took any */
@@ -33,12 +33,6 @@ static bool take_and_forget(void *data, const struct gmbeoo_record *records, siz
     (void)data;
     (void)records;
     (void)count;
-    return true;
-}
-
-static bool take_footprint(void *data, const struct gmbeoo_record *records, size_t count)
-{
-    footprint_add(data, records, count);
     return true;
 }
 
@@ -111,9 +105,11 @@ Destination *destination_start(const DestinationOptions *options, Ring *ring, co
         if (!sink_data)
             return NULL;
         break;
-    case DESTINATION_FOOTPRINT:
-        sink = take_footprint;
-        sink_data = destination->footprint = footprint_new();
+    case DESTINATION_ANALYSES:
+        sink = live_analyses_take;
+        sink_data = destination->analyses = live_analyses_new(options->analyses, ring, error);
+        if (!sink_data)
+            return NULL;
         break;
     case DESTINATION_NULL:
         break;
@@ -133,7 +129,7 @@ void destination_free(Destination *destination)
     consumer_free(destination->consumer);
     fifo_free(destination->fifo);
     tool_free(destination->tool);
-    footprint_free(destination->footprint);
+    live_analyses_free(destination->analyses);
     recording_free(destination->recording);
     g_free(destination->fifo_path);
     g_free(destination);
@@ -159,6 +155,9 @@ void destination_watch(Destination *destination)
         g_prefix_error(&problem, "what was recorded so far can be read, but the rest is lost: ");
         run_loop_fail(destination->loop, problem);
     }
+    if (destination->analyses && consumer_has_finished(destination->consumer) &&
+        live_analyses_error(destination->analyses))
+        run_loop_fail(destination->loop, g_error_copy(live_analyses_error(destination->analyses)));
     if (!destination->fifo)
         return;
     if (consumer_has_finished(destination->consumer) && !consumer_is_complete(destination->consumer)) {
@@ -271,7 +270,7 @@ const char *destination_tool_output(const Destination *destination)
     return destination->tool ? tool_output(destination->tool) : NULL;
 }
 
-FootprintResult destination_footprint(const Destination *destination)
+const GPtrArray *destination_analyses(const Destination *destination)
 {
-    return destination->footprint ? footprint_result(destination->footprint) : (FootprintResult){ 0 };
+    return destination->analyses ? live_analyses_list(destination->analyses) : NULL;
 }

@@ -6,25 +6,27 @@
 #include <glib.h>
 #include <stdbool.h>
 
-#include "../analysis/footprint.h"
 #include "../base/loop.h"
 #include "../ring/ring.h"
+#include "live.h"
 #include "recording.h"
 
 typedef enum {
-    DESTINATION_NONE,      /* not traced: the plugin isn't loaded */
-    DESTINATION_TOOL,      /* a FIFO of ours that an analysis tool reads */
-    DESTINATION_FIFO,      /* a FIFO of the user's */
-    DESTINATION_TRACE,     /* a trace file */
-    DESTINATION_FOOTPRINT, /* the built-in analysis */
-    DESTINATION_NULL,      /* taken and forgotten: measures the tracer itself */
-    DESTINATION_IDLE,      /* the plugin is loaded, but not told to start: measures that */
+    DESTINATION_NONE,     /* not traced: the plugin isn't loaded */
+    DESTINATION_TOOL,     /* a FIFO of ours that an analysis tool reads */
+    DESTINATION_FIFO,     /* a FIFO of the user's */
+    DESTINATION_TRACE,    /* a trace file */
+    DESTINATION_ANALYSES, /* analyses */
+    DESTINATION_NULL,     /* taken and forgotten: measures the tracer itself */
+    DESTINATION_IDLE,     /* the plugin is loaded, but not told to start: measures that */
 } DestinationKind;
 
 typedef struct DestinationOptions {
     DestinationKind kind;
     const char *path;        /* of the tool, the FIFO or the trace file */
-    unsigned fields;         /* enum ring_fields, of a trace file */
+    unsigned fields;         /* enum ring_fields: what a trace file has, or analyses need */
+    GPtrArray *analyses;     /* AnalysisRequest */
+    bool analyses_asked_for; /* they are not what every run has */
     bool compact;            /* the record format of the tool's FIFO or the FIFO */
     unsigned wait_timeout_s; /* how long to wait for a tool or a reader that does nothing; 0: for ever */
 } DestinationOptions;
@@ -54,6 +56,7 @@ bool destination_finish_trace(Destination *destination, const char *metadata, GE
 const char *destination_tool_output(const Destination *destination);
 /* The size of the trace file, or 0. */
 uint64_t destination_trace_bytes(const Destination *destination);
-FootprintResult destination_footprint(const Destination *destination);
+/* The analyses (Analysis), or NULL. */
+const GPtrArray *destination_analyses(const Destination *destination);
 
 #endif

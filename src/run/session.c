@@ -432,7 +432,7 @@ static void take_results(Session *session, SessionResult *result)
         result->ignored_markers = ring_ignored_markers(session->ring);
     }
     result->analysis_output = destination_tool_output(session->destination);
-    result->footprint = destination_footprint(session->destination);
+    result->analyses = destination_analyses(session->destination);
     result->stopped = run_loop_stop_reason(session->loop);
     result->ended_by = session->stopped_early ? result->stopped->message : NULL;
 }

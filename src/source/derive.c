@@ -224,12 +224,13 @@ static bool plan(Job *job, GError **error)
 static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **error)
 {
     Input *input = job->inputs->pdata[number];
-    unsigned vcpu = job->policy == VCPUS_ONE ? 0 : input->batch->vcpu + g_array_index(job->first_vcpu, unsigned, number);
+    unsigned vcpu =
+        job->policy == VCPUS_ONE ? 0 : input->batch->vcpu + g_array_index(job->first_vcpu, unsigned, number);
     size_t count;
 
     if (vcpu >= job->vcpus)
-        return mt_fail(error, "record %" G_GUINT64_FORMAT " is of vCPU %u, but a trace can have %d", input->batch->first,
-                       vcpu, RING_MAX_VCPUS);
+        return mt_fail(error, "record %" G_GUINT64_FORMAT " is of vCPU %u, but a trace can have %d",
+                       input->batch->first, vcpu, RING_MAX_VCPUS);
     if (input->count > job->room) {
         job->room = input->count;
         job->rows = g_realloc(job->rows, job->room * sizeof(RingWide));

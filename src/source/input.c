@@ -209,6 +209,11 @@ void input_free(Input *input)
     mt_reader_free(input->reader);
     mt_trace_close(input->trace);
     g_free(input->selected);
+    g_free(input->wanted_address);
+    g_free(input->wanted_paddr);
+    g_free(input->wanted_info);
+    g_free(input->wanted_instruction);
+    g_free(input->wanted_value);
     g_free(input);
 }
 
@@ -244,29 +249,81 @@ static bool is_wanted(const Input *input, size_t i)
     return true;
 }
 
-int input_next(Input *input, GError **error)
+/* The next batch of the trace, with progress. NULL at the end, and with an error. */
+static const struct mt_batch *next_of_trace(Input *input, GError **error)
 {
     struct mt_error problem;
+    const struct mt_batch *batch = input->batch = mt_reader_next(input->reader, &problem);
+
+    if (!batch && *problem.message)
+        mt_fail(error, "%s", problem.message);
+    if (!batch || batch->first >= input->events.end) {
+        progress_end(input->progress);
+        return NULL;
+    }
+    progress_add(input->progress, batch->count);
+    return batch;
+}
+
+static void select_records(Input *input)
+{
+    const struct mt_batch *batch = input->batch;
+
+    if (batch->count > input->room) {
+        input->room = batch->count;
+        input->selected = g_renew(uint32_t, input->selected, input->room);
+    }
+    input->count = 0;
+    if (input->vcpu == SELECTION_ANY || batch->vcpu == (unsigned)input->vcpu)
+        for (size_t i = 0; i < batch->count; i++)
+            if (is_wanted(input, i))
+                input->selected[input->count++] = (uint32_t)i;
+}
+
+int input_next(Input *input, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
 
     do {
-        const struct mt_batch *batch = input->batch = mt_reader_next(input->reader, &problem);
-
-        if (!batch && *problem.message)
-            mt_fail(error, "%s", problem.message);
-        if (!batch || batch->first >= input->events.end) {
-            progress_end(input->progress);
-            return batch || !*problem.message ? 0 : -1;
+        if (!next_of_trace(input, &problem)) {
+            if (!problem)
+                return 0;
+            g_propagate_error(error, g_steal_pointer(&problem));
+            return -1;
         }
-        if (batch->count > input->room) {
-            input->room = batch->count;
-            input->selected = g_renew(uint32_t, input->selected, input->room);
-        }
-        input->count = 0;
-        if (input->vcpu == SELECTION_ANY || batch->vcpu == (unsigned)input->vcpu)
-            for (size_t i = 0; i < batch->count; i++)
-                if (is_wanted(input, i))
-                    input->selected[input->count++] = (uint32_t)i;
-        progress_add(input->progress, batch->count);
+        select_records(input);
     } while (!input->count);
     return 1;
+}
+
+/* Copies what is selected of a column, which may be missing. */
+#define PICK(column)                                                                                                   \
+    if (batch->column) {                                                                                               \
+        input->wanted_##column = g_renew(typeof(*input->wanted_##column), input->wanted_##column, input->room);        \
+        for (size_t i = 0; i < input->count; i++)                                                                      \
+            input->wanted_##column[i] = batch->column[input->selected[i]];                                             \
+        input->wanted.column = input->wanted_##column;                                                                 \
+    }
+
+const struct mt_batch *input_next_batch(Input *input, GError **error)
+{
+    const struct mt_batch *batch;
+
+    if (input_is_whole(input))
+        return next_of_trace(input, error);
+    if (input_next(input, error) <= 0)
+        return NULL;
+    batch = input->batch;
+    if (input->count == batch->count)
+        return batch;
+    input->wanted = (struct mt_batch){ .count = input->count,
+                                       .first = batch->first + input->selected[0],
+                                       .vcpu = batch->vcpu,
+                                       .time_ns = batch->time_ns };
+    PICK(address)
+    PICK(info)
+    PICK(instruction)
+    PICK(paddr)
+    PICK(value)
+    return &input->wanted;
 }

@@ -44,9 +44,14 @@ typedef struct Input {
     Progress *progress; /* `own_progress`, or one that several inputs share */
     Progress own_progress;
     const struct mt_batch *batch; /* the current one */
-    uint32_t *selected;    /* which of its records are wanted */
-    size_t count;          /* how many */
+    uint32_t *selected;           /* which of its records are wanted */
+    size_t count;                 /* how many */
     size_t room;
+    struct mt_batch wanted; /* what input_next_batch() gives, and its columns: */
+    uint64_t *wanted_address, *wanted_paddr;
+    uint8_t *wanted_info;
+    uint32_t *wanted_instruction;
+    struct mt_value *wanted_value;
 } Input;
 
 /* Opens `path` for reading `columns`, of those that are selected. */
@@ -57,6 +62,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Input, input_free)
 /* Goes on to the next batch that has something wanted. Returns 1, 0 at the end, -1 with an error. Shows progress on a
  * terminal, if it takes long. */
 int input_next(Input *input, GError **error);
+
+/* The same as a batch of what is wanted alone, valid until the next call; its records needn't follow each other in the
+ * trace. NULL at the end, and with an error. */
+const struct mt_batch *input_next_batch(Input *input, GError **error);
 
 /* What is made of the records goes to standard output: then no progress is shown where they are. */
 void input_set_to_stdout(Input *input);

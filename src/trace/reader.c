@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 #include "../../include/memory_tracer/trace.h"
-#include "../ring/ring.h"
+#include "../ring/columns.h"
+#include "../ring/columns.h"
 #include "decoder.h"
 #include "file.h"
 #include "stream.h"
@@ -22,7 +23,6 @@ _Static_assert(sizeof(struct mt_instruction) == sizeof(RingInstruction) &&
 _Static_assert(MT_PADDR_IO == RING_PADDR_IO && MT_PADDR_UNKNOWN == RING_PADDR_UNKNOWN, "the same");
 
 #define KNOWN_FIELDS (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME)
-#define RING_BATCH 4096
 
 struct mt_trace {
     enum mt_format format;
@@ -57,12 +57,7 @@ struct mt_reader {
     uint64_t ring_first;
     const uint8_t *ring_left; /* taken, not handed out */
     size_t ring_left_count;
-    struct {
-        uint64_t address[RING_BATCH], paddr[RING_BATCH];
-        uint8_t info[RING_BATCH];
-        uint32_t instruction[RING_BATCH];
-        struct mt_value value[RING_BATCH];
-    } * out;
+    RingColumns *out;
 };
 
 /* Puts a GError into the caller's struct. */
@@ -297,7 +292,7 @@ static mt_reader *new_reader(mt_trace *trace, unsigned columns, unsigned lanes)
         reader->lane[i].decoder = decoder_new(columns, mt_trace_fields(trace));
     }
     if (trace->ring)
-        reader->out = g_malloc(sizeof *reader->out);
+        reader->out = g_malloc0(sizeof *reader->out);
     return reader;
 }
 
@@ -478,24 +473,6 @@ static int next_of_file(mt_reader *reader, struct mt_batch *batch, GError **erro
     }
 }
 
-/* Takes apart records of a ring. */
-static void split_records(mt_reader *reader, const uint8_t *records, size_t count)
-{
-    unsigned fields = ring_fields(reader->trace->ring), bytes = ring_record_bytes(reader->trace->ring);
-
-    for (size_t i = 0; i < count; i++, records += bytes) {
-        const RingWide *wide = (const RingWide *)records;
-
-        reader->out->address[i] = wide->record.virt_addr;
-        reader->out->info[i] = (uint8_t)wide->record.info;
-        reader->out->instruction[i] = (uint32_t)(wide->record.info >> RING_INSTRUCTION_SHIFT);
-        if (fields & RING_PADDR)
-            reader->out->paddr[i] = fields & RING_VALUE ? wide->paddr_beside_value : wide->paddr;
-        if (fields & RING_VALUE)
-            reader->out->value[i] = (struct mt_value){ wide->value[0], wide->value[1] };
-    }
-}
-
 static int next_of_ring(mt_reader *reader, struct mt_batch *batch, struct mt_error *error)
 {
     Ring *ring = reader->trace->ring;
@@ -518,20 +495,15 @@ static int next_of_ring(mt_reader *reader, struct mt_batch *batch, struct mt_err
         reader->ring_left = (const uint8_t *)records;
         reader->ring_left_count = reader->ring_count;
     }
-    batch->count = MIN(reader->ring_left_count, RING_BATCH);
+    ring_columns_split(reader->out, fields, columns, (const struct gmbeoo_record *)reader->ring_left,
+                       MIN(reader->ring_left_count, RING_COLUMNS_RECORDS), batch);
     batch->first = reader->ring_first;
     batch->vcpu = reader->ring_vcpu;
     if ((columns & MT_COLUMN_TIME) && (fields & RING_TIME))
         batch->time_ns = ring_time(ring, (const struct gmbeoo_record *)reader->ring_left);
-    split_records(reader, reader->ring_left, batch->count);
     reader->ring_left += batch->count * ring_record_bytes(ring);
     reader->ring_left_count -= batch->count;
     reader->ring_first += batch->count;
-    batch->address = columns & MT_COLUMN_ADDRESS ? reader->out->address : NULL;
-    batch->info = columns & MT_COLUMN_INFO ? reader->out->info : NULL;
-    batch->instruction = columns & MT_COLUMN_INSTRUCTION ? reader->out->instruction : NULL;
-    batch->paddr = (columns & MT_COLUMN_PADDR) && (fields & RING_PADDR) ? reader->out->paddr : NULL;
-    batch->value = (columns & MT_COLUMN_VALUE) && (fields & RING_VALUE) ? reader->out->value : NULL;
     return 1;
 }
 

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table of analyses, and what all of them share: see analysis.h. */
+#include "analysis.h"
+
+#include <string.h>
+
+#include "../base/error.h"
+#include "../base/options.h"
+#include "loaded.h"
+#include "stat.h"
+
+static const AnalysisType *const types[] = { &stat_analysis, NULL };
+
+struct AnalysisRequest {
+    const AnalysisType *type;
+    LoadedAnalysis *loaded; /* the type is its; or NULL */
+    void *options;
+};
+
+struct Analysis {
+    const AnalysisType *type;
+    void *state;
+};
+
+const AnalysisType *const *analysis_types(void)
+{
+    return types;
+}
+
+const AnalysisType *analysis_find_type(const char *name)
+{
+    for (guint i = 0; types[i]; i++)
+        if (!strcmp(types[i]->name, name))
+            return types[i];
+    return NULL;
+}
+
+/* Requests. */
+
+AnalysisRequest *analysis_request_new(const AnalysisType *type)
+{
+    AnalysisRequest *request = g_new0(AnalysisRequest, 1);
+
+    request->type = type;
+    request->options = type->options_bytes ? g_memdup2(type->defaults, type->options_bytes) : NULL;
+    return request;
+}
+
+void analysis_request_free(AnalysisRequest *request)
+{
+    const AnalysisOption *option = request ? request->type->options : NULL;
+
+    if (!request)
+        return;
+    for (; option && option->name; option++)
+        if (option->kind == G_OPTION_ARG_STRING)
+            g_free(*(char **)((char *)request->options + option->offset));
+    g_free(request->options);
+    loaded_analysis_free(request->loaded);
+    g_free(request);
+}
+
+const AnalysisType *analysis_request_type(const AnalysisRequest *request)
+{
+    return request->type;
+}
+
+unsigned analysis_request_columns(const AnalysisRequest *request)
+{
+    return request->type->columns_for ? request->type->columns_for(request->options) : request->type->columns;
+}
+
+void *analysis_request_options(AnalysisRequest *request)
+{
+    return request->options;
+}
+
+GOptionEntry *analysis_request_entries(AnalysisRequest *request)
+{
+    const AnalysisOption *option = request->type->options;
+    GArray *entries = g_array_new(TRUE, TRUE, sizeof(GOptionEntry));
+
+    for (; option && option->name; option++) {
+        GOptionEntry entry = { .long_name = option->name,
+                               .arg = option->kind,
+                               .arg_data = (char *)request->options + option->offset,
+                               .description = option->help,
+                               .arg_description = option->argument };
+
+        g_array_append_val(entries, entry);
+    }
+    return (GOptionEntry *)g_array_free(entries, FALSE);
+}
+
+/* "top=20,by=pc", as --top=20 --by=pc would be. */
+static bool parse_options(AnalysisRequest *request, const char *text, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(text, ",", -1);
+    g_autofree GOptionEntry *entries = analysis_request_entries(request);
+    g_autoptr(GPtrArray) arguments = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char **argv = NULL;
+    g_autoptr(GError) problem = NULL;
+    int argc;
+
+    g_ptr_array_add(arguments, g_strdup(request->type->name));
+    for (char **word = words; *word; word++)
+        if (**word)
+            g_ptr_array_add(arguments, g_strconcat("--", *word, NULL));
+    g_ptr_array_add(arguments, NULL);
+    argv = g_memdup2(arguments->pdata, arguments->len * sizeof *argv);
+    argc = (int)arguments->len - 1;
+    return options_parse(&argc, &argv, entries, "", NULL, NULL, false, &problem) ||
+           mt_fail_usage(error, "%s: %s", request->type->name, problem->message);
+}
+
+AnalysisRequest *analysis_request_parse(const char *word, GError **error)
+{
+    bool is_path = strchr(word, '/');
+    g_autofree char *name = is_path ? g_strdup(word) : g_strndup(word, strcspn(word, ":"));
+    const AnalysisType *type = analysis_find_type(name);
+    LoadedAnalysis *loaded = is_path ? loaded_analysis_open(word, error) : NULL;
+    g_autoptr(AnalysisRequest) request = NULL;
+
+    if (is_path && !loaded)
+        return NULL;
+    if (!is_path && !type) {
+        mt_fail_usage(error, "there is no analysis '%s' (a shared object's path has a slash: ./%s)", name, name);
+        return NULL;
+    }
+    request = analysis_request_new(loaded ? loaded_analysis_type(loaded) : type);
+    request->loaded = loaded;
+    if (!is_path && word[strlen(name)] && !parse_options(request, word + strlen(name) + 1, error))
+        return NULL;
+    return g_steal_pointer(&request);
+}
+
+/* At work. */
+
+Analysis *analysis_new(const AnalysisRequest *request, const Context *context, GError **error)
+{
+    void *state = request->type->begin(request->type, request->options, context, error);
+    Analysis *analysis;
+
+    if (!state)
+        return NULL;
+    analysis = g_new0(Analysis, 1);
+    analysis->type = request->type;
+    analysis->state = state;
+    return analysis;
+}
+
+void analysis_free(Analysis *analysis)
+{
+    if (!analysis)
+        return;
+    analysis->type->end(analysis->state);
+    g_free(analysis);
+}
+
+bool analysis_add(Analysis *analysis, const struct mt_batch *batch, GError **error)
+{
+    return analysis->type->add(analysis->state, batch, error);
+}
+
+void analysis_describe(Analysis *analysis, Report *report)
+{
+    analysis->type->describe(analysis->state, report);
+}
+
+const char *analysis_name(const Analysis *analysis)
+{
+    return analysis->type->name;
+}

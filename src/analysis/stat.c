@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Statistics of accesses: see stat.h. The figures are defined in memory_tracer-stat(1).
+ *
+ * The order of accesses is that of each instruction on each vCPU: how far its access lies from its one before, as a
+ * stride prefetcher sees it (Baer and Chen 1991). Without instructions it is that of each vCPU.
+ */
+#include "stat.h"
+
+#include <string.h>
+
+#include "../../include/memory_tracer/record.h"
+#include "../base/error.h"
+#include "page_table.h"
+
+#define MAX_VCPUS 256
+#define KINDS 256 /* values of a record's info */
+
+enum order { SAME, SEQUENTIAL, STRIDED, OTHER, ORDERS };
+
+typedef struct {
+    uint64_t accesses;
+    uint64_t address; /* of the last one */
+    int64_t stride;   /* between the last two */
+} Instruction;
+
+typedef struct {
+    uint64_t by_kind[2][KINDS]; /* two of them, so that equal neighbours don't wait for each other */
+    uint64_t by_order[ORDERS];
+    Instruction *instructions; /* by number */
+    uint32_t room;
+} Vcpu;
+
+typedef struct {
+    const StatOptions *options;
+    const Context *context;
+    Vcpu *vcpus[MAX_VCPUS]; /* or NULL */
+    PageTable pages;
+    uint64_t lines_crossed, pages_crossed;
+} Stat;
+
+static void *stat_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
+{
+    const StatOptions *own = options;
+    Stat *stat;
+
+    (void)type;
+    if (own->top < 0) {
+        mt_fail_usage(error, "--top can't be negative, but %d is.", own->top);
+        return NULL;
+    }
+    stat = g_new0(Stat, 1);
+    stat->options = own;
+    stat->context = context;
+    page_table_init(&stat->pages);
+    return stat;
+}
+
+static void stat_end(void *data)
+{
+    Stat *stat = data;
+
+    for (guint i = 0; i < MAX_VCPUS; i++)
+        if (stat->vcpus[i]) {
+            g_free(stat->vcpus[i]->instructions);
+            g_free(stat->vcpus[i]);
+        }
+    page_table_clear(&stat->pages);
+    g_free(stat);
+}
+
+static Vcpu *get_vcpu(Stat *stat, unsigned number)
+{
+    Vcpu **vcpu = &stat->vcpus[number % MAX_VCPUS];
+
+    if (!*vcpu)
+        *vcpu = g_new0(Vcpu, 1);
+    return *vcpu;
+}
+
+static void make_room(Vcpu *vcpu, uint32_t number)
+{
+    uint32_t room = MAX(2 * vcpu->room, number + 1024);
+
+    vcpu->instructions = g_renew(Instruction, vcpu->instructions, room);
+    memset(vcpu->instructions + vcpu->room, 0, (room - vcpu->room) * sizeof *vcpu->instructions);
+    vcpu->room = room;
+}
+
+static void touch_two_lines(Stat *stat, uint64_t first, uint64_t last)
+{
+    stat->lines_crossed++;
+    if (last >> (PAGE_SHIFT - LINE_SHIFT) != first >> (PAGE_SHIFT - LINE_SHIFT)) {
+        stat->pages_crossed++;
+        page_table_touch(&stat->pages, last, 1);
+    } else {
+        page_table_touch(&stat->pages, last, 0);
+    }
+}
+
+/* A loop for each question: together they need more registers than there are. */
+
+static void add_kinds(Vcpu *vcpu, const struct mt_batch *batch)
+{
+    const uint8_t *info = batch->info;
+    size_t i = 0;
+
+    for (; i + 1 < batch->count; i += 2) {
+        vcpu->by_kind[0][info[i]]++;
+        vcpu->by_kind[1][info[i + 1]]++;
+    }
+    if (i < batch->count)
+        vcpu->by_kind[0][info[i]]++;
+}
+
+static void add_pages(Stat *stat, const struct mt_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        uint64_t address = batch->address[i];
+        uint64_t first = address >> LINE_SHIFT, last = (address + mt_size(batch->info[i]) - 1) >> LINE_SHIFT;
+
+        page_table_touch(&stat->pages, first, 1);
+        if (G_UNLIKELY(last != first))
+            touch_two_lines(stat, first, last);
+    }
+}
+
+/* Without branches, which nobody could predict. Without instructions, all accesses are number 0's. */
+static void add_orders(Vcpu *vcpu, const struct mt_batch *batch)
+{
+    static const uint32_t none[1];
+    const uint32_t *numbers = batch->instruction ? batch->instruction : none;
+    size_t step = batch->instruction ? 1 : 0;
+    uint64_t all_same = 0, all_sequential = 0, all_strided = 0;
+    uint32_t highest = 0;
+    Instruction *instructions;
+
+    for (size_t i = 0; batch->instruction && i < batch->count; i++)
+        highest = MAX(highest, numbers[i]);
+    if (highest >= vcpu->room)
+        make_room(vcpu, highest);
+    instructions = vcpu->instructions;
+    for (size_t i = 0; i < batch->count; i++) {
+        Instruction *instruction = &instructions[numbers[i * step]];
+        uint64_t address = batch->address[i];
+        int64_t stride = (int64_t)(address - instruction->address), bytes = mt_size(batch->info[i]);
+        unsigned known = !!instruction->accesses;
+        unsigned same = known & (stride == 0);
+        unsigned sequential = known & ((stride == bytes) | (stride == -bytes));
+        unsigned strided = known & (stride == instruction->stride);
+
+        instruction->accesses++;
+        instruction->address = address;
+        instruction->stride = stride;
+        all_same += same;
+        all_sequential += sequential;
+        all_strided += strided & ~(same | sequential);
+    }
+    vcpu->by_order[SAME] += all_same;
+    vcpu->by_order[SEQUENTIAL] += all_sequential;
+    vcpu->by_order[STRIDED] += all_strided;
+    vcpu->by_order[OTHER] += batch->count - all_same - all_sequential - all_strided;
+}
+
+static bool stat_add(void *data, const struct mt_batch *batch, GError **error)
+{
+    Stat *stat = data;
+    Vcpu *vcpu = get_vcpu(stat, batch->vcpu);
+
+    (void)error;
+    add_kinds(vcpu, batch);
+    add_pages(stat, batch);
+    if (!stat->options->brief)
+        add_orders(vcpu, batch);
+    return true;
+}
+
+/* The result. */
+
+typedef struct {
+    uint64_t accesses, loads, stores;
+    uint64_t by_cpl[4], by_size_shift[8], by_order[ORDERS];
+} Counts;
+
+static void count_vcpu(const Vcpu *vcpu, Counts *counts)
+{
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        uint64_t accesses = vcpu->by_kind[0][kind] + vcpu->by_kind[1][kind];
+
+        counts->accesses += accesses;
+        *(mt_is_store((uint8_t)kind) ? &counts->stores : &counts->loads) += accesses;
+        counts->by_cpl[mt_cpl((uint8_t)kind)] += accesses;
+        counts->by_size_shift[kind & 7] += accesses;
+    }
+    for (guint i = 0; i < ORDERS; i++)
+        counts->by_order[i] += vcpu->by_order[i];
+}
+
+static void describe_sizes(const Counts *counts, Report *report)
+{
+    Report *section = report_add_section(report, "accesses_by_bytes", "");
+
+    for (int shift = 0; shift < 8; shift++) {
+        g_autofree char *name = g_strdup_printf("%d", 1 << shift);
+        g_autofree char *label = g_strdup_printf("of %d byte%s", 1 << shift, shift ? "s" : "");
+
+        if (counts->by_size_shift[shift])
+            report_add_share(section, name, label, counts->by_size_shift[shift], counts->accesses);
+    }
+}
+
+static void describe_cpls(const Counts *counts, Report *report)
+{
+    Report *section = report_add_section(report, "accesses_by_cpl", "");
+
+    for (unsigned cpl = 0; cpl < 4; cpl++) {
+        g_autofree char *name = g_strdup_printf("%u", cpl);
+
+        if (counts->by_cpl[cpl])
+            report_add_count(section, name, NULL, counts->by_cpl[cpl]); /* people are told of kernel and user */
+    }
+}
+
+static void describe_vcpus(const Stat *stat, const Counts *all, Report *report)
+{
+    Report *section = report_add_section(report, "accesses_by_vcpu", "");
+    guint vcpus = 0;
+
+    for (guint i = 0; i < MAX_VCPUS; i++)
+        vcpus += !!stat->vcpus[i];
+    for (guint i = 0; i < MAX_VCPUS; i++) {
+        g_autofree char *name = g_strdup_printf("%u", i), *label = g_strdup_printf("by vCPU %u", i);
+        Counts counts = { 0 };
+
+        if (!stat->vcpus[i])
+            continue;
+        count_vcpu(stat->vcpus[i], &counts);
+        report_add_share(section, name, vcpus > 1 ? label : NULL, counts.accesses, all->accesses);
+    }
+}
+
+/* The members that `run` has, too. */
+static void describe_brief(Stat *stat, const Counts *counts, Report *report)
+{
+    uint64_t kernel = counts->by_cpl[0] + counts->by_cpl[1] + counts->by_cpl[2];
+
+    report_add_share(report, "loads", "loads", counts->loads, counts->accesses);
+    report_add_share(report, "stores", "stores", counts->stores, counts->accesses);
+    report_add_share(report, "kernel", "by the kernel", kernel, counts->accesses);
+    report_add_share(report, "user", "by user code", counts->by_cpl[3], counts->accesses);
+    describe_sizes(counts, report);
+    report_add_count(report, "distinct_64_byte_lines", "distinct 64-byte lines", page_table_lines(&stat->pages));
+    report_add_count(report, "distinct_4_KiB_pages", "distinct 4-KiB pages", stat->pages.pages);
+}
+
+static void describe_pages(Stat *stat, const Counts *counts, Report *report)
+{
+    static const ReportColumn columns[] = { { "page", "page", REPORT_ADDRESS },
+                                            { "accesses", "accesses", REPORT_COUNT },
+                                            { "percent", "%", REPORT_REAL },
+                                            { "lines", "lines", REPORT_COUNT },
+                                            { NULL } };
+    ReportTable *table = report_add_table(report, "top_pages", "4-KiB pages that were accessed most", columns);
+    g_autoptr(GArray) top = page_table_top(&stat->pages, (guint)stat->options->top);
+
+    for (guint i = 0; i < top->len; i++) {
+        const PageEntry *entry = &g_array_index(top, PageEntry, i);
+
+        report_table_add_row(table, (entry->page - 1) << PAGE_SHIFT, entry->accesses,
+                             100.0 * (double)entry->accesses / (double)counts->accesses,
+                             (uint64_t)__builtin_popcountll(entry->lines));
+    }
+}
+
+/* Something that has made accesses: an instruction or a function. */
+typedef struct {
+    uint64_t accesses;
+    uint32_t number;  /* of the instruction, or of one in the function */
+    const char *name; /* of the function; or NULL */
+    uint64_t offset;
+} Place;
+
+static gint compare_places(gconstpointer a, gconstpointer b)
+{
+    const Place *one = a, *other = b;
+
+    if (one->accesses != other->accesses)
+        return one->accesses < other->accesses ? 1 : -1;
+    return one->number < other->number ? -1 : one->number > other->number;
+}
+
+/* All instructions that have made accesses, of all vCPUs together. */
+static GArray *list_instructions(const Stat *stat)
+{
+    GArray *places = g_array_new(FALSE, TRUE, sizeof(Place));
+
+    for (guint i = 0; i < MAX_VCPUS; i++) {
+        const Vcpu *vcpu = stat->vcpus[i];
+
+        if (vcpu && vcpu->room > places->len)
+            g_array_set_size(places, vcpu->room);
+        for (uint32_t number = 1; vcpu && number < vcpu->room; number++)
+            g_array_index(places, Place, number).accesses += vcpu->instructions[number].accesses;
+    }
+    for (guint i = 0; i < places->len; i++) {
+        Place *place = &g_array_index(places, Place, i);
+
+        place->number = i;
+        if (place->accesses)
+            place->name = context_function(stat->context, i, &place->offset);
+    }
+    return places;
+}
+
+static void describe_instructions(const Stat *stat, GArray *places, const Counts *counts, Report *report)
+{
+    static const ReportColumn columns[] = { { "pc", "instruction", REPORT_ADDRESS },
+                                            { "accesses", "accesses", REPORT_COUNT },
+                                            { "percent", "%", REPORT_REAL },
+                                            { "function", "in", REPORT_TEXT },
+                                            { NULL } };
+    ReportTable *table = report_add_table(report, "top_instructions", "instructions that made most accesses", columns);
+
+    g_array_sort(places, compare_places);
+    for (guint i = 0; i < places->len && i < (guint)stat->options->top; i++) {
+        const Place *place = &g_array_index(places, Place, i);
+        const struct mt_instruction *instruction = context_instruction(stat->context, place->number);
+        g_autofree char *function =
+            place->name ? g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", place->name, place->offset) : g_strdup("");
+
+        if (place->accesses)
+            report_table_add_row(table, instruction ? instruction->pc : 0, place->accesses,
+                                 100.0 * (double)place->accesses / (double)counts->accesses, function);
+    }
+}
+
+static GArray *list_functions(const GArray *places)
+{
+    g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+    GArray *functions = g_array_new(FALSE, TRUE, sizeof(Place));
+
+    for (guint i = 0; i < places->len; i++) {
+        const Place *place = &g_array_index(places, Place, i);
+        guint at = place->name ? GPOINTER_TO_UINT(g_hash_table_lookup(known, place->name)) : 0;
+
+        if (!place->name)
+            continue;
+        if (!at) {
+            g_array_append_val(functions, *place);
+            g_hash_table_insert(known, (char *)place->name, GUINT_TO_POINTER(functions->len));
+        } else {
+            g_array_index(functions, Place, at - 1).accesses += place->accesses;
+        }
+    }
+    g_array_sort(functions, compare_places);
+    return functions;
+}
+
+static void describe_functions(const Stat *stat, const GArray *places, const Counts *counts, Report *report)
+{
+    static const ReportColumn columns[] = { { "accesses", "accesses", REPORT_COUNT },
+                                            { "percent", "%", REPORT_REAL },
+                                            { "function", "function", REPORT_TEXT },
+                                            { NULL } };
+    ReportTable *table = report_add_table(report, "top_functions", "functions that made most accesses", columns);
+    g_autoptr(GArray) functions = list_functions(places);
+
+    for (guint i = 0; i < functions->len && i < (guint)stat->options->top; i++) {
+        const Place *place = &g_array_index(functions, Place, i);
+
+        report_table_add_row(table, place->accesses, 100.0 * (double)place->accesses / (double)counts->accesses,
+                             place->name);
+    }
+}
+
+static void describe_rest(Stat *stat, const Counts *counts, Report *report)
+{
+    static const char *const names[ORDERS] = { "same", "sequential", "strided", "other" };
+    static const char *const labels[ORDERS] = { "same address again", "sequential", "strided", "any other" };
+    Report *order;
+    g_autoptr(GArray) places = NULL;
+
+    report_add_count(report, "distinct_2_MiB_pages", "distinct 2-MiB pages", page_table_huge_pages(&stat->pages));
+    report_add_share(report, "crossing_lines", "crossing a line", stat->lines_crossed, counts->accesses);
+    report_add_share(report, "crossing_pages", "crossing a 4-KiB page", stat->pages_crossed, counts->accesses);
+    order = report_add_section(report, "order", "");
+    for (guint i = 0; i < ORDERS; i++)
+        report_add_share(order, names[i], labels[i], counts->by_order[i], counts->accesses);
+    describe_cpls(counts, report);
+    describe_vcpus(stat, counts, report);
+    describe_pages(stat, counts, report);
+    if (!context_has_instructions(stat->context))
+        return;
+    places = list_instructions(stat);
+    describe_instructions(stat, places, counts, report);
+    describe_functions(stat, places, counts, report);
+}
+
+static void stat_describe(void *data, Report *report)
+{
+    Stat *stat = data;
+    Counts counts = { 0 };
+
+    for (guint i = 0; i < MAX_VCPUS; i++)
+        if (stat->vcpus[i])
+            count_vcpu(stat->vcpus[i], &counts);
+    if (!stat->options->brief)
+        report_add_count(report, "accesses", "accesses", counts.accesses);
+    describe_brief(stat, &counts, report);
+    if (!stat->options->brief)
+        describe_rest(stat, &counts, report);
+}
+
+static unsigned stat_columns(const void *options)
+{
+    const StatOptions *own = options;
+
+    return own->brief ? MT_COLUMN_ADDRESS | MT_COLUMN_INFO : stat_analysis.columns;
+}
+
+static const StatOptions defaults = { .top = STAT_DEFAULT_TOP };
+static const AnalysisOption options[] = {
+    { "top", G_OPTION_ARG_INT, offsetof(StatOptions, top), "Rows of the tables (default: 10)", "N" },
+    { "brief", G_OPTION_ARG_NONE, offsetof(StatOptions, brief), "Only what 'run' prints", NULL },
+    { NULL },
+};
+
+const AnalysisType stat_analysis = {
+    .name = "stat",
+    .summary = "What the accesses were, how much memory they touched, and in what order.",
+    .columns = MT_COLUMN_ADDRESS | MT_COLUMN_INFO | MT_COLUMN_INSTRUCTION,
+    .options = options,
+    .defaults = &defaults,
+    .options_bytes = sizeof defaults,
+    .columns_for = stat_columns,
+    .begin = stat_begin,
+    .add = stat_add,
+    .describe = stat_describe,
+    .end = stat_end,
+};

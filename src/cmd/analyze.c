@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* memory_tracer analyze, stat and the like: analyses of traces. */
+#include <stdio.h>
+#include <string.h>
+
+#include "../analysis/analysis.h"
+#include "../source/input.h"
+#include "cmd.h"
+
+typedef struct {
+    gboolean json, csv;
+} Forms;
+
+static const GOptionEntry no_entries[] = { { NULL, 0, 0, 0, NULL, NULL, NULL } };
+
+static GOptionEntry *form_entries(Forms *forms, const GOptionEntry *own)
+{
+    const GOptionEntry common[] = {
+        { "json", 0, 0, G_OPTION_ARG_NONE, &forms->json, "Print the result as JSON", NULL },
+        { "csv", 0, 0, G_OPTION_ARG_NONE, &forms->csv, "Print the result as comma-separated values", NULL },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+
+    return options_join(own, common);
+}
+
+static void print_report(const Report *report, const Forms *forms)
+{
+    g_autofree char *text = forms->json  ? report_as_json(report, true)
+                            : forms->csv ? report_as_csv(report)
+                                         : report_as_text(report);
+
+    fputs(text, stdout);
+}
+
+/* Lets the analyses go through the trace once. */
+static bool add_all(GPtrArray *analyses, Input *input, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    const struct mt_batch *batch;
+
+    while ((batch = input_next_batch(input, &problem)))
+        for (guint i = 0; i < analyses->len; i++)
+            if (!analysis_add(analyses->pdata[i], batch, error))
+                return false;
+    if (!problem)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
+}
+
+static int analyze(GPtrArray *requests, const char *path, const Selection *selection, const Forms *forms,
+                   GError **error)
+{
+    g_autoptr(GPtrArray) analyses = g_ptr_array_new_with_free_func((GDestroyNotify)analysis_free);
+    g_autoptr(Input) input = NULL;
+    g_autoptr(Context) context = NULL;
+    g_autoptr(Report) report = report_new();
+    unsigned columns = 0;
+
+    if (forms->json && forms->csv) {
+        mt_fail_usage(error, "--json and --csv can't both be used");
+        return -1;
+    }
+    for (guint i = 0; i < requests->len; i++)
+        columns |= analysis_request_columns(requests->pdata[i]);
+    input = input_open(path, selection, columns, error);
+    if (!input)
+        return -1;
+    context = context_new(input->trace);
+    for (guint i = 0; i < requests->len; i++) {
+        Analysis *analysis = analysis_new(requests->pdata[i], context, error);
+
+        if (!analysis)
+            return -1;
+        g_ptr_array_add(analyses, analysis);
+    }
+    if (!add_all(analyses, input, error))
+        return -1;
+    for (guint i = 0; i < analyses->len; i++) {
+        const char *name = analysis_name(analyses->pdata[i]);
+
+        analysis_describe(analyses->pdata[i], analyses->len == 1 ? report : report_add_section(report, name, name));
+    }
+    print_report(report, forms);
+    return 0;
+}
+
+int cmd_analysis(const AnalysisType *type, int argc, char **argv, GError **error)
+{
+    g_auto(Selection) selection = SELECTION_INIT;
+    g_autoptr(GPtrArray) requests = g_ptr_array_new_with_free_func((GDestroyNotify)analysis_request_free);
+    AnalysisRequest *request = analysis_request_new(type);
+    g_autofree GOptionEntry *own = analysis_request_entries(request);
+    Forms forms = { 0 };
+    g_autofree GOptionEntry *with_forms = form_entries(&forms, own);
+    g_autofree GOptionEntry *entries = selection_entries(&selection, with_forms);
+
+    g_ptr_array_add(requests, request);
+    if (!options_parse(&argc, &argv, entries, "FILE", type->summary, NULL, false, error))
+        return -1;
+    if (argc != 2) {
+        mt_fail_usage(error, "%s: one FILE is needed (see --help)", type->name);
+        return -1;
+    }
+    return analyze(requests, argv[1], &selection, &forms, error);
+}
+
+bool cmd_parse_analyses(char **words, GPtrArray *requests, GError **error)
+{
+    for (; words && *words; words++) {
+        g_auto(GStrv) parts = g_strsplit(*words, ";", -1);
+
+        for (char **part = parts; *part; part++) {
+            AnalysisRequest *request = **part ? analysis_request_parse(*part, error) : NULL;
+
+            if (**part && !request)
+                return false;
+            if (request)
+                g_ptr_array_add(requests, request);
+        }
+    }
+    return true;
+}
+
+int cmd_analyze(int argc, char **argv, GError **error)
+{
+    g_auto(Selection) selection = SELECTION_INIT;
+    g_autoptr(GPtrArray) requests = g_ptr_array_new_with_free_func((GDestroyNotify)analysis_request_free);
+    g_auto(GStrv) words = NULL, objects = NULL;
+    const GOptionEntry own[] = {
+        { "analyze", 'a', 0, G_OPTION_ARG_STRING_ARRAY, &words,
+          "An analysis, with its options: stat:top=20 (may be given several times; several may be separated by ;)",
+          "ANALYSIS" },
+        { "load", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &objects,
+          "An analysis of your own: a shared object (memory_tracer/analysis.h; may be given several times)", "OBJECT" },
+        no_entries[0],
+    };
+    Forms forms = { 0 };
+    g_autofree GOptionEntry *with_forms = form_entries(&forms, own);
+    g_autofree GOptionEntry *entries = selection_entries(&selection, with_forms);
+
+    if (!options_parse(&argc, &argv, entries, "FILE",
+                       "Lets several analyses, or one of your own, go through a trace once.", NULL, false, error))
+        return -1;
+    for (char **object = objects; object && *object; object++) { /* as dlopen() would want it */
+        g_autofree char *path = strchr(*object, '/') ? g_strdup(*object) : g_strconcat("./", *object, NULL);
+        AnalysisRequest *request = analysis_request_parse(path, error);
+
+        if (!request)
+            return -1;
+        g_ptr_array_add(requests, request);
+    }
+    if (!cmd_parse_analyses(words, requests, error))
+        return -1;
+    if (argc != 2 || !requests->len) {
+        mt_fail_usage(error, "analyze: one FILE is needed, and --analyze or --load (see --help)");
+        return -1;
+    }
+    return analyze(requests, argv[1], &selection, &forms, error);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the records of a trace belong to: instructions and their names. Known from the trace alone. */
+#ifndef MEMORY_TRACER_CONTEXT_CONTEXT_H
+#define MEMORY_TRACER_CONTEXT_CONTEXT_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "../../include/memory_tracer/trace.h"
+#include "../ring/ring.h"
+
+typedef struct Context Context;
+
+/* Of a file or a stream, or of a ring that is being written into. They must stay. */
+Context *context_new(mt_trace *trace);
+Context *context_new_live(const Ring *ring);
+void context_free(Context *context);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Context, context_free)
+
+/* Whether records say which instruction they are of. */
+bool context_has_instructions(const Context *context);
+/* By its number; NULL if it isn't known. */
+const struct mt_instruction *context_instruction(const Context *context, uint32_t number);
+/* The function that it is in, which belongs to the context, and how far; NULL if that isn't known. */
+const char *context_function(const Context *context, uint32_t number, uint64_t *offset);
+
+#endif

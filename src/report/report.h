@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A result as data: values, sections of values, and tables. Text, JSON and CSV are made of it, so that a figure is
+ * named once and no form of it can lack what another one has.
+ *
+ * Everything has a `name`, which is an interface (JSON members, CSV columns), and a `label` for people. Without a label
+ * it is not in the text, without a name only there. Strings are copied; what comes from a guest or a file may hold
+ * anything, and is made printable.
+ */
+#ifndef MEMORY_TRACER_REPORT_REPORT_H
+#define MEMORY_TRACER_REPORT_REPORT_H
+
+#include <glib.h>
+#include <json-glib/json-glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A result, or a section of one. */
+typedef struct Report Report;
+typedef struct ReportTable ReportTable;
+
+Report *report_new(void);
+void report_free(Report *report);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Report, report_free)
+
+/* The line above it in the text, as it is. */
+void report_set_title(Report *report, const char *title);
+
+void report_add_count(Report *report, const char *name, const char *label, uint64_t value);
+/* A count, with its share of `total` in the text unless that is 0. */
+void report_add_share(Report *report, const char *name, const char *label, uint64_t value, uint64_t total);
+/* `digits` behind the point in the text. */
+void report_add_real(Report *report, const char *name, const char *label, double value, int digits);
+void report_add_text(Report *report, const char *name, const char *label, const char *value);
+void report_add_flag(Report *report, const char *name, const char *label, bool value);
+/* Anything else: in the text, objects are sections. Takes `value`. */
+void report_add_json(Report *report, const char *name, const char *label, JsonNode *value);
+/* A list of texts; in the text separated by commas. */
+void report_add_texts(Report *report, const char *name, const char *label, const char *const *values);
+
+/* A section, which belongs to `report`. With a label of "" its members stand among those around it in the text. */
+Report *report_add_section(Report *report, const char *name, const char *label);
+
+typedef enum { REPORT_COUNT, REPORT_REAL, REPORT_ADDRESS, REPORT_TEXT } ReportKind;
+
+typedef struct ReportColumn {
+    const char *name, *label;
+    ReportKind kind;
+} ReportColumn;
+
+/* A table, which belongs to `report`, of the columns up to one without a name. They must stay as they are. */
+ReportTable *report_add_table(Report *report, const char *name, const char *label, const ReportColumn *columns);
+/* Adds a row: for each column a uint64_t (REPORT_COUNT, REPORT_ADDRESS), double or const char *. */
+void report_table_add_row(ReportTable *table, ...);
+
+/* The forms, to be freed. */
+char *report_as_text(const Report *report);
+/* One line, or several with indentation; the last one is ended. */
+char *report_as_json(const Report *report, bool pretty);
+/* "name,value" for all values (those of sections as "section.name"), then each table below an empty line. */
+char *report_as_csv(const Report *report);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a report is made of, for the forms that are made of it. */
+#ifndef MEMORY_TRACER_REPORT_REPORT_PRIVATE_H
+#define MEMORY_TRACER_REPORT_REPORT_PRIVATE_H
+
+#include "report.h"
+
+struct ReportTable {
+    const ReportColumn *columns;
+    guint count;
+    GPtrArray *rows; /* of GPtrArray of JsonNode */
+};
+
+/* One of value, section and table. */
+typedef struct ReportItem {
+    char *name, *label;
+    JsonNode *value;
+    uint64_t total; /* of which a value is a share; or 0 */
+    int digits;     /* of a real number */
+    Report *section;
+    ReportTable *table;
+} ReportItem;
+
+struct Report {
+    char *title;
+    GPtrArray *items; /* ReportItem */
+};
+
+/* A cell of a table as text; counts with the locale's grouping if `grouped`. */
+char *report_format_cell(const JsonNode *node, ReportKind kind, bool grouped);
+
+#endif

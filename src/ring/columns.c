@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Rows as columns: see columns.h. */
+#include "columns.h"
+
+/* The fields are constants where this is called, so each kind of row gets a loop of its own. */
+static inline __attribute__((always_inline)) void split(RingColumns *to, unsigned fields, const uint8_t *records,
+                                                        size_t count)
+{
+    size_t bytes = !(fields & (RING_PADDR | RING_VALUE))                               ? sizeof(struct gmbeoo_record)
+                   : (fields & (RING_PADDR | RING_VALUE)) == (RING_PADDR | RING_VALUE) ? sizeof(RingWide)
+                                                                                       : sizeof(RingWide) / 2;
+
+    for (size_t i = 0; i < count; i++, records += bytes) {
+        const RingWide *wide = (const RingWide *)records;
+
+        to->address[i] = wide->record.virt_addr;
+        to->info[i] = (uint8_t)wide->record.info;
+        if (fields & RING_INSTRUCTIONS)
+            to->instruction[i] = (uint32_t)(wide->record.info >> RING_INSTRUCTION_SHIFT);
+        if (fields & RING_PADDR)
+            to->paddr[i] = fields & RING_VALUE ? wide->paddr_beside_value : wide->paddr;
+        if (fields & RING_VALUE)
+            to->value[i] = (struct mt_value){ wide->value[0], wide->value[1] };
+    }
+}
+
+void ring_columns_split(RingColumns *to, unsigned fields, unsigned columns, const struct gmbeoo_record *records,
+                        size_t count, struct mt_batch *batch)
+{
+    const uint8_t *bytes = (const uint8_t *)records;
+
+    switch (fields & (RING_INSTRUCTIONS | RING_PADDR | RING_VALUE)) {
+    case 0:
+        split(to, 0, bytes, count);
+        break;
+    case RING_INSTRUCTIONS:
+        split(to, RING_INSTRUCTIONS, bytes, count);
+        break;
+    case RING_INSTRUCTIONS | RING_PADDR:
+        split(to, RING_INSTRUCTIONS | RING_PADDR, bytes, count);
+        break;
+    case RING_INSTRUCTIONS | RING_VALUE:
+        split(to, RING_INSTRUCTIONS | RING_VALUE, bytes, count);
+        break;
+    default:
+        split(to, fields, bytes, count);
+    }
+    batch->count = count;
+    batch->address = columns & MT_COLUMN_ADDRESS ? to->address : NULL;
+    batch->info = columns & MT_COLUMN_INFO ? to->info : NULL;
+    batch->instruction = columns & MT_COLUMN_INSTRUCTION ? to->instruction : NULL;
+    batch->paddr = (columns & MT_COLUMN_PADDR) && (fields & RING_PADDR) ? to->paddr : NULL;
+    batch->value = (columns & MT_COLUMN_VALUE) && (fields & RING_VALUE) ? to->value : NULL;
+}

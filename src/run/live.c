@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Analyses of a running guest: see live.h. */
+#include "live.h"
+
+#include "../ring/columns.h"
+
+struct LiveAnalyses {
+    Ring *ring;
+    Context *context;
+    GPtrArray *analyses; /* Analysis */
+    unsigned columns;
+    RingColumns *split;
+    uint64_t records;
+    GError *error;
+};
+
+static unsigned all_columns(const GPtrArray *requests)
+{
+    unsigned columns = 0;
+
+    for (guint i = 0; requests && i < requests->len; i++)
+        columns |= analysis_request_columns(requests->pdata[i]);
+    return columns;
+}
+
+unsigned live_analyses_fields(const GPtrArray *requests)
+{
+    unsigned columns = all_columns(requests);
+
+    return (columns & MT_COLUMN_INSTRUCTION ? RING_INSTRUCTIONS : 0) | (columns & MT_COLUMN_PADDR ? RING_PADDR : 0) |
+           (columns & MT_COLUMN_VALUE ? RING_VALUE : 0) | (columns & MT_COLUMN_TIME ? RING_TIME : 0);
+}
+
+LiveAnalyses *live_analyses_new(const GPtrArray *requests, Ring *ring, GError **error)
+{
+    g_autoptr(LiveAnalyses) live = g_new0(LiveAnalyses, 1);
+
+    live->ring = ring;
+    live->context = context_new_live(ring);
+    live->analyses = g_ptr_array_new_with_free_func((GDestroyNotify)analysis_free);
+    live->columns = all_columns(requests);
+    live->split = g_new0(RingColumns, 1);
+    for (guint i = 0; i < requests->len; i++) {
+        Analysis *analysis = analysis_new(requests->pdata[i], live->context, error);
+
+        if (!analysis)
+            return NULL;
+        g_ptr_array_add(live->analyses, analysis);
+    }
+    return g_steal_pointer(&live);
+}
+
+void live_analyses_free(LiveAnalyses *live)
+{
+    if (!live)
+        return;
+    g_ptr_array_unref(live->analyses);
+    context_free(live->context);
+    g_free(live->split);
+    g_clear_error(&live->error);
+    g_free(live);
+}
+
+static bool add(LiveAnalyses *live, const struct mt_batch *batch)
+{
+    for (guint i = 0; i < live->analyses->len; i++)
+        if (!analysis_add(live->analyses->pdata[i], batch, &live->error))
+            return false;
+    return true;
+}
+
+bool live_analyses_take(void *data, const struct gmbeoo_record *records, size_t count)
+{
+    LiveAnalyses *live = data;
+    const uint8_t *bytes = (const uint8_t *)records;
+    unsigned fields = ring_fields(live->ring);
+    struct mt_batch batch = { .vcpu = count ? ring_taken_vcpu(live->ring) : 0,
+                              .time_ns = count && (fields & RING_TIME) ? ring_time(live->ring, records) : 0 };
+
+    while (count) {
+        size_t piece = MIN(count, RING_COLUMNS_RECORDS);
+
+        ring_columns_split(live->split, fields, live->columns, (const struct gmbeoo_record *)bytes, piece, &batch);
+        batch.first = live->records;
+        if (!add(live, &batch))
+            return false;
+        live->records += piece;
+        bytes += piece * ring_record_bytes(live->ring);
+        count -= piece;
+    }
+    return true;
+}
+
+const GError *live_analyses_error(const LiveAnalyses *live)
+{
+    return live->error;
+}
+
+const GPtrArray *live_analyses_list(const LiveAnalyses *live)
+{
+    return live->analyses;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One result in its three forms. */
+#include <glib.h>
+#include <locale.h>
+
+#include "../../src/base/json_numbers.h"
+#include "../../src/report/report.h"
+
+static const ReportColumn columns[] = { { "page", "page", REPORT_ADDRESS },
+                                        { "accesses", "accesses", REPORT_COUNT },
+                                        { "share", "%", REPORT_REAL },
+                                        { "function", "in", REPORT_TEXT },
+                                        { NULL } };
+
+/* Everything that a report can have, with strings that somebody hostile may have chosen. */
+static Report *make(void)
+{
+    static const char *const words[] = { "a", "b,c", NULL };
+    Report *report = report_new(), *section, *quiet;
+    ReportTable *table;
+
+    report_set_title(report, "the title");
+    report_add_count(report, "accesses", "accesses", UINT64_MAX);
+    report_add_share(report, "loads", "loads", 25, 100);
+    report_add_real(report, "rate", "per second", 1234.5678, 1);
+    report_add_text(report, "path", "the path", "a\"b,\x1b[2Jc\n");
+    report_add_flag(report, "good", "good", true);
+    report_add_texts(report, "fields", "fields", words);
+    report_add_count(report, "hidden", NULL, 7);
+    report_add_count(report, NULL, "only for people", 8);
+    report_add_json(report, "metadata", "metadata",
+                    json_parse_text("{\"kernel\": \"6.12\", \"more\": {\"n\": [1, 2]}}"));
+    section = report_add_section(report, "by_size", "by size");
+    report_add_count(section, "8", "of 8 bytes", 3);
+    quiet = report_add_section(report, "quiet", "");
+    report_add_count(quiet, "inside", "inside", 4);
+    table = report_add_table(report, "pages", "the pages", columns);
+    report_table_add_row(table, UINT64_C(0xffff800000000000), UINT64_C(12), 50.0, "main");
+    report_table_add_row(table, UINT64_C(0x1000), UINT64_C(3), 12.5, "x,y");
+    return report;
+}
+
+static void test_text(void)
+{
+    g_autoptr(Report) report = make();
+    g_autofree char *text = report_as_text(report);
+
+    g_assert_cmpstr(text, ==,
+                    "the title\n"
+                    "  accesses                 18446744073709551615\n"
+                    "  loads                                    25   25.0 %\n"
+                    "  per second                           1234.6\n"
+                    "  the path                 a\"b,\\x1b[2Jc\n"
+                    "  good                     yes\n"
+                    "  fields                   a, b,c\n"
+                    "  only for people                           8\n"
+                    "  metadata\n"
+                    "    kernel                   6.12\n"
+                    "    more\n"
+                    "      n                        [1,2]\n"
+                    "  by size\n"
+                    "    of 8 bytes                                3\n"
+                    "  inside                                    4\n"
+                    "  the pages\n"
+                    "                  page  accesses       %  in\n"
+                    "    0xffff800000000000        12  50.000  main\n"
+                    "                0x1000         3  12.500  x,y\n");
+}
+
+static void test_json(void)
+{
+    g_autoptr(Report) report = make();
+    g_autofree char *text = report_as_json(report, false);
+
+    g_assert_cmpstr(text, ==,
+                    "{\"accesses\":18446744073709551615,\"loads\":25,\"rate\":1234.5678,"
+                    "\"path\":\"a\\\"b,\\u001b[2Jc\\n\",\"good\":true,\"fields\":[\"a\",\"b,c\"],\"hidden\":7,"
+                    "\"metadata\":{\"kernel\":\"6.12\",\"more\":{\"n\":[1,2]}},\"by_size\":{\"8\":3},"
+                    "\"quiet\":{\"inside\":4},\"pages\":[{\"page\":\"0xffff800000000000\",\"accesses\":12,"
+                    "\"share\":50.0,\"function\":\"main\"},{\"page\":\"0x1000\",\"accesses\":3,\"share\":12.5,"
+                    "\"function\":\"x,y\"}]}\n");
+}
+
+static void test_csv(void)
+{
+    g_autoptr(Report) report = make();
+    g_autofree char *text = report_as_csv(report);
+
+    g_assert_cmpstr(text, ==,
+                    "name,value\n"
+                    "accesses,18446744073709551615\n"
+                    "loads,25\n"
+                    "rate,1234.5678\n"
+                    "path,\"a\"\"b,\x1b[2Jc\n\"\n"
+                    "good,true\n"
+                    "fields,\"[\"\"a\"\",\"\"b,c\"\"]\"\n"
+                    "hidden,7\n"
+                    "metadata,\"{\"\"kernel\"\":\"\"6.12\"\",\"\"more\"\":{\"\"n\"\":[1,2]}}\"\n"
+                    "by_size.8,3\n"
+                    "quiet.inside,4\n"
+                    "\n"
+                    "page,accesses,share,function\n"
+                    "0xffff800000000000,12,50.000,main\n"
+                    "0x1000,3,12.500,\"x,y\"\n");
+}
+
+static void test_nothing(void)
+{
+    g_autoptr(Report) report = report_new();
+    g_autofree char *text = report_as_text(report), *json = report_as_json(report, false);
+
+    report_add_table(report, "empty", "nothing of it is printed", columns);
+    g_assert_cmpstr(text, ==, "");
+    g_assert_cmpstr(json, ==, "{}\n");
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    setlocale(LC_ALL, "C");
+    g_test_add_func("/report/text", test_text);
+    g_test_add_func("/report/json", test_json);
+    g_test_add_func("/report/csv", test_csv);
+    g_test_add_func("/report/nothing", test_nothing);
+    return g_test_run();
+}

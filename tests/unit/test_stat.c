@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The analysis `stat` against sets kept the slow way, and orders that are known. */
+#include <fcntl.h>
+#include <glib.h>
+#include <unistd.h>
+
+#include "../../src/analysis/stat.h"
+#include "../../src/base/json_numbers.h"
+
+#define STORE 32
+#define USER 0xc0
+
+/* The analysis, and what was added to it in one batch. */
+typedef struct {
+    AnalysisRequest *request;
+    mt_trace *trace;
+    Context *context;
+    Analysis *analysis;
+} Fixture;
+
+static void set_up(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    /* An empty stream: the context of records without instructions. */
+    fixture->trace = mt_trace_open_fd(open("/dev/null", O_RDONLY), "nothing", MT_FORMAT_GMBEOO, NULL);
+    fixture->context = context_new(fixture->trace);
+    fixture->request = analysis_request_new(&stat_analysis);
+    fixture->analysis = analysis_new(fixture->request, fixture->context, NULL);
+    g_assert_nonnull(fixture->analysis);
+}
+
+static void tear_down(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    analysis_free(fixture->analysis);
+    analysis_request_free(fixture->request);
+    context_free(fixture->context);
+    mt_trace_close(fixture->trace);
+}
+
+static void add(Fixture *fixture, unsigned vcpu, size_t count, const uint64_t *address, const uint8_t *info,
+                const uint32_t *instruction)
+{
+    const struct mt_batch batch = {
+        .count = count, .vcpu = vcpu, .address = address, .info = info, .instruction = instruction
+    };
+
+    g_assert_true(analysis_add(fixture->analysis, &batch, NULL));
+}
+
+static JsonNode *result(Fixture *fixture)
+{
+    g_autoptr(Report) report = report_new();
+    g_autofree char *text = NULL;
+
+    analysis_describe(fixture->analysis, report);
+    text = report_as_json(report, true);
+    return json_parse_text(text);
+}
+
+/* A number by its path, such as "order.same". */
+static uint64_t number(JsonNode *node, const char *path)
+{
+    g_auto(GStrv) names = g_strsplit(path, ".", -1);
+    uint64_t value = 0;
+
+    for (char **name = names; *name && node; name++)
+        node = json_object_get_member(json_node_get_object(node), *name);
+    g_assert_true(node && json_node_get_u64(node, &value));
+    return value;
+}
+
+static gpointer key(uint64_t value)
+{
+    return (gpointer)(uintptr_t)(value + 1);
+}
+
+static void test_random_accesses_are_counted_exactly(Fixture *fixture, gconstpointer data)
+{
+    enum { COUNT = 300000 };
+    g_autoptr(GHashTable) lines = g_hash_table_new(NULL, NULL), pages = g_hash_table_new(NULL, NULL);
+    g_autoptr(GHashTable) huge = g_hash_table_new(NULL, NULL);
+    g_autoptr(GRand) random = g_rand_new_with_seed(7);
+    g_autofree uint64_t *address = g_new(uint64_t, COUNT);
+    g_autofree uint8_t *info = g_new(uint8_t, COUNT);
+    uint64_t stores = 0, user = 0, crossing_lines = 0, crossing_pages = 0;
+
+    (void)data;
+    for (int i = 0; i < COUNT; i++) {
+        uint64_t last;
+
+        /* Some 20,000 pages, so that the table grows; the ends of the address space; any alignment. */
+        address[i] = (uint64_t)g_rand_int(random) * 19 + (i % 3 ? 0 : UINT64_C(0xffff800000000000));
+        info[i] = (uint8_t)g_rand_int_range(random, 0, 5);
+        if (i % 1000 == 0)
+            address[i] = UINT64_MAX - 15;
+        if (g_rand_boolean(random))
+            info[i] |= STORE, stores++;
+        if (g_rand_boolean(random))
+            info[i] |= USER, user++;
+        last = address[i] + mt_size(info[i]) - 1;
+        crossing_lines += last >> 6 != address[i] >> 6;
+        crossing_pages += last >> 12 != address[i] >> 12;
+        for (uint64_t byte = address[i]; byte != last + 1; byte++) {
+            g_hash_table_add(lines, key(byte >> 6));
+            g_hash_table_add(pages, key(byte >> 12));
+            g_hash_table_add(huge, key(byte >> 21));
+        }
+    }
+    for (size_t i = 0; i < COUNT; i += 1000)
+        add(fixture, 0, 1000, address + i, info + i, NULL);
+
+    g_autoptr(JsonNode) node = result(fixture);
+    g_assert_cmpuint(number(node, "accesses"), ==, COUNT);
+    g_assert_cmpuint(number(node, "stores"), ==, stores);
+    g_assert_cmpuint(number(node, "loads"), ==, COUNT - stores);
+    g_assert_cmpuint(number(node, "user"), ==, user);
+    g_assert_cmpuint(number(node, "kernel"), ==, COUNT - user);
+    g_assert_cmpuint(number(node, "accesses_by_cpl.3"), ==, user);
+    g_assert_cmpuint(number(node, "accesses_by_vcpu.0"), ==, COUNT);
+    g_assert_cmpuint(number(node, "distinct_64_byte_lines"), ==, g_hash_table_size(lines));
+    g_assert_cmpuint(number(node, "distinct_4_KiB_pages"), ==, g_hash_table_size(pages));
+    g_assert_cmpuint(number(node, "distinct_2_MiB_pages"), ==, g_hash_table_size(huge));
+    g_assert_cmpuint(number(node, "crossing_lines"), ==, crossing_lines);
+    g_assert_cmpuint(number(node, "crossing_pages"), ==, crossing_pages);
+}
+
+static void test_orders(Fixture *fixture, gconstpointer data)
+{
+    /* Instruction 1 goes forward by its 8 bytes, 2 backward by its 4, 3 by 24, 4 stays, 5 jumps about, all in turns. */
+    enum { ROUNDS = 100, INSTRUCTIONS = 5 };
+    static const uint8_t infos[INSTRUCTIONS] = { 3, 2 | STORE, 3, 0, 3 };
+    uint64_t address[ROUNDS * INSTRUCTIONS];
+    uint8_t info[ROUNDS * INSTRUCTIONS];
+    uint32_t instruction[ROUNDS * INSTRUCTIONS];
+
+    (void)data;
+    for (unsigned i = 0; i < ROUNDS * INSTRUCTIONS; i++) {
+        uint64_t round = i / INSTRUCTIONS, which = i % INSTRUCTIONS;
+        const uint64_t places[INSTRUCTIONS] = { 0x10000 + 8 * round, 0x20000 - 4 * round, 0x30000 + 24 * round, 0x40000,
+                                                0x50000 + round * round * 64 };
+
+        address[i] = places[which];
+        info[i] = infos[which];
+        instruction[i] = (uint32_t)which + 1;
+    }
+    add(fixture, 0, ROUNDS * INSTRUCTIONS, address, info, instruction);
+    /* The same on another vCPU is a beginning of its own. */
+    add(fixture, 1, ROUNDS * INSTRUCTIONS, address, info, instruction);
+
+    g_autoptr(JsonNode) node = result(fixture);
+    g_assert_cmpuint(number(node, "order.same"), ==, 2 * (ROUNDS - 1));
+    g_assert_cmpuint(number(node, "order.sequential"), ==, 2 * 2 * (ROUNDS - 1));
+    g_assert_cmpuint(number(node, "order.strided"), ==, 2 * (ROUNDS - 2)); /* of the first stride nobody knows */
+    g_assert_cmpuint(number(node, "order.other"), ==, 2 * (INSTRUCTIONS + 1 + ROUNDS - 1));
+    g_assert_cmpuint(number(node, "accesses_by_vcpu.1"), ==, ROUNDS * INSTRUCTIONS);
+}
+
+static void test_nothing(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(JsonNode) node = result(fixture);
+
+    (void)data;
+    g_assert_cmpuint(number(node, "accesses"), ==, 0);
+    g_assert_cmpuint(number(node, "distinct_64_byte_lines"), ==, 0);
+}
+
+static void test_requests(void)
+{
+    static const struct {
+        const char *word, *problem;
+    } bad[] = {
+        { "nonsense", "there is no analysis 'nonsense'" }, { "stat:top", "stat: Missing argument" },
+        { "stat:top=many", "stat: Cannot parse integer" }, { "stat:speed=9", "stat: Unknown option --speed=9" },
+        { "./none.so", "can't load the analysis: " },
+    };
+    g_autoptr(AnalysisRequest) request = analysis_request_parse("stat:top=3,brief", NULL);
+    const StatOptions *options = analysis_request_options(request);
+
+    g_assert_cmpint(options->top, ==, 3);
+    g_assert_true(options->brief);
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+
+        g_assert_null(analysis_request_parse(bad[i].word, &error));
+        g_assert_true(g_str_has_prefix(error->message, bad[i].problem));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add("/stat/random_accesses_are_counted_exactly", Fixture, NULL, set_up,
+               test_random_accesses_are_counted_exactly, tear_down);
+    g_test_add("/stat/orders", Fixture, NULL, set_up, test_orders, tear_down);
+    g_test_add("/stat/nothing", Fixture, NULL, set_up, test_nothing, tear_down);
+    g_test_add_func("/stat/requests", test_requests);
+    return g_test_run();
+}
