@@ -1,37 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* memory_tracer analyze, stat and the like: analyses of traces. */
-#include <stdio.h>
 #include <string.h>
 
 #include "../analysis/analysis.h"
 #include "../source/input.h"
 #include "cmd.h"
-
-typedef struct {
-    gboolean json, csv;
-} Forms;
-
-static const GOptionEntry no_entries[] = { { NULL, 0, 0, 0, NULL, NULL, NULL } };
-
-static GOptionEntry *form_entries(Forms *forms, const GOptionEntry *own)
-{
-    const GOptionEntry common[] = {
-        { "json", 0, 0, G_OPTION_ARG_NONE, &forms->json, "Print the result as JSON", NULL },
-        { "csv", 0, 0, G_OPTION_ARG_NONE, &forms->csv, "Print the result as comma-separated values", NULL },
-        { NULL, 0, 0, 0, NULL, NULL, NULL },
-    };
-
-    return options_join(own, common);
-}
-
-static void print_report(const Report *report, const Forms *forms)
-{
-    g_autofree char *text = forms->json  ? report_as_json(report, true)
-                            : forms->csv ? report_as_csv(report)
-                                         : report_as_text(report);
-
-    fputs(text, stdout);
-}
+#include "forms.h"
 
 /* Lets the analyses go through the trace once. */
 static bool add_all(GPtrArray *analyses, Input *input, GError **error)
@@ -58,10 +32,8 @@ static int analyze(GPtrArray *requests, const char *path, const Selection *selec
     g_autoptr(Report) report = report_new();
     unsigned columns = 0;
 
-    if (forms->json && forms->csv) {
-        mt_fail_usage(error, "--json and --csv can't both be used");
+    if (!forms_check(forms, error))
         return -1;
-    }
     for (guint i = 0; i < requests->len; i++)
         columns |= analysis_request_columns(requests->pdata[i]);
     input = input_open(path, selection, columns, error);
@@ -82,7 +54,7 @@ static int analyze(GPtrArray *requests, const char *path, const Selection *selec
 
         analysis_describe(analyses->pdata[i], analyses->len == 1 ? report : report_add_section(report, name, name));
     }
-    print_report(report, forms);
+    forms_print(forms, report);
     return 0;
 }
 
@@ -93,7 +65,7 @@ int cmd_analysis(const AnalysisType *type, int argc, char **argv, GError **error
     AnalysisRequest *request = analysis_request_new(type);
     g_autofree GOptionEntry *own = analysis_request_entries(request);
     Forms forms = { 0 };
-    g_autofree GOptionEntry *with_forms = form_entries(&forms, own);
+    g_autofree GOptionEntry *with_forms = forms_entries(&forms, own);
     g_autofree GOptionEntry *entries = selection_entries(&selection, with_forms);
 
     g_ptr_array_add(requests, request);
@@ -134,10 +106,10 @@ int cmd_analyze(int argc, char **argv, GError **error)
           "ANALYSIS" },
         { "load", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &objects,
           "An analysis of your own: a shared object (memory_tracer/analysis.h; may be given several times)", "OBJECT" },
-        no_entries[0],
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     Forms forms = { 0 };
-    g_autofree GOptionEntry *with_forms = form_entries(&forms, own);
+    g_autofree GOptionEntry *with_forms = forms_entries(&forms, own);
     g_autofree GOptionEntry *entries = selection_entries(&selection, with_forms);
 
     if (!options_parse(&argc, &argv, entries, "FILE",

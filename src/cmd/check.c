@@ -8,6 +8,7 @@
 #include "../trace/file.h"
 #include "check.h"
 #include "cmd.h"
+#include "forms.h"
 
 static const char *const finding_texts[FINDINGS] = {
     [PROBLEM_SIZE] = "accesses of more than 16 bytes",
@@ -174,54 +175,58 @@ static void check_totals(Check *check)
             accesses != records + skipped + (total_dropped == UINT64_MAX ? 0 : total_dropped);
 }
 
-/* Prints what was found. Returns whether it is a good trace. */
-static bool report(const Check *check, const char *path, bool json)
+static bool is_good(const Check *check)
 {
-    bool good = !check->damage;
-
-    for (int i = 0; i < FINDINGS; i++)
-        good = good && (i >= EXCEPTION_USER_IN_KERNEL || !check->counts.found[i]);
-    if (json) {
-        g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
-        JsonObject *object = json_object_new(), *findings = json_object_new();
-
-        for (int i = 0; i < FINDINGS; i++)
-            if (check->counts.found[i])
-                json_object_set_u64_member(findings, finding_texts[i], check->counts.found[i]);
-        json_object_set_boolean_member(object, "good", good);
-        json_object_set_u64_member(object, "records", check->counts.records);
-        json_object_set_u64_member(object, "loads_compared", check->counts.compared);
-        if (check->damage)
-            json_object_set_string_member(object, "damage", check->damage);
-        json_object_set_object_member(object, "findings", findings);
-        json_node_take_object(node, object);
-        g_autofree char *text = json_make_text(node, true);
-        puts(text);
-        return good;
-    }
-    if (check->damage)
-        printf("problem: %s\n", check->damage);
-    for (int i = 0; i < FINDINGS; i++)
+    for (int i = 0; i < EXCEPTION_USER_IN_KERNEL; i++)
         if (check->counts.found[i])
-            printf("%s: %" G_GUINT64_FORMAT " %s\n", i < EXCEPTION_USER_IN_KERNEL ? "problem" : "exception",
-                   check->counts.found[i], finding_texts[i]);
-    if (check->counts.compared)
-        printf("%" G_GUINT64_FORMAT " loads by user code were compared with the stores before them\n",
-               check->counts.compared);
-    printf("%s: %s, %" G_GUINT64_FORMAT " records%s\n", path, good ? "good" : "NOT good", check->counts.records,
-           mt_trace_format(check->facts.trace) == MT_FORMAT_FILE     ? ""
-           : mt_trace_format(check->facts.trace) == MT_FORMAT_GMBEOO ? " (a stream of GMBEOO records)"
-                                                                     : " (a stream of compact records)");
-    return good;
+            return false;
+    return !check->damage;
+}
+
+static const char *verdict_suffix(enum mt_format format)
+{
+    return format == MT_FORMAT_FILE     ? ""
+           : format == MT_FORMAT_GMBEOO ? " (a stream of GMBEOO records)"
+                                        : " (a stream of compact records)";
+}
+
+static Report *describe(const Check *check, const char *path)
+{
+    Report *report = report_new(), *findings;
+    uint64_t records = check->counts.records, compared = check->counts.compared;
+    g_autofree char *compared_line =
+        g_strdup_printf("%" G_GUINT64_FORMAT " loads by user code were compared with the stores before them", compared);
+    g_autofree char *verdict =
+        g_strdup_printf("%s: %s, %" G_GUINT64_FORMAT " records%s", path, is_good(check) ? "good" : "NOT good", records,
+                        verdict_suffix(mt_trace_format(check->facts.trace)));
+
+    report_add_flag(report, "good", NULL, is_good(check));
+    if (check->damage) {
+        g_autofree char *line = g_strdup_printf("problem: %s", check->damage);
+
+        report_add_text(report, "damage", NULL, check->damage);
+        report_add_sentence(report, NULL, line, 0);
+    }
+    findings = report_add_section(report, "findings", "");
+    for (int i = 0; i < FINDINGS; i++) {
+        g_autofree char *line =
+            g_strdup_printf("%s: %" G_GUINT64_FORMAT " %s", i < EXCEPTION_USER_IN_KERNEL ? "problem" : "exception",
+                            check->counts.found[i], finding_texts[i]);
+
+        if (check->counts.found[i])
+            report_add_sentence(findings, finding_texts[i], line, check->counts.found[i]);
+    }
+    report_add_sentence(report, "loads_compared", compared ? compared_line : NULL, compared);
+    report_add_sentence(report, "records", verdict, records);
+    return report;
 }
 
 int cmd_check(int argc, char **argv, GError **error)
 {
-    gboolean json = FALSE;
-    const GOptionEntry entries[] = {
-        { "json", 0, 0, G_OPTION_ARG_NONE, &json, "Print the findings as JSON", NULL },
-        { NULL, 0, 0, 0, NULL, NULL, NULL },
-    };
+    const GOptionEntry none[] = { { NULL, 0, 0, 0, NULL, NULL, NULL } };
+    Forms forms = { 0 };
+    g_autofree GOptionEntry *entries = forms_entries(&forms, none);
+    g_autoptr(Report) report = NULL;
     const Selection everything = SELECTION_INIT;
     g_autoptr(Input) input = NULL;
     g_autoptr(JsonObject) metadata = NULL;
@@ -232,7 +237,8 @@ int cmd_check(int argc, char **argv, GError **error)
                        "Reads all of a trace file (or of a stream of records, which tells less) and says whether "
                        "it has what every good trace has: nothing missing, counters that add up, legal addresses "
                        "and sizes, and so on. Exit status: 0 it is good, 1 it is not.",
-                       NULL, false, error))
+                       NULL, false, error) ||
+        !forms_check(&forms, error))
         return -1;
     if (argc != 2) {
         mt_fail_usage(error, "check: one FILE is needed (see --help)");
@@ -249,6 +255,8 @@ int cmd_check(int argc, char **argv, GError **error)
     if (!check.damage && trace_file_of(input->trace) && !trace_file_verify_others(trace_file_of(input->trace), &damage))
         check.damage = damage->message;
     check_totals(&check);
+    report = describe(&check, argv[1]);
     check_facts_clear(&check.facts);
-    return report(&check, argv[1], json) ? 0 : 1;
+    forms_print(&forms, report);
+    return is_good(&check) ? 0 : 1;
 }

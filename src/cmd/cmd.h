@@ -32,6 +32,9 @@ int cmd_analyze(int argc, char **argv, GError **error);
 /* The verb of an analysis that is built in. */
 int cmd_analysis(const AnalysisType *type, int argc, char **argv, GError **error);
 
+/* An analysis as an analysis tool: argv[1] is the FIFO. */
+int cmd_tool(const AnalysisType *type, int argc, char **argv, GError **error);
+
 /* Parses what options like --analyze have collected (NULL: nothing) and adds it to `requests` (AnalysisRequest). */
 bool cmd_parse_analyses(char **words, GPtrArray *requests, GError **error);
 

@@ -6,6 +6,8 @@
 
 #include "cmd.h"
 
+#define TOOL_PREFIX "memory_tracer-"
+
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv, GError **error);
@@ -31,13 +33,26 @@ static bool is_meant_as_verb(const char *word)
     return *word != '-' && !strpbrk(word, "/.");
 }
 
+/* Called by a name like memory_tracer-stat. */
+static const AnalysisType *called_as_tool(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+    return g_str_has_prefix(name, TOOL_PREFIX) ? analysis_find_type(name + strlen(TOOL_PREFIX)) : NULL;
+}
+
 int main(int argc, char **argv)
 {
+    const AnalysisType *tool = argc ? called_as_tool(argv[0]) : NULL;
     GError *error = NULL;
     int status = -1;
 
     cmd_open_standard_streams();
     setlocale(LC_ALL, "");
+    if (tool) {
+        status = cmd_tool(tool, argc, argv, &error);
+        goto done;
+    }
     if (argc > 1 && !strcmp(argv[1], "--version")) {
         puts("memory_tracer " MEMORY_TRACER_VERSION);
         return 0;

@@ -45,7 +45,8 @@ Context *context_new(mt_trace *trace)
 
     context->trace = trace;
     context->symbols = symbols_new();
-    load_symbols(context);
+    if (trace)
+        load_symbols(context);
     return context;
 }
 
@@ -70,13 +71,13 @@ bool context_has_instructions(const Context *context)
 {
     if (context->ring)
         return ring_fields(context->ring) & RING_INSTRUCTIONS;
-    return mt_trace_fields(context->trace) & MT_FIELD_INSTRUCTION;
+    return context->trace && mt_trace_fields(context->trace) & MT_FIELD_INSTRUCTION;
 }
 
 const struct mt_instruction *context_instruction(const Context *context, uint32_t number)
 {
     if (!context->ring)
-        return mt_trace_instruction(context->trace, number);
+        return context->trace ? mt_trace_instruction(context->trace, number) : NULL;
     /* A ring's begin as a file's do (trace/reader.c). */
     return number && number < ring_instructions(context->ring)
                ? (const struct mt_instruction *)ring_get_instruction(context->ring, number)

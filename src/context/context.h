@@ -11,7 +11,7 @@
 
 typedef struct Context Context;
 
-/* Of a file or a stream, or of a ring that is being written into. They must stay. */
+/* Of a file or a stream (NULL: nothing is known), or of a ring that is being written into. They must stay. */
 Context *context_new(mt_trace *trace);
 Context *context_new_live(const Ring *ring);
 void context_free(Context *context);

@@ -44,6 +44,12 @@ static void append_values(GString *text, const Report *report, const char *prefi
             g_autofree char *inner = g_strconcat(path, ".", NULL);
 
             append_values(text, item->section, inner);
+        } else if (path && item->list) {
+            for (guint k = 0; k < item->list->len; k++) {
+                g_autofree char *inner = g_strdup_printf("%s.%u.", path, k);
+
+                append_values(text, item->list->pdata[k], inner);
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ static void item_free(gpointer data)
     g_free(item->label);
     g_clear_pointer(&item->value, json_node_unref);
     report_free(item->section);
+    g_clear_pointer(&item->list, g_ptr_array_unref);
     if (item->table) {
         g_ptr_array_unref(item->table->rows);
         g_free(item->table);
@@ -104,6 +105,34 @@ void report_add_texts(Report *report, const char *name, const char *label, const
     report_add_json(report, name, label, node);
 }
 
+void report_add_sentence(Report *report, const char *name, const char *sentence, uint64_t value)
+{
+    ReportItem *item = add_item(report, name, sentence);
+
+    item->value = json_node_new_u64(value);
+    item->sentence = true;
+}
+
+Report *report_add_to_list(Report *report, const char *name, const char *title)
+{
+    ReportItem *item = NULL;
+    Report *section = report_new();
+
+    for (guint i = 0; i < report->items->len && !item; i++) {
+        ReportItem *known = report->items->pdata[i];
+
+        if (known->list && !strcmp(known->name, name))
+            item = known;
+    }
+    if (!item) {
+        item = add_item(report, name, "");
+        item->list = g_ptr_array_new_with_free_func((GDestroyNotify)report_free);
+    }
+    report_set_title(section, title);
+    g_ptr_array_add(item->list, section);
+    return section;
+}
+
 Report *report_add_section(Report *report, const char *name, const char *label)
 {
     return add_item(report, name, label)->section = report_new();
@@ -189,6 +218,19 @@ static JsonNode *table_node(const ReportTable *table)
     return node;
 }
 
+static JsonNode *report_node(const Report *report);
+
+static JsonNode *list_node(const GPtrArray *list)
+{
+    JsonArray *array = json_array_new();
+    JsonNode *node = json_node_new(JSON_NODE_ARRAY);
+
+    for (guint i = 0; i < list->len; i++)
+        json_array_add_element(array, report_node(list->pdata[i]));
+    json_node_take_array(node, array);
+    return node;
+}
+
 static JsonNode *report_node(const Report *report)
 {
     JsonObject *object = json_object_new();
@@ -201,6 +243,7 @@ static JsonNode *report_node(const Report *report)
             continue;
         json_object_set_member(object, item->name,
                                item->section ? report_node(item->section)
+                               : item->list  ? list_node(item->list)
                                : item->table ? table_node(item->table)
                                              : json_node_copy(item->value));
     }

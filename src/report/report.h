@@ -38,8 +38,14 @@ void report_add_json(Report *report, const char *name, const char *label, JsonNo
 /* A list of texts; in the text separated by commas. */
 void report_add_texts(Report *report, const char *name, const char *label, const char *const *values);
 
+/* A count that people read in a sentence, which is printed as it is. */
+void report_add_sentence(Report *report, const char *name, const char *sentence, uint64_t value);
+
 /* A section, which belongs to `report`. With a label of "" its members stand among those around it in the text. */
 Report *report_add_section(Report *report, const char *name, const char *label);
+
+/* One more section of a list of them, with a title of its own in the text. */
+Report *report_add_to_list(Report *report, const char *name, const char *title);
 
 typedef enum { REPORT_COUNT, REPORT_REAL, REPORT_ADDRESS, REPORT_TEXT } ReportKind;
 

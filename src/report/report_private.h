@@ -11,13 +11,15 @@ struct ReportTable {
     GPtrArray *rows; /* of GPtrArray of JsonNode */
 };
 
-/* One of value, section and table. */
+/* One of value, section, list and table. */
 typedef struct ReportItem {
     char *name, *label;
     JsonNode *value;
     uint64_t total; /* of which a value is a share; or 0 */
     int digits;     /* of a real number */
+    bool sentence;  /* the label says it all */
     Report *section;
+    GPtrArray *list; /* of Report */
     ReportTable *table;
 } ReportItem;
 

@@ -77,6 +77,10 @@ static void append_value(GString *text, const ReportItem *item, int indent)
     JsonNode *node = item->value;
     uint64_t number;
 
+    if (item->sentence) {
+        g_string_append_printf(text, "%*s%s\n", indent, "", item->label);
+        return;
+    }
     if (JSON_NODE_HOLDS_OBJECT(node)) {
         append_object(text, json_node_get_object(node), item->label, indent);
         return;
@@ -150,6 +154,9 @@ static void append_report(GString *text, const Report *report, int indent)
             append_table(text, item->table, item->label, indent);
         } else if (item->value) {
             append_value(text, item, indent);
+        } else if (item->list) {
+            for (guint k = 0; k < item->list->len; k++)
+                append_report(text, item->list->pdata[k], indent);
         } else {
             if (*item->label)
                 g_string_append_printf(text, "%*s%s\n", indent, "", item->label);

@@ -176,7 +176,7 @@ class Info(SystemTest):
     def test_the_default_image(self):
         result = self.tracer("image", "info", IMAGE)
         self.assertEqual((result.status, result.err), (0, ""))
-        self.assertRegex(result.out, rf"snapshot: {SNAPSHOT}\n  taken: .*\n  RAM: 2560 MB\n  vCPUs: 1\n")
+        self.assertRegex(result.out, rf"snapshot: {SNAPSHOT}\n  taken .*\n  RAM in MB +2560\n  vCPUs +1\n")
         self.assertIn(f"snapshot: {SNAPSHOT}_icount\n", result.out)
 
     def test_an_image_that_we_know_nothing_of(self):

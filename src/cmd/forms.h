@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The forms in which verbs print their results: text, --json, --csv. */
+#ifndef MEMORY_TRACER_CMD_FORMS_H
+#define MEMORY_TRACER_CMD_FORMS_H
+
+#include "../report/report.h"
+
+typedef struct Forms {
+    gboolean json, csv;
+} Forms;
+
+/* The table for options_parse(): `own` (ended by a NULL name), then those of `forms`. To be freed. */
+GOptionEntry *forms_entries(Forms *forms, const GOptionEntry *own);
+/* Whether no more than one was asked for. */
+bool forms_check(const Forms *forms, GError **error);
+/* To standard output. */
+void forms_print(const Forms *forms, const Report *report);
+
+#endif
