@@ -20,6 +20,7 @@
 #include "../vm/terminal.h"
 #include "../vm/transfer_drive.h"
 #include "metadata.h"
+#include "setup.h"
 
 #define PLUGIN_TIMEOUT_S 30
 #define STOP_PATIENCE_MS 2000
@@ -28,10 +29,8 @@
 
 struct Session {
     const SessionOptions *options;
-    char *qemu_binary, *qemu_img, *plugin;
-    char *snapshot;
+    Setup setup;
     TemporaryFolder *folder;
-    ImageMachine *machine;
     RunLoop *loop;
     Ring *ring;
     Guest *guest;
@@ -53,140 +52,19 @@ static bool is_traced(const Session *session)
     return kind != DESTINATION_NONE && kind != DESTINATION_IDLE;
 }
 
-/* Checks. */
-
-static bool is_file(const char *path)
-{
-    return g_file_test(path, G_FILE_TEST_IS_REGULAR); /* a FIFO or a device would be waited for */
-}
-
-static bool is_fifo(const char *path)
-{
-    GStatBuf status;
-
-    return !g_stat(path, &status) && S_ISFIFO(status.st_mode);
-}
-
-/* What is written must not be what is read: a wrong word would destroy a guest image. */
-static bool check_outputs(const SessionOptions *options, GError **error)
-{
-    g_autofree char *metadata = options->native ? NULL : g_strconcat(options->image, ".json", NULL);
-    const char *trace = options->destination.kind == DESTINATION_TRACE ? options->destination.path : NULL;
-    const char *tool = options->destination.kind == DESTINATION_TOOL ? options->destination.path : NULL;
-    const char *outputs[] = { trace, options->summary };
-    const struct {
-        const char *path, *what;
-    } inputs[] = {
-        { options->native ? NULL : options->image, "the guest image" },
-        { metadata, "the guest image's metadata" },
-        { options->workload.is_on_host ? options->workload.program : NULL, "the workload" },
-        { tool, "the analysis tool" },
-    };
-
-    for (guint i = 0; i < G_N_ELEMENTS(outputs); i++)
-        for (guint k = 0; outputs[i] && k < G_N_ELEMENTS(inputs); k++)
-            if (inputs[k].path && regular_file_is_same(outputs[i], inputs[k].path))
-                return mt_fail(error, "can't write %s: it is %s", outputs[i], inputs[k].what);
-    /* It is opened after the warm-ups, and they could have put a link to any file of ours there. */
-    if (trace && options->workload.warm_ups && host_view_shares(trace, options->workload.writable))
-        return mt_fail(error, "can't write %s: with --warm-up, the trace can't be in a folder of --rw", trace);
-    return !trace || !options->summary || !regular_file_is_same(trace, options->summary) ||
-           mt_fail(error, "can't write both the trace and the summary into %s", trace);
-}
-
-static bool check_paths(Session *session, GError **error)
-{
-    const SessionOptions *options = session->options;
-
-    if (!options->native && !is_file(options->image))
-        return mt_fail(error, "the guest image %s is not a file", options->image);
-    if (options->workload.is_on_host && !is_file(options->workload.program))
-        return mt_fail(error, "the workload %s is not a file", options->workload.program);
-    if (options->workload.folder && !g_file_test(options->workload.folder, G_FILE_TEST_IS_DIR))
-        return mt_fail(error, "the workload's folder %s is not a folder", options->workload.folder);
-    if (options->destination.kind == DESTINATION_TOOL && !is_file(options->destination.path))
-        return mt_fail(error, "the analysis tool %s is not a file", options->destination.path);
-    if (options->destination.kind == DESTINATION_FIFO && !is_fifo(options->destination.path))
-        return mt_fail(error, "%s is not a FIFO (mkfifo makes one)", options->destination.path);
-    if (options->destination.kind == DESTINATION_TRACE && !regular_file_check_output(options->destination.path, error))
-        return false;
-    if (!check_outputs(options, error))
-        return false;
-    if (options->native)
-        return true;
-    session->qemu_binary = paths_find_qemu(options->qemu, error);
-    session->qemu_img = session->qemu_binary ? paths_find_qemu_img(session->qemu_binary, error) : NULL;
-    if (session->qemu_img && options->destination.kind != DESTINATION_NONE)
-        session->plugin = paths_find_resource("libgmbe.so", error);
-    return session->qemu_img && (options->destination.kind == DESTINATION_NONE || session->plugin);
-}
-
-/* Which snapshot it is to be: with icount, the one that was taken with it, by that name or with the suffix. */
-static bool choose_snapshot(Session *session, GError **error)
-{
-    const SessionOptions *options = session->options;
-    g_auto(GStrv) snapshots = image_list_snapshots(options->image, session->qemu_img, session->loop, error);
-
-    if (!snapshots)
-        return false;
-    session->snapshot = g_strdup(options->snapshot);
-    if (options->icount && !g_str_has_suffix(options->snapshot, IMAGE_ICOUNT_SUFFIX)) {
-        g_free(session->snapshot);
-        session->snapshot = g_strconcat(options->snapshot, IMAGE_ICOUNT_SUFFIX, NULL);
-    }
-    if (!g_strv_contains((const char *const *)snapshots, session->snapshot)) {
-        g_autofree char *joined = g_strjoinv(", ", snapshots), *names = text_make_printable(joined);
-
-        return mt_fail(error, "%s has no snapshot '%s' (it has %s%s)", options->image, session->snapshot,
-                       *names ? "these: " : "none", names);
-    }
-    session->machine = image_machine_load(options->image, session->snapshot, error);
-    if (!session->machine)
-        return false;
-    if (options->icount && !session->machine->known)
-        image_machine_set_icount(session->machine, true);
-    if (options->icount != (*session->machine->icount != 0))
-        return mt_fail(error, "snapshot '%s' of %s was made %s --icount, and can only be used like that",
-                       session->snapshot, options->image, options->icount ? "without" : "with");
-    return true;
-}
-
-static bool check_image(Session *session, GError **error)
-{
-    const SessionOptions *options = session->options;
-
-    if (!choose_snapshot(session, error))
-        return false;
-    if (session->machine->known && options->ram_mb && options->ram_mb != session->machine->ram_mb)
-        return mt_fail(error, "snapshot '%s' of %s was made with %u MB of RAM, but guest_RAM_in_MBs is %u",
-                       session->snapshot, options->image, session->machine->ram_mb, options->ram_mb);
-    if (options->ram_mb)
-        session->machine->ram_mb = options->ram_mb;
-    if (g_strcmp0(session->machine->devices, IMAGE_DEVICES))
-        return mt_fail(error, "%s was made with other devices (%s) than this memory_tracer uses (%s): prepare it again",
-                       options->image, session->machine->devices, IMAGE_DEVICES);
-    if (session->machine->known && session->machine->agent_protocol < MT_PROTOCOL_BASE)
-        return mt_fail(
-            error,
-            "the agent in %s speaks protocol %u, but this memory_tracer needs %d or newer: prepare the image "
-            "again",
-            options->image, session->machine->agent_protocol, MT_PROTOCOL_BASE);
-    return true;
-}
-
 /* The guest. */
 
 /* With icount or strict_order QEMU runs all vCPUs in one thread, and doesn't tell the plugin when one wakes up. So it
  * is armed from the beginning. */
 static bool has_one_thread(const Session *session)
 {
-    return *session->machine->icount || session->options->capture.strict_order;
+    return *session->setup.machine->icount || session->options->capture.strict_order;
 }
 
 /* A vCPU that has no core meanwhile may hold a lock of the guest's kernel, and the others spin. */
 static void warn_of_few_cores(const Session *session)
 {
-    unsigned vcpus = session->machine->vcpus, cores = cores_usable();
+    unsigned vcpus = session->setup.machine->vcpus, cores = cores_usable();
 
     if (vcpus > cores && !has_one_thread(session))
         run_loop_note(
@@ -218,13 +96,13 @@ static bool start_guest(Session *session, GError **error)
     CaptureOptions capture = options->capture;
     g_autofree const char **shares = shared_folders(&options->workload);
     uint64_t folder_bytes;
-    QemuOptions qemu = { .binary = session->qemu_binary,
-                         .machine = session->machine,
+    QemuOptions qemu = { .binary = session->setup.qemu_binary,
+                         .machine = session->setup.machine,
                          .image = options->image,
                          .disk = layer,
                          .disk_is_layer = true,
-                         .snapshot = session->snapshot,
-                         .plugin = session->plugin,
+                         .snapshot = session->setup.snapshot,
+                         .plugin = session->setup.plugin,
                          .transfer = drive,
                          .shares = shares,
                          .capture = &capture,
@@ -233,14 +111,15 @@ static bool start_guest(Session *session, GError **error)
 
     if (!transfer_drive_create(drive, options->workload.folder, &folder_bytes, session->loop, error))
         return false;
-    capture.strict_order = has_one_thread(session) && session->machine->vcpus > 1;
+    capture.strict_order = has_one_thread(session) && session->setup.machine->vcpus > 1;
     if (options->destination.kind == DESTINATION_TRACE &&
-        !kernel_symbols_load(&qemu, session->qemu_img, session->loop, &session->kallsyms, &session->modules, error))
+        !kernel_symbols_load(&qemu, session->setup.qemu_img, session->loop, &session->kallsyms, &session->modules,
+                             error))
         return false;
-    if (!image_create_layer(options->image, layer, session->qemu_img, session->loop, error))
+    if (!image_create_layer(options->image, layer, session->setup.qemu_img, session->loop, error))
         return false;
     if (options->destination.kind != DESTINATION_NONE) {
-        session->ring = ring_new(session->machine->vcpus, RING_DEFAULT_BYTES, options->destination.fields, error);
+        session->ring = ring_new(session->setup.machine->vcpus, RING_DEFAULT_BYTES, options->destination.fields, error);
         if (!session->ring)
             return false;
         qemu.ring = session->ring;
@@ -421,7 +300,7 @@ static void take_results(Session *session, SessionResult *result)
     result->status = (int)workload->exit.status;
     result->until_succeeded = workload->exit.until_succeeded;
     result->out_of_memory = workload->exit.out_of_memory;
-    result->guest_ram_mb = session->machine ? session->machine->ram_mb : 0;
+    result->guest_ram_mb = session->setup.machine ? session->setup.machine->ram_mb : 0;
     result->last_words = guest_last_words(session->guest);
     result->guest_ns = workload->times.elapsed_ns;
     result->traced_ns = is_traced(session) ? ring_traced_ns(session->ring) : workload->times.elapsed_ns;
@@ -452,8 +331,6 @@ static bool start(Session *session, GError **error)
         session->guest = guest_start_native(&session->options->workload, session->loop, error);
         return session->guest;
     }
-    if (!check_image(session, error))
-        return false;
     for (const char *const *note = session->options->notes; note && *note; note++)
         run_loop_note(session->loop, "%s", *note);
     warn_of_few_cores(session);
@@ -465,7 +342,7 @@ static bool start_destination(Session *session, GError **error)
     const DestinationOptions *options = &session->options->destination;
     const GuestWorkload *workload = guest_workload(session->guest);
     g_autofree char *metadata = options->kind == DESTINATION_TRACE
-                                    ? metadata_of_run(session->options, session->snapshot, session->machine,
+                                    ? metadata_of_run(session->options, session->setup.snapshot, session->setup.machine,
                                                       qemu_version(guest_qemu(session->guest)))
                                     : NULL;
     const RecordingFacts facts = { .metadata = metadata,
@@ -543,7 +420,7 @@ bool session_run(Session *session, SessionResult *result, GError **error)
     g_autoptr(GError) problem = NULL;
 
     *result = (SessionResult){ 0 };
-    if (!check_paths(session, error))
+    if (!setup_find(&session->setup, session->options, session->loop, error))
         return false;
     session->folder = temporary_folder_new_usual(error);
     if (!session->folder || !start(session, error) || !guest_start_workload(session->guest, error))
@@ -609,11 +486,7 @@ void session_free(Session *session)
     guest_free(session->guest);
     destination_free(session->destination);
     ring_free(session->ring);
-    image_machine_free(session->machine);
-    g_free(session->qemu_binary);
-    g_free(session->qemu_img);
-    g_free(session->plugin);
-    g_free(session->snapshot);
+    setup_clear(&session->setup);
     g_free(session->kallsyms);
     g_free(session->modules);
     temporary_folder_free(session->folder);
