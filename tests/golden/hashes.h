@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The golden files' records: how many, and test_trace.c's hash of them. */
 { "plain.mtrace", 600, 0xa885314a239d6d62 },
 { "pc.mtrace", 600, 0x81c681d483730261 },
