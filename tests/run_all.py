@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Runs every test and ends with a line "N passed, N failed". Called by ./check, which has built everything.
 
-usage: tests/run_all.py [--quick | --all]    --quick leaves out the builds with sanitizers, --all adds the heavy tests
+usage: tests/run_all.py [--quick | --all | --system]    --quick leaves out the builds with sanitizers, --all adds the heavy
+                                                        tests, --system runs the system tests alone, with the build in
+                                                        the folder MEMORY_TRACER_BUILD
 
 The unit tests run as built, and with ASan, UBSan and TSan (the ring and the trace reader); the system tests as built, and those that are about
 the runner with ASan and UBSan in it (QEMU itself has no sanitizers, so neither has the plugin).
@@ -176,6 +178,9 @@ def main():
     if "--system_tests" in sys.argv:
         system_tests_here(sys.argv[2:])
         return 0
+    if "--system" in sys.argv:
+        run_system_tests([os.environ.get("MEMORY_TRACER_BUILD", os.path.join(ROOT, "build"))])
+        return tell_result()
     quick = "--quick" in sys.argv
     normal = os.path.join(ROOT, "build")
     if "--all" in sys.argv:
@@ -188,6 +193,10 @@ def main():
     if not quick and build(THREADS, "-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized"):
         run_unit_tests(THREADS, ["test_ring", "test_fifo", "test_trace"])
     run_system_tests(folders)
+    return tell_result()
+
+
+def tell_result():
     skipped = f", {Count.skipped} skipped" if Count.skipped else ""
     say(f"{Count.passed} passed, {Count.failed} failed{skipped}")
     return 1 if Count.failed or not Count.passed else 0
