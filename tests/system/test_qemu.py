@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The QEMU process: versions that this memory_tracer doesn't know (README.md says which were tried), and its sandbox."""
+"""The QEMU process: versions that this memory_tracer doesn't know (doc/install.md says which were tried), and its sandbox."""
 import shutil
 import time
 import unittest
