@@ -2,6 +2,9 @@
 /*
  * GMBEOO records: what memory_tracer writes into a FIFO. An analysis tool needs this header and nothing else.
  *
+ * GMBE is short for guest_mem_before_exec, the trace event of QEMU 3.0 that an earlier tool used; here it means one memory
+ * access by an instruction of the guest. GMBEOO is what that tool called its 16-byte records, which these still are.
+ *
  * A stream, unless it is the compact one below, is a sequence of 16-byte records, little-endian, without header or
  * padding: one record per access that the guest performed, in program order within each vCPU.
  */

@@ -43,7 +43,7 @@ struct mt_error {
 enum mt_format {
     MT_FORMAT_AUTO,    /* by the first 16 bytes; a compact stream is known if its first vCPU is below 128 */
     MT_FORMAT_FILE,    /* a trace file */
-    MT_FORMAT_GMBEOO,  /* a stream of 16-byte records */
+    MT_FORMAT_GMBEOO,  /* a stream of 16-byte records: see record.h */
     MT_FORMAT_COMPACT, /* a stream of 8-byte records */
     MT_FORMAT_RING,    /* what mt_trace_open_ring() has opened */
 };
