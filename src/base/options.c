@@ -2,6 +2,8 @@
 /* Command lines: GOption, and what we want of it besides. See options.h. */
 #include "options.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
@@ -62,6 +64,19 @@ static void accept_dashes(int argc, char **argv, const GOptionEntry *entries, bo
     }
 }
 
+bool options_are_asked_for(int argc, char *const *argv)
+{
+    return argc == 2 && !strcmp(argv[1], "--print-options");
+}
+
+/* A line each: name, letter, what its value is called, what it does; with tabs between. */
+static void print_options(const GOptionEntry *entries)
+{
+    for (; entries->long_name; entries++)
+        printf("%s\t%.*s\t%s\t%s\n", entries->long_name, entries->short_name ? 1 : 0, &entries->short_name,
+               entries->arg_description ? entries->arg_description : "", entries->description);
+}
+
 bool options_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *parameters, const char *summary,
                    const char *description, bool posix, GError **error)
 {
@@ -69,6 +84,10 @@ bool options_parse(int *argc, char ***argv, const GOptionEntry *entries, const c
     g_autoptr(GError) problem = NULL;
     int kept = 1;
 
+    if (options_are_asked_for(*argc, *argv)) {
+        print_options(entries);
+        exit(0);
+    }
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_summary(context, summary);
     g_option_context_set_description(context, description);

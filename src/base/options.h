@@ -15,10 +15,14 @@ void options_wipe(char *secret);
 /* A table for options_parse(): `own`, then `common`, both ended by a NULL name. To be freed. */
 GOptionEntry *options_join(const GOptionEntry *own, const GOptionEntry *common);
 
+/* Whether the command line is only `--print-options`, which completion is generated from: the answer is the table. */
+bool options_are_asked_for(int argc, char *const *argv);
+
 /*
  * Parses options as GOption does, but takes dashes and underscores in long names for the same, stops at the first word
  * that is no option if `posix` is set, and turns errors into usage errors. argc and argv are reduced to what is left,
- * argv[0] included. Prints the help and exits where asked to. The strings in argv are changed.
+ * argv[0] included. Prints the help, or the table of options, and exits where asked to. The strings in argv are
+ * changed.
  */
 bool options_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *parameters, const char *summary,
                    const char *description, bool posix, GError **error);

@@ -13,6 +13,17 @@
 
 #define DEFAULT_QEMU "qemu-system-x86_64"
 
+typedef struct CmdVerb {
+    const char *name;
+    int (*run)(int argc, char **argv, GError **error);
+    const char *summary;
+} CmdVerb;
+
+/* The table as text: `format` takes a name and a summary. To be freed. */
+char *cmd_describe_verbs(const CmdVerb *table, size_t count, const char *format);
+/* Prints the table if the command line is only `--print-verbs`, and returns whether it is. */
+bool cmd_print_verbs(int argc, char **argv, const CmdVerb *table, size_t count);
+
 /* Each takes its arguments (argv[0] is the verb) and returns the exit status, or -1 with an error. */
 int cmd_trace(int argc, char **argv, GError **error);
 int cmd_run(int argc, char **argv, GError **error);

@@ -43,19 +43,27 @@ uint64_t output_clock_ps(Output *output, const Access *access)
     return output->clock_ps;
 }
 
+/* To be freed. */
+static char *format_names(const char *separator)
+{
+    GString *names = g_string_new(NULL);
+
+    for (guint i = 0; i < G_N_ELEMENTS(formats); i++)
+        g_string_append_printf(names, "%s%s", i ? separator : "", formats[i]->name);
+    return g_string_free(names, FALSE);
+}
+
 static const ConvertFormat *find_format(const char *name, GError **error)
 {
-    g_autoptr(GString) names = g_string_new(NULL);
+    g_autofree char *names = format_names(", ");
 
-    for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
+    for (guint i = 0; i < G_N_ELEMENTS(formats); i++)
         if (!g_strcmp0(name, formats[i]->name))
             return formats[i];
-        g_string_append_printf(names, "%s%s", i ? ", " : "", formats[i]->name);
-    }
     if (name)
-        mt_fail_usage(error, "--to must be one of %s, but %s isn't.", names->str, name);
+        mt_fail_usage(error, "--to must be one of %s, but %s isn't.", names, name);
     else
-        mt_fail_usage(error, "convert: --to FORMAT is needed, one of %s", names->str);
+        mt_fail_usage(error, "convert: --to FORMAT is needed, one of %s", names);
     return NULL;
 }
 
@@ -215,10 +223,11 @@ int cmd_convert(int argc, char **argv, GError **error)
 {
     g_auto(Selection) selection = SELECTION_INIT;
     g_auto(GStrv) words = g_strdupv(argv);
-    g_autofree char *to = NULL, *path = NULL, *list = describe_formats();
+    g_autofree char *to = NULL, *path = NULL, *list = describe_formats(), *names = format_names("|");
     gboolean physical = FALSE, one_request = FALSE;
     const GOptionEntry own[] = {
-        { "to", 't', 0, G_OPTION_ARG_STRING, &to, "The format to write", "FORMAT" },
+        { "to", 't', 0, G_OPTION_ARG_STRING, &to, "The format to write",
+          options_are_asked_for(argc, argv) ? names : "FORMAT" }, /* all of them would make --help too wide */
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &path, "Where to write it (default: standard output)", "FILE" },
         { "physical", 0, 0, G_OPTION_ARG_NONE, &physical, "Write physical addresses instead of virtual ones", NULL },
         { "one-request", 0, 0, G_OPTION_ARG_NONE, &one_request,

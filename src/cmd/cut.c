@@ -76,7 +76,7 @@ int cmd_merge(int argc, char **argv, GError **error)
         { "vcpus", 0, 0, G_OPTION_ARG_STRING, &vcpus,
           "keep: vCPU i of each file stays vCPU i (the default); renumber: each file's vCPUs are others; one: all "
           "become vCPU 0",
-          "POLICY" },
+          "keep|renumber|one" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     g_autofree GOptionEntry *entries = selection_entries(&selection, own);

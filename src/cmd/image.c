@@ -82,10 +82,11 @@ bool cmd_check_machine(int ram_mb, int vcpus, GError **error)
 
 int cmd_image(int argc, char **argv, GError **error)
 {
-    static const struct {
-        const char *name;
-        int (*run)(int argc, char **argv, GError **error);
-    } verbs[] = { { "build", build }, { "prepare", cmd_image_prepare }, { "info", cmd_image_info } };
+    static const CmdVerb verbs[] = {
+        { "build", build, "make the default guest" },
+        { "prepare", cmd_image_prepare, "make a snapshot of a guest that you have installed yourself" },
+        { "info", cmd_image_info, "list an image's snapshots" },
+    };
 
     for (guint i = 0; argc > 1 && i < G_N_ELEMENTS(verbs); i++)
         if (!strcmp(argv[1], verbs[i].name)) {
@@ -95,12 +96,12 @@ int cmd_image(int argc, char **argv, GError **error)
             paths_add_system_folders();
             return verbs[i].run(argc - 1, argv + 1, error);
         }
+    if (cmd_print_verbs(argc, argv, verbs, G_N_ELEMENTS(verbs)))
+        return 0;
     if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-        puts("usage: memory_tracer image VERB ...\n"
-             "  build      make the default guest\n"
-             "  prepare    make a snapshot of a guest that you have installed yourself\n"
-             "  info       list an image's snapshots\n"
-             "See memory_tracer image VERB --help.");
+        g_autofree char *text = cmd_describe_verbs(verbs, G_N_ELEMENTS(verbs), "  %-10s %s\n");
+
+        printf("usage: memory_tracer image VERB ...\n%sSee memory_tracer image VERB --help.\n", text);
         return 0;
     }
     mt_fail_usage(error, "image: the verb must be build, prepare or info (see memory_tracer image --help)");

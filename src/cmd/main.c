@@ -4,18 +4,52 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../analysis/stat.h"
 #include "cmd.h"
 
 #define TOOL_PREFIX "memory_tracer-"
 
-static const struct {
-    const char *name;
-    int (*run)(int argc, char **argv, GError **error);
-} verbs[] = {
-    { "run", cmd_run },         { "record", cmd_record },   { "info", cmd_info }, { "dump", cmd_dump },
-    { "check", cmd_check },     { "recover", cmd_recover }, { "cut", cmd_cut },   { "merge", cmd_merge },
-    { "convert", cmd_convert }, { "image", cmd_image },     { "ctl", cmd_ctl },   { "analyze", cmd_analyze },
+static int run_stat(int argc, char **argv, GError **error)
+{
+    return cmd_analysis(&stat_analysis, argc, argv, error);
+}
+
+static const CmdVerb verbs[] = {
+    { "run", cmd_run, "trace a program of this machine, and sum up its accesses" },
+    { "record", cmd_record, "trace a program of this machine into a trace file" },
+    { "info", cmd_info, "tell what a trace file holds" },
+    { "stat", run_stat, "count accesses, pages, strides, and who made most" },
+    { "analyze", cmd_analyze, "let several analyses, or your own, go through a trace" },
+    { "dump", cmd_dump, "print the records of a trace" },
+    { "check", cmd_check, "tell whether a trace is a good one" },
+    { "recover", cmd_recover, "make a damaged trace file readable again" },
+    { "cut", cmd_cut, "write a part of a trace into a new file" },
+    { "merge", cmd_merge, "write several traces into one" },
+    { "convert", cmd_convert, "write a trace in another tool's format" },
+    { "image", cmd_image, "make guests, and tell what is in them" },
+    { "ctl", cmd_ctl, "switch the tracing of a running QEMU" },
 };
+
+/* A line each. To be freed. */
+char *cmd_describe_verbs(const CmdVerb *table, size_t count, const char *format)
+{
+    GString *text = g_string_new(NULL);
+
+    for (size_t i = 0; i < count; i++)
+        g_string_append_printf(text, format, table[i].name, table[i].summary);
+    return g_string_free(text, FALSE);
+}
+
+/* For the completion, which is generated: see scripts/make_completion. */
+bool cmd_print_verbs(int argc, char **argv, const CmdVerb *table, size_t count)
+{
+    g_autofree char *text = cmd_describe_verbs(table, count, "%s\t%s\n");
+
+    if (argc != 2 || strcmp(argv[1], "--print-verbs"))
+        return false;
+    fputs(text, stdout);
+    return true;
+}
 
 /* `help` and `help VERB` are `--help` and `VERB --help`. */
 static void accept_help(int *argc, char **argv)
@@ -57,6 +91,8 @@ int main(int argc, char **argv)
         puts("memory_tracer " MEMORY_TRACER_VERSION);
         return 0;
     }
+    if (cmd_print_verbs(argc, argv, verbs, G_N_ELEMENTS(verbs)))
+        return 0;
     accept_help(&argc, argv);
     for (guint i = 0; i < G_N_ELEMENTS(verbs); i++) {
         if (argc > 1 && !strcmp(argv[1], verbs[i].name)) {
@@ -66,13 +102,6 @@ int main(int argc, char **argv)
             status = verbs[i].run(argc - 1, argv + 1, &error);
             goto done;
         }
-    }
-    if (argc > 1 && analysis_find_type(argv[1])) {
-        g_autofree char *name = g_strdup_printf("memory_tracer %s", argv[1]);
-
-        g_set_prgname(name);
-        status = cmd_analysis(analysis_find_type(argv[1]), argc - 1, argv + 1, &error);
-        goto done;
     }
     if (argc == 1)
         mt_fail_usage(&error, "a verb is needed: " CMD_VERBS " (see --help)");

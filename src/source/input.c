@@ -22,8 +22,8 @@ GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
         { "address", 0, 0, G_OPTION_ARG_STRING, &selection->address,
           "Only accesses that touch these virtual addresses (hexadecimal, B not included)", "A..B" },
         { "pc", 0, 0, G_OPTION_ARG_STRING, &selection->pc, "Only accesses by instructions at these addresses", "A..B" },
-        { "from", 0, 0, G_OPTION_ARG_STRING, &selection->format,
-          "The input's format, if it can't be told: file, gmbeoo or compact", "FORMAT" },
+        { "from", 0, 0, G_OPTION_ARG_STRING, &selection->format, "The input's format, if it can't be told",
+          "auto|file|gmbeoo|compact" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
 
