@@ -8,8 +8,13 @@ import shutil
 import subprocess
 import unittest
 
-from harness import BUILD, ROOT
+from harness import BUILD, ROOT, TRACER
 
+# The page of each verb; "": the positional command line.
+VERBS = {"": "memory_tracer.1", "run": "memory_tracer-run.1", "record": "memory_tracer-record.1", "ctl": "memory_tracer-ctl.1"}
+VERBS.update({f"image {verb}": "memory_tracer-image.1" for verb in ("build", "prepare", "info")})
+VERBS.update({verb: "memory_tracer-trace.1" for verb in ("info", "dump", "check", "recover", "cut", "merge", "convert")})
+REFUSED = [("record", "record-format")]  # options that a verb has in common with others, and no use for
 NEAR = 600  # characters: the same paragraph, or the next one
 LICENCE = re.compile(r"^<!-- .* -->$", re.M)
 
@@ -70,6 +75,17 @@ class ManualPages(unittest.TestCase):
         for page in manual_pages():
             with self.subTest(page=page):
                 self.assertEqual(words(rendered_text(page)), words(plain_text(page)))
+
+    def test_they_name_every_option(self):
+        for verb, page in VERBS.items():
+            text = plain_text(page)
+            answer = subprocess.run([TRACER, *verb.split(), "--print-options"], stdout=subprocess.PIPE, text=True, check=True)
+            for line in answer.stdout.splitlines():
+                name, letter = line.split("\t")[:2]
+                if (verb, name) not in REFUSED:
+                    with self.subTest(verb=verb, option=name):
+                        spellings = re.escape("--" + name) + (f"|-{letter}" if letter else "")
+                        self.assertRegex(text, rf"(?<![\w-])(?:{spellings})(?![\w-])")
 
     def test_files_that_they_name_are_installed(self):
         answer = subprocess.run(["meson", "introspect", "--installed", BUILD], stdout=subprocess.PIPE, text=True, check=True)

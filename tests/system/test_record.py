@@ -377,6 +377,8 @@ class Verbs(SystemTest):
                              stdout=subprocess.PIPE, check=True, text=True).stdout
         self.assertGreater(json.loads(one)["loads_compared"], 0)
         self.assertEqual(self.tracer("check", "--json", self.whole_path).out, one)
+        self.assertIn("exception: 1 loads by user code of a value that no store of the trace put there (a device did, by DMA",
+                      self.tracer("check", os.path.join(ROOT, "tests", "golden", "all.mtrace")).out)
         # A device or another vCPU has changed memory that the trace doesn't tell of: an exception.
         self.assertIn("loads by user code were compared", self.tracer("check", self.whole_path).out)
 
