@@ -81,6 +81,7 @@ int main(void)
 {
     char *reserved = mmap(NULL, 2 * HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *page;
     cpu_set_t last;
+    bool written, given;
 
     if (reserved == MAP_FAILED)
         return 1;
@@ -91,5 +92,7 @@ int main(void)
     sched_setaffinity(0, sizeof last, &last);
     for (int i = 0; i < RING; i++)
         ring[i] = (char)i;
-    return !send_all("write", NULL) | !send_all("vmsplice of huge pages", page);
+    written = send_all("write", NULL);
+    given = send_all("vmsplice of huge pages", page);
+    return written && given ? 0 : 1;
 }
