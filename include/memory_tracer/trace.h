@@ -137,6 +137,7 @@ struct mt_batch {
     const uint32_t *instruction; /* number, for mt_trace_instruction(); 0: unknown */
     const uint64_t *paddr;       /* or MT_PADDR_UNKNOWN; MT_PADDR_IO may be set */
     const struct mt_value *value;
+    const bool *value_unknown; /* whose value isn't known, and 0 here; NULL: all are known */
 };
 
 /* What a record's info says. The library has these as functions, too, for languages that can't use them from here. */

@@ -19,8 +19,10 @@ static inline __attribute__((always_inline)) void split(RingColumns *to, unsigne
             to->instruction[i] = (uint32_t)(wide->record.info >> RING_INSTRUCTION_SHIFT);
         if (fields & RING_PADDR)
             to->paddr[i] = fields & RING_VALUE ? wide->paddr_beside_value : wide->paddr;
-        if (fields & RING_VALUE)
+        if (fields & RING_VALUE) {
             to->value[i] = (struct mt_value){ wide->value[0], wide->value[1] };
+            to->value_unknown[i] = wide->record.info & RING_VALUE_UNKNOWN;
+        }
     }
 }
 
@@ -51,4 +53,5 @@ void ring_columns_split(RingColumns *to, unsigned fields, unsigned columns, cons
     batch->instruction = columns & MT_COLUMN_INSTRUCTION ? to->instruction : NULL;
     batch->paddr = (columns & MT_COLUMN_PADDR) && (fields & RING_PADDR) ? to->paddr : NULL;
     batch->value = (columns & MT_COLUMN_VALUE) && (fields & RING_VALUE) ? to->value : NULL;
+    batch->value_unknown = batch->value ? to->value_unknown : NULL;
 }

@@ -14,6 +14,7 @@ typedef struct RingColumns {
     uint8_t info[RING_COLUMNS_RECORDS];
     uint32_t instruction[RING_COLUMNS_RECORDS];
     struct mt_value value[RING_COLUMNS_RECORDS];
+    bool value_unknown[RING_COLUMNS_RECORDS];
 } RingColumns;
 
 /* Makes `batch` one of `count` records of a ring with these fields; its arrays are those of `to` that were asked for.

@@ -60,6 +60,9 @@ typedef struct RingWide {
     uint64_t unused[3];
 } RingWide;
 
+/* In a record's info, with RING_VALUE: the value isn't known (and 0). */
+#define RING_VALUE_UNKNOWN (UINT64_C(1) << 62)
+
 /* In a physical address: it is device memory's. */
 #define RING_PADDR_IO (UINT64_C(1) << 63)
 #define RING_PADDR_UNKNOWN UINT64_MAX

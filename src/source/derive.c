@@ -32,6 +32,8 @@ static size_t make_rows(const Input *input, unsigned fields, unsigned vcpu, cons
         if (fields & RING_VALUE) {
             wide.value[0] = batch->value[i].low;
             wide.value[1] = batch->value[i].high;
+            if (batch->value_unknown && batch->value_unknown[i])
+                wide.record.info |= RING_VALUE_UNKNOWN;
             wide.paddr_beside_value = fields & RING_PADDR ? batch->paddr[i] : 0;
         } else if (fields & RING_PADDR) {
             wide.paddr = batch->paddr[i];

@@ -214,6 +214,7 @@ void input_free(Input *input)
     g_free(input->wanted_info);
     g_free(input->wanted_instruction);
     g_free(input->wanted_value);
+    g_free(input->wanted_value_unknown);
     g_free(input);
 }
 
@@ -325,5 +326,6 @@ const struct mt_batch *input_next_batch(Input *input, GError **error)
     PICK(instruction)
     PICK(paddr)
     PICK(value)
+    PICK(value_unknown)
     return &input->wanted;
 }

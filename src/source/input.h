@@ -52,6 +52,7 @@ typedef struct Input {
     uint8_t *wanted_info;
     uint32_t *wanted_instruction;
     struct mt_value *wanted_value;
+    bool *wanted_value_unknown;
 } Input;
 
 /* Opens `path` for reading `columns`, of those that are selected. */

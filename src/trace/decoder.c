@@ -6,10 +6,10 @@
 #include <zstd.h>
 
 #include "../../include/memory_tracer/record.h"
+#include "values.h"
 
 /* So many records are decoded at once: what they need stays in the L1 and L2 caches. */
 #define BATCH 1024
-#define VALUE_BYTES 16
 #define CACHE_LINE 64
 /* Behind a column's data lie so many zeros: a varint and a value end there at the latest. */
 #define PADDING 16
@@ -48,6 +48,10 @@ struct Decoder {
     uint64_t right;     /* paddrs: records before the next exception */
     bool more_exceptions;
     uint64_t frames[1 << FORMAT_PADDR_TABLE_BITS];
+    ValuePredictor *values; /* NULL: values aren't wanted, or there are all of them */
+
+    bool has_unknown_values;
+    ValueSource value_source;
 
     Column column[FORMAT_COLUMNS];
     ZSTD_DCtx *zstd;
@@ -58,6 +62,8 @@ struct Decoder {
         uint32_t instruction[BATCH];
         uint64_t paddr[BATCH];
         struct mt_value value[BATCH];
+        uint16_t symbol[BATCH];
+        bool unknown[BATCH];
     } out;
 };
 
@@ -72,24 +78,33 @@ static uint64_t column_limit(int id, uint64_t records)
         [FORMAT_ORDER] = 2 * VARINT_MAX_BYTES,
         [FORMAT_TIMES] = 2 * VARINT_MAX_BYTES,
         [FORMAT_PADDRS] = 2 * VARINT_MAX_BYTES,
-        [FORMAT_VALUES] = VALUE_BYTES,
+        [FORMAT_VALUES] = FORMAT_VALUE_BYTES,
+        [FORMAT_VALUE_EXCEPTIONS] = VARINT_MAX_BYTES,
+        [FORMAT_GIVEN_VALUES] = FORMAT_VALUE_BYTES,
+        [FORMAT_UNKNOWN_VALUES] = 1,
     };
 
     return per_record[id] * records + (id == FORMAT_ORDER ? 2 * VARINT_MAX_BYTES : 0);
 }
 
 /* Whether the columns asked for need this one. */
-static bool is_needed(unsigned columns, int id)
+static bool is_needed(const Decoder *decoder, int id)
 {
+    const unsigned columns = decoder->columns;
+
     switch (id) {
     case FORMAT_RESIDUALS:
-        return columns & (MT_COLUMN_ADDRESS | MT_COLUMN_PADDR);
+        return columns & (MT_COLUMN_ADDRESS | MT_COLUMN_PADDR) || decoder->values;
     case FORMAT_TIMES:
         return columns & MT_COLUMN_TIME;
     case FORMAT_PADDRS:
         return columns & MT_COLUMN_PADDR;
     case FORMAT_VALUES:
-        return columns & MT_COLUMN_VALUE;
+        return (columns & MT_COLUMN_VALUE) && !decoder->values;
+    case FORMAT_VALUE_EXCEPTIONS:
+    case FORMAT_GIVEN_VALUES:
+    case FORMAT_UNKNOWN_VALUES:
+        return decoder->values;
     default:
         return true;
     }
@@ -98,18 +113,20 @@ static bool is_needed(unsigned columns, int id)
 Decoder *decoder_new(unsigned columns, unsigned fields)
 {
     static const struct {
-        unsigned column, field;
+        unsigned column, fields;
     } optional[] = {
-        { MT_COLUMN_PADDR, MT_FIELD_PADDR },
-        { MT_COLUMN_VALUE, MT_FIELD_VALUE },
-        { MT_COLUMN_TIME, MT_FIELD_TIME },
+        { MT_COLUMN_PADDR, FORMAT_HAS_PADDRS },
+        { MT_COLUMN_VALUE, FORMAT_HAS_ALL_VALUES | FORMAT_HAS_VALUES },
+        { MT_COLUMN_TIME, FORMAT_HAS_TIMES },
     };
     Decoder *decoder = g_new0(Decoder, 1);
 
     decoder->columns = columns;
     for (size_t i = 0; i < G_N_ELEMENTS(optional); i++)
-        if (!(fields & optional[i].field))
+        if (!(fields & optional[i].fields))
             decoder->columns &= ~optional[i].column;
+    if ((decoder->columns & MT_COLUMN_VALUE) && (fields & FORMAT_HAS_VALUES))
+        decoder->values = value_predictor_new();
     decoder->zstd = ZSTD_createDCtx();
     return decoder;
 }
@@ -119,6 +136,7 @@ void decoder_free(Decoder *decoder)
     if (!decoder)
         return;
     ZSTD_freeDCtx(decoder->zstd);
+    value_predictor_free(decoder->values);
     for (int id = 0; id < FORMAT_COLUMNS; id++)
         g_free(decoder->column[id].data);
     g_aligned_free(decoder->table);
@@ -189,7 +207,7 @@ static const char *load_columns(Decoder *decoder, const uint8_t *payload, size_t
         memcpy(&column, payload + sizeof decoder->header + i * sizeof column, sizeof column);
         if (column.stored > bytes - at)
             return "a column goes beyond its block";
-        if (column.id >= FORMAT_SYMBOLS && column.id < FORMAT_COLUMNS && is_needed(decoder->columns, column.id)) {
+        if (column.id >= FORMAT_SYMBOLS && column.id < FORMAT_COLUMNS && is_needed(decoder, column.id)) {
             if (seen & 1u << column.id)
                 return "a block has the same column twice";
             seen |= 1u << column.id;
@@ -224,6 +242,8 @@ static const char *load_symbols(Decoder *decoder)
             return "a block has a symbol that is none of its vCPU";
         decoder->table[i + 1].instruction = (uint32_t)(info >> FORMAT_INSTRUCTION_SHIFT);
         decoder->infos[i + 1] = (uint8_t)info;
+        if (decoder->values)
+            value_predictor_add_symbol(decoder->values, i + 1, info & GMBEOO_STORE);
     }
     return NULL;
 }
@@ -309,12 +329,30 @@ static const char *next_exception(Decoder *decoder)
     return column->next ? NULL : "a block's physical addresses are damaged";
 }
 
+static const char *begin_values(Decoder *decoder)
+{
+    Column *exceptions = &decoder->column[FORMAT_VALUE_EXCEPTIONS], *given = &decoder->column[FORMAT_GIVEN_VALUES],
+           *unknown = &decoder->column[FORMAT_UNKNOWN_VALUES];
+
+    decoder->has_unknown_values = !is_empty(unknown);
+    if (decoder->has_unknown_values && unknown->end - unknown->next != (ptrdiff_t)((decoder->header.records + 7) / 8))
+        return "a block's unknown values have a wrong length";
+    decoder->value_source = (ValueSource){ exceptions->next, exceptions->end, given->next, given->end };
+    /* The predictor reads them from here on. */
+    exceptions->next = exceptions->end;
+    given->next = given->end;
+    unknown->next = unknown->end;
+    return values_begin(decoder->values, &decoder->value_source);
+}
+
 static const char *begin(Decoder *decoder, const uint8_t *payload, size_t bytes, unsigned vcpus)
 {
     const char *problem;
 
     decoder->symbols = decoder->symbol = decoder->done = 0;
     decoder->address = 0;
+    if (decoder->values)
+        value_predictor_begin(decoder->values);
     for (int id = 0; id < FORMAT_COLUMNS; id++)
         decoder->column[id].next = decoder->column[id].end = decoder->column[id].data;
     if (bytes < sizeof decoder->header)
@@ -336,6 +374,8 @@ static const char *begin(Decoder *decoder, const uint8_t *payload, size_t bytes,
         memset(decoder->frames, 0, sizeof decoder->frames);
         problem = next_exception(decoder);
     }
+    if (!problem && decoder->values)
+        problem = begin_values(decoder);
     return problem;
 }
 
@@ -357,6 +397,7 @@ typedef struct {
     uint64_t *addresses; /* where it goes */
     uint32_t *instruction;
     uint8_t *info;
+    uint16_t *symbol_numbers;
     const char *problem;
 } AccessState;
 
@@ -376,7 +417,7 @@ static bool damaged(AccessState *state, const char *problem)
  * as well as the records were by the encoder.
  */
 static inline __attribute__((always_inline)) bool decode_access(AccessState *state, unsigned code, size_t i,
-                                                                bool addresses, bool instructions)
+                                                                bool addresses, bool instructions, bool symbols)
 {
     DecodedSymbol *symbol = state->symbol;
     uint32_t next = symbol->next[0];
@@ -405,6 +446,8 @@ static inline __attribute__((always_inline)) bool decode_access(AccessState *sta
     state->info[i] = state->infos[next / sizeof *symbol];
     if (instructions)
         state->instruction[i] = symbol->instruction;
+    if (symbols)
+        state->symbol_numbers[i] = (uint16_t)(next / sizeof *symbol);
     if (!addresses)
         return true;
 
@@ -434,8 +477,8 @@ static inline __attribute__((always_inline)) bool decode_access(AccessState *sta
 }
 
 /* Columns 1 to 4, for the next `count` records. */
-static inline __attribute__((always_inline)) const char *decode_accesses(Decoder *decoder, uint32_t count,
-                                                                         bool addresses, bool instructions)
+static inline __attribute__((always_inline)) const char *
+decode_accesses(Decoder *decoder, uint32_t count, bool addresses, bool instructions, bool symbols)
 {
     AccessState state = { .table = decoder->table,
                           .symbol = &decoder->table[decoder->symbol],
@@ -448,18 +491,19 @@ static inline __attribute__((always_inline)) const char *decode_accesses(Decoder
                           .residuals_end = decoder->column[FORMAT_RESIDUALS].end,
                           .addresses = decoder->out.address,
                           .instruction = decoder->out.instruction,
-                          .info = decoder->out.info };
+                          .info = decoder->out.info,
+                          .symbol_numbers = decoder->out.symbol };
     const uint8_t *codes = decoder->column[FORMAT_CODES].data + decoder->done / 2;
     size_t i = 0;
     bool fine = true;
 
     if (decoder->done & 1)
-        fine = decode_access(&state, *codes++ >> 4, i++, addresses, instructions);
+        fine = decode_access(&state, *codes++ >> 4, i++, addresses, instructions, symbols);
     for (; fine && count - i >= 2; i += 2, codes++)
-        fine = decode_access(&state, *codes & 15, i, addresses, instructions) &&
-               decode_access(&state, *codes >> 4, i + 1, addresses, instructions);
+        fine = decode_access(&state, *codes & 15, i, addresses, instructions, symbols) &&
+               decode_access(&state, *codes >> 4, i + 1, addresses, instructions, symbols);
     if (fine && i < count)
-        fine = decode_access(&state, *codes & 15, i, addresses, instructions);
+        fine = decode_access(&state, *codes & 15, i, addresses, instructions, symbols);
     decoder->column[FORMAT_LITERALS].next = state.literal;
     decoder->column[FORMAT_RESIDUALS].next = state.residual;
     decoder->symbol = (uint32_t)(state.symbol - state.table);
@@ -470,11 +514,15 @@ static inline __attribute__((always_inline)) const char *decode_accesses(Decoder
 /* The same, as a function of its own for what is wanted. */
 static const char *decode_wanted_accesses(Decoder *decoder, uint32_t count)
 {
-    bool addresses = is_needed(decoder->columns, FORMAT_RESIDUALS);
+    bool addresses = is_needed(decoder, FORMAT_RESIDUALS);
 
+    if (decoder->values)
+        return decode_accesses(decoder, count, true, true, true);
     if (decoder->columns & MT_COLUMN_INSTRUCTION)
-        return addresses ? decode_accesses(decoder, count, true, true) : decode_accesses(decoder, count, false, true);
-    return addresses ? decode_accesses(decoder, count, true, false) : decode_accesses(decoder, count, false, false);
+        return addresses ? decode_accesses(decoder, count, true, true, false)
+                         : decode_accesses(decoder, count, false, true, false);
+    return addresses ? decode_accesses(decoder, count, true, false, false)
+                     : decode_accesses(decoder, count, false, false, false);
 }
 
 static const char *decode_paddrs(Decoder *decoder, uint32_t count)
@@ -509,13 +557,32 @@ static const char *decode_paddrs(Decoder *decoder, uint32_t count)
     return NULL;
 }
 
+static void find_unknown_values(Decoder *decoder, uint32_t count)
+{
+    const uint8_t *bits = decoder->column[FORMAT_UNKNOWN_VALUES].data;
+
+    for (uint32_t i = 0; i < count; i++)
+        decoder->out.unknown[i] = bits[(decoder->done + i) / 8] >> (decoder->done + i) % 8 & 1;
+}
+
+static const char *decode_predicted_values(Decoder *decoder, uint32_t count)
+{
+    const ValueRecords records = { decoder->out.address, decoder->out.info, decoder->out.symbol,
+                                   decoder->has_unknown_values ? decoder->out.unknown : NULL };
+
+    if (decoder->has_unknown_values)
+        find_unknown_values(decoder, count);
+    return values_decode(decoder->values, &records, count, &decoder->value_source, decoder->out.value);
+}
+
+/* Where a file has all of them. */
 static const char *decode_values(Decoder *decoder, uint32_t count)
 {
     Column *column = &decoder->column[FORMAT_VALUES];
     const uint8_t *next = column->next;
 
     for (uint32_t i = 0; i < count; i++) {
-        size_t bytes = MIN(mt_size(decoder->out.info[i]), VALUE_BYTES);
+        size_t bytes = MIN(mt_size(decoder->out.info[i]), FORMAT_VALUE_BYTES);
 
         if (column->end - next < (ptrdiff_t)bytes)
             return "a block's values are incomplete";
@@ -531,8 +598,10 @@ static const char *decode_values(Decoder *decoder, uint32_t count)
 static const char *check_end(const Decoder *decoder)
 {
     for (int id = FORMAT_LITERALS; id < FORMAT_COLUMNS; id++)
-        if (is_needed(decoder->columns, id) && !is_empty(&decoder->column[id]))
+        if (is_needed(decoder, id) && !is_empty(&decoder->column[id]))
             return "a block's columns have more than its records need";
+    if (decoder->values && !values_are_done(decoder->values, &decoder->value_source))
+        return "a block's columns have more than its records need";
     return NULL;
 }
 
@@ -559,7 +628,7 @@ static const char *decode(Decoder *decoder, uint32_t count)
     if (!problem && (decoder->columns & MT_COLUMN_PADDR))
         problem = decode_paddrs(decoder, count);
     if (!problem && (decoder->columns & MT_COLUMN_VALUE))
-        problem = decode_values(decoder, count);
+        problem = decoder->values ? decode_predicted_values(decoder, count) : decode_values(decoder, count);
     return problem;
 }
 
@@ -588,6 +657,7 @@ int decoder_next(Decoder *decoder, struct mt_batch *batch, const char **problem)
     batch->instruction = columns & MT_COLUMN_INSTRUCTION ? decoder->out.instruction : NULL;
     batch->paddr = columns & MT_COLUMN_PADDR ? decoder->out.paddr : NULL;
     batch->value = columns & MT_COLUMN_VALUE ? decoder->out.value : NULL;
+    batch->value_unknown = decoder->values && decoder->has_unknown_values ? decoder->out.unknown : NULL;
 
     decoder->done += count;
     decoder->position += count;

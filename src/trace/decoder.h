@@ -14,7 +14,7 @@
 /* One decoder reads one block after the other. */
 typedef struct Decoder Decoder;
 
-/* `columns`: the ones wanted, MT_COLUMN_...; `fields`: MT_FIELD_... that the file has. */
+/* `columns`: the ones wanted, MT_COLUMN_...; `fields`: enum format_fields, as the file has them. */
 Decoder *decoder_new(unsigned columns, unsigned fields);
 void decoder_free(Decoder *decoder);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Decoder, decoder_free)

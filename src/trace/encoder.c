@@ -7,9 +7,10 @@
 #include <zstd.h>
 
 #include "format.h"
+#include "values.h"
 
 #define SLOT_BITS 17 /* twice as many slots as there can be symbols */
-#define MAX_INFO_BYTES 16
+#define PIECE 1024   /* with values: so many records at a time go through one column after the other */
 #define CACHE_LINE 64
 
 /* A column that is being made. */
@@ -41,6 +42,9 @@ struct Encoder {
     uint64_t first_ns, last_ns, marked; /* times: at which record the last pair was */
     uint64_t right;                     /* paddrs: records since the last exception */
     uint64_t frames[1 << FORMAT_PADDR_TABLE_BITS];
+    ValuePredictor *values;
+    uint16_t piece_symbols[PIECE]; /* of the records whose values come next */
+    bool has_unknown_values;
 
     Column columns[FORMAT_COLUMNS];
     ZSTD_CCtx *zstd;
@@ -59,7 +63,9 @@ static const struct {
     [FORMAT_ORDER] = { 2 * VARINT_MAX_BYTES, 1 },
     [FORMAT_TIMES] = { 2 * VARINT_MAX_BYTES, 1 },
     [FORMAT_PADDRS] = { 2 * VARINT_MAX_BYTES, 1 },
-    [FORMAT_VALUES] = { MAX_INFO_BYTES, 1 },
+    [FORMAT_VALUE_EXCEPTIONS] = { VARINT_MAX_BYTES, -1 },
+    [FORMAT_GIVEN_VALUES] = { FORMAT_VALUE_BYTES, -1 },
+    [FORMAT_UNKNOWN_VALUES] = { 1, 1 }, /* a bit */
 };
 
 static size_t column_room(const Encoder *encoder, int id)
@@ -76,6 +82,9 @@ static void begin_block(Encoder *encoder)
     memset(encoder->slots, 0, sizeof encoder->slots);
     if (encoder->fields & RING_PADDR)
         memset(encoder->frames, 0, sizeof encoder->frames);
+    if (encoder->values)
+        value_predictor_begin(encoder->values);
+    encoder->has_unknown_values = false;
     encoder->records = encoder->symbols = encoder->symbol = 0;
     encoder->address = encoder->run = encoder->marked = encoder->right = 0;
     for (int id = 0; id < FORMAT_COLUMNS; id++)
@@ -91,6 +100,8 @@ Encoder *encoder_new(unsigned vcpu, unsigned fields, uint32_t block_records)
     encoder->record_bytes = ring_record_bytes_for(fields);
     encoder->block_records = CLAMP(block_records, 1, FORMAT_MAX_RECORDS);
     encoder->zstd = ZSTD_createCCtx();
+    if (fields & RING_VALUE)
+        encoder->values = value_predictor_new();
     for (int id = FORMAT_SYMBOLS; id < FORMAT_COLUMNS; id++)
         encoder->columns[id].data = g_malloc(column_room(encoder, id)); /* only what is used becomes real memory */
     begin_block(encoder);
@@ -102,6 +113,7 @@ void encoder_free(Encoder *encoder)
     if (!encoder)
         return;
     ZSTD_freeCCtx(encoder->zstd);
+    value_predictor_free(encoder->values);
     for (int id = 0; id < FORMAT_COLUMNS; id++)
         g_free(encoder->columns[id].data);
     g_free(encoder->payload);
@@ -132,6 +144,8 @@ static __attribute__((noinline)) uint32_t find_symbol(Encoder *encoder, uint64_t
         return 0;
     encoder->table[++encoder->symbols].info = info;
     encoder->slots[slot] = (uint16_t)encoder->symbols;
+    if (encoder->values)
+        value_predictor_add_symbol(encoder->values, encoder->symbols, info & GMBEOO_STORE);
     return encoder->symbols;
 }
 
@@ -141,15 +155,16 @@ typedef struct {
     uint64_t address;       /* of the record before */
     uint16_t *literals;
     uint8_t *residuals;
+    uint16_t *symbols; /* with values: where the records' symbols go */
 } AccessState;
 
 #define NO_CODE 16 /* there are too many symbols */
 
 /* Gives a record's code. The branches are foreseen by the processor as well as the records are by us. */
 static inline __attribute__((always_inline)) uint32_t encode_access(Encoder *encoder, AccessState *state,
-                                                                    const struct gmbeoo_record *record)
+                                                                    const struct gmbeoo_record *record, bool values)
 {
-    uint64_t info = record->info, address = record->virt_addr, distance;
+    uint64_t info = values ? record->info & ~RING_VALUE_UNKNOWN : record->info, address = record->virt_addr, distance;
     Symbol *symbol = state->symbol;
     uint32_t next = symbol->next[0], code = SYMBOL_NEXT0;
 
@@ -168,6 +183,8 @@ static inline __attribute__((always_inline)) uint32_t encode_access(Encoder *enc
         symbol->next[0] = (uint16_t)other;
         next = other;
     }
+    if (values)
+        *state->symbols++ = (uint16_t)next;
     symbol = &state->table[next];
     distance = address - symbol->last;
     if (distance != (uint64_t)(int64_t)symbol->stride) {
@@ -190,30 +207,31 @@ static inline __attribute__((always_inline)) uint32_t encode_access(Encoder *enc
 
 /* Columns 2 to 4. Returns how many records it took. */
 static inline __attribute__((always_inline)) size_t add_accesses(Encoder *encoder, const uint8_t *records, size_t count,
-                                                                 size_t record_bytes)
+                                                                 size_t record_bytes, bool values)
 {
     AccessState state = { .table = encoder->table,
                           .symbol = &encoder->table[encoder->symbol],
                           .address = encoder->address,
                           .literals = (uint16_t *)encoder->columns[FORMAT_LITERALS].next,
-                          .residuals = encoder->columns[FORMAT_RESIDUALS].next };
+                          .residuals = encoder->columns[FORMAT_RESIDUALS].next,
+                          .symbols = encoder->piece_symbols };
     uint8_t *codes = encoder->columns[FORMAT_CODES].next;
     uint32_t low, high = 0;
     size_t i = 0;
 
 #define RECORD(number) ((const struct gmbeoo_record *)(records + (number)*record_bytes))
     if (encoder->records & 1 && count) { /* the pair that the last call has begun */
-        high = encode_access(encoder, &state, RECORD(0));
+        high = encode_access(encoder, &state, RECORD(0), values);
         if (high != NO_CODE) {
             *codes++ |= (uint8_t)(high << 4);
             i = 1;
         }
     }
     for (; high != NO_CODE && i + 2 <= count; i += 2) {
-        low = encode_access(encoder, &state, RECORD(i));
+        low = encode_access(encoder, &state, RECORD(i), values);
         if (G_UNLIKELY(low == NO_CODE))
             break;
-        high = encode_access(encoder, &state, RECORD(i + 1));
+        high = encode_access(encoder, &state, RECORD(i + 1), values);
         if (G_UNLIKELY(high == NO_CODE)) {
             *codes = (uint8_t)low;
             i++;
@@ -222,7 +240,7 @@ static inline __attribute__((always_inline)) size_t add_accesses(Encoder *encode
         *codes++ = (uint8_t)(low | high << 4);
     }
     if (high != NO_CODE && i + 1 == count) {
-        low = encode_access(encoder, &state, RECORD(i));
+        low = encode_access(encoder, &state, RECORD(i), values);
         if (low != NO_CODE) {
             *codes = (uint8_t)low;
             i++;
@@ -288,35 +306,50 @@ static void add_paddrs(Encoder *encoder, const uint8_t *records, size_t count)
     }
 }
 
-static void add_values(Encoder *encoder, const uint8_t *records, size_t count)
+/* Column 11. */
+static void add_unknown_values(Encoder *encoder, const uint8_t *records, size_t count)
 {
-    uint8_t *next = encoder->columns[FORMAT_VALUES].next;
+    uint8_t *bits = encoder->columns[FORMAT_UNKNOWN_VALUES].data;
 
     for (size_t i = 0; i < count; i++) {
-        const RingWide *wide = (const RingWide *)(records + i * encoder->record_bytes);
+        uint32_t at = encoder->records + (uint32_t)i;
 
-        memcpy(next, wide->value, sizeof wide->value);
-        next += MIN(gmbeoo_size(&wide->record), sizeof wide->value);
+        if (G_LIKELY(!(((const RingWide *)(records + i * encoder->record_bytes))->record.info & RING_VALUE_UNKNOWN)))
+            continue;
+        if (!encoder->has_unknown_values)
+            memset(bits, 0, (encoder->block_records + 7) / 8);
+        encoder->has_unknown_values = true;
+        bits[at / 8] |= (uint8_t)(1u << at % 8);
     }
-    encoder->columns[FORMAT_VALUES].next = next;
 }
 
-size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t first, uint64_t time_ns)
+static void add_values(Encoder *encoder, const uint8_t *records, size_t count)
 {
-    size_t taken;
+    Column *exceptions = &encoder->columns[FORMAT_VALUE_EXCEPTIONS], *given = &encoder->columns[FORMAT_GIVEN_VALUES];
+    ValueColumns to = { exceptions->next, given->next };
 
-    count = MIN(count, encoder->block_records - encoder->records);
-    switch (encoder->record_bytes) {
-    case sizeof(struct gmbeoo_record):
-        taken = add_accesses(encoder, records, count, sizeof(struct gmbeoo_record));
-        break;
-    case sizeof(RingWide) / 2:
-        taken = add_accesses(encoder, records, count, sizeof(RingWide) / 2);
-        break;
-    default:
-        taken = add_accesses(encoder, records, count, sizeof(RingWide));
-        break;
-    }
+    add_unknown_values(encoder, records, count);
+    values_encode(encoder->values, records, encoder->record_bytes, count, encoder->piece_symbols, &to);
+    exceptions->next = to.exceptions;
+    given->next = to.values;
+}
+
+/* The accesses, as a function of its own for each kind of rows. */
+static size_t add_accesses_of_rows(Encoder *encoder, const uint8_t *records, size_t count)
+{
+    if (encoder->record_bytes == sizeof(struct gmbeoo_record))
+        return add_accesses(encoder, records, count, sizeof(struct gmbeoo_record), false);
+    if (!(encoder->fields & RING_VALUE))
+        return add_accesses(encoder, records, count, sizeof(RingWide) / 2, false);
+    return encoder->record_bytes == sizeof(RingWide)
+               ? add_accesses(encoder, records, count, sizeof(RingWide), true)
+               : add_accesses(encoder, records, count, sizeof(RingWide) / 2, true);
+}
+
+static size_t add_piece(Encoder *encoder, const uint8_t *records, size_t count, uint64_t first, uint64_t time_ns)
+{
+    size_t taken = add_accesses_of_rows(encoder, records, count);
+
     if (!taken)
         return 0;
     add_order(encoder, first, taken);
@@ -330,6 +363,21 @@ size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t
     return taken;
 }
 
+size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t first, uint64_t time_ns)
+{
+    const size_t most = encoder->fields & RING_VALUE ? PIECE : SIZE_MAX;
+    size_t done = 0, wanted, taken;
+
+    count = MIN(count, encoder->block_records - encoder->records);
+    do {
+        wanted = MIN(count - done, most);
+        taken =
+            add_piece(encoder, (const uint8_t *)records + done * encoder->record_bytes, wanted, first + done, time_ns);
+        done += taken;
+    } while (done < count && taken == wanted);
+    return done;
+}
+
 /* The last bits of the columns that are not whole yet. */
 static void complete_columns(Encoder *encoder)
 {
@@ -339,6 +387,8 @@ static void complete_columns(Encoder *encoder)
         memcpy(symbols->next, &encoder->table[i].info, sizeof(uint64_t));
     if (encoder->records & 1)
         encoder->columns[FORMAT_CODES].next++;
+    if (encoder->has_unknown_values)
+        encoder->columns[FORMAT_UNKNOWN_VALUES].next += (encoder->records + 7) / 8;
     if (order->next != order->data)
         order->next = varint_put(varint_put(order->next, encoder->run), 0);
 }

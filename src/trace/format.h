@@ -33,6 +33,15 @@ struct format_header {
     uint64_t hash;
 };
 
+/* What the header says of the file's fields. */
+enum format_fields {
+    FORMAT_HAS_INSTRUCTIONS = 1,
+    FORMAT_HAS_PADDRS = 2,
+    FORMAT_HAS_ALL_VALUES = 4, /* in FORMAT_VALUES: no longer written */
+    FORMAT_HAS_TIMES = 8,
+    FORMAT_HAS_VALUES = 16, /* in FORMAT_VALUE_EXCEPTIONS and so on */
+};
+
 enum format_chunk_type {
     FORMAT_METADATA = 1,
     FORMAT_INSTRUCTIONS,
@@ -67,6 +76,9 @@ enum format_column_id {
     FORMAT_TIMES,
     FORMAT_PADDRS,
     FORMAT_VALUES,
+    FORMAT_VALUE_EXCEPTIONS,
+    FORMAT_GIVEN_VALUES,
+    FORMAT_UNKNOWN_VALUES,
     FORMAT_COLUMNS, /* how many there are, counting one that isn't used */
 };
 
@@ -125,6 +137,22 @@ static inline uint32_t format_paddr_slot(uint64_t virt_addr)
 {
     return (uint32_t)(((virt_addr >> FORMAT_PAGE_SHIFT) * UINT64_C(0x9e3779b97f4a7c15)) >>
                       (64 - FORMAT_PADDR_TABLE_BITS));
+}
+
+/* Values: how one that was predicted wrongly is told, which is also how the symbol's next one is predicted. */
+enum format_value_code { VALUE_GIVEN, VALUE_MEMORY, VALUE_STRIDE, VALUE_BEFORE, VALUE_CODES };
+#define FORMAT_VALUE_CODE_BITS 2
+#define FORMAT_VALUE_BYTES 16 /* of a larger access, so many are told */
+#define FORMAT_VALUE_MEMORY_BITS 18
+#define FORMAT_VALUE_LINE_BITS 6
+
+/* Where the table of memory has what was last seen at an address: its lines lie where a hash of their number says. */
+static inline uint32_t format_value_slot(uint64_t virt_addr)
+{
+    uint64_t line = ((virt_addr >> FORMAT_VALUE_LINE_BITS) * UINT64_C(0x9e3779b97f4a7c15)) >>
+                    (64 - FORMAT_VALUE_MEMORY_BITS + FORMAT_VALUE_LINE_BITS);
+
+    return (uint32_t)(line << FORMAT_VALUE_LINE_BITS | (virt_addr & ((1u << FORMAT_VALUE_LINE_BITS) - 1)));
 }
 
 /* Varints. */

@@ -15,7 +15,10 @@
 
 _Static_assert(MT_FIELD_INSTRUCTION == (int)RING_INSTRUCTIONS && MT_FIELD_PADDR == (int)RING_PADDR &&
                    MT_FIELD_VALUE == (int)RING_VALUE && MT_FIELD_TIME == (int)RING_TIME,
-               "a file's fields are the ring's");
+               "fields are the ring's");
+_Static_assert(FORMAT_HAS_INSTRUCTIONS == (int)MT_FIELD_INSTRUCTION && FORMAT_HAS_PADDRS == (int)MT_FIELD_PADDR &&
+                   FORMAT_HAS_ALL_VALUES == (int)MT_FIELD_VALUE && FORMAT_HAS_TIMES == (int)MT_FIELD_TIME,
+               "and the file's, but for values as exceptions");
 _Static_assert(FORMAT_INSTRUCTION_SHIFT == RING_INSTRUCTION_SHIFT, "and so is a record's info");
 _Static_assert(sizeof(struct mt_instruction) == sizeof(RingInstruction) &&
                    offsetof(struct mt_instruction, bytes) == offsetof(RingInstruction, bytes),
@@ -168,8 +171,11 @@ enum mt_format mt_trace_format(const mt_trace *trace)
 
 unsigned mt_trace_fields(const mt_trace *trace)
 {
-    if (trace->file)
-        return trace->file->header.fields & KNOWN_FIELDS;
+    if (trace->file) {
+        unsigned fields = trace->file->header.fields;
+
+        return (fields & KNOWN_FIELDS) | (fields & FORMAT_HAS_VALUES ? MT_FIELD_VALUE : 0);
+    }
     return trace->ring ? ring_fields(trace->ring) & KNOWN_FIELDS : 0;
 }
 
@@ -289,7 +295,7 @@ static mt_reader *new_reader(mt_trace *trace, unsigned columns, unsigned lanes)
     for (unsigned i = 0; i < lanes; i++) {
         reader->lane[i].blocks = g_array_new(FALSE, FALSE, sizeof(size_t));
         reader->lane[i].payload = g_byte_array_new();
-        reader->lane[i].decoder = decoder_new(columns, mt_trace_fields(trace));
+        reader->lane[i].decoder = decoder_new(columns, trace->file ? trace->file->header.fields : 0);
     }
     if (trace->ring)
         reader->out = g_malloc0(sizeof *reader->out);
@@ -442,6 +448,8 @@ static void trim(struct mt_batch *batch, size_t count)
         batch->paddr += count;
     if (batch->value)
         batch->value += count;
+    if (batch->value_unknown)
+        batch->value_unknown += count;
 }
 
 static int next_of_file(mt_reader *reader, struct mt_batch *batch, GError **error)

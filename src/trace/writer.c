@@ -110,6 +110,12 @@ static bool write_header(TraceWriter *writer, GError **error)
     return false;
 }
 
+/* enum format_fields */
+static uint32_t fields_of_file(unsigned fields)
+{
+    return (fields & ~(unsigned)RING_VALUE) | (fields & RING_VALUE ? FORMAT_HAS_VALUES : 0);
+}
+
 TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus, uint32_t block_records, GError **error)
 {
     g_autoptr(TraceWriter) writer = NULL;
@@ -135,8 +141,9 @@ TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus,
     writer->fields = fields;
     writer->vcpus = vcpus ? vcpus : FORMAT_MAX_VCPUS;
     writer->vcpus_unknown = !vcpus;
-    writer->header =
-        (struct format_header){ .version = FORMAT_VERSION, .fields = fields, .created_s = (uint64_t)time(NULL) };
+    writer->header = (struct format_header){ .version = FORMAT_VERSION,
+                                             .fields = fields_of_file(fields),
+                                             .created_s = (uint64_t)time(NULL) };
     memcpy(writer->header.magic, FORMAT_MAGIC, sizeof writer->header.magic);
     writer->block_records = block_records;
     writer->offset = sizeof writer->header;

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Predicts values: see values.h. A load's value is mostly what was last seen at that address, a store's is mostly its
+ * instruction's last one or a stride further, or what was loaded just before.
+ */
+#include "values.h"
+
+#include <string.h>
+
+#include "../../include/memory_tracer/record.h"
+#include "../ring/ring.h"
+#include "format.h"
+
+#define MEMORY_BYTES (1u << FORMAT_VALUE_MEMORY_BITS)
+#define SIZE_SHIFT_MASK 7u /* in an info */
+#define BIG 4              /* of a size as a power of two: 16 bytes or more, of which 16 are told */
+
+/* What is kept per symbol. */
+typedef struct {
+    uint64_t last, stride;
+    uint64_t source; /* enum value_code, not VALUE_GIVEN */
+} ValueSymbol;
+
+struct ValuePredictor {
+    struct mt_value before; /* the last record's */
+    uint64_t right;         /* encoder: records since the last exception; decoder: records before the next one */
+    bool more_exceptions;
+    uint32_t symbols;
+    uint8_t memory[MEMORY_BYTES + FORMAT_VALUE_BYTES]; /* an access may begin at its last byte */
+    ValueSymbol symbol[FORMAT_MAX_SYMBOLS + 1];
+};
+
+static const uint64_t mask_of_size[8] = {
+    0xff, 0xffff, 0xffffffff, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
+};
+
+ValuePredictor *value_predictor_new(void)
+{
+    return g_new0(ValuePredictor, 1); /* only what is used becomes real memory */
+}
+
+void value_predictor_free(ValuePredictor *predictor)
+{
+    g_free(predictor);
+}
+
+void value_predictor_begin(ValuePredictor *predictor)
+{
+    memset(predictor->memory, 0, sizeof predictor->memory);
+    predictor->before = (struct mt_value){ 0 };
+    predictor->right = predictor->symbols = 0;
+    predictor->more_exceptions = false;
+}
+
+void value_predictor_add_symbol(ValuePredictor *predictor, uint32_t symbol, bool is_store)
+{
+    predictor->symbol[symbol] = (ValueSymbol){ .source = is_store ? VALUE_STRIDE : VALUE_MEMORY };
+}
+
+/* The bytes of an access. One as the guest has made it: the processor then forwards what was just stored here as well
+ * as it did there. */
+static inline __attribute__((always_inline)) struct mt_value load(const uint8_t *from, unsigned size_shift)
+{
+    struct mt_value value = { 0 };
+
+    switch (size_shift) {
+    case 0:
+        value.low = *from;
+        break;
+    case 1: {
+        uint16_t word;
+
+        memcpy(&word, from, sizeof word);
+        value.low = word;
+        break;
+    }
+    case 2: {
+        uint32_t word;
+
+        memcpy(&word, from, sizeof word);
+        value.low = word;
+        break;
+    }
+    case 3:
+        memcpy(&value.low, from, sizeof value.low);
+        break;
+    default:
+        memcpy(&value, from, sizeof value);
+    }
+    return value;
+}
+
+static inline __attribute__((always_inline)) void store(uint8_t *to, unsigned size_shift, struct mt_value value)
+{
+    switch (size_shift) {
+    case 0:
+        *to = (uint8_t)value.low;
+        break;
+    case 1:
+        memcpy(to, &value.low, 2);
+        break;
+    case 2:
+        memcpy(to, &value.low, 4);
+        break;
+    case 3:
+        memcpy(to, &value.low, 8);
+        break;
+    default:
+        memcpy(to, &value, sizeof value);
+    }
+}
+
+static inline __attribute__((always_inline)) struct mt_value predict(const ValuePredictor *predictor,
+                                                                     const ValueSymbol *symbol, uint64_t source,
+                                                                     const uint8_t *place, unsigned size_shift)
+{
+    if (source == VALUE_MEMORY)
+        return load(place, size_shift);
+    if (source == VALUE_STRIDE)
+        return (struct mt_value){ (symbol->last + symbol->stride) & mask_of_size[size_shift], 0 };
+    return (struct mt_value){ predictor->before.low & mask_of_size[size_shift],
+                              size_shift >= BIG ? predictor->before.high : 0 };
+}
+
+static inline __attribute__((always_inline)) bool equal(struct mt_value a, struct mt_value b)
+{
+    return !((a.low ^ b.low) | (a.high ^ b.high));
+}
+
+static inline __attribute__((always_inline)) void learn(ValuePredictor *predictor, ValueSymbol *symbol, uint8_t *place,
+                                                        unsigned size_shift, struct mt_value value)
+{
+    symbol->stride = value.low - symbol->last;
+    symbol->last = value.low;
+    predictor->before = value;
+    store(place, size_shift, value);
+}
+
+/* Which prediction would have been right. */
+static uint64_t find_source(const ValuePredictor *predictor, const ValueSymbol *symbol, const uint8_t *place,
+                            unsigned size_shift, struct mt_value value)
+{
+    for (uint64_t source = VALUE_MEMORY; source < VALUE_CODES; source++)
+        if (equal(predict(predictor, symbol, source, place, size_shift), value))
+            return source;
+    return VALUE_GIVEN;
+}
+
+static __attribute__((noinline)) void put_exception(ValuePredictor *predictor, ValueSymbol *symbol,
+                                                    const uint8_t *place, unsigned size_shift, struct mt_value value,
+                                                    ValueColumns *to)
+{
+    uint64_t code = find_source(predictor, symbol, place, size_shift, value);
+
+    to->exceptions = varint_put(to->exceptions, predictor->right << FORMAT_VALUE_CODE_BITS | code);
+    predictor->right = 0;
+    if (code == VALUE_GIVEN) {
+        store(to->values, size_shift, value);
+        to->values += MIN(1u << size_shift, FORMAT_VALUE_BYTES);
+    } else {
+        symbol->source = code;
+    }
+}
+
+void values_encode(ValuePredictor *predictor, const uint8_t *rows, size_t row_bytes, size_t count,
+                   const uint16_t *symbols, ValueColumns *to)
+{
+    for (size_t i = 0; i < count; i++, rows += row_bytes) {
+        const RingWide *wide = (const RingWide *)rows;
+        ValueSymbol *symbol = &predictor->symbol[symbols[i]];
+        uint8_t *place = &predictor->memory[format_value_slot(wide->record.virt_addr)];
+        unsigned size_shift = wide->record.info & SIZE_SHIFT_MASK;
+        /* What the access doesn't cover is 0, but that is the word of the ring's other side. */
+        const struct mt_value value = { wide->value[0] & mask_of_size[size_shift],
+                                        size_shift >= BIG ? wide->value[1] : 0 };
+
+        if (G_UNLIKELY(wide->record.info & RING_VALUE_UNKNOWN)) {
+            predictor->right++;
+            continue;
+        }
+        if (G_LIKELY(equal(predict(predictor, symbol, symbol->source, place, size_shift), value)))
+            predictor->right++;
+        else
+            put_exception(predictor, symbol, place, size_shift, value, to);
+        learn(predictor, symbol, place, size_shift, value);
+    }
+}
+
+/* Reads how many records there are before the next exception, and, with it, its code. */
+static const char *next_exception(ValuePredictor *predictor, ValueSource *from)
+{
+    predictor->more_exceptions = from->exceptions < from->exceptions_end;
+    if (!predictor->more_exceptions)
+        return NULL;
+    from->exceptions = varint_get(from->exceptions, from->exceptions_end, &predictor->right);
+    return from->exceptions ? NULL : "a block's values are damaged";
+}
+
+const char *values_begin(ValuePredictor *predictor, ValueSource *from)
+{
+    return next_exception(predictor, from);
+}
+
+static __attribute__((noinline)) const char *get_exception(ValuePredictor *predictor, ValueSymbol *symbol,
+                                                           const uint8_t *place, unsigned size_shift, ValueSource *from,
+                                                           struct mt_value *value)
+{
+    uint64_t code = predictor->right & (VALUE_CODES - 1);
+    ptrdiff_t bytes = MIN(1 << size_shift, FORMAT_VALUE_BYTES);
+
+    if (code != VALUE_GIVEN) {
+        symbol->source = code;
+        *value = predict(predictor, symbol, code, place, size_shift);
+    } else {
+        if (from->values_end - from->values < bytes)
+            return "a block's values are incomplete";
+        *value = load(from->values, size_shift);
+        from->values += bytes;
+    }
+    return next_exception(predictor, from);
+}
+
+const char *values_decode(ValuePredictor *predictor, const ValueRecords *records, size_t count, ValueSource *from,
+                          struct mt_value *to)
+{
+    for (size_t i = 0; i < count; i++) {
+        ValueSymbol *symbol = &predictor->symbol[records->symbol[i]];
+        uint8_t *place = &predictor->memory[format_value_slot(records->address[i])];
+        unsigned size_shift = records->info[i] & SIZE_SHIFT_MASK;
+        bool is_exception = predictor->more_exceptions && predictor->right < VALUE_CODES;
+
+        if (records->unknown && records->unknown[i]) {
+            if (is_exception)
+                return "a block says of an unknown value what it is";
+            predictor->right -= VALUE_CODES;
+            to[i] = (struct mt_value){ 0 };
+            continue;
+        }
+        if (G_UNLIKELY(is_exception)) {
+            const char *problem = get_exception(predictor, symbol, place, size_shift, from, &to[i]);
+
+            if (problem)
+                return problem;
+        } else {
+            predictor->right -= VALUE_CODES;
+            to[i] = predict(predictor, symbol, symbol->source, place, size_shift);
+        }
+        learn(predictor, symbol, place, size_shift, to[i]);
+    }
+    return NULL;
+}
+
+bool values_are_done(const ValuePredictor *predictor, const ValueSource *from)
+{
+    return !predictor->more_exceptions && from->exceptions == from->exceptions_end && from->values == from->values_end;
+}

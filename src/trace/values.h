@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Predicts values, for the columns of a block that hold only what was predicted wrongly: see doc/trace_format.md,
+ * "values". Encoder and decoder go through the same predictions.
+ */
+#ifndef MEMORY_TRACER_TRACE_VALUES_H
+#define MEMORY_TRACER_TRACE_VALUES_H
+
+#include <glib.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../include/memory_tracer/trace.h"
+
+/* Of one block after the other. */
+typedef struct ValuePredictor ValuePredictor;
+
+ValuePredictor *value_predictor_new(void);
+void value_predictor_free(ValuePredictor *predictor);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ValuePredictor, value_predictor_free)
+
+/* Begins a block. */
+void value_predictor_begin(ValuePredictor *predictor);
+/* The block has this symbol, which is a load's or a store's. Before its first record; the numbers come in order. */
+void value_predictor_add_symbol(ValuePredictor *predictor, uint32_t symbol, bool is_store);
+
+/* Where the columns are written to. */
+typedef struct {
+    uint8_t *exceptions, *values;
+} ValueColumns;
+
+/* Rows of a ring with RING_VALUE, `row_bytes` apart. `symbols`: of each record. */
+void values_encode(ValuePredictor *predictor, const uint8_t *rows, size_t row_bytes, size_t count,
+                   const uint16_t *symbols, ValueColumns *to);
+
+/* Where the columns are read from. */
+typedef struct {
+    const uint8_t *exceptions, *exceptions_end;
+    const uint8_t *values, *values_end;
+} ValueSource;
+
+/* Reads where the first exception is. Returns NULL, or what is wrong. */
+const char *values_begin(ValuePredictor *predictor, ValueSource *from);
+
+/* At the block's end: whether nothing is left over. */
+bool values_are_done(const ValuePredictor *predictor, const ValueSource *from);
+
+/* What is known of the records whose values are wanted. */
+typedef struct {
+    const uint64_t *address;
+    const uint8_t *info;
+    const uint16_t *symbol;
+    const bool *unknown; /* NULL: all are known */
+} ValueRecords;
+
+/* Returns NULL, or what is wrong. */
+const char *values_decode(ValuePredictor *predictor, const ValueRecords *records, size_t count, ValueSource *from,
+                          struct mt_value *to);
+
+#endif
