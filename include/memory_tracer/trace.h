@@ -191,7 +191,7 @@ struct mt_block {
     uint64_t end;               /* and of the last one plus 1. With several vCPUs, others' lie between */
     uint64_t first_ns, last_ns; /* with MT_FIELD_TIME */
     uint64_t dropped;           /* records of this vCPU that had been dropped when the block was written */
-    uint64_t known;             /* records of all vCPUs that were known to exist then */
+    uint64_t known;             /* records of all vCPUs that the writer had got then */
 };
 
 /* How many blocks a file has. 0 for what is no file. */

@@ -8,6 +8,7 @@
 #include "../base/error.h"
 #include "../base/json_numbers.h"
 #include "../base/options.h"
+#include "../trace/file.h"
 
 GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
 {
@@ -128,6 +129,7 @@ uint64_t input_known_records(const mt_trace *trace, JsonObject *metadata, bool *
         *exact = mt_trace_is_complete(trace) && !json_object_has_member(metadata, "recorded_by");
     for (size_t i = 0; i < mt_trace_blocks(trace); i++)
         known = MAX(known, mt_trace_block(trace, i)->known);
+    known = MAX(known, trace_file_of(trace)->known);
     return MAX(known, mt_trace_records(trace));
 }
 

@@ -130,6 +130,15 @@ uint64_t encoder_end(const Encoder *encoder)
     return encoder->end;
 }
 
+uint32_t encoder_last_instruction(const Encoder *encoder)
+{
+    uint32_t last = 0;
+
+    for (uint32_t i = 1; i <= encoder->symbols; i++)
+        last = MAX(last, (uint32_t)(encoder->table[i].info >> FORMAT_INSTRUCTION_SHIFT));
+    return last;
+}
+
 /* The symbol of `info`, which may be a new one; 0 if there are too many. */
 static __attribute__((noinline)) uint32_t find_symbol(Encoder *encoder, uint64_t info)
 {

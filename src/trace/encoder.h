@@ -27,6 +27,8 @@ size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t
 /* How many records the block has so far. */
 uint32_t encoder_records(const Encoder *encoder);
 uint64_t encoder_end(const Encoder *encoder);
+/* The highest number of an instruction that the block has. */
+uint32_t encoder_last_instruction(const Encoder *encoder);
 
 /*
  * Ends the block, which must not be empty, and starts the next one. Returns its payload, which is valid until the next

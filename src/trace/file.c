@@ -377,6 +377,25 @@ static bool take_chunks(TraceFile *file, GError **error)
     return true;
 }
 
+/* The last one says most. One that can't be read says nothing. */
+static void load_counts(TraceFile *file)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    struct format_counts counts;
+
+    for (guint i = file->chunks->len; i > 0; i--) {
+        const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i - 1);
+
+        if (chunk->type != FORMAT_COUNTS || chunk->bytes < sizeof counts)
+            continue;
+        if (trace_file_read(file, chunk, payload, NULL)) {
+            memcpy(&counts, payload->data, sizeof counts);
+            file->known = counts.known;
+        }
+        return;
+    }
+}
+
 bool trace_file_is_one(const void *first_bytes, size_t count)
 {
     return count >= strlen(FORMAT_MAGIC) && !memcmp(first_bytes, FORMAT_MAGIC, strlen(FORMAT_MAGIC));
@@ -425,7 +444,10 @@ TraceFile *trace_file_open(int fd, const char *name, TraceFileMode mode, GError 
     file->complete = !file->salvaging && load_index(file);
     if (!file->complete)
         scan(file);
-    return take_chunks(file, error) ? g_steal_pointer(&file) : NULL;
+    if (!take_chunks(file, error))
+        return NULL;
+    load_counts(file);
+    return g_steal_pointer(&file);
 }
 
 void trace_file_free(TraceFile *file)

@@ -18,6 +18,7 @@ typedef struct TraceFile {
     GArray *blocks;       /* uint32_t: which chunks are blocks */
     GArray *instructions; /* struct mt_instruction, the one of number 1 first */
     GString *metadata;
+    uint64_t known;      /* records that were known to exist when the last block was written */
     bool salvaging;      /* opened with TRACE_FILE_SALVAGE */
     bool complete;       /* the index was there */
     char *damage;        /* else: what was found where the good chunks end */

@@ -48,6 +48,7 @@ enum format_chunk_type {
     FORMAT_BLOCK,
     FORMAT_ATTACHMENT,
     FORMAT_INDEX,
+    FORMAT_COUNTS,
 };
 
 struct format_chunk {
@@ -57,6 +58,11 @@ struct format_chunk {
 
 struct format_instructions {
     uint32_t first, count;
+};
+
+/* How far those that make the records were, while the file was written. */
+struct format_counts {
+    uint64_t known;
 };
 
 struct format_block {

@@ -224,8 +224,12 @@ bool trace_writer_add_instructions(TraceWriter *writer, const RingInstruction *i
     return add_compressed(writer, FORMAT_INSTRUCTIONS, &head, sizeof head, entries, (size_t)(to - entries), error);
 }
 
-/* What the ring's table has got since. Every record that was taken refers to one that is in it by now. */
-static bool add_new_instructions(TraceWriter *writer, GError **error)
+/*
+ * The instructions of the ring's table up to `last`, as far as they aren't written. Every record that was taken refers
+ * to one that is in it by now; others are left for later, as how many there are depends on who is faster, the guest or
+ * we.
+ */
+static bool add_new_instructions(TraceWriter *writer, uint32_t last, GError **error)
 {
     uint32_t have = writer->instructions + 1; /* with number 0, which isn't written */
     uint32_t there;                           /* read once: the other side of the ring can change it */
@@ -233,30 +237,40 @@ static bool add_new_instructions(TraceWriter *writer, GError **error)
     if (!writer->ring || !(writer->fields & RING_INSTRUCTIONS))
         return true;
     there = ring_instructions(writer->ring);
+    if (last < there)
+        there = last + 1;
     return there <= have ||
            trace_writer_add_instructions(writer, ring_get_instruction(writer->ring, have), there - have, error);
 }
 
+/* What a block can't say without depending on how fast the guest was. */
+static bool add_counts(TraceWriter *writer, GError **error)
+{
+    struct format_counts counts;
+
+    if (!writer->ring)
+        return true;
+    counts.known = ring_get_counts(writer->ring).written;
+    return add_chunk(writer, FORMAT_COUNTS, &counts, sizeof counts, NULL, 0, NULL, error);
+}
+
 static bool finish_block(TraceWriter *writer, unsigned vcpu, GError **error)
 {
-    uint64_t dropped = 0, known = writer->records;
+    uint64_t dropped = writer->ring ? ring_get_vcpu_counts(writer->ring, vcpu).dropped : 0;
+    Encoder *encoder = writer->encoders[vcpu];
     const uint8_t *payload;
     struct format_block header;
     size_t bytes;
 
-    if (!add_new_instructions(writer, error))
+    if (!add_new_instructions(writer, encoder_last_instruction(encoder), error))
         return false;
-    if (writer->ring) {
-        dropped = ring_get_vcpu_counts(writer->ring, vcpu).dropped;
-        known = ring_get_counts(writer->ring).written;
-    }
-    payload = encoder_finish(writer->encoders[vcpu], dropped, known, &bytes);
+    payload = encoder_finish(encoder, dropped, writer->records, &bytes);
     if (!payload) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "can't write %s: can't compress a block", writer->path);
         return false;
     }
     memcpy(&header, payload, sizeof header);
-    return add_chunk(writer, FORMAT_BLOCK, payload, bytes, NULL, 0, &header, error);
+    return add_chunk(writer, FORMAT_BLOCK, payload, bytes, NULL, 0, &header, error) && add_counts(writer, error);
 }
 
 bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, size_t count, uint64_t time_ns,
@@ -320,7 +334,7 @@ bool trace_writer_finish(TraceWriter *writer, GError **error)
     for (unsigned i = 0; i < writer->vcpus; i++)
         if (writer->encoders[i] && encoder_records(writer->encoders[i]) && !finish_block(writer, i, error))
             return false;
-    if (!add_new_instructions(writer, error))
+    if (!add_new_instructions(writer, UINT32_MAX, error))
         return false;
     while (writer->vcpus_unknown && writer->vcpus > 1 && !writer->encoders[writer->vcpus - 1])
         writer->vcpus--;

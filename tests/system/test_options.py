@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from harness import ARRAY, BUILD, COUNTER, IMAGE, QEMU, SNAPSHOT, SPEAKS, SystemTest, workload
+from harness import ARRAY, BUILD, COUNTER, IMAGE, QEMU, SNAPSHOT, SPEAKS, SystemTest, trace_chunks, workload
 
 ANALYSE = ["--analysis_tool_path", COUNTER, "--print_trace_info"]
 ARRAY_INCREMENTS = ["--workload_path_on_host", ARRAY, SPEAKS]
@@ -576,6 +576,25 @@ print(records, kernel)
                              "return a[0] > a[1]; }\n")
         for options in (["--icount"], []):
             self.assertTrue(user_trace(self, *options) == user_trace(self, *options))
+
+    def chunks_of_a_user_only_recording(self):
+        """Those of instructions and of blocks."""
+        path = self.path("prog.mtrace")
+        self.assert_succeeds(self.tracer("record", "-o", path, "--user-only", self.path("prog")))
+        with open(path, "rb") as file:
+            data = file.read()
+        chunks = trace_chunks(data)
+        ends = [offset for offset, _ in chunks[1:]] + [len(data)]
+        return [data[offset:end] for (offset, kind), end in zip(chunks, ends) if kind in (2, 3)]
+
+    def test_the_chunks_of_user_only_recordings_repeat_byte_for_byte(self):
+        """Some blocks, so that there are chunks of instructions between them."""
+        static_program(self, "#include <stdlib.h>\nstatic int compare(const void *a, const void *b) { return *(int *)a - *(int *)b; }\n"
+                             "int main(void) { int n = 60000, *a = malloc(n * 4);\n"
+                             "for (int i = 0; i < n; i++) a[i] = rand() >> 2; qsort(a, n, 4, compare); return a[0] > a[1]; }\n")
+        chunks = self.chunks_of_a_user_only_recording()
+        self.assertGreater(len(chunks), 4)
+        self.assertEqual(self.chunks_of_a_user_only_recording(), chunks)
 
     def test_snapshots_fit_or_are_refused(self):
         run = ["--dont_trace", "--workload_path_on_guest", "/bin/true"]

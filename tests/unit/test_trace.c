@@ -527,6 +527,67 @@ static void test_newer_files(void)
     mt_trace_close(trace);
 }
 
+/* How far the guest is ahead. */
+
+/* The chunks of these types, one behind the other. */
+static GByteArray *chunks_of(const char *path, unsigned types)
+{
+    g_autofree char *contents = NULL;
+    GByteArray *result = g_byte_array_new();
+    struct format_chunk chunk;
+    gsize bytes;
+
+    g_assert_true(g_file_get_contents(path, &contents, &bytes, NULL));
+    for (gsize at = sizeof(struct format_header); at + sizeof chunk < bytes;
+         at += sizeof chunk + format_padded(chunk.bytes)) {
+        memcpy(&chunk, contents + at, sizeof chunk);
+        if (chunk.magic != FORMAT_CHUNK_MAGIC)
+            break;
+        if (types & 1u << chunk.type)
+            put(result, contents + at, sizeof chunk + format_padded(chunk.bytes));
+    }
+    return result;
+}
+
+/* Two blocks of instructions 1 to 20 and 1 to 40. `ahead`: so many instructions are translated before they are
+ * recorded. */
+static void write_with_ring(const char *path, unsigned ahead)
+{
+    g_autoptr(Ring) ring = ring_new(1, 4 * RING_CHUNK_BYTES, RING_INSTRUCTIONS, NULL);
+    g_autoptr(TraceWriter) writer = trace_writer_new(path, RING_INSTRUCTIONS, 1, 20, NULL);
+    unsigned last = 0;
+
+    trace_writer_set_ring(writer, ring);
+    for (unsigned i = 1; i <= 40; i++) {
+        struct gmbeoo_record record = { GMBEOO_VALID | (uint64_t)i << RING_INSTRUCTION_SHIFT, i * 100 };
+
+        for (; last < MIN(i + ahead, 40); last++) {
+            RingInstruction instruction = { .pc = 0x1000 + 3 * last, .length = 3 };
+
+            ring_add_instruction(ring, &instruction);
+        }
+        g_assert_true(trace_writer_add(writer, 0, &record, 1, 0, NULL));
+    }
+    g_assert_true(trace_writer_finish(writer, NULL));
+}
+
+static void test_a_file_does_not_depend_on_how_far_the_guest_is_ahead(void)
+{
+    g_autoptr(TemporaryPath) one = temporary_path(), two = temporary_path();
+    g_autoptr(GByteArray) of_one = NULL, of_two = NULL;
+    mt_trace *trace;
+
+    write_with_ring(one, 0);
+    write_with_ring(two, 30);
+    of_one = chunks_of(one, 1u << FORMAT_INSTRUCTIONS | 1u << FORMAT_BLOCK);
+    of_two = chunks_of(two, 1u << FORMAT_INSTRUCTIONS | 1u << FORMAT_BLOCK);
+    g_assert_cmpmem(of_one->data, of_one->len, of_two->data, of_two->len);
+    trace = open_trace(two);
+    g_assert_cmpuint(mt_trace_instructions(trace), ==, 40);
+    g_assert_cmpuint(mt_trace_blocks(trace), ==, 2);
+    mt_trace_close(trace);
+}
+
 /* Streams. */
 
 static mt_trace *open_bytes(const void *bytes, size_t count, enum mt_format format, struct mt_error *error)
@@ -741,6 +802,8 @@ int main(int argc, char **argv)
     g_test_add_func("/trace/a_file_that_was_cut_is_read_up_to_there", test_a_file_that_was_cut_is_read_up_to_there);
     g_test_add_func("/trace/a_flipped_bit_of_any_byte_is_noticed", test_a_flipped_bit_of_any_byte_is_noticed);
     g_test_add_func("/trace/newer_files", test_newer_files);
+    g_test_add_func("/trace/a_file_does_not_depend_on_how_far_the_guest_is_ahead",
+                    test_a_file_does_not_depend_on_how_far_the_guest_is_ahead);
     g_test_add_func("/trace/streams", test_streams);
     g_test_add_func("/trace/bad_streams", test_bad_streams);
     g_test_add_func("/trace/what_is_no_trace", test_what_is_no_trace);
