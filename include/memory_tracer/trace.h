@@ -56,6 +56,11 @@ enum mt_fields {
     MT_FIELD_TIME = 8,
 };
 
+/* Whose instructions they are: mt_trace_architecture(). Later versions may know more. */
+enum mt_architecture {
+    MT_ARCHITECTURE_X86_64 = 0,
+};
+
 /* Opens `path`; "-" is standard input. Waits for a FIFO's writer. A trace file must be seekable. NULL on failure. */
 mt_trace *mt_trace_open(const char *path, enum mt_format format, struct mt_error *error);
 /* The same for an open descriptor, which the trace takes, also on failure. `name` is for messages. */
@@ -72,6 +77,8 @@ enum mt_format mt_trace_format(const mt_trace *trace);
 unsigned mt_trace_fields(const mt_trace *trace);
 /* The number of vCPUs; 0 if it isn't known (streams). */
 unsigned mt_trace_vcpus(const mt_trace *trace);
+/* Of enum mt_architecture, or a number that this version doesn't know. */
+unsigned mt_trace_architecture(const mt_trace *trace);
 /* The number of records; UINT64_MAX if it isn't known (streams, rings). */
 uint64_t mt_trace_records(const mt_trace *trace);
 /* The size of a file in bytes; 0 if it is none. */
@@ -90,12 +97,21 @@ const char *mt_trace_metadata(const mt_trace *trace);
  * there is no such thing. *bytes is its length; a 0 byte follows. To be freed with free(). */
 char *mt_trace_attachment(mt_trace *trace, const char *name, size_t *bytes, struct mt_error *error);
 
+/* In which mode of the processor an instruction was executed, on x86-64: its bytes mean something else in each. */
+enum mt_mode {
+    MT_MODE_UNKNOWN, /* older files don't tell: most code is of 64 bits */
+    MT_MODE_16,
+    MT_MODE_32,
+    MT_MODE_64,
+};
+
 /* An instruction that was translated while tracing. */
 struct mt_instruction {
     uint64_t pc;
     uint8_t cpl;
     uint8_t length; /* in bytes; 0: unknown */
     uint8_t bytes[15];
+    uint8_t mode; /* of enum mt_mode */
 };
 
 /* How many instructions there are. Their numbers run from 1 to that. A ring's number grows. */
@@ -138,6 +154,7 @@ struct mt_batch {
     const uint64_t *paddr;       /* or MT_PADDR_UNKNOWN; MT_PADDR_IO may be set */
     const struct mt_value *value;
     const bool *value_unknown; /* whose value isn't known, and 0 here; NULL: all are known */
+    unsigned input;            /* of a merged file: from which of its inputs these are, counted from 0 */
 };
 
 /* What a record's info says. The library has these as functions, too, for languages that can't use them from here. */
@@ -192,6 +209,7 @@ struct mt_block {
     uint64_t first_ns, last_ns; /* with MT_FIELD_TIME */
     uint64_t dropped;           /* records of this vCPU that had been dropped when the block was written */
     uint64_t known;             /* records of all vCPUs that the writer had got then */
+    unsigned input;             /* of a merged file: of which of its inputs */
 };
 
 /* How many blocks a file has. 0 for what is no file. */

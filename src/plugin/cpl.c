@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The privilege level (CPL) of a translation block. On x86, QEMU never shares a block between privilege levels, so what
- * the registers say while the block is translated holds whenever it is executed.
+ * The privilege level (CPL) of a translation block, and its mode (16, 32 or 64 bit). On x86, QEMU never shares a block
+ * between those, so what the registers say while the block is translated holds whenever it is executed.
  */
 #include <string.h>
 
@@ -10,8 +10,14 @@
 
 #define CR0_PE 1u
 #define EFLAGS_VM (1u << 17)
+#define EFER_LMA (1u << 10)
+/* Whether a code segment is of 32 bits is in a table that QEMU doesn't let us find. Linux has the same selectors on all
+ * x86-64 machines. */
+#define LINUX_KERNEL32_CS 0x08u
+#define LINUX_USER32_CS 0x23u
 
-static struct qemu_plugin_register *cs, *cr0, *eflags;
+static struct qemu_plugin_register *cs, *cr0, *eflags, *efer;
+static __thread enum ring_mode mode;
 
 static struct qemu_plugin_register *find(GArray *registers, const char *name)
 {
@@ -34,6 +40,7 @@ bool cpl_init(void)
     cs = find(registers, "cs");
     cr0 = find(registers, "cr0");
     eflags = find(registers, "eflags");
+    efer = find(registers, "efer"); /* may be missing: then there is no long mode, or we can't tell */
     return cs && cr0 && eflags;
 }
 
@@ -46,6 +53,23 @@ static bool read_low_word(struct qemu_plugin_register *handle, GByteArray *buffe
     return true;
 }
 
+/* In protected mode, with this selector in cs. */
+static enum ring_mode mode_of_selector(uint32_t selector, GByteArray *buffer)
+{
+    uint32_t value;
+
+    if (!efer || !read_low_word(efer, buffer, &value))
+        return RING_MODE_UNKNOWN;
+    if (!(value & EFER_LMA))
+        return RING_MODE_32;
+    return selector == LINUX_KERNEL32_CS || selector == LINUX_USER32_CS ? RING_MODE_32 : RING_MODE_64;
+}
+
+enum ring_mode mode_of_translation(void)
+{
+    return mode;
+}
+
 int cpl_of_translation(void)
 {
     static __thread GByteArray *buffer;
@@ -53,6 +77,7 @@ int cpl_of_translation(void)
 
     if (!buffer)
         buffer = g_byte_array_new();
+    mode = RING_MODE_16;
     if (!cr0 || !read_low_word(cr0, buffer, &value))
         return -1;
     if (!(value & CR0_PE))
@@ -63,5 +88,7 @@ int cpl_of_translation(void)
         return 3; /* virtual 8086 mode: cs is not a selector */
     if (!read_low_word(cs, buffer, &value))
         return -1;
+    value &= 0xffff;
+    mode = mode_of_selector(value, buffer);
     return value & 3;
 }

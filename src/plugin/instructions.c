@@ -27,7 +27,9 @@ static gboolean same_instruction(gconstpointer a, gconstpointer b)
 
 uint32_t instruction_number(const struct qemu_plugin_insn *insn, unsigned cpl)
 {
-    RingInstruction key = { .pc = qemu_plugin_insn_vaddr(insn), .cpl = (uint8_t)cpl };
+    RingInstruction key = { .pc = qemu_plugin_insn_vaddr(insn),
+                            .cpl = (uint8_t)cpl,
+                            .mode = (uint8_t)mode_of_translation() };
     uint32_t number;
 
     key.length = (uint8_t)qemu_plugin_insn_data(insn, key.bytes, sizeof key.bytes);

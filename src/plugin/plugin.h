@@ -111,5 +111,7 @@ void output_finish(PluginOutput *output);
 bool cpl_init(void);
 /* To be called by the translation callback. Returns 0 to 3, or -1 if the registers can't be read. */
 int cpl_of_translation(void);
+/* After it: the mode of that code. */
+enum ring_mode mode_of_translation(void);
 
 #endif

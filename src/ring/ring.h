@@ -67,13 +67,17 @@ typedef struct RingWide {
 #define RING_PADDR_IO (UINT64_C(1) << 63)
 #define RING_PADDR_UNKNOWN UINT64_MAX
 
+/* The mode of the processor that an instruction is translated for. */
+enum ring_mode { RING_MODE_UNKNOWN, RING_MODE_16, RING_MODE_32, RING_MODE_64 };
+
 /* An instruction that was translated for tracing. Instruction 0 stands for those that the table has no room for. */
 typedef struct RingInstruction {
     uint64_t pc;
     uint8_t cpl;
     uint8_t length; /* 1 to 15 */
     uint8_t bytes[15];
-    uint8_t unused[7];
+    uint8_t mode; /* enum ring_mode */
+    uint8_t unused[6];
 } RingInstruction;
 
 #define RING_MAX_INSTRUCTIONS (1u << 24)

@@ -61,7 +61,8 @@ static gboolean same_instruction(gconstpointer a, gconstpointer b)
 {
     const struct mt_instruction *x = a, *y = b;
 
-    return x->pc == y->pc && x->cpl == y->cpl && x->length == y->length && !memcmp(x->bytes, y->bytes, sizeof x->bytes);
+    return x->pc == y->pc && x->cpl == y->cpl && x->mode == y->mode && x->length == y->length &&
+           !memcmp(x->bytes, y->bytes, sizeof x->bytes);
 }
 
 static void add_instructions(Instructions *instructions, const mt_trace *trace)
@@ -76,7 +77,9 @@ static void add_instructions(Instructions *instructions, const mt_trace *trace)
             continue;
         map[i] = GPOINTER_TO_UINT(g_hash_table_lookup(instructions->known, instruction));
         if (!map[i]) {
-            RingInstruction copy = { .pc = instruction->pc, .cpl = instruction->cpl, .length = instruction->length };
+            RingInstruction copy = {
+                .pc = instruction->pc, .cpl = instruction->cpl, .length = instruction->length, .mode = instruction->mode
+            };
 
             memcpy(copy.bytes, instruction->bytes, sizeof copy.bytes);
             g_array_append_val(instructions->all, copy);
@@ -187,26 +190,43 @@ static JsonObject *derived_metadata(const GPtrArray *inputs, char **words)
 }
 
 typedef struct {
-    GPtrArray *inputs;  /* Input */
-    GArray *first_vcpu; /* unsigned: what is added to the input's vCPU numbers */
+    GPtrArray *inputs;   /* Input */
+    GArray *first_vcpu;  /* unsigned: what is added to the input's vCPU numbers */
+    GArray *first_input; /* and to the numbers of its own inputs */
     Instructions instructions;
     Progress progress; /* of all inputs */
-    unsigned fields, vcpus;
+    unsigned fields, vcpus, input_count;
     bool vcpus_unknown;
     VcpuPolicy policy;
     uint8_t *rows;
     size_t room;
 } Job;
 
+/* A trace may have been merged from others. */
+static unsigned count_inputs(const mt_trace *trace)
+{
+    unsigned last = 0;
+
+    for (size_t i = 0; i < mt_trace_blocks(trace); i++)
+        last = MAX(last, mt_trace_block(trace, i).input);
+    return last + 1;
+}
+
 /* Fields that all inputs have, and how many vCPUs there will be. */
 static bool plan(Job *job, GError **error)
 {
+    unsigned architecture = mt_trace_architecture(((const Input *)job->inputs->pdata[0])->trace);
+
     job->fields = RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME;
     for (guint i = 0; i < job->inputs->len; i++) {
         const Input *input = job->inputs->pdata[i];
         unsigned vcpus = mt_trace_vcpus(input->trace) ? mt_trace_vcpus(input->trace) : RING_MAX_VCPUS;
         unsigned first = job->policy == VCPUS_RENUMBER ? job->vcpus : 0;
 
+        g_array_append_val(job->first_input, job->input_count);
+        job->input_count += count_inputs(input->trace);
+        if (mt_trace_architecture(input->trace) != architecture)
+            return mt_fail(error, "the traces are of guests of different architectures");
         job->fields &= mt_trace_fields(input->trace);
         g_array_append_val(job->first_vcpu, first);
         job->vcpus = MAX(job->vcpus, first + vcpus);
@@ -237,6 +257,7 @@ static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **er
         job->room = input->count;
         job->rows = g_realloc(job->rows, job->room * sizeof(RingWide));
     }
+    trace_writer_set_input(writer, input->batch.input + g_array_index(job->first_input, unsigned, number));
     count = make_rows(input, job->fields, vcpu, job->instructions.maps->pdata[number], job->rows);
     return trace_writer_add(writer, vcpu, job->rows, count, input->batch->time_ns, error);
 }
@@ -293,7 +314,10 @@ static bool write_part(Job *job, const char *path, JsonObject *metadata, GError 
     g_autoptr(TraceWriter) writer =
         trace_writer_new(path, job->fields, job->vcpus_unknown ? 0 : job->vcpus, TRACE_BLOCK_RECORDS, error);
 
-    if (!writer || !copy_facts(writer, job->inputs->pdata[0], metadata, error) ||
+    if (!writer ||
+        !trace_writer_set_architecture(writer, mt_trace_architecture(((const Input *)job->inputs->pdata[0])->trace),
+                                       error) ||
+        !copy_facts(writer, job->inputs->pdata[0], metadata, error) ||
         !trace_writer_add_instructions(writer, (const RingInstruction *)job->instructions.all->data,
                                        job->fields & RING_INSTRUCTIONS ? job->instructions.all->len : 0, error) ||
         !write_all(job, writer, error) || !trace_writer_add_total(writer, error) || !trace_writer_finish(writer, error))
@@ -322,6 +346,7 @@ static void job_init(Job *job, GPtrArray *inputs, VcpuPolicy policy)
 {
     *job = (Job){ .inputs = inputs, .policy = policy };
     job->first_vcpu = g_array_new(FALSE, FALSE, sizeof(unsigned));
+    job->first_input = g_array_new(FALSE, FALSE, sizeof(unsigned));
     job->instructions.known = g_hash_table_new(hash_instruction, same_instruction);
     job->instructions.all = g_array_new(FALSE, FALSE, sizeof(RingInstruction));
     job->instructions.maps = g_ptr_array_new_with_free_func(g_free);
@@ -331,6 +356,7 @@ static void job_clear(Job *job)
 {
     progress_end(&job->progress);
     g_array_unref(job->first_vcpu);
+    g_array_unref(job->first_input);
     g_hash_table_unref(job->instructions.known);
     g_array_unref(job->instructions.all);
     g_ptr_array_unref(job->instructions.maps);

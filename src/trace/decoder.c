@@ -651,6 +651,7 @@ int decoder_next(Decoder *decoder, struct mt_batch *batch, const char **problem)
     batch->count = count;
     batch->first = decoder->position;
     batch->vcpu = decoder->header.vcpu;
+    batch->input = decoder->header.input;
     batch->time_ns = columns & MT_COLUMN_TIME ? decoder->time_ns : 0;
     batch->address = columns & MT_COLUMN_ADDRESS ? decoder->out.address : NULL;
     batch->info = columns & MT_COLUMN_INFO ? decoder->out.info : NULL;

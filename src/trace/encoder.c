@@ -28,7 +28,7 @@ typedef struct {
 } __attribute__((aligned(32))) Symbol;
 
 struct Encoder {
-    unsigned vcpu, fields, record_bytes;
+    unsigned vcpu, input, fields, record_bytes;
     uint32_t block_records, records;
     uint64_t first, end;
 
@@ -128,6 +128,16 @@ uint32_t encoder_records(const Encoder *encoder)
 uint64_t encoder_end(const Encoder *encoder)
 {
     return encoder->end;
+}
+
+void encoder_set_input(Encoder *encoder, unsigned input)
+{
+    encoder->input = input;
+}
+
+unsigned encoder_input(const Encoder *encoder)
+{
+    return encoder->input;
 }
 
 uint32_t encoder_last_instruction(const Encoder *encoder)
@@ -405,6 +415,7 @@ static void complete_columns(Encoder *encoder)
 const uint8_t *encoder_finish(Encoder *encoder, uint64_t dropped, uint64_t known, size_t *bytes)
 {
     struct format_block header = { .vcpu = encoder->vcpu,
+                                   .input = encoder->input,
                                    .records = encoder->records,
                                    .first = encoder->first,
                                    .end = encoder->end,

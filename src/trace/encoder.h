@@ -27,6 +27,9 @@ size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t
 /* How many records the block has so far. */
 uint32_t encoder_records(const Encoder *encoder);
 uint64_t encoder_end(const Encoder *encoder);
+/* From which input of a merge the records are: what the block's header says. To be set while the block is empty. */
+void encoder_set_input(Encoder *encoder, unsigned input);
+unsigned encoder_input(const Encoder *encoder);
 /* The highest number of an instruction that the block has. */
 uint32_t encoder_last_instruction(const Encoder *encoder);
 

@@ -315,7 +315,8 @@ static bool add_instructions(TraceFile *file, const struct format_index_entry *c
             return fail_at(file, chunk->offset, error, "instruction %u is damaged", head.first + i);
         instruction.pc = expected + unzigzag(distance);
         instruction.length = *next & 15;
-        instruction.cpl = *next++ >> 4 & 3;
+        instruction.cpl = *next >> 4 & 3;
+        instruction.mode = *next++ >> 6;
         memcpy(instruction.bytes, next, instruction.length);
         next += instruction.length;
         expected = instruction.pc + instruction.length;

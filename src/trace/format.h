@@ -27,7 +27,7 @@ static inline uint64_t format_padded(uint64_t offset)
 
 struct format_header {
     char magic[8];
-    uint32_t version, fields, vcpus, zero;
+    uint32_t version, fields, vcpus, architecture; /* enum mt_architecture */
     uint64_t created_s;
     uint8_t reserved[24];
     uint64_t hash;
@@ -70,7 +70,7 @@ struct format_block {
     uint64_t first, end;
     uint64_t dropped, known;
     uint64_t first_ns, last_ns;
-    uint32_t columns, zero;
+    uint32_t columns, input;
 };
 
 enum format_column_id {
@@ -99,7 +99,7 @@ struct format_index_entry {
     uint64_t offset, bytes;
     uint32_t type, vcpu;
     uint64_t first, end;
-    uint32_t records, zero;
+    uint32_t records, input;
     uint64_t first_ns, last_ns;
     uint64_t dropped, known;
 };
@@ -108,6 +108,7 @@ struct format_index_entry {
 static inline void format_describe_block(struct format_index_entry *entry, const struct format_block *block)
 {
     entry->vcpu = block->vcpu;
+    entry->input = block->input;
     entry->first = block->first;
     entry->end = block->end;
     entry->records = block->records;

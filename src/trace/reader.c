@@ -21,7 +21,10 @@ _Static_assert(FORMAT_HAS_INSTRUCTIONS == (int)MT_FIELD_INSTRUCTION && FORMAT_HA
                "and the file's, but for values as exceptions");
 _Static_assert(FORMAT_INSTRUCTION_SHIFT == RING_INSTRUCTION_SHIFT, "and so is a record's info");
 _Static_assert(sizeof(struct mt_instruction) == sizeof(RingInstruction) &&
-                   offsetof(struct mt_instruction, bytes) == offsetof(RingInstruction, bytes),
+                   offsetof(struct mt_instruction, bytes) == offsetof(RingInstruction, bytes) &&
+                   offsetof(struct mt_instruction, mode) == offsetof(RingInstruction, mode) &&
+                   MT_MODE_16 == (int)RING_MODE_16 && MT_MODE_32 == (int)RING_MODE_32 &&
+                   MT_MODE_64 == (int)RING_MODE_64,
                "a ring's instructions are handed out as they are");
 _Static_assert(MT_PADDR_IO == RING_PADDR_IO && MT_PADDR_UNKNOWN == RING_PADDR_UNKNOWN, "the same");
 
@@ -91,6 +94,7 @@ static struct mt_block *list_blocks(const TraceFile *file)
         blocks[i] = (struct mt_block){ .offset = entry->offset,
                                        .bytes = entry->bytes,
                                        .vcpu = entry->vcpu,
+                                       .input = entry->input,
                                        .records = entry->records,
                                        .first = entry->first,
                                        .end = entry->end,
@@ -184,6 +188,11 @@ unsigned mt_trace_vcpus(const mt_trace *trace)
     if (trace->file)
         return trace->file->header.vcpus;
     return trace->ring ? ring_vcpus(trace->ring) : 0;
+}
+
+unsigned mt_trace_architecture(const mt_trace *trace)
+{
+    return trace->file ? trace->file->header.architecture : MT_ARCHITECTURE_X86_64;
 }
 
 uint64_t mt_trace_records(const mt_trace *trace)
@@ -427,7 +436,7 @@ static bool begin_block(mt_reader *reader, Lane *lane, GError **error)
         return fail_in_block(reader, lane, problem, error);
     memcpy(&header, lane->payload->data, sizeof header);
     if (header.vcpu != entry->vcpu || header.first != entry->first || header.end != entry->end ||
-        header.records != entry->records)
+        header.records != entry->records || header.input != entry->input)
         return fail_in_block(reader, lane, "the index says something else of this block", error);
     lane->begun = true;
     return true;

@@ -25,6 +25,7 @@ struct TraceWriter {
     bool vcpus_unknown;
     uint32_t block_records;
     uint64_t offset, records;
+    unsigned input;        /* of what is added */
     uint32_t instructions; /* written */
     Ring *ring;
     GArray *index; /* struct format_index_entry */
@@ -164,6 +165,17 @@ void trace_writer_free(TraceWriter *writer)
     g_free(writer);
 }
 
+bool trace_writer_set_architecture(TraceWriter *writer, unsigned architecture, GError **error)
+{
+    writer->header.architecture = architecture;
+    return write_header(writer, error);
+}
+
+void trace_writer_set_input(TraceWriter *writer, unsigned input)
+{
+    writer->input = input;
+}
+
 void trace_writer_set_ring(TraceWriter *writer, Ring *ring)
 {
     writer->ring = ring;
@@ -215,7 +227,7 @@ bool trace_writer_add_instructions(TraceWriter *writer, const RingInstruction *i
         uint8_t length = MIN(instruction.length, sizeof instruction.bytes);
 
         to = varint_put(to, zigzag(instruction.pc - expected));
-        *to++ = (uint8_t)(length | (instruction.cpl & 3) << 4);
+        *to++ = (uint8_t)(length | (instruction.cpl & 3) << 4 | (instruction.mode & 3) << 6);
         memcpy(to, instruction.bytes, length);
         to += length;
         expected = instruction.pc + length;
@@ -283,6 +295,9 @@ bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, s
     g_return_val_if_fail(vcpu < writer->vcpus, false);
     if (!*encoder)
         *encoder = encoder_new(vcpu, writer->fields, writer->block_records);
+    if (encoder_records(*encoder) && encoder_input(*encoder) != writer->input && !finish_block(writer, vcpu, error))
+        return false;
+    encoder_set_input(*encoder, writer->input);
     while (count) {
         size_t taken = encoder_add(*encoder, next, count, writer->records, time_ns);
 

@@ -21,6 +21,11 @@ TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus,
 void trace_writer_free(TraceWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TraceWriter, trace_writer_free)
 
+/* Of enum mt_architecture; x86-64 unless this is called, which is to be done first. */
+bool trace_writer_set_architecture(TraceWriter *writer, unsigned architecture, GError **error);
+/* From which input of a merge the records are that are added from now on; 0 at first. A block has those of one. */
+void trace_writer_set_input(TraceWriter *writer, unsigned input);
+
 /* The records come from this ring: its instructions go into the file, and what it has dropped. */
 void trace_writer_set_ring(TraceWriter *writer, Ring *ring);
 

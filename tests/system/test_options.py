@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What each option of a run changes: sampling, regions, formats, time-outs, folders, running natively, QEMU's monitor."""
+import collections
+import ctypes
 import json
 import os
 import pty
@@ -576,6 +578,33 @@ print(records, kernel)
                              "return a[0] > a[1]; }\n")
         for options in (["--icount"], []):
             self.assertTrue(user_trace(self, *options) == user_trace(self, *options))
+
+    def modes(self, path):
+        """How many instructions of user code there are of each mode."""
+        class Instruction(ctypes.Structure):
+            _fields_ = [("pc", ctypes.c_uint64), ("cpl", ctypes.c_uint8), ("length", ctypes.c_uint8),
+                        ("bytes", ctypes.c_uint8 * 15), ("mode", ctypes.c_uint8)]
+        library = ctypes.CDLL(os.path.join(BUILD, "libmemory_tracer.so"))
+        library.mt_trace_open.restype = ctypes.c_void_p
+        library.mt_trace_instruction.restype = ctypes.POINTER(Instruction)
+        trace = ctypes.c_void_p(library.mt_trace_open(path.encode(), 0, None))
+        instructions = [library.mt_trace_instruction(trace, number + 1).contents
+                        for number in range(library.mt_trace_instructions(trace))]
+        counts = collections.Counter((one.mode, bytes(one.bytes[:one.length])) for one in instructions if one.cpl == 3)
+        kernel = {one.mode for one in instructions if one.cpl == 0}
+        library.mt_trace_close(trace)
+        return counts, kernel
+
+    def test_instructions_tell_their_mode(self):
+        with open(self.path("main.S"), "w") as file:
+            file.write(".globl _start\n_start: mov $0x12345678, %eax\npush %eax\nmov $1, %eax\nxor %ebx, %ebx\nint $0x80\n")
+        subprocess.run(["gcc", "-m32", "-nostdlib", "-static", "-o", self.path("prog"), self.path("main.S")], check=True)
+        trace = self.path("modes.mtrace")
+        self.assert_succeeds(self.tracer("record", "-o", trace, "--", "sh", "-c", self.path("prog")))
+        counts, kernel = self.modes(trace)
+        self.assertEqual(counts[2, b"\x50"], 1)  # push %eax; the agent's are of 64 bits
+        self.assertEqual({mode for mode, _ in counts}, {2, 3})
+        self.assertEqual(kernel, {3})
 
     def chunks_of_a_user_only_recording(self):
         """Those of instructions and of blocks."""

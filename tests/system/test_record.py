@@ -305,10 +305,21 @@ class Verbs(SystemTest):
         self.assertEqual(self.tracer("merge", *parts, "-o", merged).status, 0)
         self.assert_good(merged)
         self.assertTrue(self.convert("csv", source=merged) == self.convert("csv"))
+        self.assertEqual(self.inputs(merged), [0, 1])
+        both = self.path("both.mtrace")  # one that was merged, and another
+        self.assertEqual(self.tracer("merge", merged, parts[0], "-o", both).status, 0)
+        self.assertEqual(sorted(set(self.inputs(both))), [0, 1, 2])
         renumbered = self.path("renumbered.mtrace")
         self.assertEqual(self.tracer("merge", "--vcpus", "renumber", *parts, "-o", renumbered).status, 0)
         self.assertEqual(self.info(renumbered)["vcpus"], 2)
         self.assertTrue(self.convert("lackey", source=renumbered) == self.convert("lackey"))
+
+    @staticmethod
+    def inputs(path):
+        """From which input of a merge each block is."""
+        with open(path, "rb") as file:
+            data = file.read()
+        return [struct.unpack_from("<I", data, offset + 32 + 60)[0] for offset, kind in trace_chunks(data) if kind == 3]
 
     def damaged(self, name, change):
         with open(self.trace_path, "rb") as file:

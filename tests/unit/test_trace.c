@@ -588,6 +588,49 @@ static void test_a_file_does_not_depend_on_how_far_the_guest_is_ahead(void)
     mt_trace_close(trace);
 }
 
+static void test_header_words(void)
+{
+    g_autoptr(TemporaryPath) path = temporary_path();
+    g_autoptr(TraceWriter) writer = trace_writer_new(path, RING_INSTRUCTIONS, 2, 1000, NULL);
+    RingInstruction instructions[] = { { .pc = 1, .length = 1, .mode = RING_MODE_16, .cpl = 3 },
+                                       { .pc = 2, .length = 15, .mode = RING_MODE_32 },
+                                       { .pc = 3, .length = 2, .mode = RING_MODE_64, .cpl = 3 },
+                                       { .pc = 4, .length = 3 } };
+    unsigned inputs[] = { 0, 0, 1, 1, 0, 2 }, block_inputs[] = { 0, 1, 0, 2 };
+    struct mt_error error;
+    struct mt_batch batch;
+    mt_reader *reader;
+    mt_trace *trace;
+
+    g_assert_true(trace_writer_set_architecture(writer, 77, NULL));
+    g_assert_true(trace_writer_add_instructions(writer, instructions, G_N_ELEMENTS(instructions), NULL));
+    for (guint i = 0; i < G_N_ELEMENTS(inputs); i++) {
+        struct gmbeoo_record record = { GMBEOO_VALID | UINT64_C(1) << GMBEOO_VCPU_SHIFT, i };
+
+        trace_writer_set_input(writer, inputs[i]);
+        g_assert_true(trace_writer_add(writer, 1, &record, 1, 0, NULL));
+    }
+    g_assert_true(trace_writer_finish(writer, NULL));
+    trace = open_trace(path);
+    g_assert_cmpuint(mt_trace_architecture(trace), ==, 77);
+    for (guint i = 0; i < G_N_ELEMENTS(instructions); i++) {
+        g_assert_cmpuint(mt_trace_instruction(trace, i + 1)->mode, ==, instructions[i].mode);
+        g_assert_cmpuint(mt_trace_instruction(trace, i + 1)->cpl, ==, instructions[i].cpl);
+        g_assert_cmpuint(mt_trace_instruction(trace, i + 1)->length, ==, instructions[i].length);
+    }
+    g_assert_cmpuint(mt_trace_blocks(trace), ==, G_N_ELEMENTS(block_inputs));
+    for (guint i = 0; i < G_N_ELEMENTS(block_inputs); i++)
+        g_assert_cmpuint(mt_trace_block(trace, i).input, ==, block_inputs[i]);
+    reader = mt_reader_new(trace, MT_COLUMN_ADDRESS, &error);
+    while (mt_reader_next(reader, &batch, &error) > 0)
+        for (size_t i = 0; i < batch.count; i++) {
+            g_assert_cmphex(batch.address[i], ==, batch.first + i);
+            g_assert_cmpuint(batch.input, ==, inputs[batch.first + i]);
+        }
+    mt_reader_free(reader);
+    mt_trace_close(trace);
+}
+
 /* Streams. */
 
 static mt_trace *open_bytes(const void *bytes, size_t count, enum mt_format format, struct mt_error *error)
@@ -804,6 +847,7 @@ int main(int argc, char **argv)
     g_test_add_func("/trace/newer_files", test_newer_files);
     g_test_add_func("/trace/a_file_does_not_depend_on_how_far_the_guest_is_ahead",
                     test_a_file_does_not_depend_on_how_far_the_guest_is_ahead);
+    g_test_add_func("/trace/header_words", test_header_words);
     g_test_add_func("/trace/streams", test_streams);
     g_test_add_func("/trace/bad_streams", test_bad_streams);
     g_test_add_func("/trace/what_is_no_trace", test_what_is_no_trace);
