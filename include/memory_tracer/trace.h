@@ -54,6 +54,8 @@ enum mt_fields {
     MT_FIELD_PADDR = 2,
     MT_FIELD_VALUE = 4,
     MT_FIELD_TIME = 8,
+    MT_FIELD_TASK = 32,     /* events: see struct mt_events */
+    MT_FIELD_EXECUTED = 64, /* the same */
 };
 
 /* Whose instructions they are: mt_trace_architecture(). Later versions may know more. */
@@ -129,7 +131,9 @@ enum mt_columns {
     MT_COLUMN_PADDR = 8,
     MT_COLUMN_VALUE = 16,
     MT_COLUMN_TIME = 32,
-    MT_COLUMN_ALL = 63,
+    MT_COLUMN_ALL = 63, /* of accesses */
+    MT_COLUMN_TASK = 64,
+    MT_COLUMN_EXECUTED = 128,
 };
 
 struct mt_value {
@@ -140,6 +144,19 @@ struct mt_value {
 #define MT_PADDR_UNKNOWN UINT64_MAX
 /* In a physical address: it belongs to a device, not to memory. */
 #define MT_PADDR_IO (UINT64_C(1) << 63)
+
+/* An event: something that happened on the vCPU between two accesses. */
+struct mt_event {
+    uint32_t before; /* it stands before the batch's access of this number, or, if that is `count`, behind the last */
+    uint32_t number; /* what it is: which task goes on, or which translated block is executed */
+};
+
+/* A batch's events of one kind, in order. */
+struct mt_events {
+    uint32_t state; /* the number of the last event before the batch's first access; 0: there was none */
+    size_t count;
+    const struct mt_event *event;
+};
 
 /* Some records, in order, all of one vCPU. It belongs to the reader, with its arrays, which have `count` elements;
  * those of columns that were not asked for, or that the trace doesn't have, are NULL. Later versions append members. */
@@ -153,8 +170,9 @@ struct mt_batch {
     const uint32_t *instruction; /* number, for mt_trace_instruction(); 0: unknown */
     const uint64_t *paddr;       /* or MT_PADDR_UNKNOWN; MT_PADDR_IO may be set */
     const struct mt_value *value;
-    const bool *value_unknown; /* whose value isn't known, and 0 here; NULL: all are known */
-    unsigned input;            /* of a merged file: from which of its inputs these are, counted from 0 */
+    const bool *value_unknown;       /* whose value isn't known, and 0 here; NULL: all are known */
+    unsigned input;                  /* of a merged file: from which of its inputs these are, counted from 0 */
+    struct mt_events task, executed; /* with MT_COLUMN_TASK and MT_COLUMN_EXECUTED; a batch may have no access then */
 };
 
 /* What a record's info says. The library has these as functions, too, for languages that can't use them from here. */

@@ -44,6 +44,15 @@ enum ring_fields {
     RING_VALUE = 4,        /* the value: in RingWide */
     RING_TIME = 8,         /* when each chunk was published (ring_time) */
     RING_ALL_FIELDS = 15,
+    /* Rows without GMBEOO_VALID, which stand among the accesses: their info is of enum ring_event, their address is the
+     * event's number. Writers of files take them; nobody makes them yet. */
+    RING_TASKS = 32,
+    RING_EXECUTED = 64,
+};
+
+enum ring_event {
+    RING_EVENT_TASK = 1, /* this task goes on */
+    RING_EVENT_EXECUTED, /* this translated block is executed */
 };
 
 #define RING_INSTRUCTION_SHIFT 24

@@ -208,7 +208,7 @@ static unsigned count_inputs(const mt_trace *trace)
     unsigned last = 0;
 
     for (size_t i = 0; i < mt_trace_blocks(trace); i++)
-        last = MAX(last, mt_trace_block(trace, i).input);
+        last = MAX(last, mt_trace_block(trace, i)->input);
     return last + 1;
 }
 
@@ -257,7 +257,7 @@ static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **er
         job->room = input->count;
         job->rows = g_realloc(job->rows, job->room * sizeof(RingWide));
     }
-    trace_writer_set_input(writer, input->batch.input + g_array_index(job->first_input, unsigned, number));
+    trace_writer_set_input(writer, input->batch->input + g_array_index(job->first_input, unsigned, number));
     count = make_rows(input, job->fields, vcpu, job->instructions.maps->pdata[number], job->rows);
     return trace_writer_add(writer, vcpu, job->rows, count, input->batch->time_ns, error);
 }

@@ -6,6 +6,7 @@
 #include <zstd.h>
 
 #include "../../include/memory_tracer/record.h"
+#include "events.h"
 #include "values.h"
 
 /* So many records are decoded at once: what they need stays in the L1 and L2 caches. */
@@ -31,10 +32,15 @@ typedef struct {
 
 _Static_assert(sizeof(DecodedSymbol) == 32, "half a cache line");
 
+/* Kinds of events, each with its column. */
+enum { TASKS, EXECUTED, EVENT_KINDS };
+static const int event_column[EVENT_KINDS] = { FORMAT_TASKS, FORMAT_EXECUTED };
+
 struct Decoder {
     unsigned columns;
     struct format_block header;
     uint32_t done; /* records */
+    bool failed;   /* the block can't be read, or not further */
 
     uint32_t symbols, symbol; /* how many there are; the last record's */
     uint64_t address;
@@ -50,6 +56,7 @@ struct Decoder {
     uint64_t frames[1 << FORMAT_PADDR_TABLE_BITS];
     ValuePredictor *values; /* NULL: values aren't wanted, or there are all of them */
 
+    EventReader *events[EVENT_KINDS]; /* NULL: not wanted */
     bool has_unknown_values;
     ValueSource value_source;
 
@@ -84,6 +91,8 @@ static uint64_t column_limit(int id, uint64_t records)
         [FORMAT_UNKNOWN_VALUES] = 1,
     };
 
+    if (id == FORMAT_TASKS || id == FORMAT_EXECUTED)
+        return FORMAT_MAX_EVENT_BYTES;
     return per_record[id] * records + (id == FORMAT_ORDER ? 2 * VARINT_MAX_BYTES : 0);
 }
 
@@ -105,6 +114,12 @@ static bool is_needed(const Decoder *decoder, int id)
     case FORMAT_GIVEN_VALUES:
     case FORMAT_UNKNOWN_VALUES:
         return decoder->values;
+    case FORMAT_PAGE_SIZES:
+        return false;
+    case FORMAT_TASKS:
+        return decoder->events[TASKS];
+    case FORMAT_EXECUTED:
+        return decoder->events[EXECUTED];
     default:
         return true;
     }
@@ -115,9 +130,9 @@ Decoder *decoder_new(unsigned columns, unsigned fields)
     static const struct {
         unsigned column, fields;
     } optional[] = {
-        { MT_COLUMN_PADDR, FORMAT_HAS_PADDRS },
-        { MT_COLUMN_VALUE, FORMAT_HAS_ALL_VALUES | FORMAT_HAS_VALUES },
-        { MT_COLUMN_TIME, FORMAT_HAS_TIMES },
+        { MT_COLUMN_PADDR, FORMAT_HAS_PADDRS },      { MT_COLUMN_VALUE, FORMAT_HAS_ALL_VALUES | FORMAT_HAS_VALUES },
+        { MT_COLUMN_TIME, FORMAT_HAS_TIMES },        { MT_COLUMN_TASK, FORMAT_HAS_TASKS },
+        { MT_COLUMN_EXECUTED, FORMAT_HAS_EXECUTED },
     };
     Decoder *decoder = g_new0(Decoder, 1);
 
@@ -127,6 +142,10 @@ Decoder *decoder_new(unsigned columns, unsigned fields)
             decoder->columns &= ~optional[i].column;
     if ((decoder->columns & MT_COLUMN_VALUE) && (fields & FORMAT_HAS_VALUES))
         decoder->values = value_predictor_new();
+    if (decoder->columns & MT_COLUMN_TASK)
+        decoder->events[TASKS] = event_reader_new();
+    if (decoder->columns & MT_COLUMN_EXECUTED)
+        decoder->events[EXECUTED] = event_reader_new();
     decoder->zstd = ZSTD_createDCtx();
     return decoder;
 }
@@ -137,6 +156,8 @@ void decoder_free(Decoder *decoder)
         return;
     ZSTD_freeDCtx(decoder->zstd);
     value_predictor_free(decoder->values);
+    for (int kind = 0; kind < EVENT_KINDS; kind++)
+        event_reader_free(decoder->events[kind]);
     for (int id = 0; id < FORMAT_COLUMNS; id++)
         g_free(decoder->column[id].data);
     g_aligned_free(decoder->table);
@@ -345,6 +366,21 @@ static const char *begin_values(Decoder *decoder)
     return values_begin(decoder->values, &decoder->value_source);
 }
 
+static const char *begin_events(Decoder *decoder)
+{
+    const char *problem = NULL;
+
+    for (int kind = 0; kind < EVENT_KINDS && !problem; kind++) {
+        Column *column = &decoder->column[event_column[kind]];
+
+        if (!decoder->events[kind])
+            continue;
+        problem = event_reader_begin(decoder->events[kind], column->next, column->end, decoder->header.records);
+        column->next = column->end; /* the events' reader has them */
+    }
+    return problem;
+}
+
 static const char *begin(Decoder *decoder, const uint8_t *payload, size_t bytes, unsigned vcpus)
 {
     const char *problem;
@@ -376,14 +412,15 @@ static const char *begin(Decoder *decoder, const uint8_t *payload, size_t bytes,
     }
     if (!problem && decoder->values)
         problem = begin_values(decoder);
+    if (!problem)
+        problem = begin_events(decoder);
     return problem;
 }
 
 bool decoder_begin(Decoder *decoder, const uint8_t *payload, size_t bytes, unsigned vcpus, const char **problem)
 {
     *problem = begin(decoder, payload, bytes, vcpus);
-    if (*problem)
-        decoder->header.records = decoder->done = 0; /* there is nothing to be read */
+    decoder->failed = *problem;
     return !*problem;
 }
 
@@ -617,19 +654,38 @@ static const char *next_batch(Decoder *decoder, uint32_t *count)
         if (decoder->next_mark != UINT32_MAX)
             *count = MIN(*count, decoder->next_mark - decoder->done);
     }
+    for (int kind = 0; kind < EVENT_KINDS; kind++) {
+        const char *problem = decoder->events[kind] ? event_reader_look(decoder->events[kind], count) : NULL;
+
+        if (problem)
+            return problem;
+    }
     return NULL;
 }
 
 /* Decodes what was asked for, in `out`. */
 static const char *decode(Decoder *decoder, uint32_t count)
 {
-    const char *problem = decode_wanted_accesses(decoder, count);
+    const char *problem = count ? decode_wanted_accesses(decoder, count) : NULL; /* there may be events only */
 
     if (!problem && (decoder->columns & MT_COLUMN_PADDR))
         problem = decode_paddrs(decoder, count);
     if (!problem && (decoder->columns & MT_COLUMN_VALUE))
         problem = decoder->values ? decode_predicted_values(decoder, count) : decode_values(decoder, count);
     return problem;
+}
+
+/* Nothing is left, or nothing good. */
+static bool is_done(const Decoder *decoder)
+{
+    if (decoder->failed)
+        return true;
+    if (decoder->done < decoder->header.records)
+        return false;
+    for (int kind = 0; kind < EVENT_KINDS; kind++)
+        if (decoder->events[kind] && !event_reader_is_done(decoder->events[kind]))
+            return false;
+    return true;
 }
 
 int decoder_next(Decoder *decoder, struct mt_batch *batch, const char **problem)
@@ -639,19 +695,23 @@ int decoder_next(Decoder *decoder, struct mt_batch *batch, const char **problem)
 
     *batch = (struct mt_batch){ 0 };
     *problem = NULL;
-    if (decoder->done == decoder->header.records)
+    if (is_done(decoder))
         return 0;
     *problem = next_batch(decoder, &count);
     if (!*problem)
         *problem = decode(decoder, count);
     if (*problem) {
-        decoder->done = decoder->header.records;
+        decoder->failed = true;
         return -1;
     }
     batch->count = count;
     batch->first = decoder->position;
     batch->vcpu = decoder->header.vcpu;
     batch->input = decoder->header.input;
+    if (decoder->events[TASKS])
+        batch->task = event_reader_take(decoder->events[TASKS], count);
+    if (decoder->events[EXECUTED])
+        batch->executed = event_reader_take(decoder->events[EXECUTED], count);
     batch->time_ns = columns & MT_COLUMN_TIME ? decoder->time_ns : 0;
     batch->address = columns & MT_COLUMN_ADDRESS ? decoder->out.address : NULL;
     batch->info = columns & MT_COLUMN_INFO ? decoder->out.info : NULL;
@@ -663,11 +723,11 @@ int decoder_next(Decoder *decoder, struct mt_batch *batch, const char **problem)
     decoder->done += count;
     decoder->position += count;
     decoder->run_left -= count;
-    if (decoder->done == decoder->header.records) {
+    if (is_done(decoder)) {
         *problem = check_end(decoder);
         return *problem ? -1 : 1;
     }
-    if (!decoder->run_left) {
+    if (!decoder->run_left && decoder->done < decoder->header.records) {
         decoder->position += decoder->gap;
         next_pair(&decoder->column[FORMAT_ORDER], &decoder->run_left, &decoder->gap); /* begin_order() has checked it */
     }
@@ -676,5 +736,5 @@ int decoder_next(Decoder *decoder, struct mt_batch *batch, const char **problem)
 
 uint64_t decoder_position(const Decoder *decoder)
 {
-    return decoder->done < decoder->header.records ? decoder->position : UINT64_MAX;
+    return is_done(decoder) ? UINT64_MAX : decoder->position;
 }

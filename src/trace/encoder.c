@@ -6,6 +6,7 @@
 #include <string.h>
 #include <zstd.h>
 
+#include "events.h"
 #include "format.h"
 #include "values.h"
 
@@ -45,6 +46,7 @@ struct Encoder {
     ValuePredictor *values;
     uint16_t piece_symbols[PIECE]; /* of the records whose values come next */
     bool has_unknown_values;
+    EventWriter *tasks, *executed;
 
     Column columns[FORMAT_COLUMNS];
     ZSTD_CCtx *zstd;
@@ -66,6 +68,8 @@ static const struct {
     [FORMAT_VALUE_EXCEPTIONS] = { VARINT_MAX_BYTES, -1 },
     [FORMAT_GIVEN_VALUES] = { FORMAT_VALUE_BYTES, -1 },
     [FORMAT_UNKNOWN_VALUES] = { 1, 1 }, /* a bit */
+    [FORMAT_TASKS] = { 0, 1 },
+    [FORMAT_EXECUTED] = { 0, 1 },
 };
 
 static size_t column_room(const Encoder *encoder, int id)
@@ -102,7 +106,11 @@ Encoder *encoder_new(unsigned vcpu, unsigned fields, uint32_t block_records)
     encoder->zstd = ZSTD_createCCtx();
     if (fields & RING_VALUE)
         encoder->values = value_predictor_new();
-    for (int id = FORMAT_SYMBOLS; id < FORMAT_COLUMNS; id++)
+    if (fields & RING_TASKS)
+        encoder->tasks = event_writer_new();
+    if (fields & RING_EXECUTED)
+        encoder->executed = event_writer_new();
+    for (int id = FORMAT_SYMBOLS; id < FORMAT_PAGE_SIZES; id++)
         encoder->columns[id].data = g_malloc(column_room(encoder, id)); /* only what is used becomes real memory */
     begin_block(encoder);
     return encoder;
@@ -114,7 +122,9 @@ void encoder_free(Encoder *encoder)
         return;
     ZSTD_freeCCtx(encoder->zstd);
     value_predictor_free(encoder->values);
-    for (int id = 0; id < FORMAT_COLUMNS; id++)
+    event_writer_free(encoder->tasks);
+    event_writer_free(encoder->executed);
+    for (int id = 0; id < FORMAT_PAGE_SIZES; id++) /* the others belong to the events' writers */
         g_free(encoder->columns[id].data);
     g_free(encoder->payload);
     g_aligned_free(encoder);
@@ -397,6 +407,21 @@ size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t
     return done;
 }
 
+bool encoder_add_event(Encoder *encoder, unsigned kind, uint32_t number)
+{
+    return event_writer_add(kind == RING_EVENT_TASK ? encoder->tasks : encoder->executed, encoder->records, number);
+}
+
+static void complete_events(Column *column, EventWriter *events)
+{
+    size_t bytes;
+
+    if (!events)
+        return;
+    column->data = (uint8_t *)event_writer_finish(events, &bytes);
+    column->next = column->data + bytes;
+}
+
 /* The last bits of the columns that are not whole yet. */
 static void complete_columns(Encoder *encoder)
 {
@@ -406,6 +431,8 @@ static void complete_columns(Encoder *encoder)
         memcpy(symbols->next, &encoder->table[i].info, sizeof(uint64_t));
     if (encoder->records & 1)
         encoder->columns[FORMAT_CODES].next++;
+    complete_events(&encoder->columns[FORMAT_TASKS], encoder->tasks);
+    complete_events(&encoder->columns[FORMAT_EXECUTED], encoder->executed);
     if (encoder->has_unknown_values)
         encoder->columns[FORMAT_UNKNOWN_VALUES].next += (encoder->records + 7) / 8;
     if (order->next != order->data)

@@ -24,6 +24,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Encoder, encoder_free)
  */
 size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t first, uint64_t time_ns);
 
+/* Adds an event before the record that comes next. `kind`: enum ring_event, one of the encoder's fields. False: the
+ * block has too many, and is to be finished. */
+bool encoder_add_event(Encoder *encoder, unsigned kind, uint32_t number);
+
 /* How many records the block has so far. */
 uint32_t encoder_records(const Encoder *encoder);
 uint64_t encoder_end(const Encoder *encoder);

@@ -40,6 +40,8 @@ enum format_fields {
     FORMAT_HAS_ALL_VALUES = 4, /* in FORMAT_VALUES: no longer written */
     FORMAT_HAS_TIMES = 8,
     FORMAT_HAS_VALUES = 16, /* in FORMAT_VALUE_EXCEPTIONS and so on */
+    FORMAT_HAS_TASKS = 32,
+    FORMAT_HAS_EXECUTED = 64,
 };
 
 enum format_chunk_type {
@@ -85,6 +87,9 @@ enum format_column_id {
     FORMAT_VALUE_EXCEPTIONS,
     FORMAT_GIVEN_VALUES,
     FORMAT_UNKNOWN_VALUES,
+    FORMAT_PAGE_SIZES, /* neither written nor read yet */
+    FORMAT_TASKS,
+    FORMAT_EXECUTED,
     FORMAT_COLUMNS, /* how many there are, counting one that isn't used */
 };
 
@@ -161,6 +166,16 @@ static inline uint32_t format_value_slot(uint64_t virt_addr)
 
     return (uint32_t)(line << FORMAT_VALUE_LINE_BITS | (virt_addr & ((1u << FORMAT_VALUE_LINE_BITS) - 1)));
 }
+
+/* Events. */
+#define FORMAT_EVENT_TABLE_BITS 14
+#define FORMAT_MAX_EVENT_BYTES (1u << 26)
+/* Of a kind in a block: a file can't make us read for ever. Fuzzers have less time. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define FORMAT_MAX_EVENTS (UINT64_C(1) << 16)
+#else
+#define FORMAT_MAX_EVENTS (UINT64_C(1) << 26)
+#endif
 
 /* Varints. */
 

@@ -17,7 +17,9 @@ _Static_assert(MT_FIELD_INSTRUCTION == (int)RING_INSTRUCTIONS && MT_FIELD_PADDR 
                    MT_FIELD_VALUE == (int)RING_VALUE && MT_FIELD_TIME == (int)RING_TIME,
                "fields are the ring's");
 _Static_assert(FORMAT_HAS_INSTRUCTIONS == (int)MT_FIELD_INSTRUCTION && FORMAT_HAS_PADDRS == (int)MT_FIELD_PADDR &&
-                   FORMAT_HAS_ALL_VALUES == (int)MT_FIELD_VALUE && FORMAT_HAS_TIMES == (int)MT_FIELD_TIME,
+                   FORMAT_HAS_ALL_VALUES == (int)MT_FIELD_VALUE && FORMAT_HAS_TIMES == (int)MT_FIELD_TIME &&
+                   FORMAT_HAS_TASKS == (int)MT_FIELD_TASK && FORMAT_HAS_EXECUTED == (int)MT_FIELD_EXECUTED &&
+                   RING_TASKS == (int)MT_FIELD_TASK && RING_EXECUTED == (int)MT_FIELD_EXECUTED,
                "and the file's, but for values as exceptions");
 _Static_assert(FORMAT_INSTRUCTION_SHIFT == RING_INSTRUCTION_SHIFT, "and so is a record's info");
 _Static_assert(sizeof(struct mt_instruction) == sizeof(RingInstruction) &&
@@ -28,7 +30,8 @@ _Static_assert(sizeof(struct mt_instruction) == sizeof(RingInstruction) &&
                "a ring's instructions are handed out as they are");
 _Static_assert(MT_PADDR_IO == RING_PADDR_IO && MT_PADDR_UNKNOWN == RING_PADDR_UNKNOWN, "the same");
 
-#define KNOWN_FIELDS (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME)
+#define KNOWN_FIELDS                                                                                                   \
+    (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME | MT_FIELD_TASK | MT_FIELD_EXECUTED)
 
 struct mt_trace {
     enum mt_format format;
@@ -442,9 +445,25 @@ static bool begin_block(mt_reader *reader, Lane *lane, GError **error)
     return true;
 }
 
+/* Leaves out the events before those that stand right before access `count`. */
+static void trim_events(struct mt_events *events, size_t count)
+{
+    struct mt_event *event = (struct mt_event *)events->event; /* ours */
+    size_t gone = 0;
+
+    while (gone < events->count && event[gone].before < count)
+        events->state = event[gone++].number;
+    events->event += gone;
+    events->count -= gone;
+    for (size_t i = gone; i < gone + events->count; i++)
+        event[i].before -= (uint32_t)count;
+}
+
 /* Leaves out the first records of a batch. */
 static void trim(struct mt_batch *batch, size_t count)
 {
+    trim_events(&batch->task, count);
+    trim_events(&batch->executed, count);
     batch->first += count;
     batch->count -= count;
     if (batch->address)

@@ -285,11 +285,78 @@ static bool finish_block(TraceWriter *writer, unsigned vcpu, GError **error)
     return add_chunk(writer, FORMAT_BLOCK, payload, bytes, NULL, 0, &header, error) && add_counts(writer, error);
 }
 
+/* Accesses only. */
+static bool add_accesses(TraceWriter *writer, unsigned vcpu, const uint8_t *rows, size_t count, uint64_t time_ns,
+                         GError **error)
+{
+    Encoder *encoder = writer->encoders[vcpu];
+    /* With events, a full block is ended by the access that has no room: it may have events behind its last one. */
+    bool at_once = !(writer->fields & (RING_TASKS | RING_EXECUTED));
+
+    while (count) {
+        size_t taken = encoder_add(encoder, rows, count, writer->records, time_ns);
+
+        writer->records += taken;
+        rows += taken * ring_record_bytes_for(writer->fields);
+        count -= taken;
+        if ((count || (at_once && encoder_records(encoder) == writer->block_records)) &&
+            !finish_block(writer, vcpu, error))
+            return false;
+    }
+    return true;
+}
+
+static bool is_event(const uint8_t *row)
+{
+    return !gmbeoo_is_valid((const struct gmbeoo_record *)row);
+}
+
+static bool add_event(TraceWriter *writer, unsigned vcpu, const struct gmbeoo_record *row, GError **error)
+{
+    Encoder *encoder = writer->encoders[vcpu];
+    unsigned kind = (unsigned)row->info;
+    uint32_t number = (uint32_t)row->virt_addr;
+
+    /* Kinds that weren't asked for are left out. */
+    if (!(kind == RING_EVENT_TASK && (writer->fields & RING_TASKS)) &&
+        !(kind == RING_EVENT_EXECUTED && (writer->fields & RING_EXECUTED)))
+        return true;
+    if (encoder_add_event(encoder, kind, number))
+        return true;
+    if (encoder_records(encoder))
+        return finish_block(writer, vcpu, error) && add_event(writer, vcpu, row, error);
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "can't write %s: too many events without an access",
+                writer->path);
+    return false;
+}
+
+static bool add_rows(TraceWriter *writer, unsigned vcpu, const uint8_t *rows, size_t count, uint64_t time_ns,
+                     GError **error)
+{
+    const unsigned bytes = ring_record_bytes_for(writer->fields);
+
+    while (count) {
+        size_t accesses = 0;
+
+        while (accesses < count && !is_event(rows + accesses * bytes))
+            accesses++;
+        if (!add_accesses(writer, vcpu, rows, accesses, time_ns, error))
+            return false;
+        rows += accesses * bytes;
+        count -= accesses;
+        if (!count)
+            break;
+        if (!add_event(writer, vcpu, (const struct gmbeoo_record *)rows, error))
+            return false;
+        rows += bytes;
+        count--;
+    }
+    return true;
+}
+
 bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, size_t count, uint64_t time_ns,
                       GError **error)
 {
-    const uint8_t *next = records;
-    unsigned record_bytes = ring_record_bytes_for(writer->fields);
     Encoder **encoder = &writer->encoders[vcpu];
 
     g_return_val_if_fail(vcpu < writer->vcpus, false);
@@ -298,16 +365,8 @@ bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, s
     if (encoder_records(*encoder) && encoder_input(*encoder) != writer->input && !finish_block(writer, vcpu, error))
         return false;
     encoder_set_input(*encoder, writer->input);
-    while (count) {
-        size_t taken = encoder_add(*encoder, next, count, writer->records, time_ns);
-
-        writer->records += taken;
-        next += taken * record_bytes;
-        count -= taken;
-        if ((count || encoder_records(*encoder) == writer->block_records) && !finish_block(writer, vcpu, error))
-            return false;
-    }
-    return true;
+    return writer->fields & (RING_TASKS | RING_EXECUTED) ? add_rows(writer, vcpu, records, count, time_ns, error)
+                                                         : add_accesses(writer, vcpu, records, count, time_ns, error);
 }
 
 bool trace_writer_add_total(TraceWriter *writer, GError **error)

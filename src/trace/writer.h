@@ -38,6 +38,8 @@ bool trace_writer_add_instructions(TraceWriter *writer, const RingInstruction *i
 /*
  * Records of one vCPU that come next in the trace, as a ring with these fields has them. `time_ns`: see
  * encoder_add(). The low 12 bits of a physical address must be those of the virtual one.
+ * With RING_TASKS or RING_EXECUTED, rows without GMBEOO_VALID are events; those of a vCPU without any access are left
+ * out.
  */
 bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, size_t count, uint64_t time_ns,
                       GError **error);

@@ -15,6 +15,8 @@
 #include "../../src/trace/decoder.h"
 #include "../../src/trace/file.h"
 
+#define EVENTS (MT_COLUMN_TASK | MT_COLUMN_EXECUTED)
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Uses every byte of a batch, so that a sanitizer sees what is not there. */
@@ -28,7 +30,12 @@ static uint64_t add_up(const struct mt_batch *batch)
         sum += batch->instruction ? batch->instruction[i] : 0;
         sum += batch->paddr ? batch->paddr[i] : 0;
         sum += batch->value ? batch->value[i].low ^ batch->value[i].high : 0;
+        sum += batch->value_unknown && batch->value_unknown[i];
     }
+    for (size_t i = 0; i < batch->task.count; i++)
+        sum += batch->task.event[i].before + batch->task.event[i].number;
+    for (size_t i = 0; i < batch->executed.count; i++)
+        sum += batch->executed.event[i].before + batch->executed.event[i].number;
     return sum;
 }
 
@@ -76,9 +83,9 @@ static void read_as(const uint8_t *data, size_t size, enum mt_format format)
 
     if (!trace)
         return;
-    read_all(mt_reader_new(trace, MT_COLUMN_ALL, &error));
+    read_all(mt_reader_new(trace, MT_COLUMN_ALL | EVENTS, &error));
     if (mt_trace_format(trace) == MT_FORMAT_FILE) {
-        reader = mt_reader_new(trace, MT_COLUMN_ADDRESS, &error);
+        reader = mt_reader_new(trace, MT_COLUMN_ADDRESS | EVENTS, &error);
         if (mt_reader_seek(reader, mt_trace_records(trace) / 2, &error))
             read_all(reader);
         else

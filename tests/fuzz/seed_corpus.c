@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Writes small files of each format that the library reads into a folder: where fuzzing starts, and what the golden
- * files were made with. The same each time. usage: seed_corpus FOLDER */
+ * files were made with (some by earlier versions, which wrote all.mtrace, value.mtrace and vcpus.mtrace). The same each
+ * time. usage: seed_corpus FOLDER */
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,10 +34,32 @@ static void make_record(GRand *random, unsigned vcpu, unsigned i, unsigned field
     if (fields & RING_VALUE) {
         wide->value[0] = size_shift < 3 ? (address * 0x9e3779b97f4a7c15) & ((1ull << (8 << size_shift)) - 1) : address;
         wide->value[1] = size_shift == 4 ? ~address : 0;
+        if (i % 89 == 3) {
+            wide->value[0] = wide->value[1] = 0;
+            wide->record.info |= RING_VALUE_UNKNOWN;
+        } else if (i % 4 == 0) { /* one that can be predicted */
+            wide->value[0] = i & 0xff;
+            wide->value[1] = 0;
+        }
         wide->paddr_beside_value = fields & RING_PADDR ? paddr : 0;
     } else if (fields & RING_PADDR) {
         wide->paddr = paddr;
     }
+}
+
+/* Those before the record i: a loop of blocks, now and then another block, and some tasks. */
+static bool write_events(TraceWriter *writer, unsigned vcpu, unsigned i, GError **error)
+{
+    RingWide rows[3] = { 0 };
+    size_t count = 0;
+
+    if (i % 100 == 0)
+        rows[count++].record = (struct gmbeoo_record){ RING_EVENT_TASK, 1 + i / 100 % 3 };
+    if (i % 3 == 0)
+        rows[count++].record = (struct gmbeoo_record){ RING_EVENT_EXECUTED, 1 + i / 3 % 4 };
+    if (i % 31 == 0)
+        rows[count++].record = (struct gmbeoo_record){ RING_EVENT_EXECUTED, 1000 + i };
+    return trace_writer_add(writer, vcpu, rows, count, 0, error);
 }
 
 static void write_trace(const char *path, unsigned fields, unsigned vcpus)
@@ -50,6 +73,7 @@ static void write_trace(const char *path, unsigned fields, unsigned vcpus)
     for (unsigned i = 0; i < G_N_ELEMENTS(instructions); i++) {
         instructions[i] = (RingInstruction){ .pc = (i < 20 ? 0xffffffff81000000 : 0x555555555000) + i * 4,
                                              .cpl = i < 20 ? 0 : 3,
+                                             .mode = (uint8_t)(i % 4),
                                              .length = (uint8_t)(1 + i % 15) };
         memset(instructions[i].bytes, (int)(0x90 + i), instructions[i].length);
     }
@@ -60,8 +84,12 @@ static void write_trace(const char *path, unsigned fields, unsigned vcpus)
         unsigned vcpu = i / 40 % vcpus;
         RingWide wide;
 
+        if (fields & (RING_TASKS | RING_EXECUTED)) {
+            fine = write_events(writer, vcpu, i, &error);
+            trace_writer_set_input(writer, i / 400);
+        }
         make_record(random, vcpu, i, fields, &wide);
-        fine = trace_writer_add(writer, vcpu, &wide, 1, 1000 + i / 30 * 500, &error);
+        fine = fine && trace_writer_add(writer, vcpu, &wide, 1, 1000 + i / 30 * 500, &error);
     }
     fine = fine && trace_writer_add_metadata(writer, "{\"dropped\":0}", &error) && trace_writer_finish(writer, &error);
     if (!fine)
@@ -123,9 +151,9 @@ int main(int argc, char **argv)
         { "plain.mtrace", 0, 1 },
         { "pc.mtrace", RING_INSTRUCTIONS, 1 },
         { "paddr.mtrace", RING_PADDR, 1 },
-        { "value.mtrace", RING_VALUE | RING_TIME, 1 },
-        { "all.mtrace", RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME, 1 },
-        { "vcpus.mtrace", RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME, 3 },
+        { "values.mtrace", RING_VALUE | RING_TIME, 1 },
+        { "fields.mtrace", RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME, 1 },
+        { "events.mtrace", RING_INSTRUCTIONS | RING_VALUE | RING_TASKS | RING_EXECUTED, 3 },
     };
 
     if (argc != 2) {

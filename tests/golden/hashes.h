@@ -9,3 +9,6 @@
 { "walks.mtrace", 601, 0x9398a3bd8b088310 },
 { "stream.gmbeoo", 600, 0xdb9cb28f6f8e698a },
 { "stream.compact", 600, 0xdb9cb28f6f8e698a },
+{ "values.mtrace", 600, 0xe75985dfa3447ea7 },
+{ "fields.mtrace", 600, 0x89f47d246d584983 },
+{ "events.mtrace", 1800, 0x1b39f4f7bef81b6 },

@@ -598,7 +598,7 @@ static void test_header_words(void)
                                        { .pc = 4, .length = 3 } };
     unsigned inputs[] = { 0, 0, 1, 1, 0, 2 }, block_inputs[] = { 0, 1, 0, 2 };
     struct mt_error error;
-    struct mt_batch batch;
+    const struct mt_batch *batch;
     mt_reader *reader;
     mt_trace *trace;
 
@@ -620,15 +620,158 @@ static void test_header_words(void)
     }
     g_assert_cmpuint(mt_trace_blocks(trace), ==, G_N_ELEMENTS(block_inputs));
     for (guint i = 0; i < G_N_ELEMENTS(block_inputs); i++)
-        g_assert_cmpuint(mt_trace_block(trace, i).input, ==, block_inputs[i]);
+        g_assert_cmpuint(mt_trace_block(trace, i)->input, ==, block_inputs[i]);
     reader = mt_reader_new(trace, MT_COLUMN_ADDRESS, &error);
-    while (mt_reader_next(reader, &batch, &error) > 0)
-        for (size_t i = 0; i < batch.count; i++) {
-            g_assert_cmphex(batch.address[i], ==, batch.first + i);
-            g_assert_cmpuint(batch.input, ==, inputs[batch.first + i]);
+    while ((batch = mt_reader_next(reader, &error)))
+        for (size_t i = 0; i < batch->count; i++) {
+            g_assert_cmphex(batch->address[i], ==, batch->first + i);
+            g_assert_cmpuint(batch->input, ==, inputs[batch->first + i]);
         }
     mt_reader_free(reader);
     mt_trace_close(trace);
+}
+
+/* Events. */
+
+typedef struct {
+    uint64_t before; /* the access of this index */
+    unsigned kind;
+    uint32_t number;
+} ExpectedEvent;
+
+/* Loops of blocks that are executed, noise, and more at one place than a batch has. */
+static GArray *random_events(GRand *random, unsigned accesses)
+{
+    GArray *events = g_array_new(FALSE, TRUE, sizeof(ExpectedEvent));
+
+    for (unsigned i = 0; i <= accesses; i++) {
+        unsigned count = i == accesses ? 5000 : i % 700 == 5 ? 9000 : (unsigned)g_rand_int_range(random, 0, 3);
+
+        for (unsigned k = 0; k < count; k++) {
+            ExpectedEvent event = { i, RING_EVENT_EXECUTED, 1 + (i + k) % 7 };
+
+            if (g_rand_int_range(random, 0, 50) == 0)
+                event.number = g_rand_int(random);
+            if (g_rand_int_range(random, 0, 40) == 0)
+                event.kind = RING_EVENT_TASK;
+            g_array_append_val(events, event);
+        }
+    }
+    return events;
+}
+
+static void write_with_events(const char *path, const GArray *all, const GArray *events, unsigned fields,
+                              uint32_t block, GRand *random)
+{
+    g_autoptr(TraceWriter) writer = trace_writer_new(path, fields, 1, block, NULL);
+    g_autoptr(GByteArray) rows = g_byte_array_new();
+    unsigned bytes = ring_record_bytes_for(fields);
+    guint next = 0;
+
+    for (guint i = 0; i <= all->len; i++) {
+        for (; next < events->len && g_array_index(events, ExpectedEvent, next).before == i; next++) {
+            const ExpectedEvent *event = &g_array_index(events, ExpectedEvent, next);
+            RingWide wide = { .record = { event->kind, event->number } };
+
+            put(rows, &wide, bytes);
+        }
+        if (i < all->len) {
+            RingWide wide = make_row(&g_array_index(all, Expected, i), fields);
+
+            put(rows, &wide, bytes);
+        }
+        if (i == all->len || g_rand_int_range(random, 0, 20) == 0) {
+            g_assert_true(trace_writer_add(writer, 0, rows->data, rows->len / bytes, 0, NULL));
+            g_byte_array_set_size(rows, 0);
+        }
+    }
+    g_assert_true(trace_writer_finish(writer, NULL));
+}
+
+/* Compares a batch's events of one kind with those from `*next` on. */
+static void compare_events(const struct mt_batch *batch, const struct mt_events *got, unsigned kind,
+                           const GArray *events, guint *next, uint32_t *state)
+{
+    g_assert_cmpuint(got->state, ==, *state);
+    for (size_t i = 0; i < got->count; i++, (*next)++) {
+        while (g_array_index(events, ExpectedEvent, *next).kind != kind)
+            (*next)++;
+        g_assert_cmpuint(got->event[i].before, <=, batch->count);
+        g_assert_cmpuint(batch->first + got->event[i].before, ==, g_array_index(events, ExpectedEvent, *next).before);
+        g_assert_cmpuint(got->event[i].number, ==, g_array_index(events, ExpectedEvent, *next).number);
+        *state = got->event[i].number;
+    }
+}
+
+/* What comes before the access `from`. */
+static guint skip_events(const GArray *events, unsigned kind, uint64_t from, uint32_t *state)
+{
+    guint i = 0;
+
+    *state = 0;
+    for (; i < events->len && g_array_index(events, ExpectedEvent, i).before < from; i++)
+        if (g_array_index(events, ExpectedEvent, i).kind == kind)
+            *state = g_array_index(events, ExpectedEvent, i).number;
+    return i;
+}
+
+static void read_events(mt_trace *trace, unsigned columns, const GArray *all, const GArray *events, uint64_t from)
+{
+    const unsigned kinds[] = { RING_EVENT_TASK, RING_EVENT_EXECUTED };
+    mt_reader *reader = mt_reader_new(trace, columns, NULL);
+    struct mt_error error = { "" };
+    uint64_t records = from;
+    const struct mt_batch *batch;
+    uint32_t state[2];
+    guint next[2];
+
+    for (int k = 0; k < 2; k++)
+        next[k] = skip_events(events, kinds[k], from, &state[k]);
+    if (from)
+        g_assert_true(mt_reader_seek(reader, from, NULL));
+    while ((batch = mt_reader_next(reader, &error))) {
+        g_assert_cmpuint(batch->first, ==, records);
+        compare(batch, all);
+        if (columns & MT_COLUMN_TASK)
+            compare_events(batch, &batch->task, kinds[0], events, &next[0], &state[0]);
+        if (columns & MT_COLUMN_EXECUTED)
+            compare_events(batch, &batch->executed, kinds[1], events, &next[1], &state[1]);
+        records += batch->count;
+    }
+    g_assert_cmpstr(error.message, ==, "");
+    g_assert_cmpuint(records, ==, all->len);
+    for (int k = 0; k < 2; k++)
+        if (columns & (k ? MT_COLUMN_EXECUTED : MT_COLUMN_TASK)) /* all of them were there */
+            for (; next[k] < events->len; next[k]++)
+                g_assert_cmpuint(g_array_index(events, ExpectedEvent, next[k]).kind, !=, kinds[k]);
+    mt_reader_free(reader);
+}
+
+static void test_events_stand_where_they_were(void)
+{
+    const unsigned both = MT_COLUMN_TASK | MT_COLUMN_EXECUTED;
+
+    for (unsigned round = 0; round < 12; round++) {
+        GRand *random = g_rand_new_with_seed(round);
+        unsigned fields = (round % 8 & ~(unsigned)RING_TIME) | RING_TASKS | RING_EXECUTED;
+        unsigned count = (unsigned)g_rand_int_range(random, 1, 3000);
+        g_autoptr(TemporaryPath) path = temporary_path();
+        g_autoptr(GArray) all = random_records(random, count, fields, 1, 20);
+        g_autoptr(GArray) events = random_events(random, count);
+        mt_trace *trace;
+
+        write_with_events(path, all, events, fields, (uint32_t)g_rand_int_range(random, 1, 2000), random);
+        trace = open_trace(path);
+        g_assert_cmpuint(mt_trace_fields(trace), ==, fields);
+        g_assert_cmpuint(mt_trace_records(trace), ==, count);
+        read_events(trace, MT_COLUMN_ALL | both, all, events, 0);
+        read_events(trace, MT_COLUMN_ADDRESS | MT_COLUMN_TASK, all, events, 0);
+        read_events(trace, MT_COLUMN_INFO | MT_COLUMN_EXECUTED, all, events, 0);
+        read_events(trace, both, all, events, (uint64_t)g_rand_int_range(random, 0, (int)count));
+        read_and_compare(trace, MT_COLUMN_ALL, all, 0); /* who doesn't ask sees none */
+        mt_trace_close(trace);
+        g_rand_free(random);
+    }
 }
 
 /* Streams. */
@@ -773,8 +916,8 @@ static void test_a_live_ring_is_read(void)
     g_rand_free(random);
 }
 
-/* Golden files: made by the first version of the format; see tests/fuzz/seed_corpus.c. Every later version reads them,
- * and finds the same in them. */
+/* Golden files: made by memory_tracer 0.1 (the first nine) and by later versions; see tests/fuzz/seed_corpus.c. Every
+ * later version reads them, and finds the same in them. */
 
 static const struct {
     const char *name;
@@ -783,9 +926,25 @@ static const struct {
 #include "../golden/hashes.h"
 };
 
+/* Whatever batches they come in. */
+static uint64_t sum_of_events(const struct mt_batch *batch, const struct mt_events *events, uint64_t kind,
+                              uint64_t *count)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < events->count; i++) {
+        uint64_t row[] = { kind, batch->vcpu, (*count)++, batch->first + events->event[i].before,
+                           events->event[i].number };
+
+        sum += XXH3_64bits(row, sizeof row);
+    }
+    return sum;
+}
+
 static uint64_t hash_of_records(mt_trace *trace, uint64_t *records)
 {
-    mt_reader *reader = mt_reader_new(trace, MT_COLUMN_ALL, NULL);
+    mt_reader *reader = mt_reader_new(trace, MT_COLUMN_ALL | MT_COLUMN_TASK | MT_COLUMN_EXECUTED, NULL);
+    uint64_t extras = 0, counts[2] = { 0 };
     XXH3_state_t *hash = XXH3_createState();
     struct mt_error error;
     const struct mt_batch *batch;
@@ -807,11 +966,21 @@ static uint64_t hash_of_records(mt_trace *trace, uint64_t *records)
                                batch->value ? batch->value[i].high : 0 };
 
             XXH3_64bits_update(hash, row, sizeof row);
+            if (batch->value_unknown && batch->value_unknown[i])
+                extras += *records + i + 1;
+            if (instruction && instruction->mode)
+                extras += (*records + i) << 8 | instruction->mode;
+            if (batch->input)
+                extras += (*records + i) << 16 | batch->input;
         }
+        extras +=
+            sum_of_events(batch, &batch->task, 1, &counts[0]) + sum_of_events(batch, &batch->executed, 2, &counts[1]);
         *records += batch->count;
     }
     if (*error.message)
         g_error("%s", error.message);
+    if (extras) /* what the first files don't have */
+        XXH3_64bits_update(hash, &extras, sizeof extras);
     result = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);
     mt_reader_free(reader);
@@ -848,6 +1017,7 @@ int main(int argc, char **argv)
     g_test_add_func("/trace/a_file_does_not_depend_on_how_far_the_guest_is_ahead",
                     test_a_file_does_not_depend_on_how_far_the_guest_is_ahead);
     g_test_add_func("/trace/header_words", test_header_words);
+    g_test_add_func("/trace/events_stand_where_they_were", test_events_stand_where_they_were);
     g_test_add_func("/trace/streams", test_streams);
     g_test_add_func("/trace/bad_streams", test_bad_streams);
     g_test_add_func("/trace/what_is_no_trace", test_what_is_no_trace);
