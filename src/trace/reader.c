@@ -451,6 +451,8 @@ static void trim_events(struct mt_events *events, size_t count)
     struct mt_event *event = (struct mt_event *)events->event; /* ours */
     size_t gone = 0;
 
+    if (!events->count)
+        return;
     while (gone < events->count && event[gone].before < count)
         events->state = event[gone++].number;
     events->event += gone;
