@@ -335,32 +335,21 @@ static void add_paddrs(Encoder *encoder, const uint8_t *records, size_t count)
     }
 }
 
-/* Column 11. */
-static void add_unknown_values(Encoder *encoder, const uint8_t *records, size_t count)
-{
-    uint8_t *bits = encoder->columns[FORMAT_UNKNOWN_VALUES].data;
-
-    for (size_t i = 0; i < count; i++) {
-        uint32_t at = encoder->records + (uint32_t)i;
-
-        if (G_LIKELY(!(((const RingWide *)(records + i * encoder->record_bytes))->record.info & RING_VALUE_UNKNOWN)))
-            continue;
-        if (!encoder->has_unknown_values)
-            memset(bits, 0, (encoder->block_records + 7) / 8);
-        encoder->has_unknown_values = true;
-        bits[at / 8] |= (uint8_t)(1u << at % 8);
-    }
-}
-
+/* Columns 9 to 11. */
 static void add_values(Encoder *encoder, const uint8_t *records, size_t count)
 {
     Column *exceptions = &encoder->columns[FORMAT_VALUE_EXCEPTIONS], *given = &encoder->columns[FORMAT_GIVEN_VALUES];
-    ValueColumns to = { exceptions->next, given->next };
+    ValueColumns to = { .exceptions = exceptions->next,
+                        .values = given->next,
+                        .unknown = encoder->columns[FORMAT_UNKNOWN_VALUES].data,
+                        .records = encoder->records,
+                        .has_unknown = encoder->has_unknown_values,
+                        .unknown_bytes = (encoder->block_records + 7) / 8 };
 
-    add_unknown_values(encoder, records, count);
     values_encode(encoder->values, records, encoder->record_bytes, count, encoder->piece_symbols, &to);
     exceptions->next = to.exceptions;
     given->next = to.values;
+    encoder->has_unknown_values = to.has_unknown;
 }
 
 /* The accesses, as a function of its own for each kind of rows. */

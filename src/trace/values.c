@@ -162,6 +162,60 @@ static __attribute__((noinline)) void put_exception(ValuePredictor *predictor, V
     }
 }
 
+static __attribute__((noinline)) void mark_unknown(ValueColumns *to, size_t i)
+{
+    size_t at = to->records + i;
+
+    if (!to->has_unknown)
+        memset(to->unknown, 0, to->unknown_bytes);
+    to->has_unknown = true;
+    to->unknown[at / 8] |= (uint8_t)(1u << at % 8);
+}
+
+/* What is not the usual: large accesses, unknown values, exceptions. */
+static __attribute__((noinline)) void encode_any(ValuePredictor *predictor, const RingWide *wide, ValueSymbol *symbol,
+                                                 uint8_t *place, size_t i, ValueColumns *to)
+{
+    unsigned size_shift = wide->record.info & SIZE_SHIFT_MASK;
+    /* What the access doesn't cover is 0, but that is the word of the ring's other side. */
+    const struct mt_value value = { wide->value[0] & mask_of_size[size_shift], size_shift >= BIG ? wide->value[1] : 0 };
+
+    if (wide->record.info & RING_VALUE_UNKNOWN) {
+        mark_unknown(to, i);
+        predictor->right++;
+        return;
+    }
+    if (equal(predict(predictor, symbol, symbol->source, place, size_shift), value))
+        predictor->right++;
+    else
+        put_exception(predictor, symbol, place, size_shift, value, to);
+    learn(predictor, symbol, place, size_shift, value);
+}
+
+/* Whether a known value of up to 8 bytes is as predicted, which most are; then all is done. */
+static inline __attribute__((always_inline)) bool is_predicted(ValuePredictor *predictor, const RingWide *wide,
+                                                               ValueSymbol *symbol, uint8_t *place)
+{
+    unsigned size_shift = wide->record.info & SIZE_SHIFT_MASK;
+    uint64_t mask = mask_of_size[size_shift], low = wide->value[0] & mask, expected;
+
+    if (size_shift >= BIG || (wide->record.info & RING_VALUE_UNKNOWN))
+        return false;
+    if (symbol->source == VALUE_MEMORY)
+        expected = load(place, size_shift).low;
+    else
+        expected = (symbol->source == VALUE_STRIDE ? symbol->last + symbol->stride : predictor->before.low) & mask;
+    if (expected != low)
+        return false;
+    predictor->right++;
+    predictor->before = (struct mt_value){ low, 0 };
+    if (symbol->source != VALUE_MEMORY) /* which has it already */
+        store(place, size_shift, predictor->before);
+    symbol->stride = low - symbol->last;
+    symbol->last = low;
+    return true;
+}
+
 void values_encode(ValuePredictor *predictor, const uint8_t *rows, size_t row_bytes, size_t count,
                    const uint16_t *symbols, ValueColumns *to)
 {
@@ -169,20 +223,9 @@ void values_encode(ValuePredictor *predictor, const uint8_t *rows, size_t row_by
         const RingWide *wide = (const RingWide *)rows;
         ValueSymbol *symbol = &predictor->symbol[symbols[i]];
         uint8_t *place = &predictor->memory[format_value_slot(wide->record.virt_addr)];
-        unsigned size_shift = wide->record.info & SIZE_SHIFT_MASK;
-        /* What the access doesn't cover is 0, but that is the word of the ring's other side. */
-        const struct mt_value value = { wide->value[0] & mask_of_size[size_shift],
-                                        size_shift >= BIG ? wide->value[1] : 0 };
 
-        if (G_UNLIKELY(wide->record.info & RING_VALUE_UNKNOWN)) {
-            predictor->right++;
-            continue;
-        }
-        if (G_LIKELY(equal(predict(predictor, symbol, symbol->source, place, size_shift), value)))
-            predictor->right++;
-        else
-            put_exception(predictor, symbol, place, size_shift, value, to);
-        learn(predictor, symbol, place, size_shift, value);
+        if (G_UNLIKELY(!is_predicted(predictor, wide, symbol, place)))
+            encode_any(predictor, wide, symbol, place, i, to);
     }
 }
 

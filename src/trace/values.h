@@ -27,6 +27,10 @@ void value_predictor_add_symbol(ValuePredictor *predictor, uint32_t symbol, bool
 /* Where the columns are written to. */
 typedef struct {
     uint8_t *exceptions, *values;
+    uint8_t *unknown;     /* a bit for each record of the block */
+    uint32_t records;     /* that the block has had before these */
+    bool has_unknown;     /* else the bits are not yet all 0 */
+    size_t unknown_bytes; /* of a whole block */
 } ValueColumns;
 
 /* Rows of a ring with RING_VALUE, `row_bytes` apart. `symbols`: of each record. */
