@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which instructions access something else than QEMU tells. That all others don't, tests/system/test_sizes.py shows. */
+#include <glib.h>
+#include <string.h>
+
+#include "../../src/plugin/x86.h"
+
+typedef struct {
+    const char *text;
+    const char *bytes; /* hexadecimal; mod 3 means a register operand */
+    X86Accesses accesses;
+} Case;
+
+static void check(const Case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint8_t bytes[16];
+        size_t length = strlen(cases[i].bytes) / 2;
+
+        for (size_t k = 0; k < length; k++)
+            bytes[k] = (uint8_t)(g_ascii_xdigit_value(cases[i].bytes[2 * k]) << 4 |
+                                 g_ascii_xdigit_value(cases[i].bytes[2 * k + 1]));
+        if (x86_accesses(bytes, length) != cases[i].accesses)
+            g_error("%s: %d, not %d", cases[i].text, (int)x86_accesses(bytes, length), (int)cases[i].accesses);
+    }
+}
+
+static void test_vectors(void)
+{
+    static const Case cases[] = {
+        { "punpcklbw mm0, [rbx]", "0f6003", X86_LOADS_4 },
+        { "punpckldq mm0, [rbx]", "0f6203", X86_LOADS_4 },
+        { "punpcklbw mm0, fs:[r11]", "64410f6003", X86_LOADS_4 },
+        { "punpcklbw mm0, mm3", "0f60c3", X86_AS_TOLD },
+        { "punpcklbw xmm0, [rbx]", "660f6003", X86_AS_TOLD },
+        { "packsswb mm0, [rbx]", "0f6303", X86_AS_TOLD },
+        { "cvtdq2pd xmm0, [rbx]", "f30fe603", X86_LOADS_8 },
+        { "cvtdq2pd xmm9, [rbx], with a 66 that doesn't count", "66f3440fe60b", X86_LOADS_8 },
+        { "cvtpd2dq xmm0, [rbx]", "f20fe603", X86_AS_TOLD },
+        { "vcvtdq2pd xmm0, [rbx]", "c5fae603", X86_LOADS_8 },
+        { "vcvtdq2pd ymm0, [rbx]", "c5fee603", X86_LOADS_16 },
+        { "vcvtdq2pd ymm0, ymm3", "c5fee6c3", X86_AS_TOLD },
+        { "vpslld xmm0, xmm0, [rbx]", "c5f9f203", X86_AS_TOLD },
+        { "vpslld ymm0, ymm0, [rbx]", "c5fdf203", X86_LOADS_16 },
+        { "vpsrlq ymm0, ymm0, [rbx]", "c4e17dd303", X86_LOADS_16 },
+        { "vpavgw ymm0, ymm0, [rbx]", "c5fde303", X86_AS_TOLD },
+        { "vfmadd231sd xmm0, xmm1, [rbx]", "c4e2f1b903", X86_LOADS_8 },
+        { "vfnmsub132ss xmm0, xmm1, [rbx]", "c4e2719f03", X86_LOADS_4 },
+        { "vfmadd231pd xmm0, xmm1, [rbx]", "c4e2f1b803", X86_AS_TOLD },
+        { "vfmaddsub132pd xmm0, xmm1, [rbx]", "c4e2f19603", X86_AS_TOLD },
+        { "vinsertf128 ymm0, ymm0, [rbx], 1", "c4e37d180301", X86_LOADS_16 },
+        { "vinserti128 ymm0, ymm0, [rbx], 1", "c4e37d380301", X86_LOADS_16 },
+        { "vextractf128 [rbx], ymm0, 1", "c4e37d190301", X86_AS_TOLD },
+        { "cmpzxadd [rbx], rax, rcx", "c4e2f1e403", X86_RETRIED_COMPARE_AND_ADD },
+        { "aesdec xmm0, [rbx]", "660f38de03", X86_AS_TOLD },
+    };
+
+    check(cases, G_N_ELEMENTS(cases));
+}
+
+static void test_locked(void)
+{
+    static const Case cases[] = {
+        { "lock add [rbx], 5", "f0830305", X86_TELLS_NEW_ADD },
+        { "add [rbx], 5", "830305", X86_AS_TOLD },
+        { "lock or [rbx], 7", "f0830b07", X86_TELLS_NEW_OR },
+        { "lock adc [rbx], 7", "f0831307", X86_TELLS_NEW_ADD },
+        { "lock sbb [rbx], al", "f01803", X86_TELLS_NEW_ADD },
+        { "lock and [rbx], rax", "f0482103", X86_TELLS_NEW_AND },
+        { "lock sub word [rbx], 7", "66f0832b07", X86_TELLS_OLD_ADD },
+        { "lock xor [rbx], 7", "f0833307", X86_TELLS_NEW_XOR },
+        { "lock not byte [rbx]", "f0f613", X86_TELLS_NEW_XOR },
+        { "lock neg [rbx]", "f0f71b", X86_RETRIED_NEG },
+        { "neg [rbx]", "f71b", X86_AS_TOLD },
+        { "lock inc [rbx]", "f0ff03", X86_TELLS_NEW_ADD },
+        { "lock dec qword [r8]", "f049ff08", X86_TELLS_NEW_ADD },
+        { "lock xchg [rbx], eax", "f08703", X86_AS_TOLD },
+        { "lock bts [rbx], eax", "f00fab03", X86_TELLS_OLD_OR },
+        { "lock btr [rbx], eax", "f00fb303", X86_TELLS_OLD_AND },
+        { "lock btc [rbx], eax", "f00fbb03", X86_TELLS_OLD_XOR },
+        { "lock bts [rbx], 2", "f00fba2b02", X86_TELLS_OLD_OR },
+        { "lock btr [rbx], 2", "f00fba3302", X86_TELLS_OLD_AND },
+        { "lock btc [rbx], 2", "f00fba3b02", X86_TELLS_OLD_XOR },
+        { "bt [rbx], 2", "0fba2302", X86_AS_TOLD },
+        { "lock cmpxchg [rbx], ecx", "f00fb10b", X86_COMPARES_ACCUMULATOR },
+        { "lock xadd [rbx], eax", "f00fc103", X86_TELLS_OLD_ADD },
+        { "lock cmpxchg16b [rbx]", "f0480fc70b", X86_COMPARES_PAIR },
+    };
+
+    check(cases, G_N_ELEMENTS(cases));
+}
+
+/* Bytes that end early, of any kind, are none of those instructions. */
+static void test_what_is_cut_off(void)
+{
+    uint8_t bytes[3] = { 0 };
+
+    g_assert_cmpint(x86_accesses(bytes, 0), ==, X86_AS_TOLD);
+    for (unsigned i = 0; i < 1u << 16; i++) {
+        bytes[0] = (uint8_t)i;
+        bytes[1] = (uint8_t)(i >> 8);
+        x86_accesses(bytes, 1);
+        x86_accesses(bytes, 2);
+    }
+    /* inc eax, in 32-bit code */
+    g_assert_cmpint(x86_accesses((const uint8_t[]){ 0x40 }, 1), ==, X86_AS_TOLD);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/x86/vectors", test_vectors);
+    g_test_add_func("/x86/locked", test_locked);
+    g_test_add_func("/x86/cut_off", test_what_is_cut_off);
+    return g_test_run();
+}
