@@ -6,8 +6,11 @@
  * accesses, they don't call us, but are counted inline (PHASE_COUNTING); each block then compares the count with the
  * place at which we must look again, which comes before the next traced block by so much that no block jumps over it.
  */
+#include "corrections.h"
 #include "pages.h"
 #include "plugin.h"
+
+#include <string.h>
 
 /* What QEMU encodes in a meminfo handle fits into so many bits; larger ones are looked up the slow way. */
 #define MEMINFO_TABLE_BITS 18
@@ -74,6 +77,31 @@ static inline __attribute__((always_inline)) void record(RingProducer *producer,
         ring_producer_put(producer, known | meminfo_table[info], vaddr);
 }
 
+static inline __attribute__((always_inline)) void read_value(qemu_plugin_meminfo_t info, uint64_t value[2])
+{
+    qemu_plugin_mem_value read = qemu_plugin_mem_get_value(info);
+
+    value[1] = 0;
+    switch (read.type) {
+    case QEMU_PLUGIN_MEM_VALUE_U8:
+        value[0] = read.data.u8;
+        break;
+    case QEMU_PLUGIN_MEM_VALUE_U16:
+        value[0] = read.data.u16;
+        break;
+    case QEMU_PLUGIN_MEM_VALUE_U32:
+        value[0] = read.data.u32;
+        break;
+    case QEMU_PLUGIN_MEM_VALUE_U64:
+        value[0] = read.data.u64;
+        break;
+    case QEMU_PLUGIN_MEM_VALUE_U128:
+        value[0] = read.data.u128.low;
+        value[1] = read.data.u128.high;
+        break;
+    }
+}
+
 /* With fields that widen the record. They are slow enough for what record() avoids to make no difference. */
 static inline __attribute__((always_inline)) void record_wide(unsigned vcpu, uint64_t known, qemu_plugin_meminfo_t info,
                                                               uint64_t vaddr, unsigned fields)
@@ -90,29 +118,9 @@ static inline __attribute__((always_inline)) void record_wide(unsigned vcpu, uin
             wide->paddr = paddr;
     }
     if (fields & RING_VALUE) {
-        qemu_plugin_mem_value value = qemu_plugin_mem_get_value(info);
-
         if (fields & RING_PADDR)
             wide->paddr_beside_value = paddr;
-        wide->value[1] = 0;
-        switch (value.type) {
-        case QEMU_PLUGIN_MEM_VALUE_U8:
-            wide->value[0] = value.data.u8;
-            break;
-        case QEMU_PLUGIN_MEM_VALUE_U16:
-            wide->value[0] = value.data.u16;
-            break;
-        case QEMU_PLUGIN_MEM_VALUE_U32:
-            wide->value[0] = value.data.u32;
-            break;
-        case QEMU_PLUGIN_MEM_VALUE_U64:
-            wide->value[0] = value.data.u64;
-            break;
-        case QEMU_PLUGIN_MEM_VALUE_U128:
-            wide->value[0] = value.data.u128.low;
-            wide->value[1] = value.data.u128.high;
-            break;
-        }
+        read_value(info, wide->value);
     }
     ring_producer_advance(producer, fields == (RING_PADDR | RING_VALUE) ? sizeof *wide : sizeof *wide / 2);
 }
@@ -249,6 +257,52 @@ static void access_cb_paddr_value(unsigned int vcpu, qemu_plugin_meminfo_t info,
     access_wide(vcpu, info, vaddr, userdata, RING_PADDR | RING_VALUE);
 }
 
+CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr)
+{
+    CaptureAccess access = { .info = known | ask_meminfo(info), .vaddr = vaddr, .meminfo = info };
+
+    read_value(info, access.value);
+    return access;
+}
+
+/* Whatever the fields are. */
+static void record_corrected(unsigned vcpu, const CaptureAccess *access)
+{
+    unsigned fields = ring_fields(plugin.ring) & (RING_PADDR | RING_VALUE);
+    RingProducer *producer = producer_of(vcpu);
+    RingWide *wide = ring_producer_slot(producer);
+    uint64_t paddr = fields & RING_PADDR ? pages_translate(vcpu, access->meminfo, access->vaddr) : 0;
+
+    wide->record.info = access->info;
+    wide->record.virt_addr = access->vaddr;
+    if (fields & RING_VALUE)
+        memcpy(wide->value, access->value, sizeof wide->value);
+    else if (fields)
+        wide->paddr = paddr;
+    if (fields == (RING_PADDR | RING_VALUE))
+        wide->paddr_beside_value = paddr;
+    ring_producer_advance(producer, ring_record_bytes_for(fields));
+}
+
+void capture_put(unsigned vcpu, const CaptureAccess *access)
+{
+    Sampler *sampler = &samplers[vcpu];
+
+    if (plugin.phase == PHASE_COUNTING) {
+        qemu_plugin_u64_set(counter, vcpu, qemu_plugin_u64_get(counter, vcpu) + 1);
+    } else if (atomic_load_explicit(&outside, memory_order_relaxed)) {
+        if (++vcpus[vcpu].outside % LONG_OUTSIDE == 0)
+            plugin_reconsider();
+    } else if (sampler->skip_left) {
+        if (--sampler->skip_left == 0)
+            end_of_stretch(vcpu);
+    } else {
+        record_corrected(vcpu, access);
+        if (--sampler->trace_left == 0)
+            end_of_stretch(vcpu);
+    }
+}
+
 /* Takes what was counted inline into the sampler's account. By that vCPU, or while all stand still. */
 static void take_counted(unsigned vcpu)
 {
@@ -317,6 +371,8 @@ void capture_instrument(struct qemu_plugin_insn *insn, uint64_t info)
 {
     qemu_plugin_vcpu_mem_cb_t callback = choose_callback();
 
+    if (corrections_instrument(insn, info))
+        return;
     if (plugin.phase == PHASE_COUNTING)
         qemu_plugin_register_vcpu_mem_inline_per_vcpu(insn, QEMU_PLUGIN_MEM_RW, QEMU_PLUGIN_INLINE_ADD_U64, counter, 1);
     else

@@ -64,8 +64,9 @@ bool turns_are_taken(void);
 /* Instruments a marker that tells a vCPU's number, if `magic` is one's. */
 void turns_look_for_marker(struct qemu_plugin_insn *insn, uint32_t magic);
 /* A callback that calls this one with the number of the vCPU that makes the access (or 0, if that isn't known). There
- * is one at a time. */
+ * is one at a time, and one more for corrected accesses. */
 qemu_plugin_vcpu_mem_cb_t turns_wrap(qemu_plugin_vcpu_mem_cb_t callback);
+qemu_plugin_vcpu_mem_cb_t turns_wrap_corrected(qemu_plugin_vcpu_mem_cb_t callback);
 
 /* clock.c: the guest's clock, for RING_TIME. */
 void clock_init(void);
@@ -78,6 +79,18 @@ void capture_init(void);
 void capture_instrument(struct qemu_plugin_insn *insn, uint64_t info);
 /* The same for a block as a whole. */
 void capture_instrument_block(struct qemu_plugin_tb *tb);
+/* One access with all that may be recorded of it. */
+typedef struct CaptureAccess {
+    uint64_t info; /* of the record */
+    uint64_t vaddr;
+    uint64_t value[2];
+    qemu_plugin_meminfo_t meminfo;
+} CaptureAccess;
+
+/* An access that takes place now, as QEMU tells it. `known`: the bits of the record's info that don't depend on it. */
+CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr);
+/* Counts, skips or records an access, in any phase and with any fields. For what is rare. */
+void capture_put(unsigned vcpu, const CaptureAccess *access);
 /* Publishes what a vCPU has recorded. By that vCPU, or while all stand still. */
 void capture_publish(unsigned vcpu);
 /* While all vCPUs stand still: */

@@ -23,7 +23,7 @@ static struct {
 } current;
 static unsigned markers; /* that have been executed */
 static bool contradicted;
-static qemu_plugin_vcpu_mem_cb_t callback;
+static qemu_plugin_vcpu_mem_cb_t callback, corrected_callback;
 
 /* The vCPU whose state it is, or plugin.vcpus. */
 static unsigned find(const void *state)
@@ -35,19 +35,29 @@ static unsigned find(const void *state)
     return vcpu;
 }
 
-HIDDEN void turns_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata, const void *state)
+/* The vCPU that makes an access. */
+static inline __attribute__((always_inline)) unsigned whose(unsigned told, const void *state)
 {
     if (G_UNLIKELY(state != current.state)) {
         unsigned vcpu = ring_vcpus_are_known(plugin.ring) ? find(state) : 0;
 
-        if (vcpu == plugin.vcpus) { /* a helper */
-            callback(told, info, vaddr, userdata);
-            return;
-        }
+        if (vcpu == plugin.vcpus) /* a helper */
+            return told;
         current.state = state;
         current.vcpu = vcpu;
     }
-    callback(current.vcpu, info, vaddr, userdata);
+    return current.vcpu;
+}
+
+HIDDEN void turns_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata, const void *state)
+{
+    callback(whose(told, state), info, vaddr, userdata);
+}
+
+HIDDEN void turns_corrected(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata,
+                            const void *state)
+{
+    corrected_callback(whose(told, state), info, vaddr, userdata);
 }
 
 HIDDEN void turns_marker(unsigned told, void *userdata, const void *state)
@@ -69,6 +79,7 @@ HIDDEN void turns_marker(unsigned told, void *userdata, const void *state)
 
 /* The callbacks as QEMU calls them. */
 HIDDEN void turns_enter_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata);
+HIDDEN void turns_enter_corrected(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata);
 HIDDEN void turns_enter_marker(unsigned told, void *userdata);
 
 #ifdef __x86_64__
@@ -78,6 +89,10 @@ __asm__(".pushsection .text\n"
         "\tendbr64\n"
         "\tmov %rbp, %r8\n"
         "\tjmp turns_access\n"
+        "turns_enter_corrected:\n"
+        "\tendbr64\n"
+        "\tmov %rbp, %r8\n"
+        "\tjmp turns_corrected\n"
         "turns_enter_marker:\n"
         "\tendbr64\n"
         "\tmov %rbp, %rdx\n"
@@ -87,6 +102,11 @@ __asm__(".pushsection .text\n"
 void turns_enter_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
     turns_access(told, info, vaddr, userdata, NULL);
+}
+
+void turns_enter_corrected(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    turns_corrected(told, info, vaddr, userdata, NULL);
 }
 
 void turns_enter_marker(unsigned told, void *userdata)
@@ -104,6 +124,12 @@ qemu_plugin_vcpu_mem_cb_t turns_wrap(qemu_plugin_vcpu_mem_cb_t wrapped)
 {
     callback = wrapped;
     return turns_enter_access;
+}
+
+qemu_plugin_vcpu_mem_cb_t turns_wrap_corrected(qemu_plugin_vcpu_mem_cb_t wrapped)
+{
+    corrected_callback = wrapped;
+    return turns_enter_corrected;
 }
 
 void turns_look_for_marker(struct qemu_plugin_insn *insn, uint32_t magic)
