@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "interface.h"
 #include "x86.h"
 
 #define VCPU_BITS (UINT64_C(0xffff) << GMBEOO_VCPU_SHIFT)
@@ -19,9 +20,11 @@ typedef struct {
     bool has_begun;          /* to load */
     uint64_t first_vaddr;    /* then: of its operand */
     CaptureAccess loaded[2]; /* the last two loads, the last one second */
+    bool is_half_told;       /* of a locked instruction, the load is in loaded[1], and the store comes next */
 } __attribute__((aligned(64))) Progress;
 
 static Progress progress[RING_MAX_VCPUS];
+static struct qemu_plugin_register *rax, *rdx;
 
 /* In one thread, vCPUs take turns between instructions only, and QEMU doesn't tell which one it is. */
 static Progress *progress_of(unsigned vcpu)
@@ -88,6 +91,131 @@ static void retry(unsigned vcpu, const CaptureAccess *access, X86Accesses access
     }
 }
 
+/*
+ * The values of locked instructions.
+ *
+ * Where vCPUs run at the same time, QEMU executes one in a single step (accel/tcg/atomic_template.h), and tells of the
+ * load and the store when it is done. What it tells as stored is the operand that its step took, and as loaded what the
+ * step returned: the old value, or the new one. So both are told before either is recorded.
+ */
+
+/* In device memory, and where it isn't aligned, QEMU executes it like any other, while the other vCPUs stand still. */
+static bool is_single_step(const CaptureAccess *access)
+{
+    const struct qemu_plugin_hwaddr *address;
+
+    if (access->vaddr & ((UINT64_C(1) << (access->info & SIZE_BITS)) - 1))
+        return false;
+    address = qemu_plugin_get_hwaddr(access->meminfo, access->vaddr);
+    return !address || !qemu_plugin_hwaddr_is_io(address);
+}
+
+static void set_unknown(CaptureAccess *access)
+{
+    access->info |= RING_VALUE_UNKNOWN;
+    access->value[0] = access->value[1] = 0;
+}
+
+/* Those whose result isn't wider than 8 bytes. `loaded` and `stored` are as told, and become what took place. */
+static void work_out(CaptureAccess *loaded, CaptureAccess *stored, X86Accesses accesses)
+{
+    unsigned bits = 8u << (loaded->info & SIZE_BITS);
+    uint64_t mask = bits < 64 ? (UINT64_C(1) << bits) - 1 : UINT64_MAX;
+    uint64_t told = loaded->value[0], operand = stored->value[0];
+
+    switch (accesses) {
+    case X86_TELLS_OLD_ADD:
+        stored->value[0] = (told + operand) & mask;
+        break;
+    case X86_TELLS_OLD_OR:
+        stored->value[0] = told | operand;
+        break;
+    case X86_TELLS_OLD_AND:
+        stored->value[0] = told & operand;
+        break;
+    case X86_TELLS_OLD_XOR:
+        stored->value[0] = told ^ operand;
+        break;
+    case X86_TELLS_NEW_ADD:
+        loaded->value[0] = (told - operand) & mask;
+        stored->value[0] = told;
+        break;
+    case X86_TELLS_NEW_XOR:
+        loaded->value[0] = told ^ operand;
+        stored->value[0] = told;
+        break;
+    case X86_TELLS_NEW_OR:
+        stored->value[0] = told;
+        if (operand) /* it has covered what was there */
+            set_unknown(loaded);
+        break;
+    case X86_TELLS_NEW_AND:
+        stored->value[0] = told;
+        if (operand != mask)
+            set_unknown(loaded);
+        break;
+    default:
+        break;
+    }
+}
+
+static bool read_general_register(struct qemu_plugin_register *handle, uint64_t *value)
+{
+    static __thread GByteArray *buffer;
+
+    if (!buffer)
+        buffer = g_byte_array_new();
+    g_byte_array_set_size(buffer, 0);
+    if (!handle || !interface_read_register(handle, buffer) || buffer->len != sizeof *value)
+        return false;
+    memcpy(value, buffer->data, sizeof *value);
+    return true;
+}
+
+/* What was stored depends on what the instruction has compared with, which its registers still hold. */
+static void work_out_compared(const CaptureAccess *loaded, CaptureAccess *stored, X86Accesses accesses)
+{
+    uint64_t expected[2] = { 0, 0 }, high = 0;
+    unsigned bytes = 1u << (loaded->info & SIZE_BITS);
+
+    if (!read_general_register(rax, &expected[0]) ||
+        (accesses == X86_COMPARES_PAIR && !read_general_register(rdx, &high))) {
+        set_unknown(stored);
+        return;
+    }
+    if (accesses == X86_COMPARES_PAIR && bytes == 16)
+        expected[1] = high;
+    else if (accesses == X86_COMPARES_PAIR)
+        expected[0] = (uint32_t)expected[0] | high << 32;
+    else if (bytes < 8)
+        expected[0] &= (UINT64_C(1) << 8 * bytes) - 1;
+    if (memcmp(loaded->value, expected, sizeof expected))
+        memcpy(stored->value, loaded->value, sizeof stored->value);
+}
+
+static void correct_locked(unsigned vcpu, CaptureAccess *access, X86Accesses accesses)
+{
+    Progress *of = progress_of(vcpu);
+
+    if (!(access->info & GMBEOO_STORE)) {
+        of->is_half_told = is_single_step(access);
+        if (of->is_half_told)
+            of->loaded[1] = *access;
+        else
+            capture_put(vcpu, access);
+        return;
+    }
+    if (of->is_half_told) {
+        if (accesses >= X86_COMPARES_ACCUMULATOR)
+            work_out_compared(&of->loaded[1], access, accesses);
+        else
+            work_out(&of->loaded[1], access, accesses);
+        capture_put(vcpu, &of->loaded[1]);
+    }
+    of->is_half_told = false;
+    capture_put(vcpu, access);
+}
+
 static void correct_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
     uint64_t known = (uintptr_t)userdata;
@@ -105,9 +233,28 @@ static void correct_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t v
         retry(vcpu, &access, accesses);
         break;
     default:
-        capture_put(vcpu, &access);
+        correct_locked(vcpu, &access, accesses);
         break;
     }
+}
+
+/* Only values are wrong of locked instructions, and only where there are single steps. */
+static bool is_to_be_corrected(X86Accesses accesses)
+{
+    if (x86_is_locked(accesses))
+        return plugin.phase == PHASE_TRACING && ring_fields(plugin.ring) & RING_VALUE && plugin.vcpus > 1 &&
+               !plugin.one_thread;
+    return accesses != X86_AS_TOLD;
+}
+
+void corrections_init(void)
+{
+    g_autoptr(GArray) registers = rax ? NULL : qemu_plugin_get_registers();
+
+    if (!registers)
+        return;
+    rax = interface_find_register(registers, "rax");
+    rdx = interface_find_register(registers, "rdx");
 }
 
 bool corrections_instrument(struct qemu_plugin_insn *insn, uint64_t info)
@@ -115,12 +262,13 @@ bool corrections_instrument(struct qemu_plugin_insn *insn, uint64_t info)
     uint8_t bytes[16];
     X86Accesses accesses = x86_accesses(bytes, qemu_plugin_insn_data(insn, bytes, sizeof bytes));
 
-    if (accesses == X86_AS_TOLD || x86_is_locked(accesses))
+    if (!is_to_be_corrected(accesses))
         return false;
     if (accesses <= X86_LOADS_16)
         qemu_plugin_register_vcpu_insn_exec_cb(insn, begin_cb, QEMU_PLUGIN_CB_NO_REGS, NULL);
-    qemu_plugin_register_vcpu_mem_cb(insn, turns_are_taken() ? turns_wrap_corrected(correct_cb) : correct_cb,
-                                     QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
-                                     (void *)(uintptr_t)(info | (uint64_t)accesses << GMBEOO_VCPU_SHIFT));
+    qemu_plugin_register_vcpu_mem_cb(
+        insn, turns_are_taken() ? turns_wrap_corrected(correct_cb) : correct_cb,
+        accesses >= X86_COMPARES_ACCUMULATOR ? QEMU_PLUGIN_CB_R_REGS : QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+        (void *)(uintptr_t)(info | (uint64_t)accesses << GMBEOO_VCPU_SHIFT));
     return true;
 }

@@ -8,6 +8,9 @@
 
 #include "plugin.h"
 
+/* To be called by a vCPU that is starting. */
+void corrections_init(void);
+
 /* Makes the accesses of an instruction that is being translated be corrected and handed to capture_put(). `info`: as
  * for capture_instrument(). Returns false if it needs no correction. */
 bool corrections_instrument(struct qemu_plugin_insn *insn, uint64_t info);

@@ -19,28 +19,17 @@
 static struct qemu_plugin_register *cs, *cr0, *eflags, *efer;
 static __thread enum ring_mode mode;
 
-static struct qemu_plugin_register *find(GArray *registers, const char *name)
-{
-    for (guint i = 0; i < registers->len; i++) {
-        const qemu_plugin_reg_descriptor *found = /* they are larger in newer QEMUs */
-            (void *)(registers->data + i * g_array_get_element_size(registers));
-
-        if (!g_strcmp0(found->name, name))
-            return found->handle;
-    }
-    return NULL;
-}
-
 bool cpl_init(void)
 {
     g_autoptr(GArray) registers = qemu_plugin_get_registers();
 
     if (!registers)
         return false;
-    cs = find(registers, "cs");
-    cr0 = find(registers, "cr0");
-    eflags = find(registers, "eflags");
-    efer = find(registers, "efer"); /* may be missing: then there is no long mode, or we can't tell */
+    cs = interface_find_register(registers, "cs");
+    cr0 = interface_find_register(registers, "cr0");
+    eflags = interface_find_register(registers, "eflags");
+    efer =
+        interface_find_register(registers, "efer"); /* may be missing: then there is no long mode, or we can't tell */
     return cs && cr0 && eflags;
 }
 

@@ -197,6 +197,18 @@ void interface_reset(void (*done)(void))
     qemu_plugin_reset(interface.id, choose(G_CALLBACK(reset_with_id), G_CALLBACK(reset)), NULL);
 }
 
+struct qemu_plugin_register *interface_find_register(GArray *registers, const char *name)
+{
+    for (guint i = 0; i < registers->len; i++) {
+        const qemu_plugin_reg_descriptor *found = /* they are larger in newer QEMUs */
+            (void *)(registers->data + i * g_array_get_element_size(registers));
+
+        if (!g_strcmp0(found->name, name))
+            return found->handle;
+    }
+    return NULL;
+}
+
 bool interface_read_register(struct qemu_plugin_register *handle, GByteArray *bytes)
 {
     int returned = qemu_plugin_read_register(handle, bytes);

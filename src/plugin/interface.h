@@ -29,6 +29,9 @@ void interface_register(const InterfaceEvents *events);
  * this. */
 void interface_reset(void (*done)(void));
 
+/* The register of this name among those that qemu_plugin_get_registers() has returned, or NULL. */
+struct qemu_plugin_register *interface_find_register(GArray *registers, const char *name);
+
 /*
  * Appends a register's bytes to `bytes`. Before 10.1, QEMU returns what it has, current or not; since then it refuses
  * outside of these: vcpu_started, vcpu_idle, vcpu_resumes, translated, and callbacks of instructions, blocks and

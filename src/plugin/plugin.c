@@ -15,6 +15,7 @@
 
 #include "../../include/memory_tracer/roi.h"
 #include "../protocol/frames.h"
+#include "corrections.h"
 #include "interface.h"
 #include "pages.h"
 #include "plugin.h"
@@ -217,8 +218,11 @@ static void on_vcpu_started(unsigned vcpu)
     (void)vcpu;
     if (!cpl_known)
         cpl_known = cpl_init();
+    corrections_init();
     if (!vcpu_thread)
         vcpu_thread = g_thread_self();
+    else if (vcpu_thread == g_thread_self())
+        plugin.one_thread = true;
     if (plugin.options.strict_order && vcpu_thread != g_thread_self()) {
         fprintf(stderr, "libgmbe: strict_order needs QEMU to run all vCPUs in one thread: -accel tcg,thread=single\n");
         _exit(1);

@@ -40,7 +40,8 @@ typedef struct Plugin {
     PluginOutput *output;   /* with out */
     PluginControl *control; /* with control */
     Phase phase;
-    bool active; /* between start and stop. What is wanted: `phase` follows, when all vCPUs have stopped for it */
+    bool one_thread; /* QEMU runs all vCPUs in one thread, and there are several */
+    bool active;     /* between start and stop. What is wanted: `phase` follows, when all vCPUs have stopped for it */
 } Plugin;
 
 extern Plugin plugin;

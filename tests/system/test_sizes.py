@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The sizes of accesses are the architecture's, where QEMU's are others, too."""
+"""Sizes and values of accesses are the architecture's, where QEMU's are others, too."""
 import collections
 import csv
 import io
 import os
+import re
 import subprocess
 import unittest
 
@@ -87,6 +88,55 @@ class Sizes(SystemTest):
             end = self.info(trace)
             self.assertLess(end["records"], 4 << 20)
             self.assertAlmostEqual(end["accesses"], 4 * times, delta=times / 4)
+
+    def test_values_of_locked_instructions(self):
+        """Where vCPUs run at the same time, only what `lock or` and `lock and` have loaded can't be known: unless their
+        operand lets everything through, or QEMU lets the other vCPUs wait, as the operand isn't aligned."""
+        for options in ([], ["--image", several_vcpus()], ["--image", several_vcpus(), "--strict-order"]):
+            trace = self.path("locked.mtrace")
+            result = self.tracer("record", "-o", trace, "--roi", "--user-only", "--fields", "paddr,value", *options, "--",
+                                 workload("locked"))
+            self.assertEqual(result.status, 0, result.err)
+            rows, unknown = self.rows(trace, LINES, LINES + 16 * 4096), 0
+            lines = [line.split() for line in result.out.splitlines()]
+            self.assertGreater(len(lines), 200)
+            self.assertEqual(len(rows), 2 * len(lines))
+            for (address, size, before, after, name), load, store in zip(lines, rows[::2], rows[1::2]):
+                for row, kind in (load, "load"), (store, "store"):
+                    self.assertEqual((row["type"], row["size"], int(row["address"], 16)), (kind, size, int(address, 16)))
+                self.assertEqual(int(store["value"], 16), int(after, 16), (options, name, address, before))
+                covers = re.match("lock_(or|and)", name) and not name.startswith("lock_orl_$0")
+                if covers and int(address, 16) % int(size) == 0 and options == ["--image", several_vcpus()]:
+                    self.assertIn(load["value"], ("", "0x0"), name)  # nothing, where the format can say so
+                    unknown += 1
+                else:
+                    self.assertEqual(int(load["value"], 16), int(before, 16), (options, name, address, after))
+            self.assertEqual(unknown > 0, options == ["--image", several_vcpus()])
+
+    def test_values_of_locked_instructions_that_several_vcpus_execute_at_once(self):
+        threads, times = 4, 20000  # tests/workloads/contended.c
+        trace = self.path("contended.mtrace")
+        self.assertEqual(self.tracer("record", "-o", trace, "--roi", "--user-only", "--fields", "value", "--image",
+                                     several_vcpus(), "--", workload("contended")).status, 0)
+
+        def pairs(offset):
+            values = collections.defaultdict(list)
+            for row in self.rows(trace, LINES + offset, LINES + offset + 4):
+                values[row["vcpu"]].append((row["type"], int(row["value"], 16)))
+            for of_vcpu in values.values():
+                self.assertEqual([kind for kind, _ in of_vcpu], ["load", "store"] * (len(of_vcpu) // 2))
+            return [(load, store) for of_vcpu in values.values()
+                    for (_, load), (_, store) in zip(of_vcpu[::2], of_vcpu[1::2])]
+
+        each = [(value, value + 1) for value in range(threads * times)]
+        self.assertTrue(sorted(pairs(0)) == each)
+        compared = pairs(64)
+        self.assertTrue(sorted(pair for pair in compared if pair[0] != pair[1]) == each)
+        self.assertGreater(len(compared), len(each))  # the first comparison of each fails
+        negated = pairs(128)
+        self.assertEqual(len(negated), threads * times)
+        self.assertEqual(negated.count((1, 0xffffffff)), threads * times // 2)
+        self.assertEqual(negated.count((0xffffffff, 1)), threads * times // 2)
 
 
 if __name__ == "__main__":
