@@ -20,7 +20,7 @@ typedef struct {
     bool has_begun;          /* to load */
     uint64_t first_vaddr;    /* then: of its operand */
     CaptureAccess loaded[2]; /* the last two loads, the last one second */
-    bool is_half_told;       /* of a locked instruction, the load is in loaded[1], and the store comes next */
+    unsigned held;           /* of them, those that are not recorded yet */
 } __attribute__((aligned(64))) Progress;
 
 static Progress progress[RING_MAX_VCPUS];
@@ -45,7 +45,7 @@ static void cut(CaptureAccess *access, unsigned size_shift)
         access->value[0] &= (UINT64_C(1) << (8u << size_shift)) - 1;
 }
 
-/* The operand has 1 << size_shift bytes. QEMU loads the lowest piece first. */
+/* The operand has 1 << size_shift bytes. QEMU loads the lowest piece first, each of 16 bytes if there are several. */
 static void load_operand(unsigned vcpu, CaptureAccess *access, unsigned size_shift)
 {
     Progress *of = progress_of(vcpu);
@@ -54,17 +54,18 @@ static void load_operand(unsigned vcpu, CaptureAccess *access, unsigned size_shi
         of->has_begun = true;
         of->first_vaddr = access->vaddr;
     }
-    if (access->vaddr - of->first_vaddr >= UINT64_C(1) << size_shift)
+    if ((access->info & SIZE_BITS) == 4 && access->vaddr - of->first_vaddr >= UINT64_C(1) << size_shift)
         return;
     cut(access, size_shift);
     capture_put(vcpu, access);
 }
 
-/* An instruction is executed, perhaps once more, as its last load has faulted. */
+/* An instruction is executed, perhaps once more, as an access of it has faulted. */
 static void begin_cb(unsigned int vcpu, void *userdata)
 {
     (void)userdata;
     progress_of(vcpu)->has_begun = false;
+    progress_of(vcpu)->held = 0;
 }
 
 /* Loads and stores in a loop. */
@@ -74,16 +75,29 @@ static bool same_value(const CaptureAccess *a, const CaptureAccess *b)
     return !memcmp(a->value, b->value, sizeof a->value);
 }
 
+static void retry_load(unsigned vcpu, Progress *of, const CaptureAccess *access)
+{
+    if (of->held && access->vaddr != of->loaded[1].vaddr) { /* LES, which looks like cmpccxadd */
+        capture_put(vcpu, &of->loaded[1]);
+        capture_put(vcpu, access);
+        of->held = 0;
+        return;
+    }
+    of->loaded[0] = of->loaded[1];
+    of->loaded[1] = *access;
+    of->held++;
+}
+
 /* The loop ends when the second load, which is part of the exchange, has found what the first one had. */
 static void retry(unsigned vcpu, const CaptureAccess *access, X86Accesses accesses)
 {
     Progress *of = progress_of(vcpu);
 
     if (!(access->info & GMBEOO_STORE)) {
-        of->loaded[0] = of->loaded[1];
-        of->loaded[1] = *access;
+        retry_load(vcpu, of, access);
         return;
     }
+    of->held = 0;
     if (same_value(&of->loaded[0], &of->loaded[1]) ||
         (accesses == X86_RETRIED_COMPARE_AND_ADD && same_value(access, &of->loaded[0]))) {
         capture_put(vcpu, &of->loaded[1]);
@@ -198,21 +212,21 @@ static void correct_locked(unsigned vcpu, CaptureAccess *access, X86Accesses acc
     Progress *of = progress_of(vcpu);
 
     if (!(access->info & GMBEOO_STORE)) {
-        of->is_half_told = is_single_step(access);
-        if (of->is_half_told)
+        of->held = is_single_step(access);
+        if (of->held)
             of->loaded[1] = *access;
         else
             capture_put(vcpu, access);
         return;
     }
-    if (of->is_half_told) {
+    if (of->held) {
         if (accesses >= X86_COMPARES_ACCUMULATOR)
             work_out_compared(&of->loaded[1], access, accesses);
         else
             work_out(&of->loaded[1], access, accesses);
         capture_put(vcpu, &of->loaded[1]);
     }
-    of->is_half_told = false;
+    of->held = 0;
     capture_put(vcpu, access);
 }
 
@@ -264,7 +278,7 @@ bool corrections_instrument(struct qemu_plugin_insn *insn, uint64_t info)
 
     if (!is_to_be_corrected(accesses))
         return false;
-    if (accesses <= X86_LOADS_16)
+    if (!x86_is_locked(accesses))
         qemu_plugin_register_vcpu_insn_exec_cb(insn, begin_cb, QEMU_PLUGIN_CB_NO_REGS, NULL);
     qemu_plugin_register_vcpu_mem_cb(
         insn, turns_are_taken() ? turns_wrap_corrected(correct_cb) : correct_cb,

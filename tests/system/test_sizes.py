@@ -14,7 +14,7 @@ from images import several_vcpus
 
 OPERAND = 0x200000800  # tests/workloads/encodings.c
 SLOTS = 0x10000000
-LINES = 0x200000000  # tests/workloads/odd_loads.c
+LINES, LOW = 0x200000000, 0x10000000  # tests/workloads/odd_loads.c
 
 
 class Sizes(SystemTest):
@@ -74,6 +74,10 @@ class Sizes(SystemTest):
                         for row in rows]
                 self.assertEqual(seen, [(*access[:3], access[3] if "value" in fields else 0)
                                         for access in self.expected_of_odd_loads()], (options, fields))
+                rows += self.rows(trace, LOW + 0x40000, LOW + 0x50000)
+                self.assertEqual([(row["type"], int(row["address"], 16) - LOW, row["size"]) for row in rows[-4:]],
+                                 [("load", 0x49901, "4"), ("load", 0x49905, "2"), ("load", 0x4e501, "4"),
+                                  ("load", 0x4e505, "2")])  # 32-bit code
                 for row in rows if "paddr" in fields else []:
                     self.assertEqual(int(row["paddr"], 16) & 4095, int(row["address"], 16) & 4095)
 
