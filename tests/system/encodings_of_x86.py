@@ -10,22 +10,27 @@ NOP = b"\x90"
 SIZES = {"BYTE": 1, "WORD": 2, "DWORD": 4, "FWORD": 6, "QWORD": 8, "TBYTE": 10, "OWORD": 16, "XMMWORD": 16, "YMMWORD": 32}
 OPERAND = re.compile(r"(\w+) PTR \[rbx\]")
 
-# They access no memory, or (system instructions) not in user code, where Linux emulates some; VMX does nothing in QEMU.
-WITHOUT_ACCESS = re.compile(r"nop|prefetch|bnd|cl(flush|wb|demote)|lea\b|call|jmp|invlpg|sldt|str\b|smsw|vm(ptr|clear|xon)")
+# They access no memory, or other memory, too, or (system instructions) not in user code, where Linux emulates some; VMX
+# does nothing in QEMU.
+WITHOUT_ACCESS = re.compile(r"nop|prefetch|bnd|cl(flush|wb|demote)|lea\b|call|jmp|push|pop\b|invlpg|sldt|str\b|smsw|vm(ptr|clear|xon)")
 # objdump (2.40) takes no notice of REX.W, with which LFS and LGS load 10 bytes. QEMU (10.0) executes MOVBE with 66 and
-# REX.W, which is one of 8 bytes, as one of 2.
-NAMED_WRONGLY = re.compile(rb"(\x66|\xf3|\xf2)?\x48\x0f[\xb4\xb5]|\x66\x48\x0f\x38[\xf0\xf1]", re.S)
+# REX.W, which is one of 8 bytes, as one of 2. MOVSXD with 66 loads 2 bytes.
+NAMED_WRONGLY = re.compile(rb"(\x66|\xf3|\xf2)?\x48\x0f[\xb4\xb5]|\x66\x48\x0f\x38[\xf0\xf1]|\x66\x63", re.S)
 
 Encoding = collections.namedtuple("Encoding", "code text size")
 
 
+# Of the primary map: prefixes (to other maps, too), and REX.
+NO_OPCODES = {0x0f, 0x26, 0x2e, 0x36, 0x3e, *range(0x40, 0x50), 0x62, 0x64, 0x65, 0x66, 0x67, 0xc4, 0xc5, 0xf0, 0xf2, 0xf3}
+
+
 def legacy():
-    """Of the maps 0F, 0F38 and 0F3A."""
-    for opcode_map in (b"\x0f", b"\x0f\x38", b"\x0f\x3a"):
+    """Of the primary map, 0F, 0F38 and 0F3A."""
+    for opcode_map in (b"", b"\x0f", b"\x0f\x38", b"\x0f\x3a"):
         for prefix in (b"", b"\x66", b"\xf3", b"\xf2"):
             for rex in (b"", b"\x48"):
                 for opcode in range(256):
-                    if opcode_map == b"\x0f" and opcode in (0x38, 0x3a):
+                    if opcode in {b"": NO_OPCODES, b"\x0f": (0x38, 0x3a)}.get(opcode_map, ()):
                         continue
                     yield prefix + rex + opcode_map + bytes([opcode])
 

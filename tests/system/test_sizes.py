@@ -40,7 +40,7 @@ class Sizes(SystemTest):
         result = self.tracer("record", "-o", trace, "--roi", "--user-only", "--", program)
         self.assertEqual(result.status, 0, result.err)
         executed, accesses = list(map(int, result.out.split())), collections.defaultdict(list)
-        self.assertGreater(len(executed), 2000)
+        self.assertGreater(len(executed), 2900)
         for row in self.rows(trace, OPERAND - 256, OPERAND + 256):
             number, offset = divmod(int(row["pc"], 16) - SLOTS, encodings.SLOT)
             if offset == 0 and 0 <= number < len(all_of_them):
