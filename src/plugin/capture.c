@@ -257,11 +257,13 @@ static void access_cb_paddr_value(unsigned int vcpu, qemu_plugin_meminfo_t info,
     access_wide(vcpu, info, vaddr, userdata, RING_PADDR | RING_VALUE);
 }
 
-CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr)
+CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr, bool with_value)
 {
-    CaptureAccess access = { .info = known | ask_meminfo(info), .vaddr = vaddr, .meminfo = info };
+    uint8_t told = G_LIKELY(info < 1u << MEMINFO_TABLE_BITS) ? meminfo_table[info] : ask_meminfo(info);
+    CaptureAccess access = { .info = known | told, .vaddr = vaddr, .meminfo = info };
 
-    read_value(info, access.value);
+    if (with_value)
+        read_value(info, access.value);
     return access;
 }
 

@@ -234,7 +234,9 @@ static void correct_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t v
 {
     uint64_t known = (uintptr_t)userdata;
     X86Accesses accesses = (X86Accesses)((known & VCPU_BITS) >> GMBEOO_VCPU_SHIFT);
-    CaptureAccess access = capture_told((known & ~VCPU_BITS) | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
+    bool with_value = accesses > X86_LOADS_16 || ring_fields(plugin.ring) & RING_VALUE;
+    CaptureAccess access =
+        capture_told((known & ~VCPU_BITS) | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr, with_value);
 
     switch (accesses) {
     case X86_LOADS_4:

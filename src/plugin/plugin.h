@@ -88,8 +88,9 @@ typedef struct CaptureAccess {
     qemu_plugin_meminfo_t meminfo;
 } CaptureAccess;
 
-/* An access that takes place now, as QEMU tells it. `known`: the bits of the record's info that don't depend on it. */
-CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr);
+/* An access that takes place now, as QEMU tells it. `known`: the bits of the record's info that don't depend on it. Its
+ * value is 0 if it isn't asked for. */
+CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr, bool with_value);
 /* Counts, skips or records an access, in any phase and with any fields. For what is rare. */
 void capture_put(unsigned vcpu, const CaptureAccess *access);
 /* Publishes what a vCPU has recorded. By that vCPU, or while all stand still. */
