@@ -5,58 +5,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../context/symbols.h"
+#include "../base/error.h"
+#include "../context/names.h"
 #include "../source/input.h"
 #include "cmd.h"
 
+#define MODES 3
+
 typedef struct {
     Input *input;
-    Symbols *symbols;
-    csh disassembler;
-    GPtrArray *texts; /* what is printed of an instruction, by its number; NULL: not made yet */
+    Names *names;
+    csh disassemblers[MODES]; /* by mode_number() */
+    GPtrArray *texts;         /* what is printed of an instruction, by its number; NULL: not made yet */
 } Dump;
 
-static void load_symbols(Dump *dump)
+/* Where its disassembler is: of code of 16, 32 or 64 bits. */
+static unsigned mode_number(const struct mt_instruction *instruction)
 {
-    char *kallsyms, *libraries;
-    size_t bytes;
-
-    dump->symbols = symbols_new();
-    kallsyms = input_attachment(dump->input->trace, "kallsyms", &bytes);
-    if (kallsyms)
-        symbols_add_kallsyms(dump->symbols, kallsyms);
-    free(kallsyms);
-    libraries = input_attachment(dump->input->trace, "libraries", &bytes);
-    if (libraries) {
-        g_auto(GStrv) lines = g_strsplit(libraries, "\n", -1);
-
-        for (char **line = lines; *line; line++) {
-            char *path;
-            uint64_t bias = g_ascii_strtoull(*line, &path, 16);
-
-            if (path > *line && *path == ' ')
-                symbols_add_elf(dump->symbols, path + 1, bias);
-        }
-    }
-    free(libraries);
+    return instruction->mode == MT_MODE_16 ? 0 : instruction->mode == MT_MODE_32 ? 1 : 2;
 }
 
 /* "PC  symbol+0x12  mov rax, qword ptr [rdi]" */
-static char *describe_instruction(Dump *dump, const struct mt_instruction *instruction)
+static char *describe_instruction(Dump *dump, const struct mt_instruction *instruction, uint32_t number)
 {
     GString *text = g_string_new(NULL);
-    uint64_t offset = 0;
-    const char *name = symbols_find(dump->symbols, instruction->pc, &offset);
+    uint64_t offset;
+    g_autofree char *function = names_of_instruction(dump->names, number, &offset);
+    csh disassembler = dump->disassemblers[mode_number(instruction)];
     cs_insn *decoded;
     size_t count;
 
     g_string_append_printf(text, "  %016" G_GINT64_MODIFIER "x ", instruction->pc);
-    if (name) {
-        g_autofree char *place = g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", name, offset);
+    if (function) {
+        g_autofree char *place = g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", function, offset);
 
         g_string_append_printf(text, " %-32s", place);
     }
-    count = cs_disasm(dump->disassembler, instruction->bytes, instruction->length, instruction->pc, 1, &decoded);
+    count = cs_disasm(disassembler, instruction->bytes, instruction->length, instruction->pc, 1, &decoded);
     if (count) {
         g_string_append_printf(text, "  %s %s", decoded->mnemonic, decoded->op_str);
         cs_free(decoded, count);
@@ -79,7 +64,7 @@ static const char *instruction_text(Dump *dump, uint32_t number)
         g_ptr_array_set_size(dump->texts, (gint)MAX(mt_trace_instructions(dump->input->trace), number) + 1);
     text = dump->texts->pdata[number];
     if (!text)
-        dump->texts->pdata[number] = text = describe_instruction(dump, instruction);
+        dump->texts->pdata[number] = text = describe_instruction(dump, instruction, number);
     return text;
 }
 
@@ -141,13 +126,33 @@ static int dump_all(Dump *dump, GError **error)
     return more < 0 ? -1 : 0;
 }
 
+static bool open_disassemblers(Dump *dump, GError **error)
+{
+    static const cs_mode modes[MODES] = { CS_MODE_16, CS_MODE_32, CS_MODE_64 };
+
+    for (unsigned i = 0; i < MODES; i++)
+        if (cs_open(CS_ARCH_X86, modes[i], &dump->disassemblers[i]) != CS_ERR_OK)
+            return mt_fail(error, "capstone can't be used");
+    return true;
+}
+
+static void dump_clear(Dump *dump)
+{
+    for (unsigned i = 0; i < MODES; i++)
+        if (dump->disassemblers[i])
+            cs_close(&dump->disassemblers[i]);
+    g_clear_pointer(&dump->texts, g_ptr_array_unref);
+    names_free(dump->names);
+    input_free(dump->input);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Dump, dump_clear)
+
 int cmd_dump(int argc, char **argv, GError **error)
 {
     g_auto(Selection) selection = SELECTION_INIT;
     const GOptionEntry own[] = { { NULL, 0, 0, 0, NULL, NULL, NULL } };
     g_autofree GOptionEntry *entries = selection_entries(&selection, own);
-    Dump dump = { 0 };
-    int status;
+    g_auto(Dump) dump = { 0 };
 
     if (!options_parse(&argc, &argv, entries, "FILE",
                        "Prints the records of a trace as text, a line each: a trace file, or a stream of GMBEOO or "
@@ -162,17 +167,9 @@ int cmd_dump(int argc, char **argv, GError **error)
     if (!dump.input)
         return -1;
     input_set_to_stdout(dump.input);
-    if (cs_open(CS_ARCH_X86, CS_MODE_64, &dump.disassembler) != CS_ERR_OK) {
-        mt_fail(error, "capstone can't be used");
-        input_free(dump.input);
+    if (!open_disassemblers(&dump, error))
         return -1;
-    }
-    load_symbols(&dump);
+    dump.names = names_new(dump.input->trace);
     dump.texts = g_ptr_array_new_with_free_func(g_free);
-    status = dump_all(&dump, error);
-    g_ptr_array_unref(dump.texts);
-    symbols_free(dump.symbols);
-    cs_close(&dump.disassembler);
-    input_free(dump.input);
-    return status;
+    return dump_all(&dump, error);
 }

@@ -2,51 +2,22 @@
 /* What records belong to: see context.h. */
 #include "context.h"
 
-#include <stdlib.h>
-
-#include "symbols.h"
+#include "names.h"
 
 struct Context {
     mt_trace *trace; /* or */
     const Ring *ring;
-    Symbols *symbols;
+    Names *names; /* of `trace`; or NULL */
+    GStringChunk *strings;
 };
-
-static void add_libraries(Symbols *symbols, const char *text)
-{
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-
-    for (char **line = lines; *line; line++) {
-        char *path;
-        uint64_t bias = g_ascii_strtoull(*line, &path, 16);
-
-        if (path > *line && *path == ' ')
-            symbols_add_elf(symbols, path + 1, bias);
-    }
-}
-
-static void load_symbols(Context *context)
-{
-    size_t bytes;
-    char *kallsyms = mt_trace_attachment(context->trace, "kallsyms", &bytes, NULL);
-    char *libraries = mt_trace_attachment(context->trace, "libraries", &bytes, NULL);
-
-    if (kallsyms)
-        symbols_add_kallsyms(context->symbols, kallsyms);
-    if (libraries)
-        add_libraries(context->symbols, libraries);
-    free(kallsyms);
-    free(libraries);
-}
 
 Context *context_new(mt_trace *trace)
 {
     Context *context = g_new0(Context, 1);
 
     context->trace = trace;
-    context->symbols = symbols_new();
-    if (trace)
-        load_symbols(context);
+    context->names = trace ? names_new(trace) : NULL;
+    context->strings = g_string_chunk_new(4096);
     return context;
 }
 
@@ -55,7 +26,7 @@ Context *context_new_live(const Ring *ring)
     Context *context = g_new0(Context, 1);
 
     context->ring = ring;
-    context->symbols = symbols_new();
+    context->strings = g_string_chunk_new(4096);
     return context;
 }
 
@@ -63,7 +34,8 @@ void context_free(Context *context)
 {
     if (!context)
         return;
-    symbols_free(context->symbols);
+    names_free(context->names);
+    g_string_chunk_free(context->strings);
     g_free(context);
 }
 
@@ -86,7 +58,7 @@ const struct mt_instruction *context_instruction(const Context *context, uint32_
 
 const char *context_function(const Context *context, uint32_t number, uint64_t *offset)
 {
-    const struct mt_instruction *instruction = context_instruction(context, number);
+    g_autofree char *name = context->names ? names_of_instruction(context->names, number, offset) : NULL;
 
-    return instruction ? symbols_find(context->symbols, instruction->pc, offset) : NULL;
+    return name ? g_string_chunk_insert_const(context->strings, name) : NULL;
 }

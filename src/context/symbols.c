@@ -2,13 +2,12 @@
 /* Names for addresses: see symbols.h. */
 #include "symbols.h"
 
-#include <fcntl.h>
-#include <gelf.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+/* So many functions may lie in another one, before an address of it. */
+#define NESTED_MAX 256
 
 typedef struct {
     uint64_t address, end; /* end: 0 if it isn't known; the next symbol is it then */
@@ -65,63 +64,18 @@ void symbols_add_kallsyms(Symbols *symbols, const char *text)
     }
 }
 
-static void add_table(Symbols *symbols, Elf *elf, Elf_Scn *section, const GElf_Shdr *header, uint64_t bias)
+void symbols_add_functions(Symbols *symbols, const char *text)
 {
-    Elf_Data *data = elf_getdata(section, NULL);
-    size_t count = data && header->sh_entsize ? header->sh_size / header->sh_entsize : 0;
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        g_autofree char *line = g_strndup(text, length);
+        char *end_text, *name;
+        uint64_t address = g_ascii_strtoull(line, &end_text, 16), end = g_ascii_strtoull(end_text, &name, 16);
 
-    for (size_t i = 0; i < count; i++) {
-        GElf_Sym symbol;
-        const char *name;
-
-        if (!gelf_getsym(data, (int)i, &symbol) || GELF_ST_TYPE(symbol.st_info) != STT_FUNC || !symbol.st_value)
-            continue;
-        name = elf_strptr(elf, header->sh_link, symbol.st_name);
-        if (name && *name)
-            add(symbols, symbol.st_value + bias, symbol.st_size ? symbol.st_value + symbol.st_size + bias : 0, name);
+        text += length + (text[length] == '\n');
+        if (end_text > line && name > end_text && end > address && name[0] == ' ' && name[1])
+            add(symbols, address, end, name + 1);
     }
-}
-
-/* Code that no symbol covers is named by its file. */
-static void add_segments(Symbols *symbols, Elf *elf, const char *path, uint64_t bias)
-{
-    g_autofree char *name = g_path_get_basename(path);
-    size_t segments = 0;
-
-    elf_getphdrnum(elf, &segments);
-    for (size_t i = 0; i < segments; i++) {
-        GElf_Phdr segment;
-
-        if (gelf_getphdr(elf, (int)i, &segment) && segment.p_type == PT_LOAD && (segment.p_flags & PF_X))
-            add(symbols, segment.p_vaddr + bias, segment.p_vaddr + segment.p_memsz + bias, name);
-    }
-}
-
-void symbols_add_elf(Symbols *symbols, const char *path, uint64_t bias)
-{
-    Elf_Scn *section = NULL;
-    struct stat status;
-    Elf *elf;
-    int fd;
-
-    if (stat(path, &status) || !S_ISREG(status.st_mode))
-        return;
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return;
-    elf_version(EV_CURRENT);
-    elf = elf_begin(fd, ELF_C_READ, NULL);
-    if (elf && elf_kind(elf) == ELF_K_ELF) {
-        add_segments(symbols, elf, path, bias);
-        while ((section = elf_nextscn(elf, section))) {
-            GElf_Shdr header;
-
-            if (gelf_getshdr(section, &header) && (header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM))
-                add_table(symbols, elf, section, &header, bias);
-        }
-    }
-    elf_end(elf);
-    close(fd);
 }
 
 /* By address; the widest first, so that the last one at or below an address is the closest. */
@@ -149,7 +103,7 @@ const char *symbols_find(Symbols *symbols, uint64_t address, uint64_t *offset)
         else
             high = middle;
     }
-    while (low--) { /* backwards, over functions that have ended, to the file's own name at the latest */
+    for (guint steps = 0; low-- && steps < NESTED_MAX; steps++) { /* backwards, over functions that have ended */
         const NamedAddress *named = &g_array_index(symbols->all, NamedAddress, low);
 
         if ((named->address ^ address) >> 63)

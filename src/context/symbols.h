@@ -14,12 +14,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Symbols, symbols_free)
 
 /* Adds what /proc/kallsyms says. Lines that make no sense are left out. */
 void symbols_add_kallsyms(Symbols *symbols, const char *text);
-/* Adds the functions of an ELF file whose addresses are shifted by `bias` in memory. A file that isn't there, or has
- * none, adds nothing but its own name. */
-void symbols_add_elf(Symbols *symbols, const char *path, uint64_t bias);
+/* Adds functions, a line each: address and end (which is not part of it) in hexadecimal, name. Likewise. */
+void symbols_add_functions(Symbols *symbols, const char *text);
 
-/* The last symbol at or below `address`, in its half of the address space. Returns its name, which belongs to
- * `symbols`, and the distance, or NULL. */
+/* The symbol that covers `address`: the innermost one, or the last one below if it has no end and is in the same half
+ * of the address space. Returns its name, which belongs to `symbols`, and the distance, or NULL. */
 const char *symbols_find(Symbols *symbols, uint64_t address, uint64_t *offset);
 
 #endif

@@ -10,6 +10,8 @@
 struct Recording {
     Ring *ring;
     TraceWriter *writer;
+    const KnownCode *code;
+    bool has_kernel;
     GError *error;
 };
 
@@ -23,6 +25,8 @@ Recording *recording_start(const char *path, Ring *ring, const RecordingFacts *f
     g_autoptr(Recording) recording = g_new0(Recording, 1);
 
     recording->ring = ring;
+    recording->code = facts->code;
+    recording->has_kernel = facts->kallsyms;
     recording->writer = trace_writer_new(path, ring_fields(ring), ring_vcpus(ring), TRACE_BLOCK_RECORDS, error);
     if (!recording->writer)
         return NULL;
@@ -65,6 +69,8 @@ const GError *recording_error(const Recording *recording)
 bool recording_finish(Recording *recording, const char *metadata, GError **error)
 {
     return trace_writer_add_metadata(recording->writer, metadata, error) &&
+           (!recording->code || !(ring_fields(recording->ring) & RING_INSTRUCTIONS) ||
+            known_code_attach(recording->code, recording->ring, recording->has_kernel, recording->writer, error)) &&
            trace_writer_finish(recording->writer, error);
 }
 

@@ -8,11 +8,13 @@
 #include <stdint.h>
 
 #include "../ring/ring.h"
+#include "known_code.h"
 
 /* What a trace file tells about itself. All strings belong to the caller; any may be NULL. */
 typedef struct RecordingFacts {
     const char *metadata; /* a JSON object */
     const char *kallsyms, *modules, *libraries;
+    const KnownCode *code;
 } RecordingFacts;
 
 typedef struct Recording Recording;

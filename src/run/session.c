@@ -36,6 +36,7 @@ struct Session {
     Guest *guest;
     WorkloadOptions workload; /* the options', and what of it is to be found out */
     char *kallsyms, *modules; /* of the guest's kernel, for a trace file; or NULL */
+    KnownCode *code;          /* for a trace file */
     Terminal *terminal;
     Destination *destination;
     gint64 status_us; /* when the progress was shown last, and what it was then */
@@ -345,10 +346,13 @@ static bool start_destination(Session *session, GError **error)
                                     ? metadata_of_run(session->options, session->setup.snapshot, session->setup.machine,
                                                       qemu_version(guest_qemu(session->guest)))
                                     : NULL;
+    if (options->kind == DESTINATION_TRACE)
+        session->code = known_code_new(&session->workload, workload->libraries);
     const RecordingFacts facts = { .metadata = metadata,
                                    .kallsyms = session->kallsyms,
                                    .modules = session->modules,
-                                   .libraries = workload->libraries };
+                                   .libraries = workload->libraries,
+                                   .code = session->code };
 
     session->destination =
         destination_start(options, session->ring, workload->info, &facts, session->folder->path, session->loop, error);
@@ -485,6 +489,7 @@ void session_free(Session *session)
     terminal_free(session->terminal);
     guest_free(session->guest);
     destination_free(session->destination);
+    known_code_free(session->code);
     ring_free(session->ring);
     setup_clear(&session->setup);
     g_free(session->kallsyms);

@@ -9,6 +9,7 @@
 #include "../base/error.h"
 #include "../base/json_numbers.h"
 #include "../base/part_file.h"
+#include "../context/attachment.h"
 #include "../trace/file.h"
 #include "../trace/writer.h"
 
@@ -100,7 +101,7 @@ static bool copy_attachments(TraceWriter *writer, const Input *input, GError **e
         fprintf(stderr, "memory_tracer: ATTENTION: without an attachment: %s\n", problem->message);
     for (char **name = names; *name; name++) {
         size_t bytes;
-        char *text = input_attachment(input->trace, *name, &bytes);
+        char *text = attachment_read(input->trace, *name, &bytes);
         bool fine = !text || trace_writer_add_attachment(writer, *name, text, bytes, error);
 
         free(text);

@@ -108,16 +108,6 @@ JsonObject *input_metadata(const mt_trace *trace)
     return all;
 }
 
-char *input_attachment(mt_trace *trace, const char *name, size_t *bytes)
-{
-    struct mt_error problem;
-    char *contents = mt_trace_attachment(trace, name, bytes, &problem);
-
-    if (!contents && *problem.message)
-        fprintf(stderr, "memory_tracer: ATTENTION: without %s: %s\n", name, problem.message);
-    return contents;
-}
-
 uint64_t input_known_records(const mt_trace *trace, JsonObject *metadata, bool *exact)
 {
     uint64_t known = input_metadata_number(metadata, "records", 0);

@@ -78,8 +78,6 @@ bool input_is_whole(const Input *input);
 mt_trace *input_open_trace(const char *path, enum mt_format format, GError **error);
 /* The metadata of a trace, as one object, to be unreferenced. */
 JsonObject *input_metadata(const mt_trace *trace);
-/* What is attached to it, to be freed with free(); NULL if there is none, or (after a warning) if it can't be read. */
-char *input_attachment(mt_trace *trace, const char *name, size_t *bytes);
 /* How many records a trace file had at least when it was written; *exact: and no more. 0 for a stream. */
 uint64_t input_known_records(const mt_trace *trace, JsonObject *metadata, bool *exact);
 /* A number of it, or `otherwise`. */

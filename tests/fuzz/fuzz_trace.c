@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "../../include/memory_tracer/trace.h"
-#include "../../src/context/symbols.h"
+#include "../../src/context/names.h"
 #include "../../src/trace/decoder.h"
 #include "../../src/trace/file.h"
 
@@ -60,19 +60,12 @@ static int input_fd(const uint8_t *data, size_t size)
 }
 
 /* As `dump` does. */
-static void look_up_symbols(mt_trace *trace)
+static void look_up_names(mt_trace *trace)
 {
-    size_t bytes;
-    char *kallsyms = mt_trace_attachment(trace, "kallsyms", &bytes, NULL);
-    g_autoptr(Symbols) symbols = symbols_new();
-    uint64_t offset;
+    g_autoptr(Names) names = names_new(trace);
 
-    if (kallsyms)
-        symbols_add_kallsyms(symbols, kallsyms);
-    free(kallsyms);
     for (uint32_t i = 1; i <= mt_trace_instructions(trace) && i < 100; i++)
-        if (mt_trace_instruction(trace, i))
-            symbols_find(symbols, mt_trace_instruction(trace, i)->pc, &offset);
+        g_free(names_of_instruction(names, i));
 }
 
 static void read_as(const uint8_t *data, size_t size, enum mt_format format)
@@ -91,7 +84,7 @@ static void read_as(const uint8_t *data, size_t size, enum mt_format format)
         else
             mt_reader_free(reader);
         read_all(mt_reader_new_blocks(trace, MT_COLUMN_INFO | MT_COLUMN_TIME, 0, mt_trace_blocks(trace), &error));
-        look_up_symbols(trace);
+        look_up_names(trace);
     }
     mt_trace_close(trace);
 }

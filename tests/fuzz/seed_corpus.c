@@ -78,6 +78,11 @@ static void write_trace(const char *path, unsigned fields, unsigned vcpus)
         memset(instructions[i].bytes, (int)(0x90 + i), instructions[i].length);
     }
     fine = fine && trace_writer_add_attachment(writer, "kallsyms", "ffffffff81000000 T _text\n", 25, &error);
+    if (vcpus > 1) /* kernel code, one that is unknown, and the rest of a file */
+        fine = fine && trace_writer_add_attachment(writer, "elf/ab", "0 8 main\n10 40 f\n", 17, &error) &&
+               trace_writer_add_attachment(writer, "loaded", "555555555050 elf/ab /bin/x\n0 kallsyms kernel\n", 45,
+                                           &error) &&
+               trace_writer_add_attachment(writer, "code", "\24\2\1\0\23\1", 6, &error);
     if (fields & RING_INSTRUCTIONS)
         fine = fine && trace_writer_add_instructions(writer, instructions, G_N_ELEMENTS(instructions), &error);
     for (unsigned i = 0; fine && i < RECORDS * vcpus; i++) {

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a trace tells of where its code was loaded from: the attachments `loaded` and `code` (doc/trace_format.md). They
+ * were made when the trace was recorded, and nothing else is asked for names: what lies on this machine today may be
+ * something else.
+ */
+#ifndef MEMORY_TRACER_CONTEXT_CODE_TABLE_H
+#define MEMORY_TRACER_CONTEXT_CODE_TABLE_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "../../include/memory_tracer/trace.h"
+
+#define CODE_TABLE_LOADED "loaded"
+#define CODE_TABLE_CODE "code"
+#define CODE_TABLE_KALLSYMS "kallsyms"
+#define CODE_TABLE_ELF "elf/" /* followed by the file's id */
+#define CODE_TABLE_ORIGINS_MAX 4096
+
+/* Where code comes from: a file, loaded somewhere, or a kernel. */
+typedef struct CodeOrigin {
+    uint64_t bias;    /* what was added to the addresses of its symbols */
+    char *attachment; /* that has its symbols */
+    char *path;       /* of the file, as the recording machine had it; without a slash: what it is */
+} CodeOrigin;
+
+typedef struct CodeTable {
+    GPtrArray *origins; /* of CodeOrigin */
+    GArray *owners;     /* uint32_t for each instruction, that of number 1 first: its origin's number plus 1, or 0 */
+    bool is_told;       /* by the trace. Else only its kernel is known */
+} CodeTable;
+
+CodeTable *code_table_new(void);
+void code_table_free(CodeTable *table);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CodeTable, code_table_free)
+
+/* What a trace tells. Where it makes no sense, it tells nothing. */
+CodeTable *code_table_read(mt_trace *trace);
+
+/* Returns the new origin's number, plus 1, or 0 if there are too many. */
+uint32_t code_table_add_origin(CodeTable *table, uint64_t bias, const char *attachment, const char *path);
+/* The origin of an instruction, counted from 1; NULL if it isn't known. */
+const CodeOrigin *code_table_origin(const CodeTable *table, uint32_t number);
+/* Whether the kernel's symbols can be meant: kernel code, in its half of the address space. */
+bool code_table_is_kernel(const struct mt_instruction *instruction);
+
+/* The attachments. To be freed. */
+char *code_table_loaded(const CodeTable *table);
+GByteArray *code_table_code(const CodeTable *table);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The code of an ELF file, and the names of its functions. The file is not trusted: what is out of bounds is left out.
+ */
+#ifndef MEMORY_TRACER_CONTEXT_ELF_CODE_H
+#define MEMORY_TRACER_CONTEXT_ELF_CODE_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A part of the file that is executable in memory. */
+typedef struct ElfSegment {
+    uint64_t address; /* as the file has it */
+    uint64_t bytes;
+    uint8_t *code;
+} ElfSegment;
+
+typedef struct ElfFunction {
+    uint64_t address, end; /* as the file has them */
+    const char *name;
+    bool local, weak;
+} ElfFunction;
+
+typedef struct ElfCode {
+    char *path;
+    char *id;          /* its build-id, in hexadecimal; or a hash of all its contents, after "xxh3-" */
+    bool movable;      /* it can be loaded anywhere (ET_DYN) */
+    GArray *segments;  /* ElfSegment */
+    GArray *functions; /* ElfFunction, by address, one for each range. One without a size ends where the next one of
+                          its section begins, or with its section */
+    GStringChunk *names;
+    uint64_t code_hash;
+} ElfCode;
+
+/* Reads the regular file at `path`. NULL with an error if it isn't an x86-64 program or library. */
+ElfCode *elf_code_read(const char *path, GError **error);
+void elf_code_free(ElfCode *elf);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ElfCode, elf_code_free)
+
+/* The `length` bytes of code at an address as the file has it, or NULL. */
+const uint8_t *elf_code_at(const ElfCode *elf, uint64_t address, unsigned length);
+/* Whether that is an address of its code. */
+bool elf_code_covers(const ElfCode *elf, uint64_t address);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which file an instruction was loaded from. What is known of a run is which files may have been loaded, and of some of
+ * them where. What was executed tells the rest: an instruction is of a file if its bytes are the file's at this place,
+ * and no other file that may have been there has the same. Where code was executed that none of these files has,
+ * something unknown lay at the same addresses in another process. Instructions may be equal by chance, or because both
+ * programs are similar: so no file is given instructions in the same pages, and elsewhere only longer sequences.
+ */
+#ifndef MEMORY_TRACER_CONTEXT_EXPLANATION_H
+#define MEMORY_TRACER_CONTEXT_EXPLANATION_H
+
+#include "../../include/memory_tracer/trace.h"
+#include "elf_code.h"
+
+typedef struct LoadedFile {
+    const ElfCode *elf;
+    uint64_t bias; /* what is added to the file's addresses */
+} LoadedFile;
+
+/* Finds where else the files of `known` (const ElfCode *) were loaded that can be loaded anywhere, and appends that to
+ * `loaded` (LoadedFile). `instructions` are in the order in which they were translated. */
+void explanation_find_loaded(const struct mt_instruction *instructions, uint32_t count, const GPtrArray *known,
+                             GArray *loaded);
+
+/* For each instruction the number of its file in `loaded`, plus 1, or 0; to be freed. Files that were not executed are
+ * removed from `loaded`. */
+uint32_t *explanation_find_files(const struct mt_instruction *instructions, uint32_t count, GArray *loaded);
+
+#endif

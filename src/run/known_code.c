@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a trace says of its code's files: see known_code.h. */
+#include "known_code.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../base/paths.h"
+#include "../context/code_table.h"
+#include "../context/explanation.h"
+#include "../vm/guest_files.h"
+#include "../vm/known_programs.h"
+
+/* Of all symbol tables, before they are compressed. */
+#define SYMBOLS_BYTES_MAX (3u << 20)
+#define AGENT "memory_tracer_agent"
+
+_Static_assert(sizeof(struct mt_instruction) == sizeof(RingInstruction), "they are the same, see trace/reader.c");
+
+typedef struct {
+    char *path; /* on this machine */
+    const char *shown;
+    bool is_there;
+    struct stat status; /* when the workload began */
+    bool is_told;       /* where it is loaded */
+    uint64_t bias;
+} KnownFile;
+
+struct KnownCode {
+    GPtrArray *files; /* of KnownFile */
+};
+
+static void free_file(void *data)
+{
+    KnownFile *file = data;
+
+    g_free(file->path);
+    g_free(file);
+}
+
+static void add_file(KnownCode *known, const char *path, const char *shown, const uint64_t *bias)
+{
+    KnownFile *file = g_new0(KnownFile, 1);
+    char *real = realpath(path, NULL);
+
+    file->path = g_strdup(real ? real : path);
+    file->shown = shown ? shown : file->path;
+    file->is_told = bias;
+    file->bias = bias ? *bias : 0;
+    file->is_there = !stat(file->path, &file->status);
+    free(real);
+    g_ptr_array_add(known->files, file);
+}
+
+static void add_told(KnownCode *known, const char *libraries)
+{
+    g_auto(GStrv) lines = g_strsplit(libraries ? libraries : "", "\n", -1);
+
+    for (char **line = lines; *line; line++) {
+        char *path;
+        uint64_t bias = g_ascii_strtoull(*line, &path, 16);
+
+        if (path > *line && path[0] == ' ' && path[1])
+            add_file(known, path + 1, NULL, &bias);
+    }
+}
+
+KnownCode *known_code_new(const WorkloadOptions *workload, const char *libraries)
+{
+    KnownCode *known = g_new0(KnownCode, 1);
+    g_autofree char *agent = paths_find_resource(AGENT, NULL);
+    g_autoptr(GPtrArray) programs = known_programs_find(workload);
+    const uint64_t at_its_place = 0;
+
+    known->files = g_ptr_array_new_with_free_func(free_file);
+    if (agent)
+        add_file(known, agent, AGENT, &at_its_place);
+    add_told(known, workload->is_on_host ? libraries : NULL);
+    for (guint i = 0; i < programs->len; i++) {
+        uint64_t bias;
+        bool told = guest_files_load_bias(programs->pdata[i], &bias);
+
+        add_file(known, programs->pdata[i], NULL, told ? &bias : NULL);
+    }
+    return known;
+}
+
+void known_code_free(KnownCode *known)
+{
+    if (!known)
+        return;
+    g_ptr_array_unref(known->files);
+    g_free(known);
+}
+
+/* At the end. */
+
+typedef struct {
+    GArray *instructions; /* struct mt_instruction: copies, as the ring is the other side's, too */
+    GPtrArray *elves;     /* of ElfCode, each file once */
+    GPtrArray *shown;     /* char *: their names */
+    GArray *loaded;       /* LoadedFile */
+    uint32_t *owners;     /* by instruction: number in `loaded` plus 1, or 0 */
+    CodeTable *table;
+    size_t symbol_bytes; /* attached so far */
+} Names;
+
+static void names_init(Names *names)
+{
+    *names = (Names){ 0 };
+    names->instructions = g_array_new(FALSE, FALSE, sizeof(struct mt_instruction));
+    names->elves = g_ptr_array_new_with_free_func((GDestroyNotify)elf_code_free);
+    names->shown = g_ptr_array_new();
+    names->loaded = g_array_new(FALSE, FALSE, sizeof(LoadedFile));
+    names->table = code_table_new();
+}
+
+static void names_clear(Names *names)
+{
+    g_array_unref(names->instructions);
+    g_ptr_array_unref(names->elves);
+    g_ptr_array_unref(names->shown);
+    g_array_unref(names->loaded);
+    g_free(names->owners);
+    code_table_free(names->table);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Names, names_clear)
+
+static bool is_unchanged(const KnownFile *file)
+{
+    struct stat now;
+
+    return file->is_there && !stat(file->path, &now) && now.st_dev == file->status.st_dev &&
+           now.st_ino == file->status.st_ino && now.st_size == file->status.st_size &&
+           now.st_mtim.tv_sec == file->status.st_mtim.tv_sec && now.st_mtim.tv_nsec == file->status.st_mtim.tv_nsec;
+}
+
+/* The file's code, read once. NULL if it can't be used. */
+static const ElfCode *read_file(const KnownCode *known, guint number, Names *names, GHashTable *read)
+{
+    const KnownFile *file = known->files->pdata[number];
+    ElfCode *elf = NULL;
+
+    if (g_hash_table_lookup_extended(read, file->path, NULL, (gpointer *)&elf))
+        return elf;
+    if (is_unchanged(file))
+        elf = elf_code_read(file->path, NULL);
+    g_hash_table_insert(read, file->path, elf);
+    if (elf) {
+        g_ptr_array_add(names->elves, elf);
+        g_ptr_array_add(names->shown, (gpointer)file->shown);
+    }
+    return elf;
+}
+
+static bool is_loaded_already(const Names *names, const LoadedFile *file)
+{
+    for (guint i = 0; i < names->loaded->len; i++) {
+        const LoadedFile *other = &g_array_index(names->loaded, LoadedFile, i);
+
+        if (other->elf == file->elf && other->bias == file->bias)
+            return true;
+    }
+    return false;
+}
+
+static void read_files(const KnownCode *known, Names *names)
+{
+    g_autoptr(GHashTable) read = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < known->files->len; i++) {
+        const KnownFile *file = known->files->pdata[i];
+        LoadedFile loaded = { .elf = read_file(known, i, names, read), .bias = file->bias };
+
+        if (loaded.elf && file->is_told && !is_loaded_already(names, &loaded))
+            g_array_append_val(names->loaded, loaded);
+    }
+}
+
+static void copy_instructions(const Ring *ring, Names *names)
+{
+    uint32_t count = ring_instructions(ring);
+
+    if (count > 1)
+        g_array_append_vals(names->instructions, ring_get_instruction(ring, 1), count - 1);
+}
+
+/* Symbols. */
+
+static void append_function(GString *text, const ElfFunction *function)
+{
+    g_string_append_printf(text, "%" G_GINT64_MODIFIER "x %" G_GINT64_MODIFIER "x %s\n", function->address,
+                           function->end, function->name);
+}
+
+static char *all_functions(const ElfCode *elf)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < elf->functions->len && text->len <= SYMBOLS_BYTES_MAX; i++)
+        append_function(text, &g_array_index(elf->functions, ElfFunction, i));
+    return g_string_free(text, FALSE);
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Where the file's code was executed, sorted. */
+static GArray *executed_addresses(const Names *names, const ElfCode *elf)
+{
+    GArray *addresses = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+
+    for (guint i = 0; i < names->instructions->len; i++) {
+        const LoadedFile *file =
+            names->owners[i] ? &g_array_index(names->loaded, LoadedFile, names->owners[i] - 1) : NULL;
+        uint64_t address;
+
+        if (!file || file->elf != elf)
+            continue;
+        address = g_array_index(names->instructions, struct mt_instruction, i).pc - file->bias;
+        g_array_append_val(addresses, address);
+    }
+    qsort(addresses->data, addresses->len, sizeof(uint64_t), compare_addresses);
+    return addresses;
+}
+
+/* Only those that have executed something. */
+static char *executed_functions(const Names *names, const ElfCode *elf)
+{
+    g_autoptr(GArray) addresses = executed_addresses(names, elf);
+    GString *text = g_string_new(NULL);
+    guint next = 0; /* of the addresses: the first one that is not below the function */
+
+    for (guint i = 0; i < elf->functions->len; i++) {
+        const ElfFunction *function = &g_array_index(elf->functions, ElfFunction, i);
+
+        while (next < addresses->len && g_array_index(addresses, uint64_t, next) < function->address)
+            next++;
+        if (next < addresses->len && g_array_index(addresses, uint64_t, next) < function->end)
+            append_function(text, function);
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* Returns the attachment's name, to be freed; NULL with an error, or (no error) if there is no room for it. */
+static char *attach_symbols(Names *names, const ElfCode *elf, GHashTable *used, TraceWriter *writer, GError **error)
+{
+    g_autofree char *text = all_functions(elf), *name = g_strconcat(CODE_TABLE_ELF, elf->id, NULL);
+
+    for (unsigned i = 2; g_hash_table_contains(used, name); i++) { /* an id that isn't one */
+        g_free(name);
+        name = g_strdup_printf(CODE_TABLE_ELF "%s/%u", elf->id, i);
+    }
+    if (strlen(text) > SYMBOLS_BYTES_MAX - names->symbol_bytes) {
+        g_free(text);
+        text = executed_functions(names, elf);
+    }
+    if (strlen(text) > SYMBOLS_BYTES_MAX - names->symbol_bytes)
+        return NULL;
+    names->symbol_bytes += strlen(text);
+    if (!trace_writer_add_attachment(writer, name, text, strlen(text), error))
+        return NULL;
+    g_hash_table_add(used, g_strdup(name));
+    return g_steal_pointer(&name);
+}
+
+static const char *shown_name(const Names *names, const ElfCode *elf)
+{
+    guint number;
+
+    return g_ptr_array_find(names->elves, elf, &number) ? names->shown->pdata[number] : elf->path;
+}
+
+/* Adds the files that have executed something. Sets `origins`, by number in `loaded`. */
+static bool add_origins(Names *names, uint32_t *origins, TraceWriter *writer, GError **error)
+{
+    g_autoptr(GHashTable) attached = g_hash_table_new_full(NULL, NULL, NULL, g_free); /* names by ElfCode */
+    g_autoptr(GHashTable) used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autofree bool *executed = g_new0(bool, names->loaded->len + 1);
+
+    for (guint i = 0; i < names->instructions->len; i++)
+        executed[names->owners[i]] = true;
+    for (guint i = 0; i < names->loaded->len; i++) {
+        const LoadedFile *file = &g_array_index(names->loaded, LoadedFile, i);
+        GError *problem = NULL;
+        char *name;
+
+        if (!executed[i + 1])
+            continue;
+        name = g_hash_table_lookup(attached, file->elf);
+        if (!name) {
+            name = attach_symbols(names, file->elf, used, writer, &problem);
+            if (problem) {
+                g_propagate_error(error, problem);
+                return false;
+            }
+            if (name)
+                g_hash_table_insert(attached, (gpointer)file->elf, name);
+        }
+        if (name)
+            origins[i + 1] = code_table_add_origin(names->table, file->bias, name, shown_name(names, file->elf));
+    }
+    return true;
+}
+
+static void set_owners(Names *names, const uint32_t *origins, uint32_t kernel)
+{
+    for (guint i = 0; i < names->instructions->len; i++) {
+        const struct mt_instruction *instruction = &g_array_index(names->instructions, struct mt_instruction, i);
+        uint32_t owner = code_table_is_kernel(instruction) ? kernel : origins[names->owners[i]];
+
+        g_array_append_val(names->table->owners, owner);
+    }
+}
+
+bool known_code_attach(const KnownCode *known, const Ring *ring, bool has_kernel, TraceWriter *writer, GError **error)
+{
+    g_auto(Names) names;
+    g_autofree uint32_t *origins = NULL;
+    g_autofree char *loaded = NULL;
+    g_autoptr(GByteArray) code = NULL;
+    const struct mt_instruction *instructions;
+
+    names_init(&names);
+    copy_instructions(ring, &names);
+    read_files(known, &names);
+    instructions = (const struct mt_instruction *)names.instructions->data;
+    explanation_find_loaded(instructions, names.instructions->len, names.elves, names.loaded);
+    names.owners = explanation_find_files(instructions, names.instructions->len, names.loaded);
+    origins = g_new0(uint32_t, names.loaded->len + 1);
+    if (!add_origins(&names, origins, writer, error))
+        return false;
+    set_owners(&names, origins, has_kernel ? code_table_add_origin(names.table, 0, CODE_TABLE_KALLSYMS, "kernel") : 0);
+    loaded = code_table_loaded(names.table);
+    code = code_table_code(names.table);
+    return trace_writer_add_attachment(writer, CODE_TABLE_LOADED, loaded, strlen(loaded), error) &&
+           trace_writer_add_attachment(writer, CODE_TABLE_CODE, code->data, code->len, error);
+}

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Names of code: those of the file that was executed, whatever lies at its path later; and none rather than a wrong one."""
+import os
+import re
+import subprocess
+import unittest
+
+from harness import SystemTest
+
+LOOP = """__attribute__((noinline)) void {name}(volatile int *p) {{ for (int i = 0; i < {count}; i++) p[i & 7] {operation}; }}
+"""
+MAIN = """int main(void) {{ int a[8] = {{0}}; {call}(a); return 0; }}
+"""
+
+
+class Names(SystemTest):
+    def compile(self, name, text, *options):
+        with open(self.path(name + ".c"), "w") as file:
+            file.write(text)
+        subprocess.run(["gcc", "-O1", *options, "-o", self.path(name), self.path(name + ".c")], check=True)
+        return self.path(name)
+
+    def address(self, program, symbol):
+        lines = subprocess.run(["nm", program], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
+        return next(int(line.split()[0], 16) for line in lines if line.split()[-1] == symbol)
+
+    def names(self, trace, *selection):
+        """How often each function is named; None: no name."""
+        result = self.tracer("dump", "--cpl", "3", *selection, trace)
+        self.assertEqual((result.status, result.err), (0, ""))
+        found = {}
+        for line in result.out.splitlines()[1:]:
+            name = re.search(r"  [0-9a-f]{16}  (\S+(?: \[\S+\])?)\+0x[0-9a-f]+ ", line[44:])
+            name = name.group(1) if name else None
+            found[name] = found.get(name, 0) + 1
+        return found
+
+    def two_loops(self, first, second):
+        return (LOOP.format(name=first, count=1000, operation="++") + LOOP.format(name=second, count=10, operation="^= 5"))
+
+    def test_a_program_that_was_built_again_or_is_gone(self):
+        program = self.compile("prog", self.two_loops("hot_loop", "other") + MAIN.format(call="hot_loop"))
+        trace = self.record("a.mtrace", "--user-only", "--", program)
+        before = self.names(trace)
+        self.assertGreaterEqual(before["hot_loop"], 1000)
+        self.assertIn("main", before)
+        self.compile("prog", self.two_loops("never_called_1", "never_called_2") + MAIN.format(call="never_called_1"))
+        self.assertEqual(self.names(trace), before)
+        os.unlink(program)
+        self.assertEqual(self.names(trace), before)
+
+    def test_what_is_cut_out_keeps_its_names(self):
+        program = self.compile("prog", self.two_loops("hot_loop", "other") + MAIN.format(call="hot_loop"))
+        trace = self.record("a.mtrace", "--", program)
+        self.assertEqual(self.tracer("cut", "--cpl", "3", "-o", self.path("b.mtrace"), trace).status, 0)
+        self.assertEqual(self.names(self.path("b.mtrace")), self.names(trace))
+
+    def test_generated_code_is_not_a_function_that_lies_below(self):
+        """_init and _fini have no size."""
+        program = self.compile("prog", """#include <string.h>
+#include <sys/mman.h>
+int main(void)
+{
+    static const unsigned char code[] = { 0x48, 0x8b, 0x87, 0x00, 0x08, 0x00, 0x00, 0xc3 }; /* mov rax,[rdi+0x800]; ret */
+    char *p = mmap((void *)0x420000000, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    memcpy(p, code, sizeof code);
+    ((void (*)(char *))p)(p);
+    return 0;
+}
+""", "-static")
+        trace = self.record("a.mtrace", "--user-only", "--", program)
+        self.assertEqual(self.names(trace, "--pc", "420000000..420001000"), {None: 2})
+        fini = self.address(program, "_fini")
+        self.assertLessEqual(set(self.names(trace, "--pc", f"{fini:x}..{fini + 4096:x}")), {"_fini"})
+
+    def test_a_function_without_a_size_ends_where_the_next_one_begins(self):
+        program = self.compile("prog", """asm(".text\\n.type first, @function\\nfirst: mov (%rdi), %rax\\nret\\n"
+    ".type second, @function\\nsecond: mov 8(%rdi), %rax\\nret\\n");
+void first(long *), second(long *);
+int main(void) { long a[2] = {1, 2}; for (int i = 0; i < 100; i++) { first(a); second(a); } return 0; }
+""")
+        names = self.names(self.record("a.mtrace", "--user-only", "--", program))
+        self.assertEqual((names["first"], names["second"]), (200, 200))
+
+    def test_the_agent_is_no_part_of_a_static_program(self):
+        program = self.compile("prog", "#include <stdio.h>\nint main(void) { puts(\"hi\"); return 0; }\n", "-static")
+        trace = self.record("a.mtrace", "--user-only", "--", program)
+        names = self.names(trace)
+        self.assertIn("workload_progress [memory_tracer_agent]", names)
+        self.assertIn("puts", {name.lstrip("_IO") for name in names if name} | set(names))
+        # All that has the program's addresses is the program's.
+        own = self.names(trace, "--pc", "400000..10000000")
+        self.assertFalse([name for name in own if name and "[" in name])
+        self.assertEqual(set(own) & {"forward", "workload_progress", "__gettextparse", "printf_positional"}, set())
+
+    def test_a_static_program_that_can_be_loaded_anywhere(self):
+        program = self.compile("prog", self.two_loops("hot_loop", "other") + MAIN.format(call="hot_loop"), "-static-pie")
+        names = self.names(self.record("a.mtrace", "--user-only", "--", program))
+        self.assertGreaterEqual(names["hot_loop"], 1000)
+        self.assertIn("main", names)
+
+    def test_the_programs_that_a_shell_starts(self):
+        with open(self.path("data"), "wb") as file:
+            file.write(os.urandom(1000) * 10)
+        trace = self.record("a.mtrace", "--user-only", "--", "sh", "-c", f"gzip -1 <{self.path('data')} | wc -c >/dev/null")
+        names = self.names(trace)
+        self.assertGreater(names["gzip"], 100000)
+        self.assertIn("wc", names)
+        self.assertFalse({"_fini", "_init"} & set(names))
+        self.assertLess(names.get(None, 0), sum(names.values()) / 20)
+
+    def test_an_unknown_program_at_the_same_addresses(self):
+        """It is not in the command line, so it has no names, rather than those of the program that started it."""
+        unknown = self.compile("unknown", LOOP.format(name="unknown_loop", count=1000, operation="-= 7") +
+                               LOOP.format(name="more", count=1000, operation="|= 9") +
+                               "int main(void) { int a[8] = {0}; unknown_loop(a); more(a); return 0; }\n", "-static")
+        known = self.compile("known", LOOP.format(name="known_loop", count=1000, operation="++") +
+                             LOOP.format(name="second_loop", count=100, operation="^= 3") +
+                             "#include <unistd.h>\nint main(void) { int a[8] = {0}; known_loop(a); second_loop(a);\n"
+                             "char *no[] = { 0 }; execve(\"" + unknown + "\", no, no); return 1; }\n", "-static")
+        trace = self.record("a.mtrace", "--user-only", "--", known)
+        addresses = [self.address(unknown, name) for name in ("unknown_loop", "more")]
+        self.assertEqual(addresses[0], self.address(known, "known_loop"))
+        names = self.names(trace, "--pc", f"{addresses[0]:x}..{self.address(known, 'main'):x}")
+        self.assertEqual(set(names), {None})
+        everything = self.names(trace)
+        self.assertFalse({"unknown_loop", "more"} & set(everything))
+        self.assertFalse({"known_loop", "second_loop"} & set(everything))
+
+    def test_the_names_take_little_room(self):
+        program = self.compile("prog", self.two_loops("hot_loop", "other") + MAIN.format(call="hot_loop"))
+        trace = self.record("a.mtrace", "--user-only", "--", program)
+        with open(trace, "rb") as file:
+            data = file.read()
+        sizes = [size for name, size in attachments(data) if name.startswith("elf/") or name in ("loaded", "code")]
+        self.assertGreaterEqual(len(sizes), 4)
+        self.assertLess(sum(sizes), 500000)
+
+
+def attachments(data):
+    """The names and sizes of a trace file's attachments."""
+    offset = 64
+    while data[offset:offset + 4] == b"MTck":
+        kind = int.from_bytes(data[offset + 4:offset + 8], "little")
+        size = int.from_bytes(data[offset + 8:offset + 16], "little")
+        if kind == 4:
+            length = int.from_bytes(data[offset + 32:offset + 36], "little")
+            yield data[offset + 36:offset + 36 + length].decode(), size
+        offset += 32 + (size + 7) // 8 * 8
+
+
+if __name__ == "__main__":
+    unittest.main()
