@@ -12,6 +12,7 @@
 #include "../context/attachment.h"
 #include "../trace/file.h"
 #include "../trace/writer.h"
+#include "merged_code.h"
 
 /* Makes a batch's wanted records look as a ring has them. `rows` has room for all; returns their number. */
 static size_t make_rows(const Input *input, unsigned fields, unsigned vcpu, const uint32_t *numbers, uint8_t *rows)
@@ -44,49 +45,67 @@ static size_t make_rows(const Input *input, unsigned fields, unsigned vcpu, cons
     return input->count;
 }
 
-/* The instructions of all inputs, each once. */
+/* The instructions of all inputs, each once: those that are equal, and from the same file. */
 typedef struct {
-    GHashTable *known; /* number, by struct mt_instruction */
+    GHashTable *known; /* of KnownInstruction, which are their own values */
     GArray *all;       /* RingInstruction */
     GPtrArray *maps;   /* uint32_t[]: new numbers by old ones, an array for each input */
+    MergedCode *code;
 } Instructions;
+
+typedef struct {
+    const struct mt_instruction *instruction; /* its trace's */
+    uint32_t origin, number;
+} KnownInstruction;
 
 static guint hash_instruction(gconstpointer key)
 {
-    const struct mt_instruction *instruction = key;
+    const KnownInstruction *known = key;
 
-    return (guint)(instruction->pc * UINT64_C(0x9e3779b97f4a7c15) >> 32) + instruction->bytes[0];
+    return (guint)((known->instruction->pc + known->origin) * UINT64_C(0x9e3779b97f4a7c15) >> 32) +
+           known->instruction->bytes[0];
 }
 
 static gboolean same_instruction(gconstpointer a, gconstpointer b)
 {
-    const struct mt_instruction *x = a, *y = b;
+    const KnownInstruction *known = a, *other = b;
+    const struct mt_instruction *x = known->instruction, *y = other->instruction;
 
-    return x->pc == y->pc && x->cpl == y->cpl && x->mode == y->mode && x->length == y->length &&
-           !memcmp(x->bytes, y->bytes, sizeof x->bytes);
+    return known->origin == other->origin && x->pc == y->pc && x->cpl == y->cpl && x->mode == y->mode &&
+           x->length == y->length && !memcmp(x->bytes, y->bytes, sizeof x->bytes);
 }
 
-static void add_instructions(Instructions *instructions, const mt_trace *trace)
+/* Returns its number in the new trace. */
+static uint32_t add_instruction(Instructions *instructions, const struct mt_instruction *instruction, uint32_t origin)
+{
+    KnownInstruction key = { .instruction = instruction, .origin = origin };
+    const KnownInstruction *known = g_hash_table_lookup(instructions->known, &key);
+    RingInstruction copy = {
+        .pc = instruction->pc, .cpl = instruction->cpl, .length = instruction->length, .mode = instruction->mode
+    };
+
+    if (known)
+        return known->number;
+    memcpy(copy.bytes, instruction->bytes, sizeof copy.bytes);
+    g_array_append_val(instructions->all, copy);
+    merged_code_add_instruction(instructions->code, origin);
+    key.number = instructions->all->len;
+    g_hash_table_add(instructions->known, g_memdup2(&key, sizeof key));
+    return key.number;
+}
+
+static void add_instructions(Instructions *instructions, mt_trace *trace)
 {
     uint32_t count = mt_trace_instructions(trace);
     uint32_t *map = g_new0(uint32_t, (gsize)count + 1);
+    guint input = instructions->maps->len;
 
+    merged_code_add_input(instructions->code, trace);
     for (uint32_t i = 1; i <= count; i++) {
         const struct mt_instruction *instruction = mt_trace_instruction(trace, i);
 
-        if (!instruction)
-            continue;
-        map[i] = GPOINTER_TO_UINT(g_hash_table_lookup(instructions->known, instruction));
-        if (!map[i]) {
-            RingInstruction copy = {
-                .pc = instruction->pc, .cpl = instruction->cpl, .length = instruction->length, .mode = instruction->mode
-            };
-
-            memcpy(copy.bytes, instruction->bytes, sizeof copy.bytes);
-            g_array_append_val(instructions->all, copy);
-            map[i] = instructions->all->len;
-            g_hash_table_insert(instructions->known, (gpointer)instruction, GUINT_TO_POINTER(map[i]));
-        }
+        if (instruction)
+            map[i] = add_instruction(instructions, instruction, merged_code_origin(instructions->code, input, i));
     }
     g_ptr_array_add(instructions->maps, map);
 }
@@ -101,7 +120,7 @@ static bool copy_attachments(TraceWriter *writer, const Input *input, GError **e
         fprintf(stderr, "memory_tracer: ATTENTION: without an attachment: %s\n", problem->message);
     for (char **name = names; *name; name++) {
         size_t bytes;
-        char *text = attachment_read(input->trace, *name, &bytes);
+        char *text = merged_code_writes(*name) ? NULL : attachment_read(input->trace, *name, &bytes);
         bool fine = !text || trace_writer_add_attachment(writer, *name, text, bytes, error);
 
         free(text);
@@ -111,14 +130,16 @@ static bool copy_attachments(TraceWriter *writer, const Input *input, GError **e
     return true;
 }
 
-static bool copy_facts(TraceWriter *writer, const Input *input, JsonObject *metadata, GError **error)
+static bool copy_facts(TraceWriter *writer, const Input *input, const MergedCode *code, JsonObject *metadata,
+                       GError **error)
 {
     g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
     g_autofree char *json = NULL;
 
     json_node_set_object(node, metadata);
     json = json_make_text(node, false);
-    return trace_writer_add_metadata(writer, json, error) && copy_attachments(writer, input, error);
+    return trace_writer_add_metadata(writer, json, error) && merged_code_attach(code, writer, error) &&
+           copy_attachments(writer, input, error);
 }
 
 /* Removes what another trace says differently, or not at all. */
@@ -318,7 +339,7 @@ static bool write_part(Job *job, const char *path, JsonObject *metadata, GError 
     if (!writer ||
         !trace_writer_set_architecture(writer, mt_trace_architecture(((const Input *)job->inputs->pdata[0])->trace),
                                        error) ||
-        !copy_facts(writer, job->inputs->pdata[0], metadata, error) ||
+        !copy_facts(writer, job->inputs->pdata[0], job->instructions.code, metadata, error) ||
         !trace_writer_add_instructions(writer, (const RingInstruction *)job->instructions.all->data,
                                        job->fields & RING_INSTRUCTIONS ? job->instructions.all->len : 0, error) ||
         !write_all(job, writer, error) || !trace_writer_add_total(writer, error) || !trace_writer_finish(writer, error))
@@ -348,7 +369,8 @@ static void job_init(Job *job, GPtrArray *inputs, VcpuPolicy policy)
     *job = (Job){ .inputs = inputs, .policy = policy };
     job->first_vcpu = g_array_new(FALSE, FALSE, sizeof(unsigned));
     job->first_input = g_array_new(FALSE, FALSE, sizeof(unsigned));
-    job->instructions.known = g_hash_table_new(hash_instruction, same_instruction);
+    job->instructions.known = g_hash_table_new_full(hash_instruction, same_instruction, g_free, NULL);
+    job->instructions.code = merged_code_new();
     job->instructions.all = g_array_new(FALSE, FALSE, sizeof(RingInstruction));
     job->instructions.maps = g_ptr_array_new_with_free_func(g_free);
 }
@@ -361,6 +383,7 @@ static void job_clear(Job *job)
     g_hash_table_unref(job->instructions.known);
     g_array_unref(job->instructions.all);
     g_ptr_array_unref(job->instructions.maps);
+    merged_code_free(job->instructions.code);
     g_free(job->rows);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)

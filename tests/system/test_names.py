@@ -5,7 +5,7 @@ import re
 import subprocess
 import unittest
 
-from harness import SystemTest
+from harness import BUILD, SystemTest
 
 LOOP = """__attribute__((noinline)) void {name}(volatile int *p) {{ for (int i = 0; i < {count}; i++) p[i & 7] {operation}; }}
 """
@@ -54,6 +54,35 @@ class Names(SystemTest):
         trace = self.record("a.mtrace", "--", program)
         self.assertEqual(self.tracer("cut", "--cpl", "3", "-o", self.path("b.mtrace"), trace).status, 0)
         self.assertEqual(self.names(self.path("b.mtrace")), self.names(trace))
+
+    def test_merged_traces_keep_their_own_names(self):
+        """The second one's functions lie where the first one's do, and some instructions are the same."""
+        traces, alone = [], {}
+        for name, functions in (("one", ("first_loop", "first_other")), ("two", ("second_loop", "second_other"))):
+            program = self.compile(name, self.two_loops(*functions) + MAIN.format(call=functions[0]), "-static")
+            traces.append(self.record(name + ".mtrace", "--user-only", "--", program))
+            self.assertEqual(self.address(program, functions[0]), self.address(self.path("one"), "first_loop"))
+            for function, count in self.names(traces[-1]).items():
+                alone[function] = alone.get(function, 0) + count
+        self.assertEqual(self.tracer("merge", "-o", self.path("both.mtrace"), *traces).status, 0)
+        self.assert_good(self.path("both.mtrace"))
+        both = self.names(self.path("both.mtrace"))
+        self.assertEqual(both, alone)
+        self.assertGreaterEqual(min(both["first_loop"], both["second_loop"]), 1000)
+
+    def test_merged_kernels_keep_their_own_names(self):
+        """As does what has no names, which mustn't get any."""
+        def make(name, *attachments):
+            trace = self.path(name)
+            lines = ["a " + attachment for attachment in attachments]
+            lines += ["i ffffffff81000010 0", "i 400010 3", "c 0 0 2", "r 3 1000 1000 0 1", "r c3 2000 2000 0 2"]
+            subprocess.run([os.path.join(BUILD, "make_trace"), trace, "1", "1", "8"], input="\n".join(lines) + "\n", text=True, check=True)
+            return trace
+        one, two = make("1", "kallsyms ffffffff81000000 T one"), make("2", "kallsyms ffffffff81000000 T two")
+        none = make("3")
+        self.assertEqual(self.tracer("merge", "-o", self.path("all"), one, two, none).status, 0)
+        lines = self.tracer("dump", "--cpl", "0", self.path("all")).out.splitlines()[1:]
+        self.assertEqual([re.findall(r"(\w+)\+0x10", line) for line in lines], [["one"], ["two"], []])
 
     def test_generated_code_is_not_a_function_that_lies_below(self):
         """_init and _fini have no size."""

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where a new trace's code was loaded from: see merged_code.h. */
+#include "merged_code.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../context/attachment.h"
+#include "../context/code_table.h"
+#include "../trace/file.h"
+
+typedef struct {
+    mt_trace *trace;
+    CodeTable *table;
+    GArray *origins; /* uint32_t: the new numbers of its origins, plus 1 */
+} MergedInput;
+
+/* An attachment of symbols. */
+typedef struct {
+    char *name;     /* the new one */
+    char *checksum; /* of its contents */
+    mt_trace *trace;
+    char *old_name;
+} Symbols;
+
+struct MergedCode {
+    GPtrArray *inputs;  /* of MergedInput */
+    GPtrArray *symbols; /* of Symbols */
+    CodeTable *table;
+    bool is_told; /* by any of the inputs, or there are several */
+};
+
+static void free_input(void *data)
+{
+    MergedInput *input = data;
+
+    code_table_free(input->table);
+    g_array_unref(input->origins);
+    g_free(input);
+}
+
+static void free_symbols(void *data)
+{
+    Symbols *symbols = data;
+
+    g_free(symbols->name);
+    g_free(symbols->checksum);
+    g_free(symbols->old_name);
+    g_free(symbols);
+}
+
+MergedCode *merged_code_new(void)
+{
+    MergedCode *code = g_new0(MergedCode, 1);
+
+    code->inputs = g_ptr_array_new_with_free_func(free_input);
+    code->symbols = g_ptr_array_new_with_free_func(free_symbols);
+    code->table = code_table_new();
+    return code;
+}
+
+void merged_code_free(MergedCode *code)
+{
+    if (!code)
+        return;
+    g_ptr_array_unref(code->inputs);
+    g_ptr_array_unref(code->symbols);
+    code_table_free(code->table);
+    g_free(code);
+}
+
+static const Symbols *find_by_name(const MergedCode *code, const char *name)
+{
+    for (guint i = 0; i < code->symbols->len; i++) {
+        const Symbols *symbols = code->symbols->pdata[i];
+
+        if (!strcmp(symbols->name, name))
+            return symbols;
+    }
+    return NULL;
+}
+
+static const Symbols *find_equal(const MergedCode *code, const char *old_name, const char *checksum)
+{
+    for (guint i = 0; i < code->symbols->len; i++) {
+        const Symbols *symbols = code->symbols->pdata[i];
+
+        if (!strcmp(symbols->old_name, old_name) && !strcmp(symbols->checksum, checksum))
+            return symbols;
+    }
+    return NULL;
+}
+
+/* The new name of an input's attachment; NULL if it isn't there. */
+static const char *add_symbols(MergedCode *code, mt_trace *trace, const char *old_name)
+{
+    size_t bytes;
+    char *contents = attachment_read(trace, old_name, &bytes);
+    g_autofree char *checksum =
+        contents ? g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)contents, bytes) : NULL;
+    const Symbols *equal = contents ? find_equal(code, old_name, checksum) : NULL;
+    g_autofree char *name = g_strdup(old_name);
+    Symbols *symbols;
+
+    free(contents);
+    if (!checksum || equal)
+        return equal ? equal->name : NULL;
+    for (unsigned i = 2; find_by_name(code, name); i++) {
+        g_free(name);
+        name = g_strdup_printf("%s/%u", old_name, i);
+    }
+    symbols = g_new0(Symbols, 1);
+    *symbols = (Symbols){ .name = g_steal_pointer(&name),
+                          .checksum = g_steal_pointer(&checksum),
+                          .trace = trace,
+                          .old_name = g_strdup(old_name) };
+    g_ptr_array_add(code->symbols, symbols);
+    return symbols->name;
+}
+
+static uint32_t add_origin(MergedCode *code, uint64_t bias, const char *attachment, const char *path)
+{
+    for (guint i = 0; i < code->table->origins->len; i++) {
+        const CodeOrigin *origin = code->table->origins->pdata[i];
+
+        if (origin->bias == bias && !strcmp(origin->attachment, attachment) && !strcmp(origin->path, path))
+            return i + 1;
+    }
+    return code_table_add_origin(code->table, bias, attachment, path);
+}
+
+static bool has_symbols(const char *attachment)
+{
+    return !strcmp(attachment, CODE_TABLE_KALLSYMS) || g_str_has_prefix(attachment, CODE_TABLE_KALLSYMS "/") ||
+           g_str_has_prefix(attachment, CODE_TABLE_ELF);
+}
+
+/* The first input's are kept even if no instruction needs them. */
+static void add_all_symbols(MergedCode *code, mt_trace *trace)
+{
+    const TraceFile *file = trace_file_of(trace);
+    g_auto(GStrv) names = file ? trace_file_attachment_names(file, NULL) : g_new0(char *, 1);
+
+    for (char **name = names; *name; name++)
+        if (has_symbols(*name))
+            add_symbols(code, trace, *name);
+}
+
+void merged_code_add_input(MergedCode *code, mt_trace *trace)
+{
+    MergedInput *input = g_new0(MergedInput, 1);
+
+    if (!code->inputs->len)
+        add_all_symbols(code, trace);
+    input->trace = trace;
+    input->table = code_table_read(trace);
+    input->origins = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    for (guint i = 0; i < input->table->origins->len; i++) {
+        const CodeOrigin *origin = input->table->origins->pdata[i];
+        const char *name = add_symbols(code, trace, origin->attachment);
+        uint32_t number = name ? add_origin(code, origin->bias, name, origin->path) : 0;
+
+        g_array_append_val(input->origins, number);
+    }
+    code->is_told |= input->table->is_told || code->inputs->len;
+    g_ptr_array_add(code->inputs, input);
+}
+
+uint32_t merged_code_origin(const MergedCode *code, guint input, uint32_t number)
+{
+    const MergedInput *of = code->inputs->pdata[input];
+    uint32_t owner =
+        number && number <= of->table->owners->len ? g_array_index(of->table->owners, uint32_t, number - 1) : 0;
+
+    return owner && owner <= of->origins->len ? g_array_index(of->origins, uint32_t, owner - 1) : 0;
+}
+
+void merged_code_add_instruction(MergedCode *code, uint32_t origin)
+{
+    g_array_append_val(code->table->owners, origin);
+}
+
+bool merged_code_writes(const char *attachment)
+{
+    return !strcmp(attachment, CODE_TABLE_LOADED) || !strcmp(attachment, CODE_TABLE_CODE) || has_symbols(attachment);
+}
+
+static bool attach_symbols(const Symbols *symbols, TraceWriter *writer, GError **error)
+{
+    size_t bytes;
+    char *contents = attachment_read(symbols->trace, symbols->old_name, &bytes);
+    bool fine = !contents || trace_writer_add_attachment(writer, symbols->name, contents, bytes, error);
+
+    free(contents);
+    return fine;
+}
+
+bool merged_code_attach(const MergedCode *code, TraceWriter *writer, GError **error)
+{
+    g_autofree char *loaded = code_table_loaded(code->table);
+    g_autoptr(GByteArray) owners = code_table_code(code->table);
+
+    for (guint i = 0; i < code->symbols->len; i++)
+        if (!attach_symbols(code->symbols->pdata[i], writer, error))
+            return false;
+    return !code->is_told || (trace_writer_add_attachment(writer, CODE_TABLE_LOADED, loaded, strlen(loaded), error) &&
+                              trace_writer_add_attachment(writer, CODE_TABLE_CODE, owners->data, owners->len, error));
+}
