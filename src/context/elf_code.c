@@ -49,16 +49,30 @@ void elf_code_free(ElfCode *elf)
     g_free(elf);
 }
 
-const uint8_t *elf_code_at(const ElfCode *elf, uint64_t address, unsigned length)
+static const ElfSegment *segment_of(const ElfCode *elf, uint64_t address)
 {
     for (guint i = 0; i < elf->segments->len; i++) {
         const ElfSegment *segment = &g_array_index(elf->segments, ElfSegment, i);
-        uint64_t offset = address - segment->address;
 
-        if (offset < segment->bytes)
-            return segment->bytes - offset >= length ? segment->code + offset : NULL;
+        if (address - segment->address < segment->bytes)
+            return segment;
     }
     return NULL;
+}
+
+/* How much code there is from this address on. */
+static uint64_t bytes_left(const ElfCode *elf, uint64_t address)
+{
+    const ElfSegment *segment = segment_of(elf, address);
+
+    return segment ? segment->bytes - (address - segment->address) : 0;
+}
+
+const uint8_t *elf_code_at(const ElfCode *elf, uint64_t address, unsigned length)
+{
+    const ElfSegment *segment = segment_of(elf, address);
+
+    return segment && length <= bytes_left(elf, address) ? segment->code + (address - segment->address) : NULL;
 }
 
 bool elf_code_covers(const ElfCode *elf, uint64_t address)
@@ -221,7 +235,7 @@ static void add_function(Reader *reader, GArray *candidates, const GElf_Sym *sym
                             .section = symbol->st_shndx };
 
     if (candidate.function.end < symbol->st_value || !elf_code_covers(reader->code, symbol->st_value) ||
-        (symbol->st_size && !elf_code_covers(reader->code, candidate.function.end - 1)) || !is_good_name(name))
+        symbol->st_size > bytes_left(reader->code, symbol->st_value) || !is_good_name(name))
         return;
     candidate.function.name = g_string_chunk_insert_const(reader->code->names, name);
     g_array_append_val(candidates, candidate);
@@ -275,7 +289,8 @@ static uint64_t section_end(const Reader *reader, const Candidate *candidate)
     if (!section || !gelf_getshdr(section, &header) || !(header.sh_flags & SHF_EXECINSTR) ||
         candidate->function.address - header.sh_addr >= header.sh_size)
         return 0;
-    return header.sh_addr + header.sh_size;
+    return candidate->function.address + MIN(header.sh_size - (candidate->function.address - header.sh_addr),
+                                             bytes_left(reader->code, candidate->function.address));
 }
 
 static void end_function(const Reader *reader, const GArray *candidates, guint number)
