@@ -6,11 +6,12 @@
 
 #define PAGE_BYTES 4096u
 /* A file is looked for by pages of code that no file explains: by some instructions of each that are long enough to be
- * rare, of which so many must be the file's. */
+ * rare, of which so many must be the file's. One such page is enough. */
 #define PAGES_MAX 2048
 #define SAMPLES 8
 #define SAMPLE_BYTES 5
 #define SAMPLES_FOUND 4
+#define SAMPLES_MISSED 2 /* and so many may be something else's, of another process */
 #define LOADED_MAX 1024
 /* So many instructions in a row are not equal by chance. */
 #define SEQUENCE 16
@@ -106,12 +107,21 @@ static GHashTable *unexplained_pages(const struct mt_instruction *instructions, 
     return pages;
 }
 
-static bool page_matches(const CodePage *page, const LoadedFile *file)
+/* Whether the code that was executed in a page is that of the file's page `own`. */
+static bool page_matches(const CodePage *page, const ElfSegment *segment, uint64_t own)
 {
     unsigned found = 0;
 
-    for (unsigned i = 0; i < page->count && found + page->count - i >= SAMPLES_FOUND; i++)
-        found += matches(file, page->samples[i]);
+    for (unsigned i = 0; i < page->count; i++) {
+        const struct mt_instruction *sample = page->samples[i];
+        uint64_t at = own * PAGE_BYTES + sample->pc % PAGE_BYTES - segment->address;
+
+        if (at < segment->bytes && segment->bytes - at >= sample->length &&
+            !memcmp(segment->code + at, sample->bytes, sample->length))
+            found++;
+        else if (i - found >= SAMPLES_MISSED)
+            return false;
+    }
     return found >= SAMPLES_FOUND;
 }
 
@@ -137,7 +147,7 @@ static void find_page(uint64_t number, const CodePage *page, const ElfCode *elf,
         for (uint64_t own = first; own <= last && loaded->len < LOADED_MAX; own++) {
             LoadedFile file = { .elf = elf, .bias = (number - own) * PAGE_BYTES };
 
-            if (page_matches(page, &file) && !is_known(loaded, &file))
+            if (page_matches(page, segment, own) && !is_known(loaded, &file))
                 g_array_append_val(loaded, file);
         }
     }
