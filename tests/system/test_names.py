@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Names of code: those of the file that was executed, whatever lies at its path later; and none rather than a wrong one."""
+import glob
 import os
 import re
+import shutil
 import subprocess
+import time
 import unittest
 
 from harness import BUILD, SystemTest
@@ -54,6 +57,36 @@ class Names(SystemTest):
         trace = self.record("a.mtrace", "--", program)
         self.assertEqual(self.tracer("cut", "--cpl", "3", "-o", self.path("b.mtrace"), trace).status, 0)
         self.assertEqual(self.names(self.path("b.mtrace")), self.names(trace))
+
+    def test_the_programs_that_a_script_starts(self):
+        script = self.script("script", "#!/bin/sh\necho begin\ngzip -1 </etc/passwd | wc -c\n")
+        names = self.names(self.record("a.mtrace", "--user-only", "--", script))
+        self.assertLessEqual({"dash", "gzip", "wc"}, set(names))
+        self.assertLess(names.get(None, 0), sum(names.values()) / 20)
+
+    def test_a_program_that_changes_during_the_run(self):
+        """Which of the two was executed isn't known."""
+        program = self.compile("prog", self.two_loops("hot_loop", "other") + MAIN.format(call="hot_loop"))
+        arguments = ["--user-only", "--rw", self.folder, "--", "sh", "-c"]
+        self.assertIn("hot_loop", self.names(self.record("a.mtrace", *arguments, program)))
+        names = self.names(self.record("b.mtrace", *arguments, f"{program}; echo >>{program}"))
+        self.assertFalse({"hot_loop", "main", "prog"} & set(names))
+
+    def test_a_recording_that_was_killed_has_the_kernels_names_only(self):
+        trace = self.path("a.mtrace")
+        process = self.start("record", "-o", trace, "--", "sh", "-c", "while :; do :; done")
+        deadline = time.time() + 60
+        while not (os.path.exists(trace) and os.path.getsize(trace) > 3000000) and time.time() < deadline:
+            time.sleep(0.05)
+        process.kill()
+        process.communicate()
+        for path in glob.glob(os.path.join(self.temporary, "*")):  # nobody is left who could
+            shutil.rmtree(path)
+        user = self.tracer("dump", "--cpl", "3", "--events", "..200000", trace)
+        kernel = self.tracer("dump", "--cpl", "0", "--events", "..200000", trace)
+        self.assertEqual((user.status, kernel.status), (0, 0))
+        self.assertNotIn("+0x", re.sub(r"\[.*?\]", "", user.out))
+        self.assertRegex(kernel.out, r"ffffffff[0-9a-f]{8}  (do_syscall_64|entry_SYSCALL\w+)\+0x")
 
     def test_merged_traces_keep_their_own_names(self):
         """The second one's functions lie where the first one's do, and some instructions are the same."""
