@@ -103,16 +103,36 @@ class Names(SystemTest):
         self.assertEqual(both, alone)
         self.assertGreaterEqual(min(both["first_loop"], both["second_loop"]), 1000)
 
+    def make(self, name, *attachments):
+        """A trace of a kernel's and a program's instruction."""
+        lines = ["a " + attachment for attachment in attachments]
+        lines += ["i ffffffff81000010 0", "i 400010 3", "c 0 0 2", "r 3 1000 1000 0 1", "r c3 2000 2000 0 2"]
+        subprocess.run([os.path.join(BUILD, "make_trace"), self.path(name), "1", "1", "8"], input="\n".join(lines) + "\n",
+                       text=True, check=True)
+        return self.path(name)
+
+    def test_attachments_that_make_no_sense(self):
+        kernel, elf = "kallsyms ffffffff81000000 T one", "elf/1 400000 400100 main"
+        good = self.make("good", kernel, elf, "loaded 0 elf/1 /bin/x", "code \x01\x02\x01\x01")
+        self.assertEqual(self.names(good), {"main": 1})
+        for loaded, code in (("0 elf/1 /bin/x", "\x01\x02\x7f\x01"),  # more instructions than there are
+                             ("0 elf/1 /bin/x", "\x01\x02\x01\x03"),  # a line that isn't there
+                             ("0 elf/1 /bin/x", "\x01\x02\x01"),      # cut
+                             ("0 elf/1", "\x01\x02\x01\x01"), ("x elf/1 /bin/x", "\x01\x02\x01\x01"),
+                             ("0", "\x01\x02\x01\x01")):
+            with self.subTest((loaded, code)):
+                bad = self.make("bad", kernel, elf, "loaded " + loaded, "code " + code)
+                self.assertEqual(self.names(bad), {None: 1})
+                self.assertEqual(self.tracer("merge", "-o", self.path("both"), bad, good).status, 0)
+                self.assertEqual(self.names(self.path("both")), {None: 1, "main": 1})
+        # A table that isn't there leaves the file's name. It goes to a terminal.
+        strange = self.make("strange", kernel, "loaded 400000 elf/2 /bin/x\x1b[2J", "code \x01\x02\x01\x01")
+        self.assertEqual(self.names(strange), {"x\\x1b[2J": 1})
+
     def test_merged_kernels_keep_their_own_names(self):
         """As does what has no names, which mustn't get any."""
-        def make(name, *attachments):
-            trace = self.path(name)
-            lines = ["a " + attachment for attachment in attachments]
-            lines += ["i ffffffff81000010 0", "i 400010 3", "c 0 0 2", "r 3 1000 1000 0 1", "r c3 2000 2000 0 2"]
-            subprocess.run([os.path.join(BUILD, "make_trace"), trace, "1", "1", "8"], input="\n".join(lines) + "\n", text=True, check=True)
-            return trace
-        one, two = make("1", "kallsyms ffffffff81000000 T one"), make("2", "kallsyms ffffffff81000000 T two")
-        none = make("3")
+        one, two = self.make("1", "kallsyms ffffffff81000000 T one"), self.make("2", "kallsyms ffffffff81000000 T two")
+        none = self.make("3")
         self.assertEqual(self.tracer("merge", "-o", self.path("all"), one, two, none).status, 0)
         lines = self.tracer("dump", "--cpl", "0", self.path("all")).out.splitlines()[1:]
         self.assertEqual([re.findall(r"(\w+)\+0x10", line) for line in lines], [["one"], ["two"], []])
