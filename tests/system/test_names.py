@@ -169,7 +169,7 @@ int main(void) { long a[2] = {1, 2}; for (int i = 0; i < 100; i++) { first(a); s
         trace = self.record("a.mtrace", "--user-only", "--", program)
         names = self.names(trace)
         self.assertIn("workload_progress [memory_tracer_agent]", names)
-        self.assertIn("puts", {name.lstrip("_IO") for name in names if name} | set(names))
+        self.assertTrue({"puts", "_IO_puts"} & set(names))
         # All that has the program's addresses is the program's.
         own = self.names(trace, "--pc", "400000..10000000")
         self.assertFalse([name for name in own if name and "[" in name])
