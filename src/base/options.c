@@ -77,10 +77,24 @@ static void print_options(const GOptionEntry *entries)
                entries->arg_description ? entries->arg_description : "", entries->description);
 }
 
+/* What --help ends with: a name of an older tool in the options' names is explained. To be freed. */
+static char *complete_description(const GOptionEntry *entries, const char *description)
+{
+    static const char explanation[] = "GMBE, in names of options, is guest_mem_before_exec, a trace event of QEMU 3.0; "
+                                      "here it means one memory access.";
+
+    while (entries->long_name && !strstr(entries->long_name, "GMBE"))
+        entries++;
+    if (!entries->long_name)
+        return g_strdup(description);
+    return g_strjoin("\n", explanation, description, NULL);
+}
+
 bool options_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *parameters, const char *summary,
                    const char *description, bool posix, GError **error)
 {
     g_autoptr(GOptionContext) context = g_option_context_new(parameters);
+    g_autofree char *ending = complete_description(entries, description);
     g_autoptr(GError) problem = NULL;
     int kept = 1;
 
@@ -90,7 +104,7 @@ bool options_parse(int *argc, char ***argv, const GOptionEntry *entries, const c
     }
     g_option_context_add_main_entries(context, entries, NULL);
     g_option_context_set_summary(context, summary);
-    g_option_context_set_description(context, description);
+    g_option_context_set_description(context, ending);
     g_option_context_set_strict_posix(context, posix);
     accept_dashes(*argc, *argv, entries, posix);
     if (!g_option_context_parse(context, argc, argv, &problem))

@@ -186,8 +186,8 @@ static bool is_good(const Check *check)
 static const char *verdict_suffix(enum mt_format format)
 {
     return format == MT_FORMAT_FILE     ? ""
-           : format == MT_FORMAT_GMBEOO ? " (a stream of GMBEOO records)"
-                                        : " (a stream of compact records)";
+           : format == MT_FORMAT_GMBEOO ? " (a stream of 16-byte GMBEOO records)"
+                                        : " (a stream of compact 8-byte records)";
 }
 
 static Report *describe(const Check *check, const char *path)

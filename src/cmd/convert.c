@@ -241,10 +241,11 @@ int cmd_convert(int argc, char **argv, GError **error)
     const ConvertFormat *format;
     Output output = { 0 };
 
-    if (!options_parse(&argc, &argv, entries, "[FILE]",
-                       "Writes a trace in a format that other tools read. FILE is a trace file, or a stream of "
-                       "GMBEOO or compact records; without it, or with \"-\", standard input is read.",
-                       list, false, error))
+    if (!options_parse(
+            &argc, &argv, entries, "[FILE]",
+            "Writes a trace in a format that other tools read. FILE is a trace file, or a stream of "
+            "16-byte (GMBEOO) or 8-byte (compact) records; without it, or with \"-\", standard input is read.",
+            list, false, error))
         return -1;
     if (argc > 2) {
         mt_fail_usage(error, "convert: at most one FILE can be given (see --help)");

@@ -154,10 +154,11 @@ int cmd_dump(int argc, char **argv, GError **error)
     g_autofree GOptionEntry *entries = selection_entries(&selection, own);
     g_auto(Dump) dump = { 0 };
 
-    if (!options_parse(&argc, &argv, entries, "FILE",
-                       "Prints the records of a trace as text, a line each: a trace file, or a stream of GMBEOO or "
-                       "compact records; \"-\" is standard input.",
-                       NULL, false, error))
+    if (!options_parse(
+            &argc, &argv, entries, "FILE",
+            "Prints the records of a trace as text, a line each: a trace file, or a stream of 16-byte (GMBEOO) "
+            "or 8-byte (compact) records; \"-\" is standard input.",
+            NULL, false, error))
         return -1;
     if (argc != 2) {
         mt_fail_usage(error, "dump: one FILE is needed (see --help)");

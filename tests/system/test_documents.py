@@ -113,6 +113,14 @@ class Documents(unittest.TestCase):
                     explanation = re.search(r"guest_mem_before_exec|GMBEOO, see\s+\*\*memory_tracer\*\*\(1\)", text)
                     self.assertTrue(explanation and explanation.start() < name + NEAR)
 
+    def test_gmbe_is_explained_in_every_help(self):
+        for verb in list(VERBS) + ["../qemu_mem_tracer_runner"]:
+            program = [os.path.join(BUILD, os.path.basename(verb))] if "/" in verb else [TRACER, *verb.split()]
+            text = subprocess.run([*program, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+            with self.subTest(verb=verb):
+                explained = "guest_mem_before_exec" in text or "16-byte (GMBEOO)" in text
+                self.assertEqual(explained, "GMBE" in text.replace("guest_mem_before_exec", ""))
+
 
 if __name__ == "__main__":
     unittest.main()
