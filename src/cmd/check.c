@@ -27,7 +27,8 @@ static const char *const finding_texts[FINDINGS] = {
     [EXCEPTION_DERIVED] = "trace that was made from an incomplete one",
     [EXCEPTION_NO_PADDR] = "accesses whose physical address is not known",
     [EXCEPTION_NO_INSTRUCTION] = "accesses by an unknown instruction",
-    [EXCEPTION_VALUE] = "loads by user code of a value that no store of the trace put there (a device did, by DMA, for example)",
+    [EXCEPTION_VALUE] =
+        "loads by user code of a value that no store of the trace put there (a device did, by DMA, for example)",
 };
 
 typedef struct {
