@@ -81,6 +81,8 @@ static void test_bad_text(void)
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_autoptr(JsonNode) node = json_parse_text(texts[i]);
         g_autofree char *text = node ? json_make_text(node, true) : NULL;
+
+        g_assert_true(!node || text);
     }
 }
 

@@ -91,6 +91,7 @@ static void test_nothing_else_is_removed(void)
     g_autofree char *dead = put_file(PREFIX "dead", "data");
     g_autofree char *link_inside = g_build_filename(parent, PREFIX "dead", "link", NULL);
 
+    g_assert_true(g_file_test(dead, G_FILE_TEST_EXISTS));
     g_assert_cmpint(symlink("elsewhere", link), ==, 0);
     g_assert_cmpint(symlink("../elsewhere", link_inside), ==, 0);
     g_assert_true(g_file_set_contents(plain, "text", -1, NULL));
