@@ -46,8 +46,8 @@ static inline int x86_is_locked(X86Accesses accesses)
 }
 
 /* Of the instruction that `bytes` are. They may be 16-, 32- or 64-bit code: what matters here is alike in all of them,
- * but for LDS and LES, which 64-bit code hasn't. In 16- and 32-bit code, rare ones of them look like an instruction with
- * VEX; they load at most 4 bytes, and then a selector behind them. */
+ * but for LDS and LES, which 64-bit code hasn't. In 16- and 32-bit code, rare ones of them look like an instruction
+ * with VEX; they load at most 4 bytes, and then a selector behind them. */
 X86Accesses x86_accesses(const uint8_t *bytes, size_t count);
 
 #endif
