@@ -89,7 +89,9 @@ static void print_record(Dump *dump, size_t i)
     else if (batch->paddr)
         printf("  %13" G_GINT64_MODIFIER "x%s", batch->paddr[i] & ~MT_PADDR_IO,
                batch->paddr[i] & MT_PADDR_IO ? "io" : "  ");
-    if (batch->value)
+    if (batch->value_unknown && batch->value_unknown[i])
+        printf("  %16s", "?");
+    else if (batch->value)
         print_value(&batch->value[i], mt_size(info));
     if (mt_trace_fields(dump->input->trace) & MT_FIELD_TIME)
         printf("  %14" G_GUINT64_FORMAT, batch->time_ns);

@@ -34,7 +34,9 @@ static bool write_access(Output *output, const Access *access, GError **error)
     else if (batch->paddr)
         fprintf(file, ",0x%" G_GINT64_MODIFIER "x,%d", batch->paddr[i] & ~MT_PADDR_IO,
                 !!(batch->paddr[i] & MT_PADDR_IO));
-    if (batch->value && batch->value[i].high)
+    if (batch->value_unknown && batch->value_unknown[i])
+        fputc(',', file);
+    else if (batch->value && batch->value[i].high)
         fprintf(file, ",0x%" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x", batch->value[i].high,
                 batch->value[i].low);
     else if (batch->value)
