@@ -73,7 +73,7 @@ static double encode_with(Job *job, unsigned fields, const struct gmbeoo_record 
 
 static double encode(Job *job, double *bytes_per_record)
 {
-    return encode_with(job, RING_INSTRUCTIONS, job->records, bytes_per_record);
+    return encode_with(job, MT_FIELD_INSTRUCTION, job->records, bytes_per_record);
 }
 
 /* What decoding threads share: who is done with some blocks takes the next ones. */
@@ -249,7 +249,7 @@ static void load(Job *job, const char *path, size_t most)
     const struct mt_batch *batch;
     int fd = memfd_create("trace", 0);
     g_autofree char *copy = g_strdup_printf("/proc/self/fd/%d", fd);
-    TraceWriter *writer = trace_writer_new(copy, RING_INSTRUCTIONS, 1, TRACE_BLOCK_RECORDS, NULL);
+    TraceWriter *writer = trace_writer_new(copy, MT_FIELD_INSTRUCTION, 1, TRACE_BLOCK_RECORDS, NULL);
 
     job->records = malloc(most * sizeof *job->records);
     job->compact = malloc(2 * most * sizeof *job->compact);
@@ -267,7 +267,7 @@ static void load(Job *job, const char *path, size_t most)
             record->info = GMBEOO_VALID | batch->info[i];
             record->virt_addr = batch->address[i];
             gmbeoo_to_compact(record, job->compact + job->count);
-            record->info |= (uint64_t)batch->instruction[i] << RING_INSTRUCTION_SHIFT;
+            record->info |= (uint64_t)batch->instruction[i] << ROW_INSTRUCTION_SHIFT;
             job->count++;
         }
     if (!trace_writer_add(writer, 0, job->records, job->count, 0, NULL) || !trace_writer_finish(writer, NULL))

@@ -115,15 +115,15 @@ bool run_options_parse_fields(const char *list, unsigned *fields, GError **error
         const char *name;
         unsigned fields;
     } known[] = {
-        { "pc", RING_INSTRUCTIONS },
-        { "paddr", RING_PADDR },
-        { "value", RING_VALUE },
-        { "time", RING_TIME },
-        { "all", RING_PADDR | RING_VALUE | RING_TIME },
+        { "pc", MT_FIELD_INSTRUCTION },
+        { "paddr", MT_FIELD_PADDR },
+        { "value", MT_FIELD_VALUE },
+        { "time", MT_FIELD_TIME },
+        { "all", MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME },
     };
     g_auto(GStrv) words = g_strsplit(list ? list : "pc", ",", -1);
 
-    *fields = RING_INSTRUCTIONS; /* a file with them is smaller than one without, and takes less time to write */
+    *fields = MT_FIELD_INSTRUCTION; /* a file with them is smaller than one without, and takes less time to write */
     for (char **word = words; *word; word++) {
         guint i = 0;
 

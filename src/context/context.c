@@ -42,7 +42,7 @@ void context_free(Context *context)
 bool context_has_instructions(const Context *context)
 {
     if (context->ring)
-        return ring_fields(context->ring) & RING_INSTRUCTIONS;
+        return ring_fields(context->ring) & MT_FIELD_INSTRUCTION;
     return context->trace && mt_trace_fields(context->trace) & MT_FIELD_INSTRUCTION;
 }
 
@@ -51,9 +51,7 @@ const struct mt_instruction *context_instruction(const Context *context, uint32_
     if (!context->ring)
         return context->trace ? mt_trace_instruction(context->trace, number) : NULL;
     /* A ring's begin as a file's do (trace/reader.c). */
-    return number && number < ring_instructions(context->ring)
-               ? (const struct mt_instruction *)ring_get_instruction(context->ring, number)
-               : NULL;
+    return number && number < ring_instructions(context->ring) ? ring_get_instruction(context->ring, number) : NULL;
 }
 
 const char *context_function(const Context *context, uint32_t number, uint64_t *offset)

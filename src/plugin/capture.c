@@ -8,6 +8,7 @@
  */
 #include "corrections.h"
 #include "pages.h"
+#include "phase.h"
 #include "plugin.h"
 
 #include <string.h>
@@ -107,22 +108,22 @@ static inline __attribute__((always_inline)) void record_wide(unsigned vcpu, uin
                                                               uint64_t vaddr, unsigned fields)
 {
     RingProducer *producer = producer_of(vcpu);
-    RingWide *wide = ring_producer_slot(producer);
+    WideRow *wide = ring_producer_slot(producer);
     uint64_t paddr = 0;
 
     wide->record.info = known | (G_LIKELY(info < 1u << MEMINFO_TABLE_BITS) ? meminfo_table[info] : ask_meminfo(info));
     wide->record.virt_addr = vaddr;
-    if (fields & RING_PADDR) {
+    if (fields & MT_FIELD_PADDR) {
         paddr = pages_translate(vcpu, info, vaddr);
-        if (!(fields & RING_VALUE))
+        if (!(fields & MT_FIELD_VALUE))
             wide->paddr = paddr;
     }
-    if (fields & RING_VALUE) {
-        if (fields & RING_PADDR)
+    if (fields & MT_FIELD_VALUE) {
+        if (fields & MT_FIELD_PADDR)
             wide->paddr_beside_value = paddr;
         read_value(info, wide->value);
     }
-    ring_producer_advance(producer, fields == (RING_PADDR | RING_VALUE) ? sizeof *wide : sizeof *wide / 2);
+    ring_producer_advance(producer, fields == (MT_FIELD_PADDR | MT_FIELD_VALUE) ? sizeof *wide : sizeof *wide / 2);
 }
 
 static void access_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
@@ -145,7 +146,7 @@ static __attribute__((noinline, cold)) void end_of_stretch(unsigned vcpu)
     if (sampler->skip_left >= LONG_SKIP)
         capture_publish(vcpu);
     if (sampler->skip_left >= WORTH_COUNTING && !plugin.options.roi && capture_may_count())
-        plugin_reconsider();
+        phase_reconsider();
 }
 
 static __attribute__((noinline, cold)) void record_last_of_stretch(unsigned vcpu, uint64_t known,
@@ -188,7 +189,7 @@ static void access_cb_roi(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_
     if (!atomic_load_explicit(&outside, memory_order_relaxed))
         sample(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
     else if (G_UNLIKELY(++vcpus[vcpu].outside % LONG_OUTSIDE == 0))
-        plugin_reconsider();
+        phase_reconsider();
 }
 
 /* With other fields than those of a plain record, and perhaps regions and sampling. */
@@ -200,7 +201,7 @@ static inline __attribute__((always_inline)) void access_wide(unsigned vcpu, qem
 
     if (atomic_load_explicit(&outside, memory_order_relaxed)) {
         if (++vcpus[vcpu].outside % LONG_OUTSIDE == 0)
-            plugin_reconsider();
+            phase_reconsider();
     } else if (sampler->skip_left) {
         if (--sampler->skip_left == 0)
             end_of_stretch(vcpu);
@@ -214,7 +215,7 @@ static inline __attribute__((always_inline)) void access_wide(unsigned vcpu, qem
 static __attribute__((noinline)) void access_cb_paddr(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
                                                       void *userdata)
 {
-    access_wide(vcpu, info, vaddr, userdata, RING_PADDR);
+    access_wide(vcpu, info, vaddr, userdata, MT_FIELD_PADDR);
 }
 
 /* Neither regions nor sampling, the page is known: as in record(), what is rare is called last. */
@@ -226,7 +227,7 @@ record_paddr(unsigned vcpu, uint64_t known, qemu_plugin_meminfo_t info, uint64_t
     if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS || !pages_find(vcpu, vaddr, &paddr))) {
         access_cb_paddr(vcpu, info, vaddr, userdata);
     } else {
-        RingWide *wide = ring_producer_slot(&producers[vcpu]);
+        WideRow *wide = ring_producer_slot(&producers[vcpu]);
 
         wide->record.info = known | meminfo_table[info];
         wide->record.virt_addr = vaddr;
@@ -249,12 +250,12 @@ static void access_cb_known_paddr_one_vcpu(unsigned int vcpu, qemu_plugin_meminf
 
 static void access_cb_value(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
-    access_wide(vcpu, info, vaddr, userdata, RING_VALUE);
+    access_wide(vcpu, info, vaddr, userdata, MT_FIELD_VALUE);
 }
 
 static void access_cb_paddr_value(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
-    access_wide(vcpu, info, vaddr, userdata, RING_PADDR | RING_VALUE);
+    access_wide(vcpu, info, vaddr, userdata, MT_FIELD_PADDR | MT_FIELD_VALUE);
 }
 
 CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr, bool with_value)
@@ -270,18 +271,18 @@ CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t 
 /* Whatever the fields are. */
 static void record_corrected(unsigned vcpu, const CaptureAccess *access)
 {
-    unsigned fields = ring_fields(plugin.ring) & (RING_PADDR | RING_VALUE);
+    unsigned fields = ring_fields(plugin.ring) & (MT_FIELD_PADDR | MT_FIELD_VALUE);
     RingProducer *producer = producer_of(vcpu);
-    RingWide *wide = ring_producer_slot(producer);
-    uint64_t paddr = fields & RING_PADDR ? pages_translate(vcpu, access->meminfo, access->vaddr) : 0;
+    WideRow *wide = ring_producer_slot(producer);
+    uint64_t paddr = fields & MT_FIELD_PADDR ? pages_translate(vcpu, access->meminfo, access->vaddr) : 0;
 
     wide->record.info = access->info;
     wide->record.virt_addr = access->vaddr;
-    if (fields & RING_VALUE)
+    if (fields & MT_FIELD_VALUE)
         memcpy(wide->value, access->value, sizeof wide->value);
     else if (fields)
         wide->paddr = paddr;
-    if (fields == (RING_PADDR | RING_VALUE))
+    if (fields == (MT_FIELD_PADDR | MT_FIELD_VALUE))
         wide->paddr_beside_value = paddr;
     ring_producer_advance(producer, ring_record_bytes_for(fields));
 }
@@ -294,7 +295,7 @@ void capture_put(unsigned vcpu, const CaptureAccess *access)
         qemu_plugin_u64_set(counter, vcpu, qemu_plugin_u64_get(counter, vcpu) + 1);
     } else if (atomic_load_explicit(&outside, memory_order_relaxed)) {
         if (++vcpus[vcpu].outside % LONG_OUTSIDE == 0)
-            plugin_reconsider();
+            phase_reconsider();
     } else if (sampler->skip_left) {
         if (--sampler->skip_left == 0)
             end_of_stretch(vcpu);
@@ -334,7 +335,7 @@ static void counter_limit_cb(unsigned int vcpu, void *userdata)
     if (samplers[vcpu].skip_left > COUNTING_MARGIN)
         set_counter(vcpu);
     else
-        plugin_reconsider();
+        phase_reconsider();
 }
 
 void capture_init(void)
@@ -352,14 +353,14 @@ static qemu_plugin_vcpu_mem_cb_t choose_callback(void)
 {
     bool one = plugin.vcpus == 1, turns = turns_are_taken();
 
-    switch (ring_fields(plugin.ring) & (RING_PADDR | RING_VALUE)) {
-    case RING_PADDR:
+    switch (ring_fields(plugin.ring) & (MT_FIELD_PADDR | MT_FIELD_VALUE)) {
+    case MT_FIELD_PADDR:
         if (turns || plugin.options.roi || !sampler_is_trivial(&plugin.options.sampler))
             return access_cb_paddr;
         return one ? access_cb_known_paddr_one_vcpu : access_cb_known_paddr;
-    case RING_VALUE:
+    case MT_FIELD_VALUE:
         return access_cb_value;
-    case RING_PADDR | RING_VALUE:
+    case MT_FIELD_PADDR | MT_FIELD_VALUE:
         return access_cb_paddr_value;
     }
     if (turns || plugin.options.roi)

@@ -14,7 +14,7 @@ static uint64_t elapsed_ns(void)
 
 static bool is_needed(void)
 {
-    return plugin.options.icount && (ring_fields(plugin.ring) & RING_TIME);
+    return plugin.options.icount && (ring_fields(plugin.ring) & MT_FIELD_TIME);
 }
 
 void clock_init(void)

@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 #include "listener.h"
+#include "phase.h"
 #include "plugin.h"
+#include "regions.h"
 
 #define LINE_BYTES 256
 #define LINE_TIMEOUT_MS 5000
@@ -55,7 +57,7 @@ static void requested_cb(unsigned int vcpu, void *userdata)
 {
     (void)vcpu;
     (void)userdata;
-    plugin_reconsider();
+    phase_reconsider();
 }
 
 void control_instrument_block(PluginControl *control, struct qemu_plugin_tb *tb)
@@ -72,7 +74,7 @@ void control_notice(PluginControl *control)
     pending = control->pending;
     g_mutex_unlock(&control->lock);
     if (pending)
-        plugin_reconsider();
+        phase_reconsider();
 }
 
 static void set_words(PluginControl *control, uint64_t value)
@@ -98,7 +100,7 @@ void control_apply(PluginControl *control)
         if (control->active && !plugin.active)
             control->before = ring_get_counts(plugin.ring);
         if (control->active != plugin.active)
-            plugin_set_active(control->active);
+            regions_set_active(control->active);
     }
     control->pending = false;
     g_mutex_unlock(&control->lock);

@@ -126,7 +126,7 @@ static bool is_single_step(const CaptureAccess *access)
 
 static void set_unknown(CaptureAccess *access)
 {
-    access->info |= RING_VALUE_UNKNOWN;
+    access->info |= ROW_VALUE_UNKNOWN;
     access->value[0] = access->value[1] = 0;
 }
 
@@ -234,7 +234,7 @@ static void correct_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t v
 {
     uint64_t known = (uintptr_t)userdata;
     X86Accesses accesses = (X86Accesses)((known & VCPU_BITS) >> GMBEOO_VCPU_SHIFT);
-    bool with_value = accesses > X86_LOADS_16 || ring_fields(plugin.ring) & RING_VALUE;
+    bool with_value = accesses > X86_LOADS_16 || ring_fields(plugin.ring) & MT_FIELD_VALUE;
     CaptureAccess access =
         capture_told((known & ~VCPU_BITS) | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr, with_value);
 
@@ -258,7 +258,7 @@ static void correct_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t v
 static bool is_to_be_corrected(X86Accesses accesses)
 {
     if (x86_is_locked(accesses))
-        return plugin.phase == PHASE_TRACING && ring_fields(plugin.ring) & RING_VALUE && plugin.vcpus > 1 &&
+        return plugin.phase == PHASE_TRACING && ring_fields(plugin.ring) & MT_FIELD_VALUE && plugin.vcpus > 1 &&
                !plugin.one_thread;
     return accesses != X86_AS_TOLD;
 }

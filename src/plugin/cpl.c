@@ -17,7 +17,7 @@
 #define LINUX_USER32_CS 0x23u
 
 static struct qemu_plugin_register *cs, *cr0, *eflags, *efer;
-static __thread enum ring_mode mode;
+static __thread enum mt_mode mode;
 
 bool cpl_init(void)
 {
@@ -43,18 +43,18 @@ static bool read_low_word(struct qemu_plugin_register *handle, GByteArray *buffe
 }
 
 /* In protected mode, with this selector in cs. */
-static enum ring_mode mode_of_selector(uint32_t selector, GByteArray *buffer)
+static enum mt_mode mode_of_selector(uint32_t selector, GByteArray *buffer)
 {
     uint32_t value;
 
     if (!efer || !read_low_word(efer, buffer, &value))
-        return RING_MODE_UNKNOWN;
+        return MT_MODE_UNKNOWN;
     if (!(value & EFER_LMA))
-        return RING_MODE_32;
-    return selector == LINUX_KERNEL32_CS || selector == LINUX_USER32_CS ? RING_MODE_32 : RING_MODE_64;
+        return MT_MODE_32;
+    return selector == LINUX_KERNEL32_CS || selector == LINUX_USER32_CS ? MT_MODE_32 : MT_MODE_64;
 }
 
-enum ring_mode mode_of_translation(void)
+enum mt_mode mode_of_translation(void)
 {
     return mode;
 }
@@ -66,7 +66,7 @@ int cpl_of_translation(void)
 
     if (!buffer)
         buffer = g_byte_array_new();
-    mode = RING_MODE_16;
+    mode = MT_MODE_16;
     if (!cr0 || !read_low_word(cr0, buffer, &value))
         return -1;
     if (!(value & CR0_PE))

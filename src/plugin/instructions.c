@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The numbers of instructions: with RING_INSTRUCTIONS, each record tells which instruction made it, at no cost, as the
- * number is known when the instruction is translated. An instruction that is translated again keeps its number.
+ * The numbers of instructions: with MT_FIELD_INSTRUCTION, each record tells which instruction made it, at no cost, as
+ * the number is known when the instruction is translated. An instruction that is translated again keeps its number.
  */
 #include <string.h>
 
 #include "plugin.h"
 
 static GMutex lock;         /* several vCPUs may translate at once */
-static GHashTable *numbers; /* by RingInstruction, which lies in the ring's table */
+static GHashTable *numbers; /* by struct mt_instruction, which lies in the ring's table */
 
 static guint hash_instruction(gconstpointer key)
 {
-    const RingInstruction *instruction = key;
+    const struct mt_instruction *instruction = key;
     uint64_t hash, bytes;
 
     memcpy(&bytes, instruction->bytes, sizeof bytes);
@@ -22,14 +22,14 @@ static guint hash_instruction(gconstpointer key)
 
 static gboolean same_instruction(gconstpointer a, gconstpointer b)
 {
-    return !memcmp(a, b, sizeof(RingInstruction));
+    return !memcmp(a, b, sizeof(struct mt_instruction));
 }
 
 uint32_t instruction_number(const struct qemu_plugin_insn *insn, unsigned cpl)
 {
-    RingInstruction key = { .pc = qemu_plugin_insn_vaddr(insn),
-                            .cpl = (uint8_t)cpl,
-                            .mode = (uint8_t)mode_of_translation() };
+    struct mt_instruction key = { .pc = qemu_plugin_insn_vaddr(insn),
+                                  .cpl = (uint8_t)cpl,
+                                  .mode = (uint8_t)mode_of_translation() };
     uint32_t number;
 
     key.length = (uint8_t)qemu_plugin_insn_data(insn, key.bytes, sizeof key.bytes);

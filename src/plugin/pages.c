@@ -80,10 +80,10 @@ uint64_t __attribute__((noinline)) pages_ask(unsigned vcpu, qemu_plugin_meminfo_
     uint64_t page = vaddr >> PAGES_SHIFT, paddr;
 
     if (!address)
-        return RING_PADDR_UNKNOWN;
+        return MT_PADDR_UNKNOWN;
     paddr = qemu_plugin_hwaddr_phys_addr(address);
     if (qemu_plugin_hwaddr_is_io(address))
-        return paddr | RING_PADDR_IO;
+        return paddr | MT_PADDR_IO;
     if (ring_vcpus_are_known(plugin.ring)) {
         of->entry[page % PAGES_ENTRIES].key = page | of->generation;
         of->entry[page % PAGES_ENTRIES].frame = paddr & ~(uint64_t)((1u << PAGES_SHIFT) - 1);

@@ -31,7 +31,7 @@ void pages_forget_all(void);
 /* Asks QEMU. */
 uint64_t pages_ask(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr);
 
-/* The physical address of `vaddr`, as RingWide has it, if its page is remembered. */
+/* The physical address of `vaddr`, as WideRow has it, if its page is remembered. */
 static inline bool pages_find(unsigned vcpu, uint64_t vaddr, uint64_t *paddr)
 {
     const PagesVcpu *of = &pages[vcpu];

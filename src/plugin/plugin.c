@@ -13,159 +13,18 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "../../include/memory_tracer/roi.h"
-#include "../protocol/frames.h"
 #include "corrections.h"
 #include "interface.h"
 #include "pages.h"
+#include "phase.h"
 #include "plugin.h"
-
-#define MARKER_BYTES 7
-#define MARKER_OPCODE "\x0f\x1f\x80"
-
-typedef enum { MARKER_NONE, MARKER_START, MARKER_STOP, MARKER_ROI_BEGIN, MARKER_ROI_END, MARKER_IGNORED } Marker;
+#include "regions.h"
 
 Plugin plugin;
 
-static gint switching;  /* on_reset() will be called */
 static bool was_active; /* when on_reset() was called last */
 static bool cpl_known;
 static GThread *vcpu_thread; /* of the first vCPU */
-
-/* What the workload has marked. Markers are rare, and any vCPU may execute them. */
-static struct {
-    GMutex lock;
-    unsigned depth; /* regions that have begun and not ended */
-    gint64 outside_since_us;
-} regions;
-
-static void on_reset(void);
-
-void plugin_reconsider(void)
-{
-    if (g_atomic_int_compare_and_exchange(&switching, 0, 1))
-        interface_reset(on_reset);
-}
-
-/* Markers. */
-
-static bool heeds_start_and_stop(void)
-{
-    return plugin.options.start != START_NEVER;
-}
-
-static void leave_outside(void)
-{
-    gint64 now_us = g_get_monotonic_time();
-
-    ring_exclude_ns(plugin.ring, (uint64_t)(now_us - regions.outside_since_us) * 1000);
-    regions.outside_since_us = now_us;
-}
-
-void plugin_set_active(bool active)
-{
-    if (active) {
-        regions.depth = 0;
-        regions.outside_since_us = g_get_monotonic_time();
-        capture_set_inside(!plugin.options.roi);
-    } else if (plugin.options.roi) {
-        if (!regions.depth)
-            leave_outside();
-        ring_set_open_regions(plugin.ring, regions.depth);
-    }
-    plugin.active = active;
-}
-
-static void begin_region(void)
-{
-    if (!plugin.active || regions.depth++)
-        return;
-    leave_outside();
-    ring_count_region(plugin.ring);
-    capture_set_inside(true);
-    if (plugin.phase == PHASE_SCANNING)
-        plugin_reconsider();
-}
-
-/* Going on to call us for each access is better than two switches, if the next region begins soon. */
-static void end_region(void)
-{
-    if (!plugin.active || !regions.depth || --regions.depth)
-        return;
-    capture_set_inside(false);
-    regions.outside_since_us = g_get_monotonic_time();
-}
-
-/* Executed by a vCPU at a marker. Whatever it changes is acted on before the vCPU's next block. */
-static void marker_cb(unsigned int vcpu, void *userdata)
-{
-    Marker marker = (Marker)(uintptr_t)userdata;
-
-    (void)vcpu;
-    g_mutex_lock(&regions.lock);
-    switch (marker) {
-    case MARKER_START:
-    case MARKER_STOP:
-        if (heeds_start_and_stop() && (marker == MARKER_START) != plugin.active) {
-            plugin_set_active(marker == MARKER_START);
-            plugin_reconsider();
-        }
-        break;
-    case MARKER_ROI_BEGIN:
-        begin_region();
-        break;
-    case MARKER_ROI_END:
-        end_region();
-        break;
-    case MARKER_IGNORED:
-        if (plugin.active)
-            ring_count_ignored_marker(plugin.ring);
-        break;
-    case MARKER_NONE:
-        break;
-    }
-    g_mutex_unlock(&regions.lock);
-}
-
-/* Under a runner, a run begins and ends where its agent says, whatever other programs in the guest may execute. */
-static Marker kind_of_marker(uint32_t magic)
-{
-    bool has_runner = !plugin.options.out;
-
-    switch (magic) {
-    case MT_AGENT_START_MAGIC:
-        return has_runner ? MARKER_START : MARKER_NONE;
-    case MT_AGENT_STOP_MAGIC:
-        return has_runner ? MARKER_STOP : MARKER_NONE;
-    case MEMORY_TRACER_START_MAGIC:
-        return has_runner ? MARKER_IGNORED : MARKER_START;
-    case MEMORY_TRACER_STOP_MAGIC:
-        return has_runner ? MARKER_IGNORED : MARKER_STOP;
-    case MEMORY_TRACER_ROI_BEGIN_MAGIC:
-        return plugin.options.roi ? MARKER_ROI_BEGIN : MARKER_NONE;
-    case MEMORY_TRACER_ROI_END_MAGIC:
-        return plugin.options.roi ? MARKER_ROI_END : MARKER_NONE;
-    }
-    return MARKER_NONE;
-}
-
-/* Instruments the marker if `insn` is one. */
-static void look_for_marker(struct qemu_plugin_insn *insn)
-{
-    uint8_t bytes[MARKER_BYTES];
-    uint32_t magic;
-    Marker marker;
-
-    if (qemu_plugin_insn_size(insn) != MARKER_BYTES ||
-        qemu_plugin_insn_data(insn, bytes, MARKER_BYTES) != MARKER_BYTES ||
-        memcmp(bytes, MARKER_OPCODE, strlen(MARKER_OPCODE)) != 0)
-        return;
-    memcpy(&magic, bytes + strlen(MARKER_OPCODE), sizeof magic);
-    turns_look_for_marker(insn, magic);
-    marker = kind_of_marker(magic);
-    if (marker != MARKER_NONE)
-        qemu_plugin_register_vcpu_insn_exec_cb(insn, marker_cb, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)marker);
-}
 
 /* Translation. */
 
@@ -185,7 +44,7 @@ static uint64_t info_of_block(unsigned *cpl)
 static void on_translated(struct qemu_plugin_tb *tb)
 {
     size_t count = qemu_plugin_tb_n_insns(tb);
-    bool capture = plugin.phase >= PHASE_COUNTING, number = ring_fields(plugin.ring) & RING_INSTRUCTIONS;
+    bool capture = plugin.phase >= PHASE_COUNTING, number = ring_fields(plugin.ring) & MT_FIELD_INSTRUCTION;
     unsigned cpl = 0;
     uint64_t info = 0;
 
@@ -202,12 +61,12 @@ static void on_translated(struct qemu_plugin_tb *tb)
     for (size_t i = 0; i < count; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 
-        look_for_marker(insn);
-        if (plugin.phase == PHASE_TRACING && (ring_fields(plugin.ring) & RING_PADDR))
+        regions_look_for_marker(insn);
+        if (plugin.phase == PHASE_TRACING && (ring_fields(plugin.ring) & MT_FIELD_PADDR))
             pages_look_for_flush(insn);
         if (capture)
             capture_instrument(insn,
-                               info | (number ? (uint64_t)instruction_number(insn, cpl) << RING_INSTRUCTION_SHIFT : 0));
+                               info | (number ? (uint64_t)instruction_number(insn, cpl) << ROW_INSTRUCTION_SHIFT : 0));
     }
 }
 
@@ -236,7 +95,7 @@ static void on_vcpu_resumes(unsigned vcpu)
     if (plugin.control)
         control_notice(plugin.control);
     else if (plugin.phase == PHASE_ASLEEP && ring_get_state(plugin.ring) == RING_ASLEEP && ring_is_armed(plugin.ring))
-        plugin_reconsider();
+        phase_reconsider();
 }
 
 /* A halted vCPU makes no records: what it has made shall not wait. */
@@ -274,11 +133,7 @@ static void on_exit_of_qemu(void)
     bool was_tracing;
 
     publish_all();
-    g_mutex_lock(&regions.lock);
-    was_tracing = plugin.active;
-    if (was_tracing)
-        plugin_set_active(false);
-    g_mutex_unlock(&regions.lock);
+    was_tracing = regions_end_run();
     if (was_tracing || plugin.output)
         ring_set_state(plugin.ring, RING_STOPPED);
     g_clear_pointer(&plugin.control, control_free);
@@ -294,13 +149,13 @@ static void on_exit_of_qemu(void)
 static Phase phase_wanted(void)
 {
     if (plugin.active) {
-        if (plugin.options.roi && !regions.depth)
+        if (plugin.options.roi && !regions_are_open())
             return PHASE_SCANNING;
         return !plugin.options.roi && capture_may_count() ? PHASE_COUNTING : PHASE_TRACING;
     }
     if (plugin.control)
         return PHASE_SCANNING; /* for control_instrument_block() */
-    if (!heeds_start_and_stop())
+    if (!regions_heed_start_and_stop())
         return PHASE_ASLEEP;
     if (plugin.output)
         return PHASE_SCANNING;
@@ -313,7 +168,7 @@ static void register_events(void)
     bool asleep = plugin.phase == PHASE_ASLEEP;
     const InterfaceEvents events = {
         .vcpu_started = on_vcpu_started,
-        .vcpu_resumes = plugin.control || (asleep && heeds_start_and_stop()) ? on_vcpu_resumes : NULL,
+        .vcpu_resumes = plugin.control || (asleep && regions_heed_start_and_stop()) ? on_vcpu_resumes : NULL,
         .vcpu_idle = plugin.phase >= PHASE_COUNTING ? on_vcpu_idle : NULL,
         .translated = asleep ? NULL : on_translated,
         .exits = on_exit_of_qemu,
@@ -350,7 +205,7 @@ static void on_reset(void)
     if (plugin.phase == PHASE_COUNTING)
         capture_begin_counting();
     register_events();
-    g_atomic_int_set(&switching, 0);
+    phase_is_settled();
 }
 
 /* Installation. */
@@ -398,10 +253,11 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
         return refuse(error);
     if (turns_are_taken())
         ring_set_in_turns(plugin.ring);
+    phase_init(on_reset);
     capture_init();
     clock_init();
     if (plugin.options.start == START_NOW)
-        plugin_set_active(true);
+        regions_set_active(true);
     capture_restart_sampling();
     announce();
     plugin.phase = phase_wanted();

@@ -46,17 +46,10 @@ typedef struct Plugin {
 
 extern Plugin plugin;
 
-/* plugin.c */
-
-/* Makes all vCPUs stop before the next block, and the phase and instrumentation fit what is wanted. By a vCPU. */
-void plugin_reconsider(void);
-/* Begins or ends a run; it takes effect with plugin_reconsider(). */
-void plugin_set_active(bool active);
-
 /* arguments.c: reads "name=value" words. Returns false with a one-line message in *error. */
 bool plugin_options_parse(PluginOptions *options, int argc, char **argv, GError **error);
 
-/* instructions.c: the number of an instruction that is being translated, for RING_INSTRUCTION_SHIFT. */
+/* instructions.c: the number of an instruction that is being translated, for ROW_INSTRUCTION_SHIFT. */
 uint32_t instruction_number(const struct qemu_plugin_insn *insn, unsigned cpl);
 
 /* turns.c: which vCPU it is, where QEMU runs all of them in one thread. */
@@ -69,7 +62,7 @@ void turns_look_for_marker(struct qemu_plugin_insn *insn, uint32_t magic);
 qemu_plugin_vcpu_mem_cb_t turns_wrap(qemu_plugin_vcpu_mem_cb_t callback);
 qemu_plugin_vcpu_mem_cb_t turns_wrap_corrected(qemu_plugin_vcpu_mem_cb_t callback);
 
-/* clock.c: the guest's clock, for RING_TIME. */
+/* clock.c: the guest's clock, for MT_FIELD_TIME. */
 void clock_init(void);
 /* Makes a block count its instructions, if that is what the clock needs. While tracing. */
 void clock_instrument_block(struct qemu_plugin_tb *tb);
@@ -127,6 +120,6 @@ bool cpl_init(void);
 /* To be called by the translation callback. Returns 0 to 3, or -1 if the registers can't be read. */
 int cpl_of_translation(void);
 /* After it: the mode of that code. */
-enum ring_mode mode_of_translation(void);
+enum mt_mode mode_of_translation(void);
 
 #endif

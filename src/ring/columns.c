@@ -6,22 +6,23 @@
 static inline __attribute__((always_inline)) void split(RingColumns *to, unsigned fields, const uint8_t *records,
                                                         size_t count)
 {
-    size_t bytes = !(fields & (RING_PADDR | RING_VALUE))                               ? sizeof(struct gmbeoo_record)
-                   : (fields & (RING_PADDR | RING_VALUE)) == (RING_PADDR | RING_VALUE) ? sizeof(RingWide)
-                                                                                       : sizeof(RingWide) / 2;
+    size_t bytes = !(fields & (MT_FIELD_PADDR | MT_FIELD_VALUE)) ? sizeof(struct gmbeoo_record)
+                   : (fields & (MT_FIELD_PADDR | MT_FIELD_VALUE)) == (MT_FIELD_PADDR | MT_FIELD_VALUE)
+                       ? sizeof(WideRow)
+                       : sizeof(WideRow) / 2;
 
     for (size_t i = 0; i < count; i++, records += bytes) {
-        const RingWide *wide = (const RingWide *)records;
+        const WideRow *wide = (const WideRow *)records;
 
         to->address[i] = wide->record.virt_addr;
         to->info[i] = (uint8_t)wide->record.info;
-        if (fields & RING_INSTRUCTIONS)
-            to->instruction[i] = (uint32_t)(wide->record.info >> RING_INSTRUCTION_SHIFT);
-        if (fields & RING_PADDR)
-            to->paddr[i] = fields & RING_VALUE ? wide->paddr_beside_value : wide->paddr;
-        if (fields & RING_VALUE) {
+        if (fields & MT_FIELD_INSTRUCTION)
+            to->instruction[i] = (uint32_t)(wide->record.info >> ROW_INSTRUCTION_SHIFT);
+        if (fields & MT_FIELD_PADDR)
+            to->paddr[i] = fields & MT_FIELD_VALUE ? wide->paddr_beside_value : wide->paddr;
+        if (fields & MT_FIELD_VALUE) {
             to->value[i] = (struct mt_value){ wide->value[0], wide->value[1] };
-            to->value_unknown[i] = wide->record.info & RING_VALUE_UNKNOWN;
+            to->value_unknown[i] = wide->record.info & ROW_VALUE_UNKNOWN;
         }
     }
 }
@@ -31,18 +32,18 @@ void ring_columns_split(RingColumns *to, unsigned fields, unsigned columns, cons
 {
     const uint8_t *bytes = (const uint8_t *)records;
 
-    switch (fields & (RING_INSTRUCTIONS | RING_PADDR | RING_VALUE)) {
+    switch (fields & (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE)) {
     case 0:
         split(to, 0, bytes, count);
         break;
-    case RING_INSTRUCTIONS:
-        split(to, RING_INSTRUCTIONS, bytes, count);
+    case MT_FIELD_INSTRUCTION:
+        split(to, MT_FIELD_INSTRUCTION, bytes, count);
         break;
-    case RING_INSTRUCTIONS | RING_PADDR:
-        split(to, RING_INSTRUCTIONS | RING_PADDR, bytes, count);
+    case MT_FIELD_INSTRUCTION | MT_FIELD_PADDR:
+        split(to, MT_FIELD_INSTRUCTION | MT_FIELD_PADDR, bytes, count);
         break;
-    case RING_INSTRUCTIONS | RING_VALUE:
-        split(to, RING_INSTRUCTIONS | RING_VALUE, bytes, count);
+    case MT_FIELD_INSTRUCTION | MT_FIELD_VALUE:
+        split(to, MT_FIELD_INSTRUCTION | MT_FIELD_VALUE, bytes, count);
         break;
     default:
         split(to, fields, bytes, count);
@@ -51,7 +52,7 @@ void ring_columns_split(RingColumns *to, unsigned fields, unsigned columns, cons
     batch->address = columns & MT_COLUMN_ADDRESS ? to->address : NULL;
     batch->info = columns & MT_COLUMN_INFO ? to->info : NULL;
     batch->instruction = columns & MT_COLUMN_INSTRUCTION ? to->instruction : NULL;
-    batch->paddr = (columns & MT_COLUMN_PADDR) && (fields & RING_PADDR) ? to->paddr : NULL;
-    batch->value = (columns & MT_COLUMN_VALUE) && (fields & RING_VALUE) ? to->value : NULL;
+    batch->paddr = (columns & MT_COLUMN_PADDR) && (fields & MT_FIELD_PADDR) ? to->paddr : NULL;
+    batch->value = (columns & MT_COLUMN_VALUE) && (fields & MT_FIELD_VALUE) ? to->value : NULL;
     batch->value_unknown = batch->value ? to->value_unknown : NULL;
 }

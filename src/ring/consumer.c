@@ -149,7 +149,7 @@ static size_t peek_at_only_one(Ring *ring, const struct gmbeoo_record **records)
     size_t room = CLAMP(ring->bytes / 8, RING_CHUNK_BYTES, RING_PIECE_RECORDS * (uint32_t)sizeof(struct gmbeoo_record));
     size_t count = ring_peek(ring, 0, records);
 
-    if (ring->fields & RING_TIME)
+    if (ring->fields & MT_FIELD_TIME)
         room = RING_CHUNK_BYTES - ((uintptr_t)*records & (RING_CHUNK_BYTES - 1));
     return MIN(count, room / ring->record_bytes);
 }

@@ -84,7 +84,7 @@ static void account(RingProducer *producer)
     uint64_t bytes = (uint64_t)((uint8_t *)producer->next - (uint8_t *)producer->published);
 
     producer->published = producer->next;
-    if ((ring->fields & RING_TIME) && !producer->dropping)
+    if ((ring->fields & MT_FIELD_TIME) && !producer->dropping)
         atomic_store_explicit(
             &ring->times[chunk_of(ring, shared, atomic_load_explicit(&shared->head, memory_order_relaxed))],
             ring_elapsed_ns(ring), memory_order_relaxed);

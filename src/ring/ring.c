@@ -30,7 +30,7 @@ static size_t header_bytes_for(unsigned vcpus, uint32_t ring_bytes)
 
 static size_t table_bytes_for(unsigned fields)
 {
-    return fields & RING_INSTRUCTIONS ? RING_MAX_INSTRUCTIONS * sizeof(RingInstruction) : 0;
+    return fields & MT_FIELD_INSTRUCTION ? RING_MAX_INSTRUCTIONS * sizeof(struct mt_instruction) : 0;
 }
 
 /* All of the memfd; the table of instructions is last, and sparse. */
@@ -41,9 +41,9 @@ static size_t file_bytes_for(unsigned vcpus, uint32_t ring_bytes, unsigned field
 
 unsigned ring_record_bytes_for(unsigned fields)
 {
-    if ((fields & RING_PADDR) && (fields & RING_VALUE))
-        return sizeof(RingWide);
-    return fields & (RING_PADDR | RING_VALUE) ? sizeof(RingWide) / 2 : sizeof(struct gmbeoo_record);
+    if ((fields & MT_FIELD_PADDR) && (fields & MT_FIELD_VALUE))
+        return sizeof(WideRow);
+    return fields & (MT_FIELD_PADDR | MT_FIELD_VALUE) ? sizeof(WideRow) / 2 : sizeof(struct gmbeoo_record);
 }
 
 void *ring_map_aligned(int fd, off_t offset, size_t bytes)
@@ -74,10 +74,10 @@ static bool map_ring(Ring *ring, GError **error)
     ring->wake_bytes = ring->bytes / 2;
     ring->shared = ring_map_aligned(ring->fd, 0, ring->header_bytes);
     ring->data = ring_map_aligned(ring->fd, (off_t)ring->header_bytes, ring->data_bytes);
-    if (ring->fields & RING_INSTRUCTIONS)
+    if (ring->fields & MT_FIELD_INSTRUCTION)
         ring->instructions =
             ring_map_aligned(ring->fd, (off_t)(ring->header_bytes + ring->data_bytes), table_bytes_for(ring->fields));
-    if (ring->shared && ring->data && !ring->instructions == !(ring->fields & RING_INSTRUCTIONS)) {
+    if (ring->shared && ring->data && !ring->instructions == !(ring->fields & MT_FIELD_INSTRUCTION)) {
         ring->tickets = (_Atomic uint64_t *)((uint8_t *)ring->shared + tickets_offset(ring->vcpus));
         ring->times = ring->tickets + ring->data_bytes / RING_CHUNK_BYTES;
         ring->record_bytes = ring_record_bytes_for(ring->fields);
@@ -252,7 +252,7 @@ bool ring_vcpus_are_known(const Ring *ring)
     return !atomic_load(&ring->shared->in_turns) || atomic_load(&ring->shared->vcpus_known);
 }
 
-uint32_t ring_add_instruction(Ring *ring, const RingInstruction *instruction)
+uint32_t ring_add_instruction(Ring *ring, const struct mt_instruction *instruction)
 {
     uint32_t number = atomic_load_explicit(&ring->shared->instructions, memory_order_relaxed);
 
@@ -268,7 +268,7 @@ uint32_t ring_instructions(const Ring *ring)
     return CLAMP(atomic_load_explicit(&ring->shared->instructions, memory_order_acquire), 1, RING_MAX_INSTRUCTIONS);
 }
 
-const RingInstruction *ring_get_instruction(const Ring *ring, uint32_t number)
+const struct mt_instruction *ring_get_instruction(const Ring *ring, uint32_t number)
 {
     return &ring->instructions[number];
 }

@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../../include/memory_tracer/record.h"
+#include "../record/row.h"
 
 #define RING_CHUNK_BYTES (32u * 1024)
 #define RING_CHUNK_RECORDS (RING_CHUNK_BYTES / sizeof(struct gmbeoo_record))
@@ -37,64 +37,16 @@ enum ring_state {
     RING_STOPPED, /* everything that was traced has been published */
 };
 
-/* What a ring carries beside plain records. Nothing of it costs anything when it isn't asked for. */
-enum ring_fields {
-    RING_INSTRUCTIONS = 1, /* bits 24-55 of a record's info: which instruction it was (ring_get_instruction) */
-    RING_PADDR = 2,        /* the physical address: in RingWide */
-    RING_VALUE = 4,        /* the value: in RingWide */
-    RING_TIME = 8,         /* when each chunk was published (ring_time) */
-    RING_ALL_FIELDS = 15,
-    /* Rows without GMBEOO_VALID, which stand among the accesses: their info is of enum ring_event, their address is the
-     * event's number. Writers of files take them; nobody makes them yet. */
-    RING_TASKS = 32,
-    RING_EXECUTED = 64,
-};
+/* What a ring may carry beside plain records. Nothing of it costs anything when it isn't asked for. */
+#define RING_ALL_FIELDS (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME)
 
-enum ring_event {
-    RING_EVENT_TASK = 1, /* this task goes on */
-    RING_EVENT_EXECUTED, /* this translated block is executed */
-};
-
-#define RING_INSTRUCTION_SHIFT 24
-#define RING_INSTRUCTION_MASK (UINT64_C(0xffffffff) << RING_INSTRUCTION_SHIFT)
-
-/* A record with RING_PADDR, RING_VALUE or both. Only with both is the second half there. */
-typedef struct RingWide {
-    struct gmbeoo_record record;
-    union {
-        uint64_t paddr;    /* with RING_PADDR only */
-        uint64_t value[2]; /* low and high half; what the access doesn't cover is 0 */
-    };
-    uint64_t paddr_beside_value;
-    uint64_t unused[3];
-} RingWide;
-
-/* In a record's info, with RING_VALUE: the value isn't known (and 0). */
-#define RING_VALUE_UNKNOWN (UINT64_C(1) << 62)
-
-/* In a physical address: it is device memory's. */
-#define RING_PADDR_IO (UINT64_C(1) << 63)
-#define RING_PADDR_UNKNOWN UINT64_MAX
-
-/* The mode of the processor that an instruction is translated for. */
-enum ring_mode { RING_MODE_UNKNOWN, RING_MODE_16, RING_MODE_32, RING_MODE_64 };
-
-/* An instruction that was translated for tracing. Instruction 0 stands for those that the table has no room for. */
-typedef struct RingInstruction {
-    uint64_t pc;
-    uint8_t cpl;
-    uint8_t length; /* 1 to 15 */
-    uint8_t bytes[15];
-    uint8_t mode; /* enum ring_mode */
-    uint8_t unused[6];
-} RingInstruction;
-
+/* Instruction 0 stands for those that the table has no room for. */
 #define RING_MAX_INSTRUCTIONS (1u << 24)
 
 typedef struct Ring Ring;
 
 /* Creates a ring of `bytes` per vCPU (a multiple of RING_CHUNK_BYTES, at least two of them) in a new memfd. `fields`:
- * of enum ring_fields. The caller is its consumer: when this process ends, producers stop waiting for room. */
+ * of enum mt_fields. The caller is its consumer: when this process ends, producers stop waiting for room. */
 Ring *ring_new(unsigned vcpus, uint32_t bytes, unsigned fields, GError **error);
 
 /* Maps a ring that another process made, as its producer. Takes `fd`. */
@@ -107,7 +59,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Ring, ring_free)
 int ring_fd(const Ring *ring);
 unsigned ring_vcpus(const Ring *ring);
 unsigned ring_fields(const Ring *ring);
-/* The distance between records: 16 bytes, or with fields the size of RingWide or half of it. */
+/* The distance between records: 16 bytes, or with fields the size of WideRow or half of it. */
 unsigned ring_record_bytes(const Ring *ring);
 unsigned ring_record_bytes_for(unsigned fields);
 
@@ -135,11 +87,11 @@ void ring_set_vcpus_known(Ring *ring);
 bool ring_vcpus_are_known(const Ring *ring);
 /* By the producers' side, one caller at a time: appends to the table of instructions. Returns the number of the new
  * one, or 0 if the table is full. */
-uint32_t ring_add_instruction(Ring *ring, const RingInstruction *instruction);
+uint32_t ring_add_instruction(Ring *ring, const struct mt_instruction *instruction);
 /* How many instructions the table has, with the one of number 0. */
 uint32_t ring_instructions(const Ring *ring);
 /* `number` is below ring_instructions(). */
-const RingInstruction *ring_get_instruction(const Ring *ring, uint32_t number);
+const struct mt_instruction *ring_get_instruction(const Ring *ring, uint32_t number);
 /* By the producers' side: one more region of interest has begun. */
 void ring_count_region(Ring *ring);
 uint64_t ring_regions(const Ring *ring);
@@ -163,7 +115,8 @@ typedef struct RingCounts {
 RingCounts ring_get_vcpu_counts(const Ring *ring, unsigned vcpu);
 RingCounts ring_get_counts(const Ring *ring);
 
-/* By the producers' side: another clock than CLOCK_MONOTONIC for RING_TIME. It gives nanoseconds since tracing began.
+/* By the producers' side: another clock than CLOCK_MONOTONIC for MT_FIELD_TIME. It gives nanoseconds since tracing
+ * began.
  */
 void ring_set_clock(Ring *ring, uint64_t (*elapsed_ns)(void));
 
@@ -204,9 +157,9 @@ static inline void ring_producer_put(RingProducer *producer, uint64_t info, uint
 
 /* The same for wide records, in two steps: what is written into the slot becomes a record with the second one, whose
  * `bytes` is ring_record_bytes(). (A copy of a record would wait for the stores that made it.) */
-static inline RingWide *ring_producer_slot(const RingProducer *producer)
+static inline WideRow *ring_producer_slot(const RingProducer *producer)
 {
-    return (RingWide *)producer->next;
+    return (WideRow *)producer->next;
 }
 
 static inline void ring_producer_advance(RingProducer *producer, size_t bytes)
@@ -232,7 +185,8 @@ void ring_release(Ring *ring, unsigned vcpu, size_t count);
 void ring_wait(Ring *ring, uint64_t timeout_us);
 void ring_wake(Ring *ring);
 
-/* With RING_TIME: when the chunk that these records lie in was published last, in nanoseconds since tracing began. */
+/* With MT_FIELD_TIME: when the chunk that these records lie in was published last, in nanoseconds since tracing began.
+ */
 uint64_t ring_time(const Ring *ring, const struct gmbeoo_record *records);
 
 /* Waits for records: those of one vCPU that come next in the order below. They are the caller's until it calls
@@ -246,7 +200,7 @@ int ring_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, 
 typedef bool (*RingSink)(void *data, const struct gmbeoo_record *records, size_t count);
 
 /* At most so many records are handed over at once: as much as a pipe takes, as each write wakes up its reader. With
- * fields, as many as fit into their room; with RING_TIME or several vCPUs, those of one chunk; of a small ring an
+ * fields, as many as fit into their room; with MT_FIELD_TIME or several vCPUs, those of one chunk; of a small ring an
  * eighth, so that its room is given back early. */
 #define RING_PIECE_RECORDS (32 * RING_CHUNK_RECORDS)
 

@@ -54,8 +54,8 @@ struct Ring {
     struct RingShared *shared;
     uint8_t *data;             /* the rings, one after the other, aligned to chunks */
     _Atomic uint64_t *tickets; /* by vCPU and chunk: when the chunk was published, among those of all vCPUs */
-    _Atomic uint64_t *times;   /* likewise; with RING_TIME */
-    RingInstruction *instructions;
+    _Atomic uint64_t *times;   /* likewise; with MT_FIELD_TIME */
+    struct mt_instruction *instructions;
     size_t header_bytes, data_bytes;
     unsigned fields, record_bytes;
     uint64_t (*elapsed_ns)(void); /* NULL: by CLOCK_MONOTONIC */

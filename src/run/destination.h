@@ -24,7 +24,7 @@ typedef enum {
 typedef struct DestinationOptions {
     DestinationKind kind;
     const char *path;        /* of the tool, the FIFO or the trace file */
-    unsigned fields;         /* enum ring_fields: what a trace file has, or analyses need */
+    unsigned fields;         /* enum mt_fields: what a trace file has, or analyses need */
     GPtrArray *analyses;     /* AnalysisRequest */
     bool analyses_asked_for; /* they are not what every run has */
     bool compact;            /* the record format of the tool's FIFO or the FIFO */

@@ -16,7 +16,7 @@
 #define SYMBOLS_BYTES_MAX (3u << 20)
 #define AGENT "memory_tracer_agent"
 
-_Static_assert(sizeof(struct mt_instruction) == sizeof(RingInstruction), "they are the same, see trace/reader.c");
+_Static_assert(sizeof(struct mt_instruction) == sizeof(struct mt_instruction), "they are the same, see trace/reader.c");
 
 typedef struct {
     char *path; /* on this machine */

@@ -27,8 +27,9 @@ unsigned live_analyses_fields(const GPtrArray *requests)
 {
     unsigned columns = all_columns(requests);
 
-    return (columns & MT_COLUMN_INSTRUCTION ? RING_INSTRUCTIONS : 0) | (columns & MT_COLUMN_PADDR ? RING_PADDR : 0) |
-           (columns & MT_COLUMN_VALUE ? RING_VALUE : 0) | (columns & MT_COLUMN_TIME ? RING_TIME : 0);
+    return (columns & MT_COLUMN_INSTRUCTION ? MT_FIELD_INSTRUCTION : 0) |
+           (columns & MT_COLUMN_PADDR ? MT_FIELD_PADDR : 0) | (columns & MT_COLUMN_VALUE ? MT_FIELD_VALUE : 0) |
+           (columns & MT_COLUMN_TIME ? MT_FIELD_TIME : 0);
 }
 
 LiveAnalyses *live_analyses_new(const GPtrArray *requests, Ring *ring, GError **error)
@@ -75,7 +76,7 @@ bool live_analyses_take(void *data, const struct gmbeoo_record *records, size_t 
     const uint8_t *bytes = (const uint8_t *)records;
     unsigned fields = ring_fields(live->ring);
     struct mt_batch batch = { .vcpu = count ? ring_taken_vcpu(live->ring) : 0,
-                              .time_ns = count && (fields & RING_TIME) ? ring_time(live->ring, records) : 0 };
+                              .time_ns = count && (fields & MT_FIELD_TIME) ? ring_time(live->ring, records) : 0 };
 
     while (count) {
         size_t piece = MIN(count, RING_COLUMNS_RECORDS);

@@ -13,7 +13,7 @@ LiveAnalyses *live_analyses_new(const GPtrArray *requests, Ring *ring, GError **
 void live_analyses_free(LiveAnalyses *live);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LiveAnalyses, live_analyses_free)
 
-/* What a ring must have for them: of enum ring_fields. */
+/* What a ring must have for them: of enum mt_fields. */
 unsigned live_analyses_fields(const GPtrArray *requests);
 
 /* A RingSink of LiveAnalyses. Wants no more when an analysis fails. */

@@ -55,7 +55,7 @@ bool recording_take(void *data, const struct gmbeoo_record *records, size_t coun
 
     if (!count)
         return true;
-    if (ring_fields(recording->ring) & RING_TIME)
+    if (ring_fields(recording->ring) & MT_FIELD_TIME)
         time_ns = ring_time(recording->ring, records);
     return trace_writer_add(recording->writer, ring_taken_vcpu(recording->ring), records, count, time_ns,
                             &recording->error);
@@ -69,7 +69,7 @@ const GError *recording_error(const Recording *recording)
 bool recording_finish(Recording *recording, const char *metadata, GError **error)
 {
     return trace_writer_add_metadata(recording->writer, metadata, error) &&
-           (!recording->code || !(ring_fields(recording->ring) & RING_INSTRUCTIONS) ||
+           (!recording->code || !(ring_fields(recording->ring) & MT_FIELD_INSTRUCTION) ||
             known_code_attach(recording->code, recording->ring, recording->has_kernel, recording->writer, error)) &&
            trace_writer_finish(recording->writer, error);
 }

@@ -22,22 +22,22 @@ static size_t make_rows(const Input *input, unsigned fields, unsigned vcpu, cons
 
     for (size_t k = 0; k < input->count; k++) {
         size_t i = input->selected[k];
-        RingWide wide = { .record = { .info = GMBEOO_VALID | batch->info[i] | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT,
-                                      .virt_addr = batch->address[i] } };
+        WideRow wide = { .record = { .info = GMBEOO_VALID | batch->info[i] | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT,
+                                     .virt_addr = batch->address[i] } };
 
-        if ((fields & RING_INSTRUCTIONS) && batch->instruction) {
+        if ((fields & MT_FIELD_INSTRUCTION) && batch->instruction) {
             uint32_t number = batch->instruction[i];
 
             if (number && number <= mt_trace_instructions(input->trace))
-                wide.record.info |= (uint64_t)numbers[number] << RING_INSTRUCTION_SHIFT;
+                wide.record.info |= (uint64_t)numbers[number] << ROW_INSTRUCTION_SHIFT;
         }
-        if (fields & RING_VALUE) {
+        if (fields & MT_FIELD_VALUE) {
             wide.value[0] = batch->value[i].low;
             wide.value[1] = batch->value[i].high;
             if (batch->value_unknown && batch->value_unknown[i])
-                wide.record.info |= RING_VALUE_UNKNOWN;
-            wide.paddr_beside_value = fields & RING_PADDR ? batch->paddr[i] : 0;
-        } else if (fields & RING_PADDR) {
+                wide.record.info |= ROW_VALUE_UNKNOWN;
+            wide.paddr_beside_value = fields & MT_FIELD_PADDR ? batch->paddr[i] : 0;
+        } else if (fields & MT_FIELD_PADDR) {
             wide.paddr = batch->paddr[i];
         }
         memcpy(rows + k * bytes, &wide, bytes);
@@ -48,7 +48,7 @@ static size_t make_rows(const Input *input, unsigned fields, unsigned vcpu, cons
 /* The instructions of all inputs, each once: those that are equal, and from the same file. */
 typedef struct {
     GHashTable *known; /* of KnownInstruction, which are their own values */
-    GArray *all;       /* RingInstruction */
+    GArray *all;       /* struct mt_instruction */
     GPtrArray *maps;   /* uint32_t[]: new numbers by old ones, an array for each input */
     MergedCode *code;
 } Instructions;
@@ -80,7 +80,7 @@ static uint32_t add_instruction(Instructions *instructions, const struct mt_inst
 {
     KnownInstruction key = { .instruction = instruction, .origin = origin };
     const KnownInstruction *known = g_hash_table_lookup(instructions->known, &key);
-    RingInstruction copy = {
+    struct mt_instruction copy = {
         .pc = instruction->pc, .cpl = instruction->cpl, .length = instruction->length, .mode = instruction->mode
     };
 
@@ -239,7 +239,7 @@ static bool plan(Job *job, GError **error)
 {
     unsigned architecture = mt_trace_architecture(((const Input *)job->inputs->pdata[0])->trace);
 
-    job->fields = RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME;
+    job->fields = MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME;
     for (guint i = 0; i < job->inputs->len; i++) {
         const Input *input = job->inputs->pdata[i];
         unsigned vcpus = mt_trace_vcpus(input->trace) ? mt_trace_vcpus(input->trace) : RING_MAX_VCPUS;
@@ -277,7 +277,7 @@ static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **er
                        input->batch->first, vcpu, RING_MAX_VCPUS);
     if (input->count > job->room) {
         job->room = input->count;
-        job->rows = g_realloc(job->rows, job->room * sizeof(RingWide));
+        job->rows = g_realloc(job->rows, job->room * sizeof(WideRow));
     }
     trace_writer_set_input(writer, input->batch->input + g_array_index(job->first_input, unsigned, number));
     count = make_rows(input, job->fields, vcpu, job->instructions.maps->pdata[number], job->rows);
@@ -318,8 +318,8 @@ static bool write_all(Job *job, TraceWriter *writer, GError **error)
 
         for (guint i = 0; i < job->inputs->len; i++)
             if (more[i] && (next == job->inputs->len ||
-                            ((job->fields & RING_TIME) && ((Input *)job->inputs->pdata[i])->batch->time_ns <
-                                                              ((Input *)job->inputs->pdata[next])->batch->time_ns)))
+                            ((job->fields & MT_FIELD_TIME) && ((Input *)job->inputs->pdata[i])->batch->time_ns <
+                                                                  ((Input *)job->inputs->pdata[next])->batch->time_ns)))
                 next = i;
         if (!write_batch(job, writer, next, error))
             return false;
@@ -340,8 +340,8 @@ static bool write_part(Job *job, const char *path, JsonObject *metadata, GError 
         !trace_writer_set_architecture(writer, mt_trace_architecture(((const Input *)job->inputs->pdata[0])->trace),
                                        error) ||
         !copy_facts(writer, job->inputs->pdata[0], job->instructions.code, metadata, error) ||
-        !trace_writer_add_instructions(writer, (const RingInstruction *)job->instructions.all->data,
-                                       job->fields & RING_INSTRUCTIONS ? job->instructions.all->len : 0, error) ||
+        !trace_writer_add_instructions(writer, (const struct mt_instruction *)job->instructions.all->data,
+                                       job->fields & MT_FIELD_INSTRUCTION ? job->instructions.all->len : 0, error) ||
         !write_all(job, writer, error) || !trace_writer_add_total(writer, error) || !trace_writer_finish(writer, error))
         return false;
     fprintf(stderr, "memory_tracer: %" G_GUINT64_FORMAT " records, %" G_GUINT64_FORMAT " bytes\n",
@@ -371,7 +371,7 @@ static void job_init(Job *job, GPtrArray *inputs, VcpuPolicy policy)
     job->first_input = g_array_new(FALSE, FALSE, sizeof(unsigned));
     job->instructions.known = g_hash_table_new_full(hash_instruction, same_instruction, g_free, NULL);
     job->instructions.code = merged_code_new();
-    job->instructions.all = g_array_new(FALSE, FALSE, sizeof(RingInstruction));
+    job->instructions.all = g_array_new(FALSE, FALSE, sizeof(struct mt_instruction));
     job->instructions.maps = g_ptr_array_new_with_free_func(g_free);
 }
 

@@ -84,7 +84,7 @@ static void begin_block(Encoder *encoder)
     /* What lies beyond the symbols that the last block had is still as it was. */
     memset(encoder->table, 0, (encoder->symbols + 1) * sizeof *encoder->table);
     memset(encoder->slots, 0, sizeof encoder->slots);
-    if (encoder->fields & RING_PADDR)
+    if (encoder->fields & MT_FIELD_PADDR)
         memset(encoder->frames, 0, sizeof encoder->frames);
     if (encoder->values)
         value_predictor_begin(encoder->values);
@@ -104,11 +104,11 @@ Encoder *encoder_new(unsigned vcpu, unsigned fields, uint32_t block_records)
     encoder->record_bytes = ring_record_bytes_for(fields);
     encoder->block_records = CLAMP(block_records, 1, FORMAT_MAX_RECORDS);
     encoder->zstd = ZSTD_createCCtx();
-    if (fields & RING_VALUE)
+    if (fields & MT_FIELD_VALUE)
         encoder->values = value_predictor_new();
-    if (fields & RING_TASKS)
+    if (fields & MT_FIELD_TASK)
         encoder->tasks = event_writer_new();
-    if (fields & RING_EXECUTED)
+    if (fields & MT_FIELD_EXECUTED)
         encoder->executed = event_writer_new();
     for (int id = FORMAT_SYMBOLS; id < FORMAT_PAGE_SIZES; id++)
         encoder->columns[id].data = g_malloc(column_room(encoder, id)); /* only what is used becomes real memory */
@@ -193,7 +193,7 @@ typedef struct {
 static inline __attribute__((always_inline)) uint32_t encode_access(Encoder *encoder, AccessState *state,
                                                                     const struct gmbeoo_record *record, bool values)
 {
-    uint64_t info = values ? record->info & ~RING_VALUE_UNKNOWN : record->info, address = record->virt_addr, distance;
+    uint64_t info = values ? record->info & ~ROW_VALUE_UNKNOWN : record->info, address = record->virt_addr, distance;
     Symbol *symbol = state->symbol;
     uint32_t next = symbol->next[0], code = SYMBOL_NEXT0;
 
@@ -317,12 +317,12 @@ static void add_paddrs(Encoder *encoder, const uint8_t *records, size_t count)
     Column *column = &encoder->columns[FORMAT_PADDRS];
 
     for (size_t i = 0; i < count; i++) {
-        const RingWide *wide = (const RingWide *)(records + i * encoder->record_bytes);
-        uint64_t paddr = encoder->fields & RING_VALUE ? wide->paddr_beside_value : wide->paddr;
+        const WideRow *wide = (const WideRow *)(records + i * encoder->record_bytes);
+        uint64_t paddr = encoder->fields & MT_FIELD_VALUE ? wide->paddr_beside_value : wide->paddr;
         uint64_t *frame = &encoder->frames[format_paddr_slot(wide->record.virt_addr)];
-        uint64_t mapped = (paddr & ~RING_PADDR_IO) >> FORMAT_PAGE_SHIFT << 1 | !!(paddr & RING_PADDR_IO);
+        uint64_t mapped = (paddr & ~MT_PADDR_IO) >> FORMAT_PAGE_SHIFT << 1 | !!(paddr & MT_PADDR_IO);
 
-        if (paddr == RING_PADDR_UNKNOWN) {
+        if (paddr == MT_PADDR_UNKNOWN) {
             column->next = varint_put(varint_put(column->next, encoder->right), 0);
             encoder->right = 0;
         } else if (*frame != (mapped | FORMAT_PADDR_SET)) {
@@ -357,11 +357,10 @@ static size_t add_accesses_of_rows(Encoder *encoder, const uint8_t *records, siz
 {
     if (encoder->record_bytes == sizeof(struct gmbeoo_record))
         return add_accesses(encoder, records, count, sizeof(struct gmbeoo_record), false);
-    if (!(encoder->fields & RING_VALUE))
-        return add_accesses(encoder, records, count, sizeof(RingWide) / 2, false);
-    return encoder->record_bytes == sizeof(RingWide)
-               ? add_accesses(encoder, records, count, sizeof(RingWide), true)
-               : add_accesses(encoder, records, count, sizeof(RingWide) / 2, true);
+    if (!(encoder->fields & MT_FIELD_VALUE))
+        return add_accesses(encoder, records, count, sizeof(WideRow) / 2, false);
+    return encoder->record_bytes == sizeof(WideRow) ? add_accesses(encoder, records, count, sizeof(WideRow), true)
+                                                    : add_accesses(encoder, records, count, sizeof(WideRow) / 2, true);
 }
 
 static size_t add_piece(Encoder *encoder, const uint8_t *records, size_t count, uint64_t first, uint64_t time_ns)
@@ -371,11 +370,11 @@ static size_t add_piece(Encoder *encoder, const uint8_t *records, size_t count, 
     if (!taken)
         return 0;
     add_order(encoder, first, taken);
-    if (encoder->fields & RING_TIME)
+    if (encoder->fields & MT_FIELD_TIME)
         add_time(encoder, time_ns);
-    if (encoder->fields & RING_PADDR)
+    if (encoder->fields & MT_FIELD_PADDR)
         add_paddrs(encoder, records, taken);
-    if (encoder->fields & RING_VALUE)
+    if (encoder->fields & MT_FIELD_VALUE)
         add_values(encoder, records, taken);
     encoder->records += (uint32_t)taken;
     return taken;
@@ -383,7 +382,7 @@ static size_t add_piece(Encoder *encoder, const uint8_t *records, size_t count, 
 
 size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t first, uint64_t time_ns)
 {
-    const size_t most = encoder->fields & RING_VALUE ? PIECE : SIZE_MAX;
+    const size_t most = encoder->fields & MT_FIELD_VALUE ? PIECE : SIZE_MAX;
     size_t done = 0, wanted, taken;
 
     count = MIN(count, encoder->block_records - encoder->records);
@@ -398,7 +397,7 @@ size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t
 
 bool encoder_add_event(Encoder *encoder, unsigned kind, uint32_t number)
 {
-    return event_writer_add(kind == RING_EVENT_TASK ? encoder->tasks : encoder->executed, encoder->records, number);
+    return event_writer_add(kind == ROW_EVENT_TASK ? encoder->tasks : encoder->executed, encoder->records, number);
 }
 
 static void complete_events(Column *column, EventWriter *events)

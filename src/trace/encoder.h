@@ -12,19 +12,19 @@
 /* Of one vCPU. One encoder makes one block after the other. */
 typedef struct Encoder Encoder;
 
-/* `fields`: enum ring_fields. A block holds at most `block_records` (1 to FORMAT_MAX_RECORDS). */
+/* `fields`: enum mt_fields. A block holds at most `block_records` (1 to FORMAT_MAX_RECORDS). */
 Encoder *encoder_new(unsigned vcpu, unsigned fields, uint32_t block_records);
 void encoder_free(Encoder *encoder);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Encoder, encoder_free)
 
 /*
  * Adds records to the block: `count` of them as the ring has them, with the encoder's fields. `first` is the index of
- * the first one in the trace, `time_ns` their time (ignored without RING_TIME). Returns how many it took: fewer when
- * the block is full, which is to be finished then.
+ * the first one in the trace, `time_ns` their time (ignored without MT_FIELD_TIME). Returns how many it took: fewer
+ * when the block is full, which is to be finished then.
  */
 size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t first, uint64_t time_ns);
 
-/* Adds an event before the record that comes next. `kind`: enum ring_event, one of the encoder's fields. False: the
+/* Adds an event before the record that comes next. `kind`: enum row_event, one of the encoder's fields. False: the
  * block has too many, and is to be finished. */
 bool encoder_add_event(Encoder *encoder, unsigned kind, uint32_t number);
 

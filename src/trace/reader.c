@@ -8,27 +8,15 @@
 
 #include "../../include/memory_tracer/trace.h"
 #include "../ring/columns.h"
-#include "../ring/columns.h"
 #include "decoder.h"
 #include "file.h"
 #include "stream.h"
 
-_Static_assert(MT_FIELD_INSTRUCTION == (int)RING_INSTRUCTIONS && MT_FIELD_PADDR == (int)RING_PADDR &&
-                   MT_FIELD_VALUE == (int)RING_VALUE && MT_FIELD_TIME == (int)RING_TIME,
-               "fields are the ring's");
 _Static_assert(FORMAT_HAS_INSTRUCTIONS == (int)MT_FIELD_INSTRUCTION && FORMAT_HAS_PADDRS == (int)MT_FIELD_PADDR &&
                    FORMAT_HAS_ALL_VALUES == (int)MT_FIELD_VALUE && FORMAT_HAS_TIMES == (int)MT_FIELD_TIME &&
-                   FORMAT_HAS_TASKS == (int)MT_FIELD_TASK && FORMAT_HAS_EXECUTED == (int)MT_FIELD_EXECUTED &&
-                   RING_TASKS == (int)MT_FIELD_TASK && RING_EXECUTED == (int)MT_FIELD_EXECUTED,
-               "and the file's, but for values as exceptions");
-_Static_assert(FORMAT_INSTRUCTION_SHIFT == RING_INSTRUCTION_SHIFT, "and so is a record's info");
-_Static_assert(sizeof(struct mt_instruction) == sizeof(RingInstruction) &&
-                   offsetof(struct mt_instruction, bytes) == offsetof(RingInstruction, bytes) &&
-                   offsetof(struct mt_instruction, mode) == offsetof(RingInstruction, mode) &&
-                   MT_MODE_16 == (int)RING_MODE_16 && MT_MODE_32 == (int)RING_MODE_32 &&
-                   MT_MODE_64 == (int)RING_MODE_64,
-               "a ring's instructions are handed out as they are");
-_Static_assert(MT_PADDR_IO == RING_PADDR_IO && MT_PADDR_UNKNOWN == RING_PADDR_UNKNOWN, "the same");
+                   FORMAT_HAS_TASKS == (int)MT_FIELD_TASK && FORMAT_HAS_EXECUTED == (int)MT_FIELD_EXECUTED,
+               "fields are the file's, but for values as exceptions");
+_Static_assert(FORMAT_INSTRUCTION_SHIFT == ROW_INSTRUCTION_SHIFT, "and so is a record's info");
 
 #define KNOWN_FIELDS                                                                                                   \
     (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME | MT_FIELD_TASK | MT_FIELD_EXECUTED)
@@ -269,7 +257,7 @@ uint32_t mt_trace_instructions(const mt_trace *trace)
 {
     if (trace->file)
         return trace->file->instructions->len;
-    return trace->ring && (ring_fields(trace->ring) & RING_INSTRUCTIONS) ? ring_instructions(trace->ring) - 1 : 0;
+    return trace->ring && (ring_fields(trace->ring) & MT_FIELD_INSTRUCTION) ? ring_instructions(trace->ring) - 1 : 0;
 }
 
 const struct mt_instruction *mt_trace_instruction(const mt_trace *trace, uint32_t number)
@@ -279,7 +267,7 @@ const struct mt_instruction *mt_trace_instruction(const mt_trace *trace, uint32_
     if (number < 1 || number > mt_trace_instructions(trace))
         return NULL;
     if (trace->ring)
-        return (const struct mt_instruction *)ring_get_instruction(trace->ring, number);
+        return ring_get_instruction(trace->ring, number);
     instruction = &g_array_index(trace->file->instructions, struct mt_instruction, number - 1);
     return instruction->length ? instruction : NULL;
 }
@@ -537,7 +525,7 @@ static int next_of_ring(mt_reader *reader, struct mt_batch *batch, struct mt_err
                        MIN(reader->ring_left_count, RING_COLUMNS_RECORDS), batch);
     batch->first = reader->ring_first;
     batch->vcpu = reader->ring_vcpu;
-    if ((columns & MT_COLUMN_TIME) && (fields & RING_TIME))
+    if ((columns & MT_COLUMN_TIME) && (fields & MT_FIELD_TIME))
         batch->time_ns = ring_time(ring, (const struct gmbeoo_record *)reader->ring_left);
     reader->ring_left += batch->count * ring_record_bytes(ring);
     reader->ring_left_count -= batch->count;

@@ -173,14 +173,14 @@ static __attribute__((noinline)) void mark_unknown(ValueColumns *to, size_t i)
 }
 
 /* What is not the usual: large accesses, unknown values, exceptions. */
-static __attribute__((noinline)) void encode_any(ValuePredictor *predictor, const RingWide *wide, ValueSymbol *symbol,
+static __attribute__((noinline)) void encode_any(ValuePredictor *predictor, const WideRow *wide, ValueSymbol *symbol,
                                                  uint8_t *place, size_t i, ValueColumns *to)
 {
     unsigned size_shift = wide->record.info & SIZE_SHIFT_MASK;
     /* What the access doesn't cover is 0, but that is the word of the ring's other side. */
     const struct mt_value value = { wide->value[0] & mask_of_size[size_shift], size_shift >= BIG ? wide->value[1] : 0 };
 
-    if (wide->record.info & RING_VALUE_UNKNOWN) {
+    if (wide->record.info & ROW_VALUE_UNKNOWN) {
         mark_unknown(to, i);
         predictor->right++;
         return;
@@ -193,13 +193,13 @@ static __attribute__((noinline)) void encode_any(ValuePredictor *predictor, cons
 }
 
 /* Whether a known value of up to 8 bytes is as predicted, which most are; then all is done. */
-static inline __attribute__((always_inline)) bool is_predicted(ValuePredictor *predictor, const RingWide *wide,
+static inline __attribute__((always_inline)) bool is_predicted(ValuePredictor *predictor, const WideRow *wide,
                                                                ValueSymbol *symbol, uint8_t *place)
 {
     unsigned size_shift = wide->record.info & SIZE_SHIFT_MASK;
     uint64_t mask = mask_of_size[size_shift], low = wide->value[0] & mask, expected;
 
-    if (size_shift >= BIG || (wide->record.info & RING_VALUE_UNKNOWN))
+    if (size_shift >= BIG || (wide->record.info & ROW_VALUE_UNKNOWN))
         return false;
     if (symbol->source == VALUE_MEMORY)
         expected = load(place, size_shift).low;
@@ -220,7 +220,7 @@ void values_encode(ValuePredictor *predictor, const uint8_t *rows, size_t row_by
                    const uint16_t *symbols, ValueColumns *to)
 {
     for (size_t i = 0; i < count; i++, rows += row_bytes) {
-        const RingWide *wide = (const RingWide *)rows;
+        const WideRow *wide = (const WideRow *)rows;
         ValueSymbol *symbol = &predictor->symbol[symbols[i]];
         uint8_t *place = &predictor->memory[format_value_slot(wide->record.virt_addr)];
 

@@ -33,7 +33,7 @@ typedef struct {
     size_t unknown_bytes; /* of a whole block */
 } ValueColumns;
 
-/* Rows of a ring with RING_VALUE, `row_bytes` apart. `symbols`: of each record. */
+/* Rows of a ring with MT_FIELD_VALUE, `row_bytes` apart. `symbols`: of each record. */
 void values_encode(ValuePredictor *predictor, const uint8_t *rows, size_t row_bytes, size_t count,
                    const uint16_t *symbols, ValueColumns *to);
 

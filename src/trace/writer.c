@@ -114,7 +114,7 @@ static bool write_header(TraceWriter *writer, GError **error)
 /* enum format_fields */
 static uint32_t fields_of_file(unsigned fields)
 {
-    return (fields & ~(unsigned)RING_VALUE) | (fields & RING_VALUE ? FORMAT_HAS_VALUES : 0);
+    return (fields & ~(unsigned)MT_FIELD_VALUE) | (fields & MT_FIELD_VALUE ? FORMAT_HAS_VALUES : 0);
 }
 
 TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus, uint32_t block_records, GError **error)
@@ -212,7 +212,7 @@ bool trace_writer_add_attachment(TraceWriter *writer, const char *name, const vo
     return add_compressed(writer, FORMAT_ATTACHMENT, head->data, head->len, data, bytes, error);
 }
 
-bool trace_writer_add_instructions(TraceWriter *writer, const RingInstruction *instructions, uint32_t count,
+bool trace_writer_add_instructions(TraceWriter *writer, const struct mt_instruction *instructions, uint32_t count,
                                    GError **error)
 {
     struct format_instructions head = { .first = writer->instructions + 1, .count = count };
@@ -223,7 +223,7 @@ bool trace_writer_add_instructions(TraceWriter *writer, const RingInstruction *i
     if (!count)
         return true;
     for (uint32_t i = 0; i < count; i++) {
-        const RingInstruction instruction = instructions[i]; /* a copy: it may lie in the ring */
+        const struct mt_instruction instruction = instructions[i]; /* a copy: it may lie in the ring */
         uint8_t length = MIN(instruction.length, sizeof instruction.bytes);
 
         to = varint_put(to, zigzag(instruction.pc - expected));
@@ -246,7 +246,7 @@ static bool add_new_instructions(TraceWriter *writer, uint32_t last, GError **er
     uint32_t have = writer->instructions + 1; /* with number 0, which isn't written */
     uint32_t there;                           /* read once: the other side of the ring can change it */
 
-    if (!writer->ring || !(writer->fields & RING_INSTRUCTIONS))
+    if (!writer->ring || !(writer->fields & MT_FIELD_INSTRUCTION))
         return true;
     there = ring_instructions(writer->ring);
     if (last < there)
@@ -291,7 +291,7 @@ static bool add_accesses(TraceWriter *writer, unsigned vcpu, const uint8_t *rows
 {
     Encoder *encoder = writer->encoders[vcpu];
     /* With events, a full block is ended by the access that has no room: it may have events behind its last one. */
-    bool at_once = !(writer->fields & (RING_TASKS | RING_EXECUTED));
+    bool at_once = !(writer->fields & (MT_FIELD_TASK | MT_FIELD_EXECUTED));
 
     while (count) {
         size_t taken = encoder_add(encoder, rows, count, writer->records, time_ns);
@@ -318,8 +318,8 @@ static bool add_event(TraceWriter *writer, unsigned vcpu, const struct gmbeoo_re
     uint32_t number = (uint32_t)row->virt_addr;
 
     /* Kinds that weren't asked for are left out. */
-    if (!(kind == RING_EVENT_TASK && (writer->fields & RING_TASKS)) &&
-        !(kind == RING_EVENT_EXECUTED && (writer->fields & RING_EXECUTED)))
+    if (!(kind == ROW_EVENT_TASK && (writer->fields & MT_FIELD_TASK)) &&
+        !(kind == ROW_EVENT_EXECUTED && (writer->fields & MT_FIELD_EXECUTED)))
         return true;
     if (encoder_add_event(encoder, kind, number))
         return true;
@@ -365,8 +365,9 @@ bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, s
     if (encoder_records(*encoder) && encoder_input(*encoder) != writer->input && !finish_block(writer, vcpu, error))
         return false;
     encoder_set_input(*encoder, writer->input);
-    return writer->fields & (RING_TASKS | RING_EXECUTED) ? add_rows(writer, vcpu, records, count, time_ns, error)
-                                                         : add_accesses(writer, vcpu, records, count, time_ns, error);
+    return writer->fields & (MT_FIELD_TASK | MT_FIELD_EXECUTED)
+               ? add_rows(writer, vcpu, records, count, time_ns, error)
+               : add_accesses(writer, vcpu, records, count, time_ns, error);
 }
 
 bool trace_writer_add_total(TraceWriter *writer, GError **error)

@@ -13,7 +13,7 @@
 
 typedef struct TraceWriter TraceWriter;
 
-/* Creates `path`, or empties it if it is there. `fields`: enum ring_fields. `vcpus`: how many there are; 0 if that
+/* Creates `path`, or empties it if it is there. `fields`: enum mt_fields. `vcpus`: how many there are; 0 if that
  * isn't known yet, which is FORMAT_MAX_VCPUS until trace_writer_finish() says how many there were. */
 TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus, uint32_t block_records,
                               GError **error);
@@ -33,13 +33,13 @@ void trace_writer_set_ring(TraceWriter *writer, Ring *ring);
 bool trace_writer_add_metadata(TraceWriter *writer, const char *json, GError **error);
 bool trace_writer_add_attachment(TraceWriter *writer, const char *name, const void *data, size_t bytes, GError **error);
 /* The instructions that follow those added so far. Before the records that refer to them. */
-bool trace_writer_add_instructions(TraceWriter *writer, const RingInstruction *instructions, uint32_t count,
+bool trace_writer_add_instructions(TraceWriter *writer, const struct mt_instruction *instructions, uint32_t count,
                                    GError **error);
 /*
  * Records of one vCPU that come next in the trace, as a ring with these fields has them. `time_ns`: see
  * encoder_add(). The low 12 bits of a physical address must be those of the virtual one.
- * With RING_TASKS or RING_EXECUTED, rows without GMBEOO_VALID are events; those of a vCPU without any access are left
- * out.
+ * With MT_FIELD_TASK or MT_FIELD_EXECUTED, rows without GMBEOO_VALID are events; those of a vCPU without any access are
+ * left out.
  */
 bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, size_t count, uint64_t time_ns,
                       GError **error);

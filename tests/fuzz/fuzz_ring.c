@@ -43,7 +43,7 @@ static bool take(Ring *ring)
         abort();
     for (size_t i = 0; i < count * ring_record_bytes(ring) / sizeof *records; i++)
         sum += records[i].info + records[i].virt_addr;
-    if (ring_fields(ring) & RING_TIME)
+    if (ring_fields(ring) & MT_FIELD_TIME)
         sum += ring_time(ring, records);
     ring_release(ring, vcpu, count);
     return true;
@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     attach(data, size);
-    ring = ring_new(1 + data[0] % 4, RING_BYTES, data[1] & RING_ALL_FIELDS & ~(unsigned)RING_INSTRUCTIONS, NULL);
+    ring = ring_new(1 + data[0] % 4, RING_BYTES, data[1] & RING_ALL_FIELDS & ~(unsigned)MT_FIELD_INSTRUCTION, NULL);
     header = mmap(NULL, RING_CHUNK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, ring_fd(ring), 0);
     for (data += 2, size -= 2; size >= 11; data += 11, size -= 11) {
         uint64_t word;

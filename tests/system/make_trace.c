@@ -23,21 +23,21 @@ typedef struct {
     TraceWriter *writer;
     unsigned fields, row_bytes, vcpu, wanted, count;
     uint64_t time_ns;
-    uint8_t rows[MAX_CHUNK * sizeof(RingWide)];
+    uint8_t rows[MAX_CHUNK * sizeof(WideRow)];
 } Maker;
 
 static bool add_row(Maker *maker, const char *line, GError **error)
 {
     uint64_t info, address, paddr, value, instruction;
-    RingWide wide = { 0 };
+    WideRow wide = { 0 };
 
     if (maker->count == maker->wanted || sscanf(line, "%" SCNx64 "%" SCNx64 "%" SCNx64 "%" SCNx64 "%" SCNx64, &info,
                                                 &address, &paddr, &value, &instruction) != 5)
         g_error("bad row: %s", line);
     wide.record.info =
-        GMBEOO_VALID | info | (uint64_t)maker->vcpu << GMBEOO_VCPU_SHIFT | instruction << RING_INSTRUCTION_SHIFT;
+        GMBEOO_VALID | info | (uint64_t)maker->vcpu << GMBEOO_VCPU_SHIFT | instruction << ROW_INSTRUCTION_SHIFT;
     wide.record.virt_addr = address;
-    if (maker->fields & RING_VALUE) {
+    if (maker->fields & MT_FIELD_VALUE) {
         wide.value[0] = value;
         wide.paddr_beside_value = paddr;
     } else {
@@ -50,7 +50,7 @@ static bool add_row(Maker *maker, const char *line, GError **error)
 
 static bool add_instruction(Maker *maker, const char *line, GError **error)
 {
-    RingInstruction instruction = { .length = 4, .bytes = { 0x0f, 0x1f, 0x40, 0 } };
+    struct mt_instruction instruction = { .length = 4, .bytes = { 0x0f, 0x1f, 0x40, 0 } };
     unsigned cpl;
 
     if (sscanf(line, "%" SCNx64 "%u", &instruction.pc, &cpl) != 2)

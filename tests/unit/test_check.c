@@ -11,7 +11,7 @@
 
 #define RECORDS 20000
 #define BLOCK 512
-#define ALL_FIELDS (RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME)
+#define ALL_FIELDS (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME)
 
 static char *temporary_path(void)
 {
@@ -24,7 +24,7 @@ static char *temporary_path(void)
 }
 
 /* Records of which some are wrong in one way or another. */
-static void make_row(GRand *random, unsigned vcpu, RingWide *wide)
+static void make_row(GRand *random, unsigned vcpu, WideRow *wide)
 {
     uint64_t address = 0x7000000 + 8 * (uint64_t)g_rand_int_range(random, 0, 100000), paddr = address & 0xffffff;
     unsigned fault = (unsigned)g_rand_int_range(random, 0, 40);
@@ -35,22 +35,22 @@ static void make_row(GRand *random, unsigned vcpu, RingWide *wide)
     if (fault == 2)
         address |= UINT64_C(0xff) << 56;
     if (fault == 3)
-        paddr = RING_PADDR_UNKNOWN;
+        paddr = MT_PADDR_UNKNOWN;
     if (fault == 4)
         paddr |= UINT64_C(1) << 54;
-    *wide = (RingWide){ .record = { .info = GMBEOO_VALID | (fault == 5 ? 5 : 3) | cpl << GMBEOO_CPL_SHIFT |
-                                            (uint64_t)vcpu << GMBEOO_VCPU_SHIFT | instruction << RING_INSTRUCTION_SHIFT,
-                                    .virt_addr = address },
-                        .paddr_beside_value = paddr };
+    *wide = (WideRow){ .record = { .info = GMBEOO_VALID | (fault == 5 ? 5 : 3) | cpl << GMBEOO_CPL_SHIFT |
+                                           (uint64_t)vcpu << GMBEOO_VCPU_SHIFT | instruction << ROW_INSTRUCTION_SHIFT,
+                                   .virt_addr = address },
+                       .paddr_beside_value = paddr };
 }
 
 static char *write_trace(GRand *random, unsigned vcpus)
 {
     char *path = temporary_path();
     g_autoptr(TraceWriter) writer = trace_writer_new(path, ALL_FIELDS, vcpus, BLOCK, NULL);
-    RingInstruction instructions[3] = { { .pc = 1, .cpl = 3, .length = 1 },
-                                        { .pc = 2, .cpl = 0, .length = 1 },
-                                        { .pc = 3, .cpl = 3, .length = 1 } };
+    struct mt_instruction instructions[3] = { { .pc = 1, .cpl = 3, .length = 1 },
+                                              { .pc = 2, .cpl = 0, .length = 1 },
+                                              { .pc = 3, .cpl = 3, .length = 1 } };
 
     g_assert_true(trace_writer_add_instructions(writer, instructions, G_N_ELEMENTS(instructions), NULL));
     for (unsigned i = 0; i < RECORDS;) {
@@ -58,7 +58,7 @@ static char *write_trace(GRand *random, unsigned vcpus)
 
         vcpu = vcpu < vcpus ? vcpu : 0;
         for (unsigned k = 0; k < count; k++) {
-            RingWide wide;
+            WideRow wide;
 
             make_row(random, vcpu, &wide);
             g_assert_true(trace_writer_add(writer, vcpu, &wide, 1, 100 * i, NULL));

@@ -460,7 +460,7 @@ static void test_garbage_is_no_ring(void)
     check_no_ring(BYTES, SMALL_RING - 1, 0);
     check_no_ring(BYTES, -RING_CHUNK_BYTES, 0);
     check_no_ring(FIELDS, RING_ALL_FIELDS + 1, 0);
-    check_no_ring(FIELDS, RING_INSTRUCTIONS, 0); /* there is no table */
+    check_no_ring(FIELDS, MT_FIELD_INSTRUCTION, 0); /* there is no table */
 }
 
 /* The other side of the ring as an enemy: it can write anything into the shared memory, at any time. */
@@ -676,7 +676,7 @@ static bool take_whatever(void *data, const struct gmbeoo_record *records, size_
     g_assert_cmpuint(ring_taken_vcpu(enemy->ring), <, ring_vcpus(enemy->ring));
     for (size_t i = 0; i < count * ring_record_bytes(enemy->ring) / sizeof *records; i++)
         sum += records[i].info + records[i].virt_addr;
-    if (count && (ring_fields(enemy->ring) & RING_TIME))
+    if (count && (ring_fields(enemy->ring) & MT_FIELD_TIME))
         sum += ring_time(enemy->ring, records);
     (void)sum;
     g_assert_cmpuint(ring_get_counts(enemy->ring).events, <, UINT64_C(1) << 63);
@@ -696,7 +696,9 @@ static gpointer close_soon(gpointer data)
 static void test_consumer_survives_an_enemy(void)
 {
     for (guint32 round = 0; round < 150; round++) {
-        unsigned fields = round % 3 == 0 ? 0 : round % 3 == 1 ? RING_PADDR : RING_VALUE | RING_PADDR | RING_TIME;
+        unsigned fields = round % 3 == 0   ? 0
+                          : round % 3 == 1 ? MT_FIELD_PADDR
+                                           : MT_FIELD_VALUE | MT_FIELD_PADDR | MT_FIELD_TIME;
         g_autoptr(Ring) ring = ring_new(1 + round % 4, SMALL_RING, fields, NULL);
         size_t bytes = (size_t)lseek(ring_fd(ring), 0, SEEK_END);
         size_t header_words = (bytes - ring_vcpus(ring) * SMALL_RING) / sizeof(uint64_t);

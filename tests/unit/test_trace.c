@@ -11,7 +11,7 @@
 #include "../../src/trace/format.h"
 #include "../../src/trace/writer.h"
 
-#define ALL_FIELDS (RING_INSTRUCTIONS | RING_PADDR | RING_VALUE | RING_TIME)
+#define ALL_FIELDS (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME)
 
 /* One record, with everything. */
 typedef struct {
@@ -89,17 +89,17 @@ static GArray *random_records(GRand *random, unsigned count, unsigned fields, un
         e.vcpu = vcpu;
         e.address = address = random_address(random, address);
         e.info = (uint8_t)g_rand_int(random);
-        if (fields & RING_INSTRUCTIONS)
+        if (fields & MT_FIELD_INSTRUCTION)
             e.instruction = g_rand_int_range(random, 0, 50) ? (uint32_t)g_rand_int_range(random, 0, (int)variety)
                                                             : g_rand_int(random);
-        if (fields & RING_PADDR) {
+        if (fields & MT_FIELD_PADDR) {
             e.paddr = (random_u64(random) & (g_rand_boolean(random) ? 0xf000 : 0x7ffffffffffff000)) | (address & 0xfff);
             e.paddr |= g_rand_int_range(random, 0, 9) ? 0 : MT_PADDR_IO;
             if (g_rand_int_range(random, 0, 20) == 0)
                 e.paddr = MT_PADDR_UNKNOWN;
         }
         bytes = MIN(mt_size(e.info), 16);
-        if (fields & RING_VALUE) {
+        if (fields & MT_FIELD_VALUE) {
             e.value = (struct mt_value){ random_u64(random), random_u64(random) };
             if (bytes <= 8)
                 e.value.high = 0;
@@ -109,20 +109,20 @@ static GArray *random_records(GRand *random, unsigned count, unsigned fields, un
             if (e.unknown)
                 e.value = (struct mt_value){ 0 };
         }
-        e.time_ns = fields & RING_TIME ? time_ns : 0;
+        e.time_ns = fields & MT_FIELD_TIME ? time_ns : 0;
         g_array_append_val(all, e);
     }
     return all;
 }
 
-static RingWide make_row(const Expected *e, unsigned fields)
+static WideRow make_row(const Expected *e, unsigned fields)
 {
-    RingWide wide = { .record = { .info = GMBEOO_VALID | e->info | (uint64_t)e->vcpu << GMBEOO_VCPU_SHIFT |
-                                          (uint64_t)e->instruction << RING_INSTRUCTION_SHIFT |
-                                          (e->unknown ? RING_VALUE_UNKNOWN : 0),
-                                  .virt_addr = e->address } };
+    WideRow wide = { .record = { .info = GMBEOO_VALID | e->info | (uint64_t)e->vcpu << GMBEOO_VCPU_SHIFT |
+                                         (uint64_t)e->instruction << ROW_INSTRUCTION_SHIFT |
+                                         (e->unknown ? ROW_VALUE_UNKNOWN : 0),
+                                 .virt_addr = e->address } };
 
-    if (fields & RING_VALUE) {
+    if (fields & MT_FIELD_VALUE) {
         wide.value[0] = e->value.low;
         wide.value[1] = e->value.high;
         wide.paddr_beside_value = e->paddr;
@@ -146,11 +146,11 @@ static void write_records(const char *path, const GArray *all, unsigned fields, 
     while (i < all->len) {
         const Expected *first = &g_array_index(all, Expected, i);
         guint count = 0, most = (guint)g_rand_int_range(random, 1, 500);
-        g_autofree uint8_t *rows = g_malloc(most * sizeof(RingWide));
+        g_autofree uint8_t *rows = g_malloc(most * sizeof(WideRow));
 
         for (; count < most && i < all->len; i++, count++) {
             const Expected *e = &g_array_index(all, Expected, i);
-            RingWide wide = make_row(e, fields);
+            WideRow wide = make_row(e, fields);
 
             if (e->vcpu != first->vcpu || e->time_ns != first->time_ns)
                 break;
@@ -278,7 +278,7 @@ static Expected copy(unsigned i, GRand *random, struct mt_value *loaded)
 static void test_values_that_can_be_predicted_cost_nothing(void)
 {
     GRand *random = g_rand_new_with_seed(7);
-    unsigned fields = RING_INSTRUCTIONS | RING_VALUE;
+    unsigned fields = MT_FIELD_INSTRUCTION | MT_FIELD_VALUE;
 
     for (unsigned kind = 0; kind < 2; kind++) {
         g_autoptr(TemporaryPath) path = temporary_path();
@@ -307,10 +307,10 @@ static void test_many_symbols_end_a_block(void)
 {
     GRand *random = g_rand_new_with_seed(1);
     g_autoptr(TemporaryPath) path = temporary_path();
-    g_autoptr(GArray) all = random_records(random, 3 * FORMAT_MAX_SYMBOLS, RING_INSTRUCTIONS, 1, 1 << 30);
+    g_autoptr(GArray) all = random_records(random, 3 * FORMAT_MAX_SYMBOLS, MT_FIELD_INSTRUCTION, 1, 1 << 30);
     mt_trace *trace;
 
-    write_records(path, all, RING_INSTRUCTIONS, 1, FORMAT_MAX_RECORDS, random);
+    write_records(path, all, MT_FIELD_INSTRUCTION, 1, FORMAT_MAX_RECORDS, random);
     trace = open_trace(path);
     g_assert_cmpuint(mt_trace_blocks(trace), >=, 3);
     read_and_compare(trace, MT_COLUMN_ALL, all, 0);
@@ -553,16 +553,16 @@ static GByteArray *chunks_of(const char *path, unsigned types)
  * recorded. */
 static void write_with_ring(const char *path, unsigned ahead)
 {
-    g_autoptr(Ring) ring = ring_new(1, 4 * RING_CHUNK_BYTES, RING_INSTRUCTIONS, NULL);
-    g_autoptr(TraceWriter) writer = trace_writer_new(path, RING_INSTRUCTIONS, 1, 20, NULL);
+    g_autoptr(Ring) ring = ring_new(1, 4 * RING_CHUNK_BYTES, MT_FIELD_INSTRUCTION, NULL);
+    g_autoptr(TraceWriter) writer = trace_writer_new(path, MT_FIELD_INSTRUCTION, 1, 20, NULL);
     unsigned last = 0;
 
     trace_writer_set_ring(writer, ring);
     for (unsigned i = 1; i <= 40; i++) {
-        struct gmbeoo_record record = { GMBEOO_VALID | (uint64_t)i << RING_INSTRUCTION_SHIFT, i * 100 };
+        struct gmbeoo_record record = { GMBEOO_VALID | (uint64_t)i << ROW_INSTRUCTION_SHIFT, i * 100 };
 
         for (; last < MIN(i + ahead, 40); last++) {
-            RingInstruction instruction = { .pc = 0x1000 + 3 * last, .length = 3 };
+            struct mt_instruction instruction = { .pc = 0x1000 + 3 * last, .length = 3 };
 
             ring_add_instruction(ring, &instruction);
         }
@@ -591,11 +591,11 @@ static void test_a_file_does_not_depend_on_how_far_the_guest_is_ahead(void)
 static void test_header_words(void)
 {
     g_autoptr(TemporaryPath) path = temporary_path();
-    g_autoptr(TraceWriter) writer = trace_writer_new(path, RING_INSTRUCTIONS, 2, 1000, NULL);
-    RingInstruction instructions[] = { { .pc = 1, .length = 1, .mode = RING_MODE_16, .cpl = 3 },
-                                       { .pc = 2, .length = 15, .mode = RING_MODE_32 },
-                                       { .pc = 3, .length = 2, .mode = RING_MODE_64, .cpl = 3 },
-                                       { .pc = 4, .length = 3 } };
+    g_autoptr(TraceWriter) writer = trace_writer_new(path, MT_FIELD_INSTRUCTION, 2, 1000, NULL);
+    struct mt_instruction instructions[] = { { .pc = 1, .length = 1, .mode = MT_MODE_16, .cpl = 3 },
+                                             { .pc = 2, .length = 15, .mode = MT_MODE_32 },
+                                             { .pc = 3, .length = 2, .mode = MT_MODE_64, .cpl = 3 },
+                                             { .pc = 4, .length = 3 } };
     unsigned inputs[] = { 0, 0, 1, 1, 0, 2 }, block_inputs[] = { 0, 1, 0, 2 };
     struct mt_error error;
     const struct mt_batch *batch;
@@ -648,12 +648,12 @@ static GArray *random_events(GRand *random, unsigned accesses)
         unsigned count = i == accesses ? 5000 : i % 700 == 5 ? 9000 : (unsigned)g_rand_int_range(random, 0, 3);
 
         for (unsigned k = 0; k < count; k++) {
-            ExpectedEvent event = { i, RING_EVENT_EXECUTED, 1 + (i + k) % 7 };
+            ExpectedEvent event = { i, ROW_EVENT_EXECUTED, 1 + (i + k) % 7 };
 
             if (g_rand_int_range(random, 0, 50) == 0)
                 event.number = g_rand_int(random);
             if (g_rand_int_range(random, 0, 40) == 0)
-                event.kind = RING_EVENT_TASK;
+                event.kind = ROW_EVENT_TASK;
             g_array_append_val(events, event);
         }
     }
@@ -671,12 +671,12 @@ static void write_with_events(const char *path, const GArray *all, const GArray 
     for (guint i = 0; i <= all->len; i++) {
         for (; next < events->len && g_array_index(events, ExpectedEvent, next).before == i; next++) {
             const ExpectedEvent *event = &g_array_index(events, ExpectedEvent, next);
-            RingWide wide = { .record = { event->kind, event->number } };
+            WideRow wide = { .record = { event->kind, event->number } };
 
             put(rows, &wide, bytes);
         }
         if (i < all->len) {
-            RingWide wide = make_row(&g_array_index(all, Expected, i), fields);
+            WideRow wide = make_row(&g_array_index(all, Expected, i), fields);
 
             put(rows, &wide, bytes);
         }
@@ -717,7 +717,7 @@ static guint skip_events(const GArray *events, unsigned kind, uint64_t from, uin
 
 static void read_events(mt_trace *trace, unsigned columns, const GArray *all, const GArray *events, uint64_t from)
 {
-    const unsigned kinds[] = { RING_EVENT_TASK, RING_EVENT_EXECUTED };
+    const unsigned kinds[] = { ROW_EVENT_TASK, ROW_EVENT_EXECUTED };
     mt_reader *reader = mt_reader_new(trace, columns, NULL);
     struct mt_error error = { "" };
     uint64_t records = from;
@@ -753,7 +753,7 @@ static void test_events_stand_where_they_were(void)
 
     for (unsigned round = 0; round < 12; round++) {
         GRand *random = g_rand_new_with_seed(round);
-        unsigned fields = (round % 8 & ~(unsigned)RING_TIME) | RING_TASKS | RING_EXECUTED;
+        unsigned fields = (round % 8 & ~(unsigned)MT_FIELD_TIME) | MT_FIELD_TASK | MT_FIELD_EXECUTED;
         unsigned count = (unsigned)g_rand_int_range(random, 1, 3000);
         g_autoptr(TemporaryPath) path = temporary_path();
         g_autoptr(GArray) all = random_records(random, count, fields, 1, 20);
@@ -793,7 +793,7 @@ static void test_streams(void)
 
     for (guint i = 0; i < all->len; i++) {
         Expected *e = &g_array_index(all, Expected, i);
-        RingWide wide = make_row(e, 0);
+        WideRow wide = make_row(e, 0);
         uint64_t words[2];
 
         if ((e->info & 7) > 4)
@@ -884,7 +884,7 @@ static gpointer produce(gpointer data)
     ring_producer_init(&producer, job->ring, 0, RING_BLOCK);
     for (guint i = 0; i < job->all->len; i++) {
         *ring_producer_slot(&producer) = make_row(&g_array_index(job->all, Expected, i), ALL_FIELDS);
-        ring_producer_advance(&producer, sizeof(RingWide));
+        ring_producer_advance(&producer, sizeof(WideRow));
     }
     ring_producer_publish(&producer);
     ring_producer_clear(&producer);
@@ -895,9 +895,9 @@ static gpointer produce(gpointer data)
 static void test_a_live_ring_is_read(void)
 {
     GRand *random = g_rand_new_with_seed(5);
-    g_autoptr(GArray) all = random_records(random, 20000, ALL_FIELDS & ~RING_TIME, 1, 50);
+    g_autoptr(GArray) all = random_records(random, 20000, ALL_FIELDS & ~MT_FIELD_TIME, 1, 50);
     g_autoptr(Ring) ring = ring_new(1, 4 * RING_CHUNK_BYTES, ALL_FIELDS, NULL);
-    RingInstruction instruction = { .pc = 0x1234, .length = 3, .bytes = { 1, 2, 3 } };
+    struct mt_instruction instruction = { .pc = 0x1234, .length = 3, .bytes = { 1, 2, 3 } };
     ProducerJob job = { ring, all };
     GThread *thread;
     mt_trace *trace;

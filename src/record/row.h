@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rows of a trace, as vCPUs write them and files are made of them: one for each access, and events that stand among
+ * them. What a row has beside a plain record is told by fields, which are those of the public library (enum mt_fields),
+ * as are instructions (struct mt_instruction) and what physical addresses tell.
+ *
+ * A row is a struct gmbeoo_record, with MT_FIELD_PADDR or MT_FIELD_VALUE the first half of a WideRow, with both a whole
+ * one. With MT_FIELD_TIME each chunk of rows has its time (ring_time).
+ */
+#ifndef MEMORY_TRACER_RECORD_ROW_H
+#define MEMORY_TRACER_RECORD_ROW_H
+
+#include "../../include/memory_tracer/record.h"
+#include "../../include/memory_tracer/trace.h"
+
+/* With MT_FIELD_INSTRUCTION, bits 24-55 of a record's info: the number of its instruction. */
+#define ROW_INSTRUCTION_SHIFT 24
+#define ROW_INSTRUCTION_MASK (UINT64_C(0xffffffff) << ROW_INSTRUCTION_SHIFT)
+/* In a record's info, with MT_FIELD_VALUE: the value isn't known (and 0). */
+#define ROW_VALUE_UNKNOWN (UINT64_C(1) << 62)
+
+typedef struct WideRow {
+    struct gmbeoo_record record;
+    union {
+        uint64_t paddr;    /* with MT_FIELD_PADDR only */
+        uint64_t value[2]; /* low and high half; what the access doesn't cover is 0 */
+    };
+    uint64_t paddr_beside_value;
+    uint64_t unused[3];
+} WideRow;
+
+/* With MT_FIELD_TASK and MT_FIELD_EXECUTED: rows without GMBEOO_VALID. Their info is one of these, their address the
+ * event's number. Writers of files take them; nobody makes them yet. */
+enum row_event {
+    ROW_EVENT_TASK = 1, /* this task goes on */
+    ROW_EVENT_EXECUTED, /* this translated block is executed */
+};
+
+#endif
