@@ -164,6 +164,10 @@ const char *spawn_become(const struct request *request, const struct user *user,
 void spawn_execute(const char *program, const struct request *request);
 /* Tells the agent, at the other end of `exec_error`, what couldn't be done (errno), and ends. */
 void spawn_give_up(int exec_error, const char *failed) __attribute__((noreturn));
+/* What the child does that is to be the traced workload: it waits for a byte from `go` (-1: it doesn't), and executes
+ * the markers around the program. */
+void spawn_held(const char *program, const struct request *request, const struct user *user, const int stdio[3], int go,
+                int exec_error) __attribute__((noreturn));
 /* Starts the program that a request is about, with neither input nor output. Returns its pid, or -1 with errno set. */
 pid_t spawn_silent(const struct request *request, const struct user *user, const char *program, int exec_error);
 /* Starts the shell with these arguments, likewise, as the workload is and where it is. */

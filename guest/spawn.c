@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../include/memory_tracer/roi.h"
 #include "agent.h"
 
 #define SHELL "/bin/sh"
@@ -175,4 +176,49 @@ pid_t spawn_beside(const struct request *request, const struct user *user, pid_t
         _exit(127);
     }
     return pid;
+}
+
+/* What our parent does before it sleeps again, in poll(), is not to be mixed into the beginning of the trace. */
+#define LET_PARENT_SLEEP_US 2000
+#define LET_PARENT_SLEEP_TIMES 500 /* then we start all the same */
+
+/* Whether the process sleeps whose /proc/PID/stat ("PID (NAME) STATE ...") this is; true if that can't be read. */
+static bool sleeps(int stat)
+{
+    char text[256];
+    ssize_t length = pread(stat, text, sizeof text - 1, 0);
+
+    text[length > 0 ? length : 0] = 0;
+    const char *name_end = strrchr(text, ')');
+    return !name_end || !strncmp(name_end, ") S", 3);
+}
+
+void spawn_held(const char *program, const struct request *request, const struct user *user, const int stdio[3], int go,
+                int exec_error)
+{
+    char parent_path[32], byte;
+    const char *failed;
+    int error, parent;
+
+    snprintf(parent_path, sizeof parent_path, "/proc/%d/stat", (int)getppid());
+    parent = open(parent_path, O_RDONLY | O_CLOEXEC);
+    failed = spawn_become(request, user, stdio, 0);
+    if (failed)
+        spawn_give_up(exec_error, failed);
+    if (go >= 0) {
+        while (read(go, &byte, 1) < 0 && errno == EINTR)
+            ;
+        for (int i = 0; i < LET_PARENT_SLEEP_TIMES; i++) {
+            usleep(LET_PARENT_SLEEP_US);
+            if (sleeps(parent))
+                break;
+        }
+        MEMORY_TRACER_MARKER(MT_AGENT_START_MAGIC);
+    }
+    spawn_execute(program, request);
+    error = errno;
+    if (go >= 0)
+        MEMORY_TRACER_MARKER(MT_AGENT_STOP_MAGIC);
+    errno = error;
+    spawn_give_up(exec_error, "execute it");
 }

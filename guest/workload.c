@@ -124,50 +124,6 @@ static void heard(enum speech word)
     }
 }
 
-/* What our parent does before it sleeps again, in poll(), is not to be mixed into the beginning of the trace. */
-#define LET_PARENT_SLEEP_US 2000
-#define LET_PARENT_SLEEP_TIMES 500 /* then we start all the same */
-
-/* Whether the process sleeps whose /proc/PID/stat ("PID (NAME) STATE ...") this is; true if that can't be read. */
-static bool sleeps(int stat)
-{
-    char text[256];
-    ssize_t length = pread(stat, text, sizeof text - 1, 0);
-
-    text[length > 0 ? length : 0] = 0;
-    const char *name_end = strrchr(text, ')');
-    return !name_end || !strncmp(name_end, ") S", 3);
-}
-
-static void child(const struct request *request, const struct user *user, const int stdio[3], int go, int exec_error)
-{
-    char parent_path[32], byte;
-    const char *failed;
-    int error, parent;
-
-    snprintf(parent_path, sizeof parent_path, "/proc/%d/stat", (int)getppid());
-    parent = open(parent_path, O_RDONLY | O_CLOEXEC);
-    failed = spawn_become(request, user, stdio, 0);
-    if (failed)
-        spawn_give_up(exec_error, failed);
-    if (go >= 0) {
-        while (read(go, &byte, 1) < 0 && errno == EINTR)
-            ;
-        for (int i = 0; i < LET_PARENT_SLEEP_TIMES; i++) {
-            usleep(LET_PARENT_SLEEP_US);
-            if (sleeps(parent))
-                break;
-        }
-        MEMORY_TRACER_MARKER(MT_AGENT_START_MAGIC);
-    }
-    spawn_execute(workload.program, request);
-    error = errno;
-    if (go >= 0)
-        MEMORY_TRACER_MARKER(MT_AGENT_STOP_MAGIC);
-    errno = error;
-    spawn_give_up(exec_error, "execute it");
-}
-
 /* What a request asks for, as far as it can be told before anything is started. Returns false, and tells the runner, if
  * it can't be done. */
 static bool check_request(const struct request *request, struct user *user)
@@ -229,7 +185,7 @@ static void start(void)
         tell_cannot_start(request, stdio.theirs[0] >= 0);
         be_ready_for_another();
     } else if (workload.pid == 0) {
-        child(request, &workload.user, stdio.theirs, go[0], exec_error[1]);
+        spawn_held(workload.program, request, &workload.user, stdio.theirs, go[0], exec_error[1]);
     } else {
         workload.go = go[1];
         go[1] = -1;

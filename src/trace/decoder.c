@@ -1,129 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads blocks: see decoder.h. */
+/* Reads blocks: see decoder.h. In one file, though a long one, so that the loop over the records has all of it inline.
+ */
 #include "decoder.h"
 
 #include <string.h>
-#include <zstd.h>
 
-#include "../../include/memory_tracer/record.h"
-#include "events.h"
-#include "values.h"
-
-/* So many records are decoded at once: what they need stays in the L1 and L2 caches. */
-#define BATCH 1024
-#define CACHE_LINE 64
-/* Behind a column's data lie so many zeros: a varint and a value end there at the latest. */
-#define PADDING 16
-
-typedef struct {
-    uint8_t *data;
-    size_t room, bytes;
-    const uint8_t *next, *end;
-} Column;
-
-/* What is kept per symbol: half a cache line. The loop over the records waits for one symbol's successor to find the
- * next one, so that a successor is where it lies in the table, and not its number. */
-typedef struct {
-    uint64_t last;
-    int32_t stride, alternative, hop;
-    uint32_t next[2]; /* in bytes from the table's beginning */
-    uint32_t instruction;
-} __attribute__((aligned(32))) DecodedSymbol;
-
-_Static_assert(sizeof(DecodedSymbol) == 32, "half a cache line");
-
-/* Kinds of events, each with its column. */
-enum { TASKS, EXECUTED, EVENT_KINDS };
-static const int event_column[EVENT_KINDS] = { FORMAT_TASKS, FORMAT_EXECUTED };
-
-struct Decoder {
-    unsigned columns;
-    struct format_block header;
-    uint32_t done; /* records */
-    bool failed;   /* the block can't be read, or not further */
-
-    uint32_t symbols, symbol; /* how many there are; the last record's */
-    uint64_t address;
-    DecodedSymbol *table; /* of 1 + symbols; room for `table_room` */
-    uint32_t table_room;
-    uint8_t infos[FORMAT_MAX_SYMBOLS + 1]; /* by symbol: the low byte of its info */
-
-    uint64_t position, run_left, gap; /* order: index of the next record, how many neighbours there are, what follows */
-    uint64_t time_ns, next_mark_ns;
-    uint32_t next_mark; /* the record at which the time becomes next_mark_ns */
-    uint64_t right;     /* paddrs: records before the next exception */
-    bool more_exceptions;
-    uint64_t frames[1 << FORMAT_PADDR_TABLE_BITS];
-    ValuePredictor *values; /* NULL: values aren't wanted, or there are all of them */
-
-    EventReader *events[EVENT_KINDS]; /* NULL: not wanted */
-    bool has_unknown_values;
-    ValueSource value_source;
-
-    Column column[FORMAT_COLUMNS];
-    ZSTD_DCtx *zstd;
-
-    struct {
-        uint64_t address[BATCH];
-        uint8_t info[BATCH];
-        uint32_t instruction[BATCH];
-        uint64_t paddr[BATCH];
-        struct mt_value value[BATCH];
-        uint16_t symbol[BATCH];
-        bool unknown[BATCH];
-    } out;
-};
-
-/* What a column holds at most, for a block of so many records: a file can't make us allocate more. */
-static uint64_t column_limit(int id, uint64_t records)
-{
-    static const uint8_t per_record[FORMAT_COLUMNS] = {
-        [FORMAT_SYMBOLS] = 8,
-        [FORMAT_CODES] = 1,
-        [FORMAT_LITERALS] = 2,
-        [FORMAT_RESIDUALS] = VARINT_MAX_BYTES,
-        [FORMAT_ORDER] = 2 * VARINT_MAX_BYTES,
-        [FORMAT_TIMES] = 2 * VARINT_MAX_BYTES,
-        [FORMAT_PADDRS] = 2 * VARINT_MAX_BYTES,
-        [FORMAT_VALUES] = FORMAT_VALUE_BYTES,
-        [FORMAT_VALUE_EXCEPTIONS] = VARINT_MAX_BYTES,
-        [FORMAT_GIVEN_VALUES] = FORMAT_VALUE_BYTES,
-        [FORMAT_UNKNOWN_VALUES] = 1,
-    };
-
-    if (id == FORMAT_TASKS || id == FORMAT_EXECUTED)
-        return FORMAT_MAX_EVENT_BYTES;
-    return per_record[id] * records + (id == FORMAT_ORDER ? 2 * VARINT_MAX_BYTES : 0);
-}
-
-/* Whether the columns asked for need this one. */
-static bool is_needed(const Decoder *decoder, int id)
-{
-    const unsigned columns = decoder->columns;
-
-    switch (id) {
-    case FORMAT_RESIDUALS:
-        return columns & (MT_COLUMN_ADDRESS | MT_COLUMN_PADDR) || decoder->values;
-    case FORMAT_TIMES:
-        return columns & MT_COLUMN_TIME;
-    case FORMAT_PADDRS:
-        return columns & MT_COLUMN_PADDR;
-    case FORMAT_VALUES:
-        return (columns & MT_COLUMN_VALUE) && !decoder->values;
-    case FORMAT_VALUE_EXCEPTIONS:
-    case FORMAT_GIVEN_VALUES:
-    case FORMAT_UNKNOWN_VALUES:
-        return decoder->values;
-    case FORMAT_PAGE_SIZES:
-        return false;
-    case FORMAT_TASKS:
-        return decoder->events[TASKS];
-    case FORMAT_EXECUTED:
-        return decoder->events[EXECUTED];
-    default:
-        return true;
-    }
-}
+#include "decoder_private.h"
 
 Decoder *decoder_new(unsigned columns, unsigned fields)
 {
@@ -174,98 +56,6 @@ const char *decoder_check_header(const struct format_block *header, unsigned vcp
         return "a block's first and last index don't fit its number of records";
     if (header->columns > FORMAT_MAX_COLUMNS)
         return "a block has too many columns";
-    return NULL;
-}
-
-/* Fills decoder->column[id]. */
-static const char *load_column(Decoder *decoder, const struct format_column *column, const uint8_t *stored)
-{
-    Column *into = &decoder->column[column->id];
-    size_t bytes;
-
-    if (column->bytes > column_limit(column->id, decoder->header.records))
-        return "a column is too long";
-    if (column->bytes + PADDING > into->room) {
-        uint8_t *data = g_try_malloc(column->bytes + PADDING);
-
-        if (!data)
-            return "there is no memory for a column";
-        g_free(into->data);
-        into->data = data;
-        into->room = column->bytes + PADDING;
-    }
-    switch (column->encoding) {
-    case FORMAT_PLAIN:
-        if (column->stored != column->bytes)
-            return "a column has two different lengths";
-        memcpy(into->data, stored, column->bytes);
-        break;
-    case FORMAT_ZSTD:
-        bytes = ZSTD_decompressDCtx(decoder->zstd, into->data, column->bytes, stored, column->stored);
-        if (ZSTD_isError(bytes) || bytes != column->bytes)
-            return "a column can't be decompressed";
-        break;
-    default:
-        return "a column has an encoding that this version doesn't know";
-    }
-    memset(into->data + column->bytes, 0, PADDING);
-    into->next = into->data;
-    into->end = into->data + column->bytes;
-    return NULL;
-}
-
-static const char *load_columns(Decoder *decoder, const uint8_t *payload, size_t bytes)
-{
-    size_t at = sizeof decoder->header + decoder->header.columns * sizeof(struct format_column);
-    unsigned seen = 0;
-
-    if (at > bytes)
-        return "a block is too short for its columns";
-    for (uint32_t i = 0; i < decoder->header.columns; i++) {
-        struct format_column column;
-        const char *problem;
-
-        memcpy(&column, payload + sizeof decoder->header + i * sizeof column, sizeof column);
-        if (column.stored > bytes - at)
-            return "a column goes beyond its block";
-        if (column.id >= FORMAT_SYMBOLS && column.id < FORMAT_COLUMNS && is_needed(decoder, column.id)) {
-            if (seen & 1u << column.id)
-                return "a block has the same column twice";
-            seen |= 1u << column.id;
-            problem = load_column(decoder, &column, payload + at);
-            if (problem)
-                return problem;
-        }
-        at += column.stored;
-    }
-    return NULL;
-}
-
-static const char *load_symbols(Decoder *decoder)
-{
-    const Column *column = &decoder->column[FORMAT_SYMBOLS];
-    size_t bytes = (size_t)(column->end - column->next);
-
-    if (bytes % sizeof(uint64_t) || bytes / sizeof(uint64_t) > FORMAT_MAX_SYMBOLS)
-        return "a block's symbols have a wrong length";
-    decoder->symbols = (uint32_t)(bytes / sizeof(uint64_t));
-    if (decoder->symbols >= decoder->table_room) {
-        g_aligned_free(decoder->table);
-        decoder->table_room = MIN(2 * decoder->symbols, FORMAT_MAX_SYMBOLS) + 1;
-        decoder->table = g_aligned_alloc(decoder->table_room, sizeof *decoder->table, CACHE_LINE);
-    }
-    memset(decoder->table, 0, (decoder->symbols + 1) * sizeof *decoder->table);
-    for (uint32_t i = 0; i < decoder->symbols; i++) {
-        uint64_t info;
-
-        memcpy(&info, column->data + i * sizeof info, sizeof info);
-        if (!(info & GMBEOO_VALID) || (info >> GMBEOO_VCPU_SHIFT & 0xffff) != decoder->header.vcpu)
-            return "a block has a symbol that is none of its vCPU";
-        decoder->table[i + 1].instruction = (uint32_t)(info >> FORMAT_INSTRUCTION_SHIFT);
-        decoder->infos[i + 1] = (uint8_t)info;
-        if (decoder->values)
-            value_predictor_add_symbol(decoder->values, i + 1, info & GMBEOO_STORE);
-    }
     return NULL;
 }
 
@@ -396,9 +186,9 @@ static const char *begin(Decoder *decoder, const uint8_t *payload, size_t bytes,
     memcpy(&decoder->header, payload, sizeof decoder->header);
     problem = decoder_check_header(&decoder->header, vcpus);
     if (!problem)
-        problem = load_columns(decoder, payload, bytes);
+        problem = decoder_load_columns(decoder, payload, bytes);
     if (!problem)
-        problem = load_symbols(decoder);
+        problem = decoder_load_symbols(decoder);
     if (!problem && decoder->column[FORMAT_CODES].end - decoder->column[FORMAT_CODES].next !=
                         (ptrdiff_t)((decoder->header.records + 1) / 2))
         problem = "a block's codes have a wrong length";
@@ -551,7 +341,7 @@ decode_accesses(Decoder *decoder, uint32_t count, bool addresses, bool instructi
 /* The same, as a function of its own for what is wanted. */
 static const char *decode_wanted_accesses(Decoder *decoder, uint32_t count)
 {
-    bool addresses = is_needed(decoder, FORMAT_RESIDUALS);
+    bool addresses = decoder_needs_column(decoder, FORMAT_RESIDUALS);
 
     if (decoder->values)
         return decode_accesses(decoder, count, true, true, true);
@@ -635,7 +425,7 @@ static const char *decode_values(Decoder *decoder, uint32_t count)
 static const char *check_end(const Decoder *decoder)
 {
     for (int id = FORMAT_LITERALS; id < FORMAT_COLUMNS; id++)
-        if (is_needed(decoder, id) && !is_empty(&decoder->column[id]))
+        if (decoder_needs_column(decoder, id) && !is_empty(&decoder->column[id]))
             return "a block's columns have more than its records need";
     if (decoder->values && !values_are_done(decoder->values, &decoder->value_source))
         return "a block's columns have more than its records need";

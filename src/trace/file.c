@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Opens trace files: see file.h. Nothing that a file says is believed: every size is checked against the file's own. */
+/*
+ * Opens trace files: see file.h. Nothing that a file says is believed: every size is checked against the file's own.
+ * What is read by the index and what is found without one are checked alike, so both are in this file, a long one.
+ */
 #include "file.h"
 
 #include <errno.h>
