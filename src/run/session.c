@@ -21,11 +21,11 @@
 #include "../vm/transfer_drive.h"
 #include "metadata.h"
 #include "setup.h"
+#include "watch.h"
 
 #define PLUGIN_TIMEOUT_S 30
 #define STOP_PATIENCE_MS 2000
 #define END_PATIENCE_S 2
-#define WATCH_EVERY_US G_USEC_PER_SEC
 
 struct Session {
     const SessionOptions *options;
@@ -41,9 +41,9 @@ struct Session {
     Destination *destination;
     gint64 status_us; /* when the progress was shown last, and what it was then */
     uint64_t status_events;
-    bool stopped_early;            /* stop_early() was called */
-    bool guest_is_halted;          /* and the agent didn't answer */
-    gint64 watched_us, stopped_us; /* when QEMU was looked at last, and since when it has been stopped, or 0 */
+    bool stopped_early;   /* stop_early() was called */
+    bool guest_is_halted; /* and the agent didn't answer */
+    Watch watch;
 };
 
 static bool is_traced(const Session *session)
@@ -164,27 +164,6 @@ static char *status_text(void *data)
     return g_strdup_printf("%.1f M accesses, %.1f M/s%s", (double)counts.events / 1e6, rate, dropped ? dropped : "");
 }
 
-/* A QEMU that somebody has stopped may go on, and may not. */
-static void watch_qemu(Session *session)
-{
-    unsigned timeout_s = session->options->workload.wait_timeout_s;
-    Qemu *qemu = guest_qemu(session->guest);
-    gint64 now_us = g_get_monotonic_time();
-
-    if (!qemu || now_us - session->watched_us < WATCH_EVERY_US)
-        return;
-    session->watched_us = now_us;
-    if (!qemu_is_stopped(qemu)) {
-        session->stopped_us = 0;
-    } else if (!session->stopped_us) {
-        session->stopped_us = now_us;
-        run_loop_note(session->loop, "QEMU has been stopped (SIGSTOP): waiting until it is continued");
-    } else if (timeout_s && now_us - session->stopped_us > timeout_s * G_USEC_PER_SEC) {
-        run_loop_fail(session->loop, g_error_new(MT_ERROR, MT_ERROR_FAILED,
-                                                 "gave up, as QEMU has been stopped (SIGSTOP) for %u s", timeout_s));
-    }
-}
-
 static bool workload_has_ended(void *data)
 {
     Session *session = data;
@@ -199,7 +178,7 @@ static bool workload_is_done(void *data)
 {
     Session *session = data;
 
-    watch_qemu(session);
+    watch_guest(&session->watch, session->options, guest_qemu(session->guest), session->loop);
     return workload_has_ended(session) || run_loop_stop_reason(session->loop);
 }
 
@@ -276,6 +255,7 @@ static bool trace(Session *session, GError **error)
                                      "all records say vCPU 0");
     run_loop_set_status(session->loop, status_text, session);
     run_loop_set_stoppable(session->loop, true);
+    watch_begin(&session->watch);
     guest_enter(session->guest);
     if (!run_loop_wait(session->loop, &wait, error))
         return false;

@@ -65,6 +65,12 @@ class Heavy(SystemTest):
         with open(os.path.join(self.scratch, "1", "1001")) as file:
             self.assertEqual(file.read(), "1001\n")
 
+    def test_a_fork_bomb_does_not_outlive_its_time(self):
+        """It keeps the guest's agent from ending it, so QEMU is stopped."""
+        result = self.run_here("f() { f | f & f | f; }; f", "--timeout", "2")
+        self.assertIn("the guest hasn't ended the workload", result.err)
+        self.assertEqual(result.status, 1)
+
     def test_a_large_file_is_read(self):
         wanted = self.write_large_file(os.path.join(self.scratch, "large"))
         result = self.run_here("wc -c < large; sha256sum < large", *UNTRACED)
