@@ -219,7 +219,7 @@ static bool set_image(Command *command, SessionOptions *options, GError **error)
 
         command->image = paths_default_image();
         if (!g_file_test(command->image, G_FILE_TEST_EXISTS))
-            return chosen && *chosen ? mt_fail(error, "MEMORY_TRACER_IMAGE: there is no guest image %s", chosen)
+            return chosen && *chosen ? mt_fail(error, "MEMORY_TRACER_IMAGE: there is no guest image %s ('memory_tracer image build' makes one)", chosen)
                                      : mt_fail(error,
                                                "there is no default guest yet (%s): make it with 'memory_tracer "
                                                "image build'",

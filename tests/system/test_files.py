@@ -167,7 +167,7 @@ class Files(FilesTest):
             stop.set()
             thread.join()
         self.assertEqual(result.status, 0, result.err)
-        self.assertLessEqual(set(result.out.splitlines()), {"old", "new", "", "o", "ol", "n", "ne"})
+        self.assertLessEqual(set(result.out.splitlines()), {"old", "new", "", "o", "ol", "n", "ne"}, result.out[:100])
 
     def test_a_full_disk_is_told_with_the_way_out(self):
         result = self.shell("fallocate -l 1T big; df --output=size . | tail -n 1 | { read kib; fallocate -l $((kib - 99999))K big; }; "
@@ -408,7 +408,7 @@ class Caller(FilesTest):
         for entry in pwd.getpwall()[-3:]:  # the guest's own image may have none of these
             result = self.shell("id -u", options=["--user", entry.pw_name])
             self.assertEqual(result.out, f"{entry.pw_uid}\n", result.err)
-        self.assert_fails(self.run_here("true", options=["--user", "no_such_user"]), "this machine has no user no_such_user", status=2)
+        self.assert_fails(self.run_here("true", options=["--user", "no_such_user"]), "this machine has no user no_such_user")
 
 
 @unittest.skipIf(os.geteuid(), "as an ordinary user, all of the tests are these")

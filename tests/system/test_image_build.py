@@ -80,7 +80,7 @@ exec {QEMU} "$@"
         info = self.info(self.image)
         self.assertEqual((info["made_here"], info["virtual_bytes"]), (False, 700 << 20))
         self.assertEqual(info["snapshots"][0]["packages"], ["tree", "time"])
-        self.assertIn("\n  packages: tree,time\n", self.tracer("image", "info", self.image).out)
+        self.assertIn("\n  packages                 tree, time\n", self.tracer("image", "info", self.image).out)
 
         guest = ["run", "--sink", "untraced", "--files", "image", "--image", self.image]
         result = self.tracer(*guest, "sh", "-c", "tree /etc/hosts; cat /etc/hostname; wc -c </etc/resolv.conf; "

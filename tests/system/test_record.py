@@ -92,7 +92,7 @@ class Recorded(SystemTest):
         self.assertEqual(metadata["records"], info["records"])
         self.assertEqual(info["accesses"], info["records"] + info["accesses_skipped"] + info["records_dropped"])
         text = self.tracer("info", path).out
-        self.assertIn("bytes_per_record", text)
+        self.assertIn("bytes per record", text)
 
     def test_the_kernels_symbols_name_its_code(self):
         path = self.record("a.mtrace", "/bin/true")

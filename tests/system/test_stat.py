@@ -109,7 +109,7 @@ class Analyses(SystemTest):
                                       ("none", ("memory_tracer_analysis", "something_else"), "is no analysis"),
                                       ("half", (".end = free", ".end = NULL"), "must have begin, add"),
                                       ("odd", ('.name = "bytes"', '.name = "a b"'), "must be of letters"),
-                                      ("failing", ("return bytes;", "return NULL;"), "it has failed and doesn't say why"),
+                                      ("failing", ("return bytes;", "free(bytes);\n    return NULL;"), "it has failed and doesn't say why"),
                                       ("giving up", ("    return true;\n", '    return snprintf(error->message, 9, "enough") < 0;\n'),
                                        "bytes: enough")):
             with self.subTest(name):
