@@ -167,7 +167,8 @@ class Files(FilesTest):
             stop.set()
             thread.join()
         self.assertEqual(result.status, 0, result.err)
-        self.assertLessEqual(set(result.out.splitlines()), {"old", "new", "", "o", "ol", "n", "ne"}, result.out[:100])
+        # Where it gets shorter while it is read there are zeros, as in a mapped file.
+        self.assertLessEqual(set(result.out.replace("\0", "").splitlines()), {"old", "new", "", "o", "ol", "n", "ne"}, result.out[:100])
 
     def test_a_full_disk_is_told_with_the_way_out(self):
         result = self.shell("fallocate -l 1T big; df --output=size . | tail -n 1 | { read kib; fallocate -l $((kib - 99999))K big; }; "

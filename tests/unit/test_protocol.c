@@ -764,6 +764,7 @@ static void test_text_is_made_printable(void)
 
 int main(int argc, char **argv)
 {
+    signal(SIGINT, SIG_DFL); /* a shell's background job ignores it, and so would what we start */
     static const struct {
         const char *path;
         void (*test)(Fixture *, gconstpointer);
