@@ -253,6 +253,11 @@ static void describe_brief(Stat *stat, const Counts *counts, Report *report)
     report_add_count(report, "distinct_4_KiB_pages", "distinct 4-KiB pages", stat->pages.pages);
 }
 
+static double percent(uint64_t accesses, const Counts *counts)
+{
+    return 100.0 * (double)accesses / (double)counts->accesses;
+}
+
 static void describe_pages(Stat *stat, const Counts *counts, Report *report)
 {
     static const ReportColumn columns[] = { { "page", "page", REPORT_ADDRESS },
@@ -266,8 +271,7 @@ static void describe_pages(Stat *stat, const Counts *counts, Report *report)
     for (guint i = 0; i < top->len; i++) {
         const PageEntry *entry = &g_array_index(top, PageEntry, i);
 
-        report_table_add_row(table, (entry->page - 1) << PAGE_SHIFT, entry->accesses,
-                             100.0 * (double)entry->accesses / (double)counts->accesses,
+        report_table_add_row(table, (entry->page - 1) << PAGE_SHIFT, entry->accesses, percent(entry->accesses, counts),
                              (uint64_t)__builtin_popcountll(entry->lines));
     }
 }
@@ -330,7 +334,7 @@ static void describe_instructions(const Stat *stat, GArray *places, const Counts
 
         if (place->accesses)
             report_table_add_row(table, instruction ? instruction->pc : 0, place->accesses,
-                                 100.0 * (double)place->accesses / (double)counts->accesses, function);
+                                 percent(place->accesses, counts), function);
     }
 }
 
@@ -368,8 +372,7 @@ static void describe_functions(const Stat *stat, const GArray *places, const Cou
     for (guint i = 0; i < functions->len && i < (guint)stat->options->top; i++) {
         const Place *place = &g_array_index(functions, Place, i);
 
-        report_table_add_row(table, place->accesses, 100.0 * (double)place->accesses / (double)counts->accesses,
-                             place->name);
+        report_table_add_row(table, place->accesses, percent(place->accesses, counts), place->name);
     }
 }
 

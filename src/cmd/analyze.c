@@ -2,21 +2,20 @@
 /* memory_tracer analyze, stat and the like: analyses of traces. */
 #include <string.h>
 
-#include "../analysis/analysis.h"
+#include "../analysis/pump.h"
 #include "../source/input.h"
 #include "cmd.h"
 #include "forms.h"
 
 /* Lets the analyses go through the trace once. */
-static bool add_all(GPtrArray *analyses, Input *input, GError **error)
+static bool add_all(Pump *pump, Input *input, GError **error)
 {
     g_autoptr(GError) problem = NULL;
     const struct mt_batch *batch;
 
     while ((batch = input_next_batch(input, &problem)))
-        for (guint i = 0; i < analyses->len; i++)
-            if (!analysis_add(analyses->pdata[i], batch, error))
-                return false;
+        if (!pump_add(pump, batch, error))
+            return false;
     if (!problem)
         return true;
     g_propagate_error(error, g_steal_pointer(&problem));
@@ -26,34 +25,21 @@ static bool add_all(GPtrArray *analyses, Input *input, GError **error)
 static int analyze(GPtrArray *requests, const char *path, const Selection *selection, const Forms *forms,
                    GError **error)
 {
-    g_autoptr(GPtrArray) analyses = g_ptr_array_new_with_free_func((GDestroyNotify)analysis_free);
     g_autoptr(Input) input = NULL;
     g_autoptr(Context) context = NULL;
+    g_autoptr(Pump) pump = NULL;
     g_autoptr(Report) report = report_new();
-    unsigned columns = 0;
 
     if (!forms_check(forms, error))
         return -1;
-    for (guint i = 0; i < requests->len; i++)
-        columns |= analysis_request_columns(requests->pdata[i]);
-    input = input_open(path, selection, columns, error);
+    input = input_open(path, selection, pump_columns(requests), error);
     if (!input)
         return -1;
     context = context_new(input->trace);
-    for (guint i = 0; i < requests->len; i++) {
-        Analysis *analysis = analysis_new(requests->pdata[i], context, error);
-
-        if (!analysis)
-            return -1;
-        g_ptr_array_add(analyses, analysis);
-    }
-    if (!add_all(analyses, input, error))
+    pump = pump_new(requests, context, error);
+    if (!pump || !add_all(pump, input, error))
         return -1;
-    for (guint i = 0; i < analyses->len; i++) {
-        const char *name = analysis_name(analyses->pdata[i]);
-
-        analysis_describe(analyses->pdata[i], analyses->len == 1 ? report : report_add_section(report, name, name));
-    }
+    pump_describe(pump, report, requests->len > 1);
     forms_print(forms, report);
     return 0;
 }

@@ -23,11 +23,14 @@ bool forms_check(const Forms *forms, GError **error)
     return !forms->json || !forms->csv || mt_fail_usage(error, "--json and --csv can't both be used");
 }
 
+char *forms_format(const Forms *forms, const Report *report, bool pretty)
+{
+    return forms->json ? report_as_json(report, pretty) : forms->csv ? report_as_csv(report) : report_as_text(report);
+}
+
 void forms_print(const Forms *forms, const Report *report)
 {
-    g_autofree char *text = forms->json  ? report_as_json(report, true)
-                            : forms->csv ? report_as_csv(report)
-                                         : report_as_text(report);
+    g_autofree char *text = forms_format(forms, report, true);
 
     fputs(text, stdout);
 }

@@ -13,6 +13,8 @@ typedef struct Forms {
 GOptionEntry *forms_entries(Forms *forms, const GOptionEntry *own);
 /* Whether no more than one was asked for. */
 bool forms_check(const Forms *forms, GError **error);
+/* The report in the form that was asked for; JSON in several lines if `pretty`. To be freed. */
+char *forms_format(const Forms *forms, const Report *report, bool pretty);
 /* To standard output. */
 void forms_print(const Forms *forms, const Report *report);
 

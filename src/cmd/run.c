@@ -12,6 +12,7 @@
 #include "cmd.h"
 #include "course_options.h"
 #include "ending.h"
+#include "forms.h"
 #include "run_options.h"
 #include "run_summary.h"
 #include "summary_file.h"
@@ -53,7 +54,8 @@ typedef struct {
     char *image, *qemu, *sink, *fifo, *summary, *output, *fields;
     char **analyze;
     GPtrArray *analyses; /* AnalysisRequest */
-    gboolean user_only, json, csv;
+    gboolean user_only;
+    Forms forms;
     RunOptions run;
     ViewOptions view;
     CourseOptions course;
@@ -73,12 +75,10 @@ static bool print(Session *session, const SessionOptions *options, const Session
         if (!summary_file_write(summary_file, json, error))
             return false;
     } else {
-        summary = command->json  ? report_as_json(report, false)
-                  : command->csv ? report_as_csv(report)
-                                 : report_as_text(report);
+        summary = forms_format(&command->forms, report, false);
         g_string_append(text, summary);
     }
-    if (summary_file || !command->json)
+    if (summary_file || !command->forms.json)
         run_options_append_warnings(text, options, result);
     ending_append(text, options, result);
     session_print_error(session, text);
@@ -125,8 +125,8 @@ static GOptionEntry *make_entries(Command *command)
     const GOptionEntry *special = command->record ? record_only : run_only;
     const GOptionEntry own[] = {
         { "user-only", 'u', 0, G_OPTION_ARG_NONE, &command->user_only, "Trace user code only, not the kernel", NULL },
-        { "json", 0, 0, G_OPTION_ARG_NONE, &command->json, "Print the summary as JSON", NULL },
-        { "csv", 0, 0, G_OPTION_ARG_NONE, &command->csv, "Print the summary as comma-separated values", NULL },
+        { "json", 0, 0, G_OPTION_ARG_NONE, &command->forms.json, "Print the summary as JSON", NULL },
+        { "csv", 0, 0, G_OPTION_ARG_NONE, &command->forms.csv, "Print the summary as comma-separated values", NULL },
         { "summary", 0, 0, G_OPTION_ARG_FILENAME, &command->summary, "Write the summary, as JSON, to a file instead",
           "FILE" },
         { "image", 0, 0, G_OPTION_ARG_FILENAME, &command->image,
@@ -159,8 +159,8 @@ static bool parse(Command *command, int *argc, char ***argv, GError **error)
                   "status are passed on.",
             NULL, true, error))
         return false;
-    if (command->json && command->csv)
-        return mt_fail_usage(error, "--json and --csv can't both be used");
+    if (!forms_check(&command->forms, error))
+        return false;
     if (*argc < 2)
         return mt_fail_usage(error, "%s: a COMMAND is needed (see --help)", command->record ? "record" : "run");
     if (command->record && !command->output)
@@ -219,11 +219,15 @@ static bool set_image(Command *command, SessionOptions *options, GError **error)
 
         command->image = paths_default_image();
         if (!g_file_test(command->image, G_FILE_TEST_EXISTS))
-            return chosen && *chosen ? mt_fail(error, "MEMORY_TRACER_IMAGE: there is no guest image %s ('memory_tracer image build' makes one)", chosen)
-                                     : mt_fail(error,
-                                               "there is no default guest yet (%s): make it with 'memory_tracer "
-                                               "image build'",
-                                               command->image);
+            return chosen && *chosen
+                       ? mt_fail(
+                             error,
+                             "MEMORY_TRACER_IMAGE: there is no guest image %s ('memory_tracer image build' makes one)",
+                             chosen)
+                       : mt_fail(error,
+                                 "there is no default guest yet (%s): make it with 'memory_tracer "
+                                 "image build'",
+                                 command->image);
     }
     options->image = command->image;
     return true;

@@ -41,13 +41,8 @@ static void add_bytes(Report *report, const SessionResult *result)
 /* What `run` does by itself stands among the other figures, what was asked for under its name. */
 static void add_analyses(Report *report, const SessionOptions *options, const SessionResult *result)
 {
-    for (guint i = 0; result->analyses && i < result->analyses->len; i++) {
-        Analysis *analysis = result->analyses->pdata[i];
-        const char *name = analysis_name(analysis);
-
-        analysis_describe(analysis,
-                          options->destination.analyses_asked_for ? report_add_section(report, name, name) : report);
-    }
+    if (result->analyses)
+        live_analyses_describe(result->analyses, report, options->destination.analyses_asked_for);
 }
 
 /* What holds for the records, but not for the run, has a place of its own, so that nobody takes it for the run's. */

@@ -47,11 +47,18 @@ uint32_t code_table_add_origin(CodeTable *table, uint64_t bias, const char *atta
     return table->origins->len;
 }
 
-const CodeOrigin *code_table_origin(const CodeTable *table, uint32_t number)
+uint32_t code_table_owner(const CodeTable *table, uint32_t number)
 {
     uint32_t owner = number && number <= table->owners->len ? g_array_index(table->owners, uint32_t, number - 1) : 0;
 
-    return owner && owner <= table->origins->len ? table->origins->pdata[owner - 1] : NULL;
+    return owner <= table->origins->len ? owner : 0;
+}
+
+const CodeOrigin *code_table_origin(const CodeTable *table, uint32_t number)
+{
+    uint32_t owner = code_table_owner(table, number);
+
+    return owner ? table->origins->pdata[owner - 1] : NULL;
 }
 
 bool code_table_is_kernel(const struct mt_instruction *instruction)

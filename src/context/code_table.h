@@ -40,7 +40,9 @@ CodeTable *code_table_read(mt_trace *trace);
 
 /* Returns the new origin's number, plus 1, or 0 if there are too many. */
 uint32_t code_table_add_origin(CodeTable *table, uint64_t bias, const char *attachment, const char *path);
-/* The origin of an instruction, counted from 1; NULL if it isn't known. */
+/* The number of an instruction's origin, plus 1, or 0 if it isn't known; and the origin, or NULL. Instructions are
+ * counted from 1. */
+uint32_t code_table_owner(const CodeTable *table, uint32_t number);
 const CodeOrigin *code_table_origin(const CodeTable *table, uint32_t number);
 /* Whether the kernel's symbols can be meant: kernel code, in its half of the address space. */
 bool code_table_is_kernel(const struct mt_instruction *instruction);

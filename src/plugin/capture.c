@@ -6,12 +6,12 @@
  * accesses, they don't call us, but are counted inline (PHASE_COUNTING); each block then compares the count with the
  * place at which we must look again, which comes before the next traced block by so much that no block jumps over it.
  */
+#include <string.h>
+
 #include "corrections.h"
 #include "pages.h"
 #include "phase.h"
 #include "plugin.h"
-
-#include <string.h>
 
 /* What QEMU encodes in a meminfo handle fits into so many bits; larger ones are looked up the slow way. */
 #define MEMINFO_TABLE_BITS 18

@@ -270,7 +270,7 @@ const char *destination_tool_output(const Destination *destination)
     return destination->tool ? tool_output(destination->tool) : NULL;
 }
 
-const GPtrArray *destination_analyses(const Destination *destination)
+LiveAnalyses *destination_analyses(const Destination *destination)
 {
-    return destination->analyses ? live_analyses_list(destination->analyses) : NULL;
+    return destination->analyses;
 }

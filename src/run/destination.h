@@ -56,7 +56,7 @@ bool destination_finish_trace(Destination *destination, const char *metadata, GE
 const char *destination_tool_output(const Destination *destination);
 /* The size of the trace file, or 0. */
 uint64_t destination_trace_bytes(const Destination *destination);
-/* The analyses (Analysis), or NULL. */
-const GPtrArray *destination_analyses(const Destination *destination);
+/* The analyses, or NULL. */
+LiveAnalyses *destination_analyses(const Destination *destination);
 
 #endif

@@ -2,30 +2,22 @@
 /* Analyses of a running guest: see live.h. */
 #include "live.h"
 
+#include "../analysis/pump.h"
 #include "../ring/columns.h"
 
 struct LiveAnalyses {
     Ring *ring;
     Context *context;
-    GPtrArray *analyses; /* Analysis */
+    Pump *pump;
     unsigned columns;
     RingColumns *split;
     uint64_t records;
     GError *error;
 };
 
-static unsigned all_columns(const GPtrArray *requests)
-{
-    unsigned columns = 0;
-
-    for (guint i = 0; requests && i < requests->len; i++)
-        columns |= analysis_request_columns(requests->pdata[i]);
-    return columns;
-}
-
 unsigned live_analyses_fields(const GPtrArray *requests)
 {
-    unsigned columns = all_columns(requests);
+    unsigned columns = pump_columns(requests);
 
     return (columns & MT_COLUMN_INSTRUCTION ? MT_FIELD_INSTRUCTION : 0) |
            (columns & MT_COLUMN_PADDR ? MT_FIELD_PADDR : 0) | (columns & MT_COLUMN_VALUE ? MT_FIELD_VALUE : 0) |
@@ -38,36 +30,21 @@ LiveAnalyses *live_analyses_new(const GPtrArray *requests, Ring *ring, GError **
 
     live->ring = ring;
     live->context = context_new_live(ring);
-    live->analyses = g_ptr_array_new_with_free_func((GDestroyNotify)analysis_free);
-    live->columns = all_columns(requests);
+    live->columns = pump_columns(requests);
     live->split = g_new0(RingColumns, 1);
-    for (guint i = 0; i < requests->len; i++) {
-        Analysis *analysis = analysis_new(requests->pdata[i], live->context, error);
-
-        if (!analysis)
-            return NULL;
-        g_ptr_array_add(live->analyses, analysis);
-    }
-    return g_steal_pointer(&live);
+    live->pump = pump_new(requests, live->context, error);
+    return live->pump ? g_steal_pointer(&live) : NULL;
 }
 
 void live_analyses_free(LiveAnalyses *live)
 {
     if (!live)
         return;
-    g_ptr_array_unref(live->analyses);
+    pump_free(live->pump);
     context_free(live->context);
     g_free(live->split);
     g_clear_error(&live->error);
     g_free(live);
-}
-
-static bool add(LiveAnalyses *live, const struct mt_batch *batch)
-{
-    for (guint i = 0; i < live->analyses->len; i++)
-        if (!analysis_add(live->analyses->pdata[i], batch, &live->error))
-            return false;
-    return true;
 }
 
 bool live_analyses_take(void *data, const struct gmbeoo_record *records, size_t count)
@@ -83,7 +60,7 @@ bool live_analyses_take(void *data, const struct gmbeoo_record *records, size_t 
 
         ring_columns_split(live->split, fields, live->columns, (const struct gmbeoo_record *)bytes, piece, &batch);
         batch.first = live->records;
-        if (!add(live, &batch))
+        if (!pump_add(live->pump, &batch, &live->error))
             return false;
         live->records += piece;
         bytes += piece * ring_record_bytes(live->ring);
@@ -97,7 +74,7 @@ const GError *live_analyses_error(const LiveAnalyses *live)
     return live->error;
 }
 
-const GPtrArray *live_analyses_list(const LiveAnalyses *live)
+void live_analyses_describe(LiveAnalyses *live, Report *report, bool named)
 {
-    return live->analyses;
+    pump_describe(live->pump, report, named);
 }

@@ -20,7 +20,7 @@ unsigned live_analyses_fields(const GPtrArray *requests);
 bool live_analyses_take(void *data, const struct gmbeoo_record *records, size_t count);
 /* Why one has failed, or NULL. */
 const GError *live_analyses_error(const LiveAnalyses *live);
-/* Analysis, in the order of the requests. To be described when no more is taken. */
-const GPtrArray *live_analyses_list(const LiveAnalyses *live);
+/* Adds the results, as pump_describe() does. When no more is taken. */
+void live_analyses_describe(LiveAnalyses *live, Report *report, bool named);
 
 #endif

@@ -4,16 +4,11 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "../base/cores.h"
 #include "../base/loop.h"
-#include "../base/paths.h"
-#include "../base/printable.h"
-#include "../base/regular_file.h"
 #include "../base/temporary_folder.h"
 #include "../protocol/words.h"
-#include "../vm/host_view.h"
 #include "../vm/image.h"
 #include "../vm/kernel_symbols.h"
 #include "../vm/qemu.h"

@@ -37,7 +37,7 @@ typedef struct SessionResult {
     uint64_t open_regions;       /* of these, the ones that had not ended when the workload had */
     uint64_t ignored_markers;    /* START and STOP of roi.h, which are not for the workload */
     uint64_t trace_bytes;        /* DESTINATION_TRACE: the file's size */
-    const GPtrArray *analyses;   /* Analysis, with DESTINATION_ANALYSES; or NULL */
+    LiveAnalyses *analyses;      /* with DESTINATION_ANALYSES; or NULL */
     bool timed_out;              /* the workload was stopped after workload.timeout_s */
     bool exited;                 /* it is known how the workload ended: */
     int signal;                  /* that killed it, or 0 */

@@ -169,10 +169,9 @@ void merged_code_add_input(MergedCode *code, mt_trace *trace)
 uint32_t merged_code_origin(const MergedCode *code, guint input, uint32_t number)
 {
     const MergedInput *of = code->inputs->pdata[input];
-    uint32_t owner =
-        number && number <= of->table->owners->len ? g_array_index(of->table->owners, uint32_t, number - 1) : 0;
+    uint32_t owner = code_table_owner(of->table, number); /* its origins have as many numbers */
 
-    return owner && owner <= of->origins->len ? g_array_index(of->origins, uint32_t, owner - 1) : 0;
+    return owner ? g_array_index(of->origins, uint32_t, owner - 1) : 0;
 }
 
 void merged_code_add_instruction(MergedCode *code, uint32_t origin)

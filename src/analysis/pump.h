@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Several analyses that are given the same records, wherever these come from. */
+#ifndef MEMORY_TRACER_ANALYSIS_PUMP_H
+#define MEMORY_TRACER_ANALYSIS_PUMP_H
+
+#include "analysis.h"
+
+/* Of enum mt_columns: what any of these requests (AnalysisRequest) reads. */
+unsigned pump_columns(const GPtrArray *requests);
+
+typedef struct Pump Pump;
+
+/* The analyses of the requests, in their order. Requests and context must stay. NULL on failure. */
+Pump *pump_new(const GPtrArray *requests, const Context *context, GError **error);
+void pump_free(Pump *pump);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pump, pump_free)
+
+/* Gives each the batch. False, with an error, when one has failed. */
+bool pump_add(Pump *pump, const struct mt_batch *batch, GError **error);
+/* Adds the results: each as a section with the analysis's name, or, unless `named`, all to `report` itself. */
+void pump_describe(Pump *pump, Report *report, bool named);
+
+#endif
