@@ -148,7 +148,7 @@ void check_values(MemoryImage *image, const struct mt_batch *batch, unsigned sha
         unsigned size = mt_size(batch->info[i]);
 
         if (batch->value_unknown && batch->value_unknown[i])
-            continue; /* a load of something */
+            continue; /* several vCPUs ran at the same time: nothing is compared then */
         if (!(paddr & MT_PADDR_IO) /* which MT_PADDR_UNKNOWN has, too */ && size <= MAX_SIZE &&
             paddr % PAGE_BYTES + size <= PAGE_BYTES && (shares == 1 || (paddr >> PAGE_SHIFT) % shares == share))
             check_value(image, batch, i, counts);
