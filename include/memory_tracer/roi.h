@@ -17,8 +17,8 @@
  *
  * MEMORY_TRACER_ROI_BEGIN and _END are for the workload: with --roi, only what lies between them is traced; without,
  * they do nothing. A program may mark as many regions as it likes. Regions may be nested or overlap (in threads, say):
- * tracing goes on until each that was begun has ended. So a process that ends, or is killed, inside of one leaves it
- * open until the end of the run: all that comes after it is traced, and memory_tracer warns (ATTENTION).
+ * tracing goes on until each that was begun has ended. A region ends with its process at the latest. (With a guest whose
+ * kernel doesn't tell when that is, it stays open until the end of the run, and memory_tracer warns: ATTENTION.)
  *
  *     for (int i = 0; i < n; i++) {
  *         prepare(i);

@@ -6,6 +6,7 @@
 
 #include "../base/error.h"
 #include "../base/options.h"
+#include "groups.h"
 #include "loaded.h"
 #include "stat.h"
 
@@ -15,11 +16,13 @@ struct AnalysisRequest {
     const AnalysisType *type;
     LoadedAnalysis *loaded; /* the type is its; or NULL */
     void *options;
+    char *by; /* --by */
 };
 
 struct Analysis {
     const AnalysisType *type;
     void *state;
+    Groups *groups; /* or NULL */
 };
 
 const AnalysisType *const *analysis_types(void)
@@ -56,6 +59,7 @@ void analysis_request_free(AnalysisRequest *request)
         if (option->kind == G_OPTION_ARG_STRING)
             g_free(*(char **)((char *)request->options + option->offset));
     g_free(request->options);
+    g_free(request->by);
     loaded_analysis_free(request->loaded);
     g_free(request);
 }
@@ -67,7 +71,10 @@ const AnalysisType *analysis_request_type(const AnalysisRequest *request)
 
 unsigned analysis_request_columns(const AnalysisRequest *request)
 {
-    return request->type->columns_for ? request->type->columns_for(request->options) : request->type->columns;
+    unsigned own = request->type->columns_for ? request->type->columns_for(request->options) : request->type->columns;
+    GroupBy by;
+
+    return groups_parse(request->by, &by, NULL) ? own | groups_columns(by) : own;
 }
 
 void *analysis_request_options(AnalysisRequest *request)
@@ -79,6 +86,9 @@ GOptionEntry *analysis_request_entries(AnalysisRequest *request)
 {
     const AnalysisOption *option = request->type->options;
     GArray *entries = g_array_new(TRUE, TRUE, sizeof(GOptionEntry));
+    const GOptionEntry by = {
+        "by", 0, 0, G_OPTION_ARG_STRING, &request->by, "Tell it of each group, too: process, thread or function", "WHAT"
+    };
 
     for (; option && option->name; option++) {
         GOptionEntry entry = { .long_name = option->name,
@@ -89,6 +99,7 @@ GOptionEntry *analysis_request_entries(AnalysisRequest *request)
 
         g_array_append_val(entries, entry);
     }
+    g_array_append_val(entries, by);
     return (GOptionEntry *)g_array_free(entries, FALSE);
 }
 
@@ -138,33 +149,41 @@ AnalysisRequest *analysis_request_parse(const char *word, GError **error)
 
 Analysis *analysis_new(const AnalysisRequest *request, const Context *context, GError **error)
 {
-    void *state = request->type->begin(request->type, request->options, context, error);
-    Analysis *analysis;
+    g_autoptr(Analysis) analysis = NULL;
+    GroupBy by;
+    void *state;
 
-    if (!state)
+    if (!groups_parse(request->by, &by, error) ||
+        !(state = request->type->begin(request->type, request->options, context, error)))
         return NULL;
     analysis = g_new0(Analysis, 1);
     analysis->type = request->type;
     analysis->state = state;
-    return analysis;
+    if (by && !(analysis->groups = groups_new(by, request->type, request->options, context, error)))
+        return NULL;
+    return g_steal_pointer(&analysis);
 }
 
 void analysis_free(Analysis *analysis)
 {
     if (!analysis)
         return;
+    groups_free(analysis->groups);
     analysis->type->end(analysis->state);
     g_free(analysis);
 }
 
 bool analysis_add(Analysis *analysis, const struct mt_batch *batch, GError **error)
 {
-    return analysis->type->add(analysis->state, batch, error);
+    return analysis->type->add(analysis->state, batch, error) &&
+           (!analysis->groups || groups_add(analysis->groups, batch, error));
 }
 
 void analysis_describe(Analysis *analysis, Report *report)
 {
     analysis->type->describe(analysis->state, report);
+    if (analysis->groups)
+        groups_describe(analysis->groups, report);
 }
 
 const char *analysis_name(const Analysis *analysis)

@@ -38,6 +38,12 @@ struct AnalysisType {
     /* What has come of it so far. Between batches, in the thread that adds them. */
     void (*describe)(void *state, Report *report);
     void (*end)(void *state);
+
+    /* For tables of groups (groups.h), whose options are then these: columns of counts, up to one without a name, and
+     * their values. NULL: a group's results are told as those of all records are. */
+    const ReportColumn *figures;
+    const void *figure_options;
+    void (*measure)(void *state, uint64_t *values);
 };
 
 /* The types that are built in, up to NULL, and one by its name, or NULL. */
@@ -57,7 +63,7 @@ const AnalysisType *analysis_request_type(const AnalysisRequest *request);
 unsigned analysis_request_columns(const AnalysisRequest *request);
 /* Its options, to be set by others. */
 void *analysis_request_options(AnalysisRequest *request);
-/* Its options as a table for options_parse(), up to one without a name. To be freed. */
+/* Its options, and --by, as a table for options_parse(), up to one without a name. To be freed. */
 GOptionEntry *analysis_request_entries(AnalysisRequest *request);
 
 /* An analysis at work. The request and the context must stay until it is freed. NULL on failure. */

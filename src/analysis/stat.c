@@ -421,6 +421,32 @@ static unsigned stat_columns(const void *options)
     return own->brief ? MT_COLUMN_ADDRESS | MT_COLUMN_INFO : stat_analysis.columns;
 }
 
+/* What tables of groups tell. */
+static const ReportColumn figures[] = { { "accesses", "accesses", REPORT_COUNT },
+                                        { "loads", "loads", REPORT_COUNT },
+                                        { "stores", "stores", REPORT_COUNT },
+                                        { "user", "user", REPORT_COUNT },
+                                        { "lines", "lines", REPORT_COUNT },
+                                        { "pages", "pages", REPORT_COUNT },
+                                        { NULL } };
+static const StatOptions figure_options = { .brief = TRUE };
+
+static void stat_measure(void *data, uint64_t *values)
+{
+    Stat *stat = data;
+    Counts counts = { 0 };
+
+    for (guint i = 0; i < MAX_VCPUS; i++)
+        if (stat->vcpus[i])
+            count_vcpu(stat->vcpus[i], &counts);
+    values[0] = counts.accesses;
+    values[1] = counts.loads;
+    values[2] = counts.stores;
+    values[3] = counts.by_cpl[3];
+    values[4] = page_table_lines(&stat->pages);
+    values[5] = stat->pages.pages;
+}
+
 static const StatOptions defaults = { .top = STAT_DEFAULT_TOP };
 static const AnalysisOption options[] = {
     { "top", G_OPTION_ARG_INT, offsetof(StatOptions, top), "Rows of the tables (default: 10)", "N" },
@@ -440,4 +466,7 @@ const AnalysisType stat_analysis = {
     .add = stat_add,
     .describe = stat_describe,
     .end = stat_end,
+    .figures = figures,
+    .figure_options = &figure_options,
+    .measure = stat_measure,
 };

@@ -4,17 +4,25 @@
 #include "cmd.h"
 #include "forms.h"
 
-static const char *const field_names[] = { "pc", "paddr", "value", "time" };
+static const struct {
+    unsigned field;
+    const char *name;
+} fields[] = { { MT_FIELD_INSTRUCTION, "pc" },
+               { MT_FIELD_PADDR, "paddr" },
+               { MT_FIELD_VALUE, "value" },
+               { MT_FIELD_TIME, "time" },
+               { MT_FIELD_TASK, "task" },
+               { MT_FIELD_EXECUTED, "executed" } };
 
 /* What is there of fields, as a list of names. */
 static void describe_fields(Report *report, const mt_trace *trace)
 {
-    const char *names[G_N_ELEMENTS(field_names) + 1] = { NULL };
+    const char *names[G_N_ELEMENTS(fields) + 1] = { NULL };
     guint count = 0;
 
-    for (guint i = 0; i < G_N_ELEMENTS(field_names); i++)
-        if (mt_trace_fields(trace) & 1u << i)
-            names[count++] = field_names[i];
+    for (guint i = 0; i < G_N_ELEMENTS(fields); i++)
+        if (mt_trace_fields(trace) & fields[i].field)
+            names[count++] = fields[i].name;
     report_add_texts(report, "fields", "fields", names);
 }
 

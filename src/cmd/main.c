@@ -18,6 +18,7 @@ static const CmdVerb verbs[] = {
     { "run", cmd_run, "trace a program of this machine, and sum up its accesses" },
     { "record", cmd_record, "trace a program of this machine into a trace file" },
     { "info", cmd_info, "tell what a trace file holds" },
+    { "tasks", cmd_tasks, "list the processes of a trace, and what they had mapped" },
     { "stat", run_stat, "count accesses, pages, strides, and who made most" },
     { "analyze", cmd_analyze, "let several analyses, or your own, go through a trace" },
     { "dump", cmd_dump, "print the records of a trace" },

@@ -119,19 +119,25 @@ bool run_options_parse_fields(const char *list, unsigned *fields, GError **error
         { "paddr", MT_FIELD_PADDR },
         { "value", MT_FIELD_VALUE },
         { "time", MT_FIELD_TIME },
+        { "task", MT_FIELD_TASK },
+        { "no-task", 0 },
         { "all", MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME },
     };
     g_auto(GStrv) words = g_strsplit(list ? list : "pc", ",", -1);
 
-    *fields = MT_FIELD_INSTRUCTION; /* a file with them is smaller than one without, and takes less time to write */
+    *fields = MT_FIELD_INSTRUCTION |
+              MT_FIELD_TASK; /* a file with them is smaller than one without, and takes less time to write */
     for (char **word = words; *word; word++) {
         guint i = 0;
 
         while (i < G_N_ELEMENTS(known) && strcmp(*word, known[i].name))
             i++;
         if (i == G_N_ELEMENTS(known))
-            return mt_fail_usage(error, "--fields must be of pc, paddr, value, time and all, but %s isn't.", *word);
+            return mt_fail_usage(
+                error, "--fields must be of pc, paddr, value, time, task, no-task and all, but %s isn't.", *word);
         *fields |= known[i].fields;
+        if (!known[i].fields)
+            *fields &= ~(unsigned)MT_FIELD_TASK;
     }
     return true;
 }

@@ -31,8 +31,8 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunOptions, run_options_clear)
  * ring_fields. */
 bool run_options_parse_fields(const char *list, unsigned *fields, GError **error);
 #define RUN_OPTIONS_FIELDS_HELP                                                                                        \
-    "What the trace file tells of each access beside the usual: paddr, value, time, or all (default: pc, which is "    \
-    "always there)"
+    "What the trace file tells of each access beside the usual: paddr, value, time, or all (default: pc and task; "    \
+    "no-task leaves that out)"
 
 /* The warnings that a result calls for: records lost, nothing traced, timed out. To be freed. */
 GStrv run_options_warnings(const SessionOptions *session, const SessionResult *result);

@@ -2,12 +2,16 @@
 /* What records belong to: see context.h. */
 #include "context.h"
 
+#include <string.h>
+
+#include "../trace/file.h"
 #include "names.h"
 
 struct Context {
     mt_trace *trace; /* or */
     const Ring *ring;
     Names *names; /* of `trace`; or NULL */
+    TaskTable *tasks;
     GStringChunk *strings;
 };
 
@@ -15,8 +19,13 @@ Context *context_new(mt_trace *trace)
 {
     Context *context = g_new0(Context, 1);
 
+    const TraceFile *file = trace ? trace_file_of(trace) : NULL;
+
     context->trace = trace;
     context->names = trace ? names_new(trace) : NULL;
+    context->tasks = task_table_new();
+    for (guint i = 0; file && i < file->changes->list->len; i++)
+        task_table_add(context->tasks, &g_array_index(file->changes->list, TraceChange, i));
     context->strings = g_string_chunk_new(4096);
     return context;
 }
@@ -26,6 +35,7 @@ Context *context_new_live(const Ring *ring)
     Context *context = g_new0(Context, 1);
 
     context->ring = ring;
+    context->tasks = task_table_new();
     context->strings = g_string_chunk_new(4096);
     return context;
 }
@@ -35,6 +45,7 @@ void context_free(Context *context)
     if (!context)
         return;
     names_free(context->names);
+    task_table_free(context->tasks);
     g_string_chunk_free(context->strings);
     g_free(context);
 }
@@ -52,6 +63,30 @@ const struct mt_instruction *context_instruction(const Context *context, uint32_
         return context->trace ? mt_trace_instruction(context->trace, number) : NULL;
     /* A ring's begin as a file's do (trace/reader.c). */
     return number && number < ring_instructions(context->ring) ? ring_get_instruction(context->ring, number) : NULL;
+}
+
+bool context_has_tasks(const Context *context)
+{
+    if (context->ring)
+        return ring_fields(context->ring) & MT_FIELD_TASK;
+    return context->trace && mt_trace_fields(context->trace) & MT_FIELD_TASK;
+}
+
+const TaskTable *context_tasks(const Context *context)
+{
+    return context->tasks;
+}
+
+void context_note_change(Context *context, uint32_t number)
+{
+    Change change;
+    TraceChange taken = { .text = change.text };
+
+    if (!ring_get_change(context->ring, number, &change))
+        return;
+    taken.kind = change.kind;
+    memcpy(taken.value, change.value, sizeof taken.value);
+    task_table_add(context->tasks, &taken);
 }
 
 const char *context_function(const Context *context, uint32_t number, uint64_t *offset)

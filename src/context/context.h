@@ -8,6 +8,7 @@
 
 #include "../../include/memory_tracer/trace.h"
 #include "../ring/ring.h"
+#include "task_table.h"
 
 typedef struct Context Context;
 
@@ -21,6 +22,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Context, context_free)
 bool context_has_instructions(const Context *context);
 /* By its number; NULL if it isn't known. */
 const struct mt_instruction *context_instruction(const Context *context, uint32_t number);
+/* Whether records say which task made them, and which tasks there are. Of a live ring: those that are known so far. */
+bool context_has_tasks(const Context *context);
+const TaskTable *context_tasks(const Context *context);
+/* Of a live ring: the change of this number takes place. */
+void context_note_change(Context *context, uint32_t number);
 /* The function that it is in, which belongs to the context, and how far; NULL if that isn't known. */
 const char *context_function(const Context *context, uint32_t number, uint64_t *offset);
 

@@ -8,7 +8,8 @@
 #define USAGE                                                                                                          \
     "arguments: out=PATH or ring_fd=N, start=now|marker|never (marker), user_only=on|off (off), roi=on|off (off), "    \
     "log_block_len=N (0), log_tracing_ratio=N (0), sample_seed=N, record_format=gmbeoo|compact (gmbeoo), "             \
-    "when_full=block|drop (block), strict_order=on|off (off), icount_shift=N, ring_kib=N (8192), control=PATH"
+    "when_full=block|drop (block), strict_order=on|off (off), icount_shift=N, ring_kib=N (8192), control=PATH, "       \
+    "kernel=PATH"
 
 /* Finds `value` among the NULL-terminated `choices` and gives its index. */
 static bool one_of(const char *name, const char *value, const char *const *choices, int *index, GError **error)
@@ -56,6 +57,9 @@ bool plugin_options_parse(PluginOptions *options, int argc, char **argv, GError 
         } else if (!g_strcmp0(name, "control")) {
             g_free(options->control);
             options->control = g_strdup(value);
+        } else if (!g_strcmp0(name, "kernel")) {
+            g_free(options->kernel);
+            options->kernel = g_strdup(value);
         } else if (!g_strcmp0(name, "ring_fd")) {
             fine = number(name, value, 0, G_MAXINT, &n, error);
             options->ring_fd = (int)n;

@@ -390,6 +390,16 @@ void capture_instrument_block(struct qemu_plugin_tb *tb)
                                                   counter, COUNTING_LIMIT, NULL);
 }
 
+void capture_put_event(unsigned vcpu, enum row_event event, uint64_t number)
+{
+    ring_producer_put_event(producer_of(vcpu), event, vcpu, number);
+}
+
+RingProducer *capture_producer_of(unsigned vcpu)
+{
+    return producer_of(vcpu);
+}
+
 void capture_publish(unsigned vcpu)
 {
     if (plugin.phase == PHASE_COUNTING && (int)vcpu < qemu_plugin_num_vcpus())

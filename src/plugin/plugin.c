@@ -15,10 +15,12 @@
 
 #include "corrections.h"
 #include "interface.h"
+#include "kernel.h"
 #include "pages.h"
 #include "phase.h"
 #include "plugin.h"
 #include "regions.h"
+#include "tasks.h"
 
 Plugin plugin;
 
@@ -62,6 +64,8 @@ static void on_translated(struct qemu_plugin_tb *tb)
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 
         regions_look_for_marker(insn);
+        if (plugin.active)
+            tasks_look_for_function(insn);
         if (plugin.phase == PHASE_TRACING && (ring_fields(plugin.ring) & MT_FIELD_PADDR))
             pages_look_for_flush(insn);
         if (capture)
@@ -77,6 +81,7 @@ static void on_vcpu_started(unsigned vcpu)
     (void)vcpu;
     if (!cpl_known)
         cpl_known = cpl_init();
+    kernel_find_registers();
     corrections_init();
     if (!vcpu_thread)
         vcpu_thread = g_thread_self();
@@ -197,8 +202,10 @@ static void on_reset(void)
     publish_all();
     if (plugin.control)
         control_apply(plugin.control);
-    if (plugin.active && !was_active)
+    if (plugin.active && !was_active) {
         capture_restart_sampling();
+        tasks_begin(regions_end_with_process);
+    }
     announce();
     plugin.phase = phase_wanted();
     pages_forget_all();
@@ -250,6 +257,8 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
     if (plugin.options.out && !(plugin.output = output_new(plugin.ring, &plugin.options, &error)))
         return refuse(error);
     if (plugin.options.control && !(plugin.control = control_new(plugin.options.control, &error)))
+        return refuse(error);
+    if (plugin.options.kernel && !kernel_load(plugin.options.kernel, &error))
         return refuse(error);
     if (turns_are_taken())
         ring_set_in_turns(plugin.ring);

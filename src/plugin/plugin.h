@@ -11,6 +11,7 @@ typedef struct PluginOptions {
     char *out;     /* path of the FIFO (or file) to write to; NULL with ring_fd */
     char *control; /* path of the control socket, or NULL */
     int ring_fd;   /* the runner's ring; -1 with out */
+    char *kernel;  /* path of a file that describes the guest's kernel (kernel_layout.h), or NULL */
     enum { START_AT_MARKER, START_NOW, START_NEVER } start;
     bool user_only;
     bool roi;          /* only inside the regions that the workload marks */
@@ -61,6 +62,10 @@ void turns_look_for_marker(struct qemu_plugin_insn *insn, uint32_t magic);
  * is one at a time, and one more for corrected accesses. */
 qemu_plugin_vcpu_mem_cb_t turns_wrap(qemu_plugin_vcpu_mem_cb_t callback);
 qemu_plugin_vcpu_mem_cb_t turns_wrap_corrected(qemu_plugin_vcpu_mem_cb_t callback);
+/* The same for a callback of instructions, of which there is one, too. */
+qemu_plugin_vcpu_udata_cb_t turns_wrap_function(qemu_plugin_vcpu_udata_cb_t callback);
+/* For a marker's callback. */
+qemu_plugin_vcpu_udata_cb_t turns_wrap_marker(qemu_plugin_vcpu_udata_cb_t callback);
 
 /* clock.c: the guest's clock, for MT_FIELD_TIME. */
 void clock_init(void);
@@ -86,6 +91,11 @@ typedef struct CaptureAccess {
 CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr, bool with_value);
 /* Counts, skips or records an access, in any phase and with any fields. For what is rare. */
 void capture_put(unsigned vcpu, const CaptureAccess *access);
+/* Puts a row that is no access among a vCPU's records, whatever of these is recorded. By that vCPU, or while all stand
+ * still. */
+void capture_put_event(unsigned vcpu, enum row_event event, uint64_t number);
+/* The producer that a vCPU uses. */
+RingProducer *capture_producer_of(unsigned vcpu);
 /* Publishes what a vCPU has recorded. By that vCPU, or while all stand still. */
 void capture_publish(unsigned vcpu);
 /* While all vCPUs stand still: */

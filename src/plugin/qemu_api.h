@@ -130,6 +130,8 @@ bool qemu_plugin_mem_is_sign_extended(qemu_plugin_meminfo_t info);
 bool qemu_plugin_mem_is_big_endian(qemu_plugin_meminfo_t info);
 bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info);
 GArray *qemu_plugin_get_registers(void);
+/* Replaces what `data` has by `len` bytes of the guest's memory, as the vCPU sees it now, whatever its privilege. */
+bool qemu_plugin_read_memory_vaddr(uint64_t addr, GByteArray *data, size_t len);
 /* Since interface 6 it returns a bool. */
 int qemu_plugin_read_register(struct qemu_plugin_register *handle, GByteArray *buf);
 

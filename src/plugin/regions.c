@@ -7,6 +7,7 @@
 #include "../../include/memory_tracer/roi.h"
 #include "../protocol/frames.h"
 #include "phase.h"
+#include "tasks.h"
 
 #define MARKER_BYTES 7
 #define MARKER_OPCODE "\x0f\x1f\x80"
@@ -16,7 +17,8 @@ typedef enum { MARKER_NONE, MARKER_START, MARKER_STOP, MARKER_ROI_BEGIN, MARKER_
 /* What the workload has marked. Markers are rare, and any vCPU may execute them. */
 static struct {
     GMutex lock;
-    unsigned depth; /* regions that have begun and not ended */
+    unsigned depth;         /* regions that have begun and not ended */
+    GHashTable *of_process; /* how many of these a process (tasks_process_of()) has begun; 0 is any */
     gint64 outside_since_us;
 } regions;
 
@@ -42,6 +44,9 @@ void regions_set_active(bool active)
 {
     if (active) {
         regions.depth = 0;
+        if (!regions.of_process)
+            regions.of_process = g_hash_table_new(g_direct_hash, g_direct_equal);
+        g_hash_table_remove_all(regions.of_process);
         regions.outside_since_us = g_get_monotonic_time();
         capture_set_inside(!plugin.options.roi);
     } else if (plugin.options.roi) {
@@ -64,9 +69,22 @@ bool regions_end_run(void)
     return was_active;
 }
 
-static void begin_region(void)
+/* How many regions of a process are open, after so many more. */
+static unsigned add_to_process(uint32_t process, int more)
 {
-    if (!plugin.active || regions.depth++)
+    gpointer key = GUINT_TO_POINTER(process);
+    unsigned depth = GPOINTER_TO_UINT(g_hash_table_lookup(regions.of_process, key)) + (unsigned)more;
+
+    g_hash_table_insert(regions.of_process, key, GUINT_TO_POINTER(depth));
+    return depth;
+}
+
+static void begin_region(uint32_t process)
+{
+    if (!plugin.active)
+        return;
+    add_to_process(process, 1);
+    if (regions.depth++)
         return;
     leave_outside();
     ring_count_region(plugin.ring);
@@ -76,20 +94,49 @@ static void begin_region(void)
 }
 
 /* Going on to call us for each access is better than two switches, if the next region begins soon. */
-static void end_region(void)
+static void close_regions(unsigned count)
 {
-    if (!plugin.active || !regions.depth || --regions.depth)
+    regions.depth -= count;
+    if (regions.depth)
         return;
     capture_set_inside(false);
     regions.outside_since_us = g_get_monotonic_time();
+}
+
+/* A thread may end what another one of its process has begun. */
+static void end_region(uint32_t process)
+{
+    if (!plugin.active || !regions.depth)
+        return;
+    if (!GPOINTER_TO_UINT(g_hash_table_lookup(regions.of_process, GUINT_TO_POINTER(process))))
+        process = 0; /* it began when the process was not known yet */
+    if (GPOINTER_TO_UINT(g_hash_table_lookup(regions.of_process, GUINT_TO_POINTER(process))))
+        add_to_process(process, -1);
+    close_regions(1);
+}
+
+void regions_end_with_process(uint32_t process)
+{
+    unsigned open;
+
+    g_mutex_lock(&regions.lock);
+    open = plugin.active && process
+               ? GPOINTER_TO_UINT(g_hash_table_lookup(regions.of_process, GUINT_TO_POINTER(process)))
+               : 0;
+    open = MIN(open, regions.depth);
+    if (open) {
+        g_hash_table_remove(regions.of_process, GUINT_TO_POINTER(process));
+        close_regions(open);
+    }
+    g_mutex_unlock(&regions.lock);
 }
 
 /* Executed by a vCPU at a marker. Whatever it changes is acted on before the vCPU's next block. */
 static void marker_cb(unsigned int vcpu, void *userdata)
 {
     Marker marker = (Marker)(uintptr_t)userdata;
+    uint32_t process = tasks_process_of(vcpu);
 
-    (void)vcpu;
     g_mutex_lock(&regions.lock);
     switch (marker) {
     case MARKER_START:
@@ -100,10 +147,10 @@ static void marker_cb(unsigned int vcpu, void *userdata)
         }
         break;
     case MARKER_ROI_BEGIN:
-        begin_region();
+        begin_region(process);
         break;
     case MARKER_ROI_END:
-        end_region();
+        end_region(process);
         break;
     case MARKER_IGNORED:
         if (plugin.active)
@@ -151,5 +198,6 @@ void regions_look_for_marker(struct qemu_plugin_insn *insn)
     turns_look_for_marker(insn, magic);
     marker = kind_of_marker(magic);
     if (marker != MARKER_NONE)
-        qemu_plugin_register_vcpu_insn_exec_cb(insn, marker_cb, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)marker);
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, turns_are_taken() ? turns_wrap_marker(marker_cb) : marker_cb,
+                                               QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)marker);
 }

@@ -9,6 +9,8 @@
 void regions_set_active(bool active);
 /* Ends the run, if there is one, as QEMU exits. Returns whether there was. */
 bool regions_end_run(void);
+/* A process (tasks_process_of()) has ended: so have the regions that it has begun. */
+void regions_end_with_process(uint32_t process);
 /* Whether start and stop markers mean anything. */
 bool regions_heed_start_and_stop(void);
 /* Whether a region of interest has begun and not ended. */

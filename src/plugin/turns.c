@@ -24,6 +24,7 @@ static struct {
 static unsigned markers; /* that have been executed */
 static bool contradicted;
 static qemu_plugin_vcpu_mem_cb_t callback, corrected_callback;
+static qemu_plugin_vcpu_udata_cb_t function_callback, marker_callback;
 
 /* The vCPU whose state it is, or plugin.vcpus. */
 static unsigned find(const void *state)
@@ -60,6 +61,16 @@ HIDDEN void turns_corrected(unsigned told, qemu_plugin_meminfo_t info, uint64_t 
     corrected_callback(whose(told, state), info, vaddr, userdata);
 }
 
+HIDDEN void turns_function(unsigned told, void *userdata, const void *state)
+{
+    function_callback(whose(told, state), userdata);
+}
+
+HIDDEN void turns_region(unsigned told, void *userdata, const void *state)
+{
+    marker_callback(whose(told, state), userdata);
+}
+
 HIDDEN void turns_marker(unsigned told, void *userdata, const void *state)
 {
     unsigned vcpu = (unsigned)(uintptr_t)userdata, found = find(state);
@@ -80,6 +91,8 @@ HIDDEN void turns_marker(unsigned told, void *userdata, const void *state)
 /* The callbacks as QEMU calls them. */
 HIDDEN void turns_enter_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata);
 HIDDEN void turns_enter_corrected(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata);
+HIDDEN void turns_enter_function(unsigned told, void *userdata);
+HIDDEN void turns_enter_region(unsigned told, void *userdata);
 HIDDEN void turns_enter_marker(unsigned told, void *userdata);
 
 #ifdef __x86_64__
@@ -93,6 +106,14 @@ __asm__(".pushsection .text\n"
         "\tendbr64\n"
         "\tmov %rbp, %r8\n"
         "\tjmp turns_corrected\n"
+        "turns_enter_function:\n"
+        "\tendbr64\n"
+        "\tmov %rbp, %rdx\n"
+        "\tjmp turns_function\n"
+        "turns_enter_region:\n"
+        "\tendbr64\n"
+        "\tmov %rbp, %rdx\n"
+        "\tjmp turns_region\n"
         "turns_enter_marker:\n"
         "\tendbr64\n"
         "\tmov %rbp, %rdx\n"
@@ -107,6 +128,16 @@ void turns_enter_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vadd
 void turns_enter_corrected(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
     turns_corrected(told, info, vaddr, userdata, NULL);
+}
+
+void turns_enter_function(unsigned told, void *userdata)
+{
+    turns_function(told, userdata, NULL);
+}
+
+void turns_enter_region(unsigned told, void *userdata)
+{
+    turns_region(told, userdata, NULL);
 }
 
 void turns_enter_marker(unsigned told, void *userdata)
@@ -130,6 +161,18 @@ qemu_plugin_vcpu_mem_cb_t turns_wrap_corrected(qemu_plugin_vcpu_mem_cb_t wrapped
 {
     corrected_callback = wrapped;
     return turns_enter_corrected;
+}
+
+qemu_plugin_vcpu_udata_cb_t turns_wrap_function(qemu_plugin_vcpu_udata_cb_t wrapped)
+{
+    function_callback = wrapped;
+    return turns_enter_function;
+}
+
+qemu_plugin_vcpu_udata_cb_t turns_wrap_marker(qemu_plugin_vcpu_udata_cb_t wrapped)
+{
+    marker_callback = wrapped;
+    return turns_enter_region;
 }
 
 void turns_look_for_marker(struct qemu_plugin_insn *insn, uint32_t magic)

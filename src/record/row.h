@@ -29,11 +29,13 @@ typedef struct WideRow {
     uint64_t unused[3];
 } WideRow;
 
-/* With MT_FIELD_TASK and MT_FIELD_EXECUTED: rows without GMBEOO_VALID. Their info is one of these, their address the
- * event's number. Writers of files take them; nobody makes them yet. */
+/* With MT_FIELD_TASK and MT_FIELD_EXECUTED: rows without GMBEOO_VALID. Their info is one of these and, in an access's
+ * place, the vCPU; their address is the event's number. */
 enum row_event {
-    ROW_EVENT_TASK = 1, /* this task goes on */
+    ROW_EVENT_TASK = 1, /* this task goes on: see TASK_CONTEXT_BITS */
     ROW_EVENT_EXECUTED, /* this translated block is executed */
+    ROW_EVENT_CHANGE,   /* with MT_FIELD_TASK: the change of this number takes place (ring_get_change) */
 };
+#define ROW_EVENT_MASK UINT64_C(0xff)
 
 #endif

@@ -20,6 +20,7 @@ static void item_free(gpointer data)
     g_clear_pointer(&item->list, g_ptr_array_unref);
     if (item->table) {
         g_ptr_array_unref(item->table->rows);
+        g_free(item->table->columns);
         g_free(item->table);
     }
     g_free(item);
@@ -144,37 +145,52 @@ ReportTable *report_add_table(Report *report, const char *name, const char *labe
 
     while (columns[table->count].name)
         table->count++;
-    table->columns = columns;
+    table->columns = g_memdup2(columns, table->count * sizeof *columns);
     table->rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
     add_item(report, name, label)->table = table;
     return table;
 }
 
+void report_table_begin_row(ReportTable *table)
+{
+    g_ptr_array_add(table->rows, g_ptr_array_new_with_free_func((GDestroyNotify)json_node_unref));
+}
+
+static void add_cell(ReportTable *table, JsonNode *node)
+{
+    g_ptr_array_add(table->rows->pdata[table->rows->len - 1], node);
+}
+
+void report_table_add_count(ReportTable *table, uint64_t value)
+{
+    add_cell(table, json_node_new_u64(value));
+}
+
+void report_table_add_text(ReportTable *table, const char *value)
+{
+    add_cell(table, json_node_init_string(json_node_alloc(), value));
+}
+
 void report_table_add_row(ReportTable *table, ...)
 {
-    GPtrArray *row = g_ptr_array_new_with_free_func((GDestroyNotify)json_node_unref);
     va_list cells;
 
     va_start(cells, table);
-    for (guint i = 0; i < table->count; i++) {
-        JsonNode *node = NULL;
-
+    report_table_begin_row(table);
+    for (guint i = 0; i < table->count; i++)
         switch (table->columns[i].kind) {
         case REPORT_COUNT:
         case REPORT_ADDRESS:
-            node = json_node_new_u64(va_arg(cells, uint64_t));
+            report_table_add_count(table, va_arg(cells, uint64_t));
             break;
         case REPORT_REAL:
-            node = json_node_init_double(json_node_alloc(), va_arg(cells, double));
+            add_cell(table, json_node_init_double(json_node_alloc(), va_arg(cells, double)));
             break;
         case REPORT_TEXT:
-            node = json_node_init_string(json_node_alloc(), va_arg(cells, const char *));
+            report_table_add_text(table, va_arg(cells, const char *));
             break;
         }
-        g_ptr_array_add(row, node);
-    }
     va_end(cells);
-    g_ptr_array_add(table->rows, row);
 }
 
 char *report_format_cell(const JsonNode *node, ReportKind kind, bool grouped)

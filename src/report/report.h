@@ -54,10 +54,14 @@ typedef struct ReportColumn {
     ReportKind kind;
 } ReportColumn;
 
-/* A table, which belongs to `report`, of the columns up to one without a name. They must stay as they are. */
+/* A table, which belongs to `report`, of the columns up to one without a name, whose strings must stay. */
 ReportTable *report_add_table(Report *report, const char *name, const char *label, const ReportColumn *columns);
 /* Adds a row: for each column a uint64_t (REPORT_COUNT, REPORT_ADDRESS), double or const char *. */
 void report_table_add_row(ReportTable *table, ...);
+/* The same cell by cell. */
+void report_table_begin_row(ReportTable *table);
+void report_table_add_count(ReportTable *table, uint64_t value);
+void report_table_add_text(ReportTable *table, const char *value);
 
 /* The forms, to be freed. */
 char *report_as_text(const Report *report);

@@ -6,7 +6,7 @@
 #include "report.h"
 
 struct ReportTable {
-    const ReportColumn *columns;
+    ReportColumn *columns;
     guint count;
     GPtrArray *rows; /* of GPtrArray of JsonNode */
 };

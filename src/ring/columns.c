@@ -2,18 +2,34 @@
 /* Rows as columns: see columns.h. */
 #include "columns.h"
 
-/* The fields are constants where this is called, so each kind of row gets a loop of its own. */
-static inline __attribute__((always_inline)) void split(RingColumns *to, unsigned fields, const uint8_t *records,
-                                                        size_t count)
+/* Where the row is an event, notes it: it stands before access `before`. */
+static bool take_event(RingColumns *to, const struct gmbeoo_record *row, size_t before, struct mt_batch *batch)
 {
+    if (gmbeoo_is_valid(row))
+        return false;
+    if ((row->info & ROW_EVENT_MASK) == ROW_EVENT_TASK)
+        to->task[batch->task.count++] = (struct mt_event){ (uint32_t)before, (uint32_t)row->virt_addr };
+    else if ((row->info & ROW_EVENT_MASK) == ROW_EVENT_CHANGE)
+        to->change[to->changes++] = (uint32_t)row->virt_addr;
+    return true;
+}
+
+/* The fields are constants where this is called, so each kind of row gets a loop of its own. Returns the number of
+ * accesses. */
+static inline __attribute__((always_inline)) size_t split(RingColumns *to, unsigned fields, const uint8_t *records,
+                                                          size_t count, struct mt_batch *batch)
+{
+    size_t i = 0;
     size_t bytes = !(fields & (MT_FIELD_PADDR | MT_FIELD_VALUE)) ? sizeof(struct gmbeoo_record)
                    : (fields & (MT_FIELD_PADDR | MT_FIELD_VALUE)) == (MT_FIELD_PADDR | MT_FIELD_VALUE)
                        ? sizeof(WideRow)
                        : sizeof(WideRow) / 2;
 
-    for (size_t i = 0; i < count; i++, records += bytes) {
+    for (size_t row = 0; row < count; row++, records += bytes) {
         const WideRow *wide = (const WideRow *)records;
 
+        if ((fields & MT_FIELD_TASK) && G_UNLIKELY(take_event(to, &wide->record, i, batch)))
+            continue;
         to->address[i] = wide->record.virt_addr;
         to->info[i] = (uint8_t)wide->record.info;
         if (fields & MT_FIELD_INSTRUCTION)
@@ -24,30 +40,42 @@ static inline __attribute__((always_inline)) void split(RingColumns *to, unsigne
             to->value[i] = (struct mt_value){ wide->value[0], wide->value[1] };
             to->value_unknown[i] = wide->record.info & ROW_VALUE_UNKNOWN;
         }
+        i++;
     }
+    return i;
 }
 
 void ring_columns_split(RingColumns *to, unsigned fields, unsigned columns, const struct gmbeoo_record *records,
                         size_t count, struct mt_batch *batch)
 {
     const uint8_t *bytes = (const uint8_t *)records;
+    uint32_t *state = &to->task_of_vcpu[batch->vcpu];
 
-    switch (fields & (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE)) {
+    to->changes = 0;
+    batch->task = (struct mt_events){ .state = *state, .event = to->task };
+    switch (fields & (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TASK)) {
     case 0:
-        split(to, 0, bytes, count);
+        count = split(to, 0, bytes, count, batch);
         break;
     case MT_FIELD_INSTRUCTION:
-        split(to, MT_FIELD_INSTRUCTION, bytes, count);
+        count = split(to, MT_FIELD_INSTRUCTION, bytes, count, batch);
+        break;
+    case MT_FIELD_INSTRUCTION | MT_FIELD_TASK:
+        count = split(to, MT_FIELD_INSTRUCTION | MT_FIELD_TASK, bytes, count, batch);
         break;
     case MT_FIELD_INSTRUCTION | MT_FIELD_PADDR:
-        split(to, MT_FIELD_INSTRUCTION | MT_FIELD_PADDR, bytes, count);
+        count = split(to, MT_FIELD_INSTRUCTION | MT_FIELD_PADDR, bytes, count, batch);
         break;
     case MT_FIELD_INSTRUCTION | MT_FIELD_VALUE:
-        split(to, MT_FIELD_INSTRUCTION | MT_FIELD_VALUE, bytes, count);
+        count = split(to, MT_FIELD_INSTRUCTION | MT_FIELD_VALUE, bytes, count, batch);
         break;
     default:
-        split(to, fields, bytes, count);
+        count = split(to, fields, bytes, count, batch);
     }
+    if (batch->task.count)
+        *state = to->task[batch->task.count - 1].number;
+    if (!(columns & MT_COLUMN_TASK) || !(fields & MT_FIELD_TASK))
+        batch->task = (struct mt_events){ 0 };
     batch->count = count;
     batch->address = columns & MT_COLUMN_ADDRESS ? to->address : NULL;
     batch->info = columns & MT_COLUMN_INFO ? to->info : NULL;

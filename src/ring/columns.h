@@ -15,10 +15,15 @@ typedef struct RingColumns {
     uint32_t instruction[RING_COLUMNS_RECORDS];
     struct mt_value value[RING_COLUMNS_RECORDS];
     bool value_unknown[RING_COLUMNS_RECORDS];
+    struct mt_event task[RING_COLUMNS_RECORDS];
+    uint32_t task_of_vcpu[RING_MAX_VCPUS]; /* the number of its last event */
+    /* Of the rows that were split last: which changes took place. For who wants to know. */
+    uint32_t change[RING_COLUMNS_RECORDS];
+    size_t changes;
 } RingColumns;
 
-/* Makes `batch` one of `count` records of a ring with these fields; its arrays are those of `to` that were asked for.
- */
+/* Makes `batch` one of the accesses among `count` rows of a ring with these fields, all of batch->vcpu; its arrays are
+ * those of `to` that were asked for. Rows that are events become the batch's events. */
 void ring_columns_split(RingColumns *to, unsigned fields, unsigned columns, const struct gmbeoo_record *records,
                         size_t count, struct mt_batch *batch);
 

@@ -82,15 +82,21 @@ static void account(RingProducer *producer)
     Ring *ring = producer->ring;
     struct RingVcpu *shared = producer->shared;
     uint64_t bytes = (uint64_t)((uint8_t *)producer->next - (uint8_t *)producer->published);
+    uint32_t events = producer->events;
 
     producer->published = producer->next;
+    producer->events = 0;
     if ((ring->fields & MT_FIELD_TIME) && !producer->dropping)
         atomic_store_explicit(
             &ring->times[chunk_of(ring, shared, atomic_load_explicit(&shared->head, memory_order_relaxed))],
             ring_elapsed_ns(ring), memory_order_relaxed);
     if (producer->dropping) {
-        atomic_fetch_add_explicit(&shared->dropped, bytes / ring->record_bytes, memory_order_relaxed);
-    } else if (ring->vcpus == 1) {
+        atomic_fetch_add_explicit(&shared->dropped, bytes / ring->record_bytes - events, memory_order_relaxed);
+        return;
+    }
+    if (events)
+        atomic_fetch_add_explicit(&shared->events, events, memory_order_relaxed);
+    if (ring->vcpus == 1) {
         atomic_fetch_add_explicit(&shared->head, bytes, memory_order_release);
     } else if (bytes) {
         atomic_store(&shared->publishing, 1);
@@ -104,6 +110,7 @@ static void account(RingProducer *producer)
 void ring_producer_next_chunk(RingProducer *producer)
 {
     Ring *ring = producer->ring;
+    bool was_dropping = producer->dropping;
     uint64_t head, tail;
 
     account(producer);
@@ -124,6 +131,17 @@ void ring_producer_next_chunk(RingProducer *producer)
         producer->next = (uint64_t *)(producer->data + head % ring->bytes);
     }
     producer->published = producer->next;
+    if (was_dropping && !producer->dropping && producer->resumes)
+        producer->resumes(producer);
+}
+
+void ring_producer_put_event(RingProducer *producer, enum row_event event, unsigned vcpu, uint64_t number)
+{
+    WideRow *row = ring_producer_slot(producer);
+
+    row->record = (struct gmbeoo_record){ .info = event | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, .virt_addr = number };
+    producer->events++;
+    ring_producer_advance(producer, producer->ring->record_bytes);
 }
 
 void ring_producer_publish(RingProducer *producer)

@@ -33,10 +33,16 @@ static size_t table_bytes_for(unsigned fields)
     return fields & MT_FIELD_INSTRUCTION ? RING_MAX_INSTRUCTIONS * sizeof(struct mt_instruction) : 0;
 }
 
-/* All of the memfd; the table of instructions is last, and sparse. */
+static size_t change_bytes_for(unsigned fields)
+{
+    return fields & MT_FIELD_TASK ? RING_MAX_CHANGES * sizeof(uint64_t) + RING_CHANGE_BYTES : 0;
+}
+
+/* All of the memfd; the tables of instructions and changes are last, and sparse. */
 static size_t file_bytes_for(unsigned vcpus, uint32_t ring_bytes, unsigned fields)
 {
-    return header_bytes_for(vcpus, ring_bytes) + (size_t)vcpus * ring_bytes + table_bytes_for(fields);
+    return header_bytes_for(vcpus, ring_bytes) + (size_t)vcpus * ring_bytes + table_bytes_for(fields) +
+           change_bytes_for(fields);
 }
 
 unsigned ring_record_bytes_for(unsigned fields)
@@ -77,7 +83,12 @@ static bool map_ring(Ring *ring, GError **error)
     if (ring->fields & MT_FIELD_INSTRUCTION)
         ring->instructions =
             ring_map_aligned(ring->fd, (off_t)(ring->header_bytes + ring->data_bytes), table_bytes_for(ring->fields));
-    if (ring->shared && ring->data && !ring->instructions == !(ring->fields & MT_FIELD_INSTRUCTION)) {
+    if (ring->fields & MT_FIELD_TASK)
+        ring->changes =
+            ring_map_aligned(ring->fd, (off_t)(ring->header_bytes + ring->data_bytes + table_bytes_for(ring->fields)),
+                             change_bytes_for(ring->fields));
+    if (ring->shared && ring->data && !ring->instructions == !(ring->fields & MT_FIELD_INSTRUCTION) &&
+        !ring->changes == !(ring->fields & MT_FIELD_TASK)) {
         ring->tickets = (_Atomic uint64_t *)((uint8_t *)ring->shared + tickets_offset(ring->vcpus));
         ring->times = ring->tickets + ring->data_bytes / RING_CHUNK_BYTES;
         ring->record_bytes = ring_record_bytes_for(ring->fields);
@@ -156,6 +167,8 @@ void ring_free(Ring *ring)
         munmap(ring->data, ring->data_bytes);
     if (ring->instructions)
         munmap(ring->instructions, table_bytes_for(ring->fields));
+    if (ring->changes)
+        munmap(ring->changes, change_bytes_for(ring->fields));
     if (ring->fd >= 0)
         close(ring->fd);
     if (ring->consumer_pidfd >= 0)
@@ -273,6 +286,59 @@ const struct mt_instruction *ring_get_instruction(const Ring *ring, uint32_t num
     return &ring->instructions[number];
 }
 
+/* In the ring, a change is its beginning up to the last of its values, then its text. */
+
+static size_t change_head_bytes(unsigned values)
+{
+    return offsetof(Change, value) + values * sizeof(uint64_t);
+}
+
+uint32_t ring_add_change(Ring *ring, const Change *change)
+{
+    uint32_t number = atomic_load_explicit(&ring->shared->changes, memory_order_relaxed);
+    uint64_t at = ring->shared->change_bytes, *places = (uint64_t *)ring->changes;
+    size_t head = change_head_bytes(change->values), bytes = head + change->text_bytes;
+    uint8_t *to = ring->changes + RING_MAX_CHANGES * sizeof *places + at;
+
+    if (number == RING_MAX_CHANGES || at > RING_CHANGE_BYTES - sizeof *change)
+        return 0;
+    memcpy(to, change, head);
+    memcpy(to + head, change->text, change->text_bytes);
+    places[number] = at;
+    ring->shared->change_bytes = (at + bytes + 7) & ~UINT64_C(7);
+    atomic_store_explicit(&ring->shared->changes, number + 1, memory_order_release);
+    return number + 1;
+}
+
+uint32_t ring_changes(const Ring *ring)
+{
+    return MIN(atomic_load_explicit(&ring->shared->changes, memory_order_acquire), RING_MAX_CHANGES);
+}
+
+bool ring_get_change(const Ring *ring, uint32_t number, Change *change)
+{
+    const uint64_t *places = (const uint64_t *)ring->changes;
+    const uint8_t *from;
+    uint64_t at;
+    size_t head;
+
+    if (!number || number > ring_changes(ring))
+        return false;
+    at = *(const volatile uint64_t *)&places[number - 1];
+    if (at > RING_CHANGE_BYTES - sizeof *change)
+        return false;
+    from = ring->changes + RING_MAX_CHANGES * sizeof *places + at;
+    memcpy(change, from, offsetof(Change, value));
+    if (change->values > CHANGE_VALUES || change->text_bytes >= CHANGE_TEXT_BYTES)
+        return false;
+    head = change_head_bytes(change->values);
+    memset(change->value, 0, sizeof change->value);
+    memcpy(change->value, from + offsetof(Change, value), head - offsetof(Change, value));
+    memcpy(change->text, from + head, change->text_bytes);
+    change->text[change->text_bytes] = 0;
+    return true;
+}
+
 void ring_count_region(Ring *ring)
 {
     atomic_fetch_add(&ring->shared->regions, 1);
@@ -316,6 +382,8 @@ RingCounts ring_get_vcpu_counts(const Ring *ring, unsigned vcpu)
         .waiting = MIN(head - tail, ring->bytes) / ring->record_bytes,
     };
 
+    counts.written -= MIN(counts.written, atomic_load(&shared->events));
+    counts.waiting = MIN(counts.waiting, counts.written);
     counts.events = counts.written + counts.dropped + counts.skipped;
     return counts;
 }

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../record/change.h"
 #include "../record/row.h"
 
 #define RING_CHUNK_BYTES (32u * 1024)
@@ -38,10 +39,13 @@ enum ring_state {
 };
 
 /* What a ring may carry beside plain records. Nothing of it costs anything when it isn't asked for. */
-#define RING_ALL_FIELDS (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME)
+#define RING_ALL_FIELDS (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME | MT_FIELD_TASK)
 
 /* Instruction 0 stands for those that the table has no room for. */
 #define RING_MAX_INSTRUCTIONS (1u << 24)
+/* With MT_FIELD_TASK: so many changes, of so many bytes in all. */
+#define RING_MAX_CHANGES (1u << 20)
+#define RING_CHANGE_BYTES (128u << 20)
 
 typedef struct Ring Ring;
 
@@ -92,6 +96,13 @@ uint32_t ring_add_instruction(Ring *ring, const struct mt_instruction *instructi
 uint32_t ring_instructions(const Ring *ring);
 /* `number` is below ring_instructions(). */
 const struct mt_instruction *ring_get_instruction(const Ring *ring, uint32_t number);
+/* With MT_FIELD_TASK, by the producers' side, one caller at a time: appends a change. Returns its number, from 1 on, or
+ * 0 if there is no room. */
+uint32_t ring_add_change(Ring *ring, const Change *change);
+/* How many there are. */
+uint32_t ring_changes(const Ring *ring);
+/* A copy of one, by a number from 1 to that. False if it makes no sense. */
+bool ring_get_change(const Ring *ring, uint32_t number, Change *change);
 /* By the producers' side: one more region of interest has begun. */
 void ring_count_region(Ring *ring);
 uint64_t ring_regions(const Ring *ring);
@@ -103,7 +114,8 @@ void ring_count_ignored_marker(Ring *ring);
 uint64_t ring_ignored_markers(const Ring *ring);
 
 typedef struct RingCounts {
-    uint64_t events;  /* accesses that took place while tracing, after the CPL filter and inside the regions */
+    uint64_t events;  /* accesses (not rows that are events) that took place while tracing, after the CPL filter and
+                         inside the regions */
     uint64_t skipped; /* of these, the ones that sampling left out */
     uint64_t written; /* of these, records published */
     uint64_t dropped; /* of these, records dropped because there was no room */
@@ -122,7 +134,8 @@ void ring_set_clock(Ring *ring, uint64_t (*elapsed_ns)(void));
 
 /* Producer. */
 
-typedef struct RingProducer {
+typedef struct RingProducer RingProducer;
+struct RingProducer {
     uint64_t *next; /* where the next record goes; reaching a multiple of RING_CHUNK_BYTES ends the chunk */
     uint64_t *published;
     Ring *ring;
@@ -131,7 +144,10 @@ typedef struct RingProducer {
     uint8_t *scratch; /* a chunk to write to while records are dropped */
     enum ring_policy policy;
     bool dropping;
-} __attribute__((aligned(64))) RingProducer;
+    uint32_t events; /* rows since `published` that are no accesses */
+    /* Called when records that follow dropped ones begin: events may be missing. It may put events. Or NULL. */
+    void (*resumes)(RingProducer *producer);
+} __attribute__((aligned(64)));
 
 void ring_producer_init(RingProducer *producer, Ring *ring, unsigned vcpu, enum ring_policy policy);
 void ring_producer_clear(RingProducer *producer);
@@ -170,6 +186,9 @@ static inline void ring_producer_advance(RingProducer *producer, size_t bytes)
     if (__builtin_expect(((uintptr_t)slot & (RING_CHUNK_BYTES - 1)) == 0, 0))
         ring_producer_next_chunk(producer);
 }
+
+/* Appends a row that is no access. */
+void ring_producer_put_event(RingProducer *producer, enum row_event event, unsigned vcpu, uint64_t number);
 
 /* Consumer. */
 

@@ -24,6 +24,7 @@ struct RingVcpu {
     _Alignas(64) _Atomic uint64_t head; /* bytes published since the beginning */
     _Atomic uint64_t dropped;           /* records */
     _Atomic uint64_t skipped;           /* accesses */
+    _Atomic uint64_t events;            /* rows published that are no accesses */
     _Atomic uint32_t publishing;        /* it may hold a ticket that is not to be seen yet */
     _Alignas(64) _Atomic uint64_t tail; /* bytes taken since the beginning */
     _Atomic uint32_t room_futex;        /* bumped when room was made while the producer waits */
@@ -37,6 +38,8 @@ struct RingShared {
     uint32_t fields;
     int32_t consumer_pid;
     _Atomic uint32_t instructions; /* in the table */
+    _Atomic uint32_t changes;      /* likewise */
+    uint64_t change_bytes;         /* the producers' own */
     _Atomic uint32_t state;
     _Atomic uint32_t armed;
     _Atomic uint32_t closed;
@@ -56,6 +59,7 @@ struct Ring {
     _Atomic uint64_t *tickets; /* by vCPU and chunk: when the chunk was published, among those of all vCPUs */
     _Atomic uint64_t *times;   /* likewise; with MT_FIELD_TIME */
     struct mt_instruction *instructions;
+    uint8_t *changes; /* where each begins, RING_MAX_CHANGES times; then their bytes. With MT_FIELD_TASK */
     size_t header_bytes, data_bytes;
     unsigned fields, record_bytes;
     uint64_t (*elapsed_ns)(void); /* NULL: by CLOCK_MONOTONIC */

@@ -21,7 +21,7 @@ unsigned live_analyses_fields(const GPtrArray *requests)
 
     return (columns & MT_COLUMN_INSTRUCTION ? MT_FIELD_INSTRUCTION : 0) |
            (columns & MT_COLUMN_PADDR ? MT_FIELD_PADDR : 0) | (columns & MT_COLUMN_VALUE ? MT_FIELD_VALUE : 0) |
-           (columns & MT_COLUMN_TIME ? MT_FIELD_TIME : 0);
+           (columns & MT_COLUMN_TIME ? MT_FIELD_TIME : 0) | (columns & MT_COLUMN_TASK ? MT_FIELD_TASK : 0);
 }
 
 LiveAnalyses *live_analyses_new(const GPtrArray *requests, Ring *ring, GError **error)
@@ -60,9 +60,11 @@ bool live_analyses_take(void *data, const struct gmbeoo_record *records, size_t 
 
         ring_columns_split(live->split, fields, live->columns, (const struct gmbeoo_record *)bytes, piece, &batch);
         batch.first = live->records;
+        for (size_t i = 0; i < live->split->changes; i++)
+            context_note_change(live->context, live->split->change[i]);
         if (!pump_add(live->pump, &batch, &live->error))
             return false;
-        live->records += piece;
+        live->records += batch.count;
         bytes += piece * ring_record_bytes(live->ring);
         count -= piece;
     }

@@ -30,7 +30,7 @@ struct Session {
     Ring *ring;
     Guest *guest;
     WorkloadOptions workload; /* the options', and what of it is to be found out */
-    char *kallsyms, *modules; /* of the guest's kernel, for a trace file; or NULL */
+    KernelSymbols kernel;     /* the guest's, where that is needed */
     KnownCode *code;          /* for a trace file */
     Terminal *terminal;
     Destination *destination;
@@ -41,11 +41,14 @@ struct Session {
     Watch watch;
 };
 
+static bool is_traced_to(DestinationKind kind)
+{
+    return kind != DESTINATION_NONE && kind != DESTINATION_IDLE;
+}
+
 static bool is_traced(const Session *session)
 {
-    DestinationKind kind = session->options->destination.kind;
-
-    return kind != DESTINATION_NONE && kind != DESTINATION_IDLE;
+    return is_traced_to(session->options->destination.kind);
 }
 
 /* The guest. */
@@ -84,11 +87,35 @@ static const char **shared_folders(const WorkloadOptions *workload)
     return (const char **)g_ptr_array_free(folders, FALSE);
 }
 
+/* Whether what is traced can't be understood without knowing the guest's kernel. */
+static bool needs_kernel(const SessionOptions *options)
+{
+    return options->destination.kind == DESTINATION_TRACE || (options->destination.fields & MT_FIELD_TASK) ||
+           (options->capture.roi && is_traced_to(options->destination.kind));
+}
+
+/* Puts into a file what the plugin needs to tell tasks. Where it can't, records don't tell them. */
+static bool describe_kernel(const Session *session, unsigned *fields, const char *path, GError **error)
+{
+    const char *layout = session->kernel.layout;
+
+    if (layout && *layout)
+        return g_file_set_contents(path, layout, -1, error);
+    if (*fields & MT_FIELD_TASK)
+        run_loop_note(session->loop,
+                      "the guest's kernel doesn't tell how its tasks are described (it has no "
+                      "/sys/kernel/btf/vmlinux, or is an unknown one): which task makes an access is not recorded");
+    *fields &= ~(unsigned)MT_FIELD_TASK;
+    return true;
+}
+
 static bool start_guest(Session *session, GError **error)
 {
     const SessionOptions *options = session->options;
     g_autofree char *layer = g_build_filename(session->folder->path, "layer.qcow2", NULL);
     g_autofree char *drive = g_build_filename(session->folder->path, "transfer", NULL);
+    g_autofree char *description = g_build_filename(session->folder->path, "kernel", NULL);
+    unsigned fields = options->destination.fields;
     CaptureOptions capture = options->capture;
     g_autofree const char **shares = shared_folders(&options->workload);
     uint64_t folder_bytes;
@@ -108,14 +135,16 @@ static bool start_guest(Session *session, GError **error)
     if (!transfer_drive_create(drive, options->workload.folder, &folder_bytes, session->loop, error))
         return false;
     capture.strict_order = has_one_thread(session) && session->setup.machine->vcpus > 1;
-    if (options->destination.kind == DESTINATION_TRACE &&
-        !kernel_symbols_load(&qemu, session->setup.qemu_img, session->loop, &session->kallsyms, &session->modules,
-                             error))
+    if (needs_kernel(options) &&
+        (!kernel_symbols_load(&session->kernel, &qemu, session->setup.qemu_img, session->loop, error) ||
+         !describe_kernel(session, &fields, description, error)))
         return false;
+    if (session->kernel.layout && *session->kernel.layout)
+        qemu.layout = description;
     if (!image_create_layer(options->image, layer, session->setup.qemu_img, session->loop, error))
         return false;
     if (options->destination.kind != DESTINATION_NONE) {
-        session->ring = ring_new(session->setup.machine->vcpus, RING_DEFAULT_BYTES, options->destination.fields, error);
+        session->ring = ring_new(session->setup.machine->vcpus, RING_DEFAULT_BYTES, fields, error);
         if (!session->ring)
             return false;
         qemu.ring = session->ring;
@@ -132,6 +161,7 @@ static bool start_guest(Session *session, GError **error)
     guest_set_archive_bytes(session->guest, folder_bytes);
     g_unlink(layer); /* QEMU has it open: nothing stays behind, whatever ends us */
     g_unlink(drive);
+    g_unlink(description);
     if (options->display)
         session->terminal = terminal_new(qemu_take_monitor_fd(guest_qemu(session->guest)), false);
     return true;
@@ -324,8 +354,8 @@ static bool start_destination(Session *session, GError **error)
     if (options->kind == DESTINATION_TRACE)
         session->code = known_code_new(&session->workload, workload->libraries);
     const RecordingFacts facts = { .metadata = metadata,
-                                   .kallsyms = session->kallsyms,
-                                   .modules = session->modules,
+                                   .kallsyms = session->kernel.kallsyms,
+                                   .modules = session->kernel.modules,
                                    .libraries = workload->libraries,
                                    .code = session->code };
 
@@ -467,8 +497,7 @@ void session_free(Session *session)
     known_code_free(session->code);
     ring_free(session->ring);
     setup_clear(&session->setup);
-    g_free(session->kallsyms);
-    g_free(session->modules);
+    kernel_symbols_clear(&session->kernel);
     temporary_folder_free(session->folder);
     run_loop_free(session->loop);
     g_free(session);

@@ -328,6 +328,15 @@ static bool add_instructions(TraceFile *file, const struct format_index_entry *c
     return true;
 }
 
+static bool add_changes(TraceFile *file, const struct format_index_entry *chunk, const GByteArray *payload,
+                        GError **error)
+{
+    g_autoptr(GByteArray) contents = decompress(file, chunk, payload->data, payload->len, error);
+    const char *problem = contents ? trace_changes_read(file->changes, contents->data, contents->len) : NULL;
+
+    return contents && (!problem || fail_at(file, chunk->offset, error, "%s", problem));
+}
+
 static bool take_chunk(TraceFile *file, guint number, GByteArray *payload, GError **error)
 {
     const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, number);
@@ -349,6 +358,8 @@ static bool take_chunk(TraceFile *file, guint number, GByteArray *payload, GErro
         return true;
     case FORMAT_INSTRUCTIONS:
         return trace_file_read(file, chunk, payload, error) && add_instructions(file, chunk, payload, error);
+    case FORMAT_CHANGES:
+        return trace_file_read(file, chunk, payload, error) && add_changes(file, chunk, payload, error);
     default:
         return true;
     }
@@ -436,6 +447,7 @@ TraceFile *trace_file_open(int fd, const char *name, TraceFileMode mode, GError 
     file->chunks = g_array_new(FALSE, FALSE, sizeof(struct format_index_entry));
     file->blocks = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     file->instructions = g_array_new(FALSE, TRUE, sizeof(struct mt_instruction));
+    file->changes = trace_changes_new();
     file->metadata = g_string_new(NULL);
     if (fstat(fd, &status) || !S_ISREG(status.st_mode)) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_REGULAR_FILE, "%s: a trace file can only be read from a file",
@@ -462,6 +474,7 @@ void trace_file_free(TraceFile *file)
     g_array_unref(file->chunks);
     g_array_unref(file->blocks);
     g_array_unref(file->instructions);
+    trace_changes_free(file->changes);
     g_string_free(file->metadata, TRUE);
     g_free(file->damage);
     g_free(file->name);

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "../../include/memory_tracer/trace.h"
+#include "changes.h"
 #include "format.h"
 
 typedef struct TraceFile {
@@ -17,6 +18,7 @@ typedef struct TraceFile {
     GArray *chunks;       /* struct format_index_entry, all but the index itself */
     GArray *blocks;       /* uint32_t: which chunks are blocks */
     GArray *instructions; /* struct mt_instruction, the one of number 1 first */
+    TraceChanges *changes;
     GString *metadata;
     uint64_t known;      /* records that were known to exist when the last block was written */
     bool salvaging;      /* opened with TRACE_FILE_SALVAGE */

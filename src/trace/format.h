@@ -51,6 +51,7 @@ enum format_chunk_type {
     FORMAT_ATTACHMENT,
     FORMAT_INDEX,
     FORMAT_COUNTS,
+    FORMAT_CHANGES,
 };
 
 struct format_chunk {
@@ -170,6 +171,7 @@ static inline uint32_t format_value_slot(uint64_t virt_addr)
 /* Events. */
 #define FORMAT_EVENT_TABLE_BITS 14
 #define FORMAT_MAX_EVENT_BYTES (1u << 26)
+#define FORMAT_MAX_CHANGES (1u << 22) /* that a file can have */
 /* Of a kind in a block: a file can't make us read for ever. Fuzzers have less time. */
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 #define FORMAT_MAX_EVENTS (UINT64_C(1) << 16)

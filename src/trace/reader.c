@@ -253,6 +253,7 @@ static int next_of_ring(mt_reader *reader, struct mt_batch *batch, struct mt_err
 {
     Ring *ring = reader->trace->ring;
     unsigned columns = reader->columns, fields = ring_fields(ring);
+    size_t rows;
 
     if (!reader->ring_left_count) {
         const struct gmbeoo_record *records;
@@ -271,14 +272,14 @@ static int next_of_ring(mt_reader *reader, struct mt_batch *batch, struct mt_err
         reader->ring_left = (const uint8_t *)records;
         reader->ring_left_count = reader->ring_count;
     }
-    ring_columns_split(reader->out, fields, columns, (const struct gmbeoo_record *)reader->ring_left,
-                       MIN(reader->ring_left_count, RING_COLUMNS_RECORDS), batch);
-    batch->first = reader->ring_first;
+    rows = MIN(reader->ring_left_count, RING_COLUMNS_RECORDS);
     batch->vcpu = reader->ring_vcpu;
+    ring_columns_split(reader->out, fields, columns, (const struct gmbeoo_record *)reader->ring_left, rows, batch);
+    batch->first = reader->ring_first;
     if ((columns & MT_COLUMN_TIME) && (fields & MT_FIELD_TIME))
         batch->time_ns = ring_time(ring, (const struct gmbeoo_record *)reader->ring_left);
-    reader->ring_left += batch->count * ring_record_bytes(ring);
-    reader->ring_left_count -= batch->count;
+    reader->ring_left += rows * ring_record_bytes(ring);
+    reader->ring_left_count -= rows;
     reader->ring_first += batch->count;
     return 1;
 }

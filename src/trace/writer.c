@@ -28,7 +28,10 @@ struct TraceWriter {
     unsigned input;        /* of what is added */
     uint32_t instructions; /* written */
     Ring *ring;
-    GArray *index; /* struct format_index_entry */
+    GArray *index;        /* struct format_index_entry */
+    GByteArray *changes;  /* not written yet */
+    uint64_t last_change; /* the index of the last one among them */
+    uint8_t *taken;       /* which of the ring's changes were added: a bit for each; or NULL */
     Encoder *encoders[FORMAT_MAX_VCPUS];
 };
 
@@ -149,6 +152,7 @@ TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus,
     writer->block_records = block_records;
     writer->offset = sizeof writer->header;
     writer->index = g_array_new(FALSE, FALSE, sizeof(struct format_index_entry));
+    writer->changes = g_byte_array_new();
     return write_header(writer, error) ? g_steal_pointer(&writer) : NULL;
 }
 
@@ -161,6 +165,8 @@ void trace_writer_free(TraceWriter *writer)
     if (writer->fd >= 0)
         close(writer->fd);
     g_array_unref(writer->index);
+    g_byte_array_unref(writer->changes);
+    g_free(writer->taken);
     g_free(writer->path);
     g_free(writer);
 }
@@ -255,6 +261,54 @@ static bool add_new_instructions(TraceWriter *writer, uint32_t last, GError **er
            trace_writer_add_instructions(writer, ring_get_instruction(writer->ring, have), there - have, error);
 }
 
+bool trace_writer_add_change(TraceWriter *writer, const TraceChange *change, GError **error)
+{
+    TraceChange placed = *change;
+
+    (void)error;
+    placed.index = writer->records;
+    trace_change_write(writer->changes, &writer->last_change, &placed);
+    return true;
+}
+
+/* Adds one of the ring's changes, unless it has been. */
+static bool take_change(TraceWriter *writer, unsigned vcpu, uint32_t number, GError **error)
+{
+    Change change;
+    TraceChange taken = { .vcpu = vcpu, .text = change.text };
+
+    if (!writer->taken)
+        writer->taken = g_malloc0(RING_MAX_CHANGES / 8 + 1);
+    if (number > RING_MAX_CHANGES || (writer->taken[number / 8] & 1u << number % 8) ||
+        !ring_get_change(writer->ring, number, &change))
+        return true;
+    writer->taken[number / 8] |= (uint8_t)(1u << number % 8);
+    taken.kind = change.kind;
+    memcpy(taken.value, change.value, sizeof taken.value);
+    return trace_writer_add_change(writer, &taken, error);
+}
+
+/* Those that have not come with a row, as it was dropped. */
+static bool take_other_changes(TraceWriter *writer, GError **error)
+{
+    uint32_t count = writer->ring && (writer->fields & MT_FIELD_TASK) ? ring_changes(writer->ring) : 0;
+
+    for (uint32_t number = 1; number <= count; number++)
+        if (!take_change(writer, 0, number, error))
+            return false;
+    return true;
+}
+
+static bool write_changes(TraceWriter *writer, GError **error)
+{
+    bool fine = !writer->changes->len ||
+                add_compressed(writer, FORMAT_CHANGES, NULL, 0, writer->changes->data, writer->changes->len, error);
+
+    g_byte_array_set_size(writer->changes, 0);
+    writer->last_change = 0;
+    return fine;
+}
+
 /* What a block can't say without depending on how fast the guest was. */
 static bool add_counts(TraceWriter *writer, GError **error)
 {
@@ -274,7 +328,7 @@ static bool finish_block(TraceWriter *writer, unsigned vcpu, GError **error)
     struct format_block header;
     size_t bytes;
 
-    if (!add_new_instructions(writer, encoder_last_instruction(encoder), error))
+    if (!add_new_instructions(writer, encoder_last_instruction(encoder), error) || !write_changes(writer, error))
         return false;
     payload = encoder_finish(encoder, dropped, writer->records, &bytes);
     if (!payload) {
@@ -314,9 +368,11 @@ static bool is_event(const uint8_t *row)
 static bool add_event(TraceWriter *writer, unsigned vcpu, const struct gmbeoo_record *row, GError **error)
 {
     Encoder *encoder = writer->encoders[vcpu];
-    unsigned kind = (unsigned)row->info;
+    unsigned kind = row->info & ROW_EVENT_MASK;
     uint32_t number = (uint32_t)row->virt_addr;
 
+    if (kind == ROW_EVENT_CHANGE)
+        return !writer->ring || !(writer->fields & MT_FIELD_TASK) || take_change(writer, vcpu, number, error);
     /* Kinds that weren't asked for are left out. */
     if (!(kind == ROW_EVENT_TASK && (writer->fields & MT_FIELD_TASK)) &&
         !(kind == ROW_EVENT_EXECUTED && (writer->fields & MT_FIELD_EXECUTED)))
@@ -409,7 +465,8 @@ bool trace_writer_finish(TraceWriter *writer, GError **error)
     for (unsigned i = 0; i < writer->vcpus; i++)
         if (writer->encoders[i] && encoder_records(writer->encoders[i]) && !finish_block(writer, i, error))
             return false;
-    if (!add_new_instructions(writer, UINT32_MAX, error))
+    if (!add_new_instructions(writer, UINT32_MAX, error) || !take_other_changes(writer, error) ||
+        !write_changes(writer, error))
         return false;
     while (writer->vcpus_unknown && writer->vcpus > 1 && !writer->encoders[writer->vcpus - 1])
         writer->vcpus--;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "../ring/ring.h"
+#include "changes.h"
 
 /* Large enough for the predictors to have learnt the code, small enough for some milliseconds of tracing. */
 #define TRACE_BLOCK_RECORDS (1u << 20)
@@ -43,6 +44,8 @@ bool trace_writer_add_instructions(TraceWriter *writer, const struct mt_instruct
  */
 bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, size_t count, uint64_t time_ns,
                       GError **error);
+/* A change that takes place behind the records that were added so far. (Those of a ring come with its rows.) */
+bool trace_writer_add_change(TraceWriter *writer, const TraceChange *change, GError **error);
 /* Metadata for the end, where nothing else tells it: how many records there are. */
 bool trace_writer_add_total(TraceWriter *writer, GError **error);
 /* How many records were added, and how large the file is so far. */

@@ -71,9 +71,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Guest, guest_free)
 Qemu *guest_qemu(const Guest *guest);
 const GuestWorkload *guest_workload(const Guest *guest);
 
-/* Runs a program that is in the guest, as root and untraced, and gives what it printed on stdout. Before the workload
- * was started. */
-char *guest_run_program(Guest *guest, const char *const *argv, GError **error);
+/* Runs a program that is in the guest, as root and untraced, and gives what it printed on stdout, to be freed.
+ * Before the workload was started. */
+GString *guest_run_program(Guest *guest, const char *const *argv, GError **error);
 /* How large the archive is, for the progress. */
 void guest_set_archive_bytes(Guest *guest, uint64_t bytes);
 /* Brings the workload there, starts it and waits until it is ready. */

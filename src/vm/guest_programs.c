@@ -155,7 +155,7 @@ static const char **guest_environment(const char *const *usual, const char *cons
     return (const char **)g_ptr_array_free(all, FALSE);
 }
 
-static char *run_program(Guest *guest, RunRequest *request, GError **error)
+static GString *run_program(Guest *guest, RunRequest *request, GError **error)
 {
     const WaitFor until_ready = {
         .done = is_ready, .data = guest, .what = "the guest to start a program", .timeout_s = 30, .poll_ms = 2
@@ -179,10 +179,10 @@ static char *run_program(Guest *guest, RunRequest *request, GError **error)
         fine = mt_fail(error, "%s failed in the guest", request->program);
     g_clear_pointer(&guest->workload.info, g_free);
     guest->workload = (GuestWorkload){ .libraries = guest->workload.libraries };
-    return fine ? g_string_free(g_steal_pointer(&output), FALSE) : NULL;
+    return fine ? g_steal_pointer(&output) : NULL;
 }
 
-char *guest_run_program(Guest *guest, const char *const *argv, GError **error)
+GString *guest_run_program(Guest *guest, const char *const *argv, GError **error)
 {
     const char *const environment[] = { GUEST_PATH, "LC_ALL=C", NULL };
     RunRequest request = { .arguments = argv, .environment = environment };
@@ -206,7 +206,7 @@ static void find_libraries(Guest *guest, const char *program, bool loader_is_usu
         guest_environment(options->environment ? options->environment : usual, NULL, trace_libraries);
     RunRequest request = { .arguments = argv, .environment = environment };
     g_autoptr(GString) libraries = g_string_new(NULL);
-    g_autofree char *listed = NULL;
+    g_autoptr(GString) listed = NULL;
     uint64_t bias;
 
     if (!guest_files_load_bias(program, &bias))
@@ -215,7 +215,7 @@ static void find_libraries(Guest *guest, const char *program, bool loader_is_usu
     if (loader_is_usual && options->describe_libraries &&
         (!options->sees_host || host_view_describe_caller(&request.run, options->user, NULL)))
         listed = run_program(guest, &request, NULL);
-    g_auto(GStrv) lines = g_strsplit(listed ? listed : "", "\n", -1);
+    g_auto(GStrv) lines = g_strsplit(listed ? listed->str : "", "\n", -1);
     for (char **line = lines; *line; line++) {
         char *path = strchr(*line, '/'), *address = strstr(*line, " (0x");
 

@@ -8,6 +8,7 @@
 
 #include "../base/error.h"
 #include "image.h"
+#include "kernel_types.h"
 
 /* A line that changes when the image is made again. */
 static char *identity(const QemuOptions *qemu)
@@ -50,39 +51,70 @@ static void keep(const QemuOptions *qemu, const char *name, const char *text)
     g_file_set_contents(path, contents, -1, NULL);
 }
 
-bool kernel_symbols_load(const QemuOptions *qemu, const char *qemu_img, RunLoop *outer, char **kallsyms, char **modules,
+void kernel_symbols_clear(KernelSymbols *symbols)
+{
+    g_clear_pointer(&symbols->kallsyms, g_free);
+    g_clear_pointer(&symbols->modules, g_free);
+    g_clear_pointer(&symbols->layout, g_free);
+}
+
+/* What a program in the guest prints; `size` is NULL for text. */
+static char *read_in_guest(Guest *guest, const char *path, size_t *size, GError **error)
+{
+    const char *const argv[] = { "/bin/cat", path, NULL };
+    GString *output = guest_run_program(guest, argv, error);
+
+    if (output && size)
+        *size = output->len;
+    return output ? g_string_free(output, FALSE) : NULL;
+}
+
+/* A kernel may have no types (CONFIG_DEBUG_INFO_BTF): then tasks can't be told, but that is all. */
+static char *find_layout(Guest *guest, const char *kallsyms)
+{
+    size_t bytes = 0;
+    char *types = read_in_guest(guest, "/sys/kernel/btf/vmlinux", &bytes, NULL);
+    g_autoptr(GBytes) btf = types ? g_bytes_new_take(types, bytes) : NULL;
+    KernelLayout layout;
+
+    kernel_types_find_layout(&layout, kallsyms, btf);
+    return kernel_layout_tells_tasks(&layout) ? kernel_layout_write(&layout) : g_strdup("");
+}
+
+bool kernel_symbols_load(KernelSymbols *symbols, const QemuOptions *qemu, const char *qemu_img, RunLoop *outer,
                          GError **error)
 {
-    static const char *const show_symbols[] = { "/bin/cat", "/proc/kallsyms", NULL };
-    static const char *const show_modules[] = { "/bin/cat", "/proc/modules", NULL };
     const WorkloadOptions nothing = { 0 };
     g_autoptr(GError) problem = NULL;
     g_autoptr(RunLoop) loop = NULL; /* our own: what fails here doesn't end the run */
     g_autoptr(Guest) guest = NULL;
 
-    *kallsyms = read_cached(qemu, "kallsyms");
-    *modules = read_cached(qemu, "modules");
-    if (*kallsyms && *modules)
+    symbols->kallsyms = read_cached(qemu, "kallsyms");
+    symbols->modules = read_cached(qemu, "modules");
+    symbols->layout = read_cached(qemu, "layout");
+    if (symbols->kallsyms && symbols->modules && symbols->layout)
         return true;
-    g_clear_pointer(kallsyms, g_free);
-    g_clear_pointer(modules, g_free);
+    kernel_symbols_clear(symbols);
     loop = run_loop_nest(outer);
     run_loop_note(loop, "reading the guest kernel's symbols, once for this snapshot");
     if (image_create_layer(qemu->image, qemu->disk, qemu_img, loop, &problem))
         guest = guest_start(qemu, &nothing, loop, &problem);
     if (guest)
-        *kallsyms = guest_run_program(guest, show_symbols, &problem);
-    if (*kallsyms)
-        *modules = guest_run_program(guest, show_modules, &problem);
+        symbols->kallsyms = read_in_guest(guest, "/proc/kallsyms", NULL, &problem);
+    if (symbols->kallsyms)
+        symbols->modules = read_in_guest(guest, "/proc/modules", NULL, &problem);
+    if (symbols->modules)
+        symbols->layout = find_layout(guest, symbols->kallsyms);
     if (g_error_matches(problem, MT_ERROR, MT_ERROR_INTERRUPTED)) {
         g_propagate_error(error, g_steal_pointer(&problem));
         return false;
     }
     if (problem)
         run_loop_note(loop, "without the guest kernel's symbols: %s", problem->message);
-    if (*kallsyms && *modules) {
-        keep(qemu, "kallsyms", *kallsyms);
-        keep(qemu, "modules", *modules);
+    if (symbols->layout) {
+        keep(qemu, "kallsyms", symbols->kallsyms);
+        keep(qemu, "modules", symbols->modules);
+        keep(qemu, "layout", symbols->layout);
     }
     return true;
 }

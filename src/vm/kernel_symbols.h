@@ -5,12 +5,18 @@
 
 #include "guest.h"
 
+typedef struct KernelSymbols {
+    char *kallsyms, *modules; /* the guest's /proc/kallsyms and /proc/modules */
+    char *layout;             /* what tells tasks apart (kernel_layout_write()); "" if its kernel doesn't tell */
+} KernelSymbols;
+
 /*
- * Gives the guest's /proc/kallsyms and /proc/modules, to be freed; NULL where they can't be had, which is no failure.
- * `qemu` is how the guest is started (without the plugin, on a new layer at qemu->disk), if they were not read before:
- * they are kept in the user's cache folder. False when the run is to end (interrupted).
+ * Reads them. What can't be had is NULL, which is no failure. `qemu` is how the guest is started (without the plugin,
+ * on a new layer at qemu->disk), if they were not read before: they are kept in the user's cache folder. False when the
+ * run is to end (interrupted).
  */
-bool kernel_symbols_load(const QemuOptions *qemu, const char *qemu_img, RunLoop *outer, char **kallsyms, char **modules,
+bool kernel_symbols_load(KernelSymbols *symbols, const QemuOptions *qemu, const char *qemu_img, RunLoop *outer,
                          GError **error);
+void kernel_symbols_clear(KernelSymbols *symbols);
 
 #endif

@@ -36,6 +36,7 @@ typedef struct QemuOptions {
     bool use_console;    /* there will be somebody to use the serial console (qemu_take_console_fd) */
     Ring *ring;          /* NULL: without the plugin */
     const char *plugin;  /* path of libgmbe.so */
+    const char *layout;  /* path of a file that tells the plugin of the guest's kernel (kernel_layout.h), or NULL */
     const CaptureOptions *capture;
     bool monitor; /* there will be somebody to use its monitor (qemu_take_monitor_fd) */
     bool display; /* its usual display instead of none; the serial console is there, too */

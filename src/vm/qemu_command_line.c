@@ -126,22 +126,25 @@ static const char *on_off(bool value)
     return value ? "on" : "off";
 }
 
-static char *plugin_argument(const char *path, const CaptureOptions *capture, const ImageMachine *machine)
+static char *plugin_argument(const QemuOptions *options)
 {
-    g_autofree char *quoted = quote_commas(path);
+    const CaptureOptions *capture = options->capture;
+    g_autofree char *quoted = quote_commas(options->plugin);
+    g_autofree char *kernel_path = options->layout ? quote_commas(options->layout) : NULL;
+    g_autofree char *kernel = kernel_path ? g_strconcat(",kernel=", kernel_path, NULL) : g_strdup("");
     g_autofree char *seed =
         capture->seeded ? g_strdup_printf(",sample_seed=%" G_GUINT64_FORMAT, capture->sample_seed) : g_strdup("");
     g_autofree char *clock = NULL;
     unsigned shift;
 
-    clock =
-        sscanf(machine->icount, "shift=%u", &shift) == 1 ? g_strdup_printf(",icount_shift=%u", shift) : g_strdup("");
+    clock = sscanf(options->machine->icount, "shift=%u", &shift) == 1 ? g_strdup_printf(",icount_shift=%u", shift)
+                                                                      : g_strdup("");
     return g_strdup_printf("%s,ring_fd=%d,start=%s,user_only=%s,roi=%s,strict_order=%s,when_full=%s,log_block_len=%u,"
-                           "log_tracing_ratio=%u%s%s",
+                           "log_tracing_ratio=%u%s%s%s",
                            quoted, FD_RING, capture->stay_idle ? "never" : "marker", on_off(capture->user_only),
                            on_off(capture->roi), on_off(capture->strict_order),
                            capture->drop_when_full ? "drop" : "block", capture->log_block_len,
-                           capture->log_tracing_ratio, seed, clock);
+                           capture->log_tracing_ratio, seed, clock, kernel);
 }
 
 GPtrArray *qemu_command_line(const QemuOptions *options, const char *empty)
@@ -194,7 +197,7 @@ GPtrArray *qemu_command_line(const QemuOptions *options, const char *empty)
         add(argv, "-kernel", options->kernel, "-initrd", options->initramfs, "-append", options->kernel_arguments,
             NULL);
     if (options->ring) {
-        g_autofree char *plugin = plugin_argument(options->plugin, options->capture, machine);
+        g_autofree char *plugin = plugin_argument(options);
 
         add(argv, "-plugin", plugin, NULL);
     }

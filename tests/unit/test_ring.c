@@ -586,7 +586,7 @@ static void test_endless_publishing_is_damage(void)
     unsigned vcpu;
     size_t count;
 
-    head[3] = 1; /* `publishing`, after `dropped` and `skipped` */
+    head[4] = 1; /* `publishing`, after `dropped`, `skipped` and `events` */
     ring_set_state(ring, RING_STOPPED);
     g_assert_cmpint(ring_take(ring, &vcpu, &records, &count), ==, -1);
     g_assert_nonnull(ring_damage(ring));

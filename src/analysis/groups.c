@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Analyses of groups: see groups.h. */
+#include "groups.h"
+
+#include <string.h>
+
+#include "../base/error.h"
+#include "../record/change.h"
+
+#define MAX_FIGURES 8
+#define CONTEXT_MASK ((1u << TASK_CONTEXT_BITS) - 1)
+
+typedef struct {
+    uint64_t key; /* a process's or task's number, or the address of a function's name; see key_of_task() */
+    void *state;
+    uint64_t records;
+    uint32_t rows; /* in the current batch */
+    uint32_t begin;
+} Group;
+
+/* A kind of groups. */
+typedef struct {
+    const char *name, *list, *label; /* --by NAME; the list in the results */
+    unsigned columns;
+    bool is_by_task;
+} Kind;
+
+static const Kind kinds[] = {
+    [GROUP_BY_NOTHING] = { NULL, NULL, NULL, 0, false },
+    [GROUP_BY_PROCESS] = { "process", "processes", "by process", MT_COLUMN_TASK, true },
+    [GROUP_BY_THREAD] = { "thread", "threads", "by thread", MT_COLUMN_TASK, true },
+    [GROUP_BY_FUNCTION] = { "function", "functions", "by function", MT_COLUMN_INSTRUCTION, false },
+};
+
+struct Groups {
+    GroupBy by;
+    const AnalysisType *type;
+    const void *options;
+    const Context *context;
+    GArray *groups;           /* Group */
+    GHashTable *numbers;      /* their numbers, plus 1, by key */
+    uint32_t *of_instruction; /* the group of an instruction, plus 1; 0: not asked for yet */
+    uint32_t instructions;    /* how many there is room for */
+    GArray *group_of_row;     /* uint32_t, for the current batch */
+    GArray *present;          /* uint32_t: groups that it has */
+    GByteArray *sorted[6];    /* its columns, group by group */
+};
+
+bool groups_parse(const char *name, GroupBy *by, GError **error)
+{
+    *by = GROUP_BY_NOTHING;
+    if (!name)
+        return true;
+    for (guint i = 1; i < G_N_ELEMENTS(kinds); i++)
+        if (!strcmp(name, kinds[i].name)) {
+            *by = (GroupBy)i;
+            return true;
+        }
+    return mt_fail_usage(error, "--by must be process, thread or function, but %s isn't.", name);
+}
+
+unsigned groups_columns(GroupBy by)
+{
+    return kinds[by].columns;
+}
+
+Groups *groups_new(GroupBy by, const AnalysisType *type, const void *options, const Context *context, GError **error)
+{
+    Groups *groups;
+
+    if (kinds[by].is_by_task ? !context_has_tasks(context) : !context_has_instructions(context)) {
+        mt_fail(error, "--by %s: the trace doesn't tell which %s made an access", kinds[by].name,
+                kinds[by].is_by_task ? "task" : "instruction");
+        return NULL;
+    }
+    groups = g_new0(Groups, 1);
+    groups->by = by;
+    groups->type = type;
+    groups->options = type->figures ? type->figure_options : options;
+    groups->context = context;
+    groups->groups = g_array_new(FALSE, TRUE, sizeof(Group));
+    groups->numbers = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    groups->group_of_row = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    groups->present = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    for (guint i = 0; i < G_N_ELEMENTS(groups->sorted); i++)
+        groups->sorted[i] = g_byte_array_new();
+    return groups;
+}
+
+void groups_free(Groups *groups)
+{
+    if (!groups)
+        return;
+    for (guint i = 0; i < groups->groups->len; i++)
+        groups->type->end(g_array_index(groups->groups, Group, i).state);
+    g_array_unref(groups->groups);
+    g_hash_table_unref(groups->numbers);
+    g_free(groups->of_instruction);
+    g_array_unref(groups->group_of_row);
+    g_array_unref(groups->present);
+    for (guint i = 0; i < G_N_ELEMENTS(groups->sorted); i++)
+        g_byte_array_unref(groups->sorted[i]);
+    g_free(groups);
+}
+
+/* The number of the group with this key, which is made if there is none. -1 on failure. */
+static int64_t find_group(Groups *groups, uint64_t key, GError **error)
+{
+    guint number = GPOINTER_TO_UINT(g_hash_table_lookup(groups->numbers, &key));
+    Group group = { .key = key };
+
+    if (number)
+        return number - 1;
+    group.state = groups->type->begin(groups->type, groups->options, groups->context, error);
+    if (!group.state)
+        return -1;
+    g_array_append_val(groups->groups, group);
+    g_hash_table_insert(groups->numbers, g_memdup2(&key, sizeof key), GUINT_TO_POINTER(groups->groups->len));
+    return groups->groups->len - 1;
+}
+
+/* A process or thread is the number of its task, or of what a vCPU did meanwhile (enum task_context), which is nobody's
+ * work. */
+static uint64_t key_of_task(const Groups *groups, uint32_t event)
+{
+    uint64_t context = event & CONTEXT_MASK;
+    const Task *task = task_table_task(context_tasks(groups->context), event >> TASK_CONTEXT_BITS);
+
+    if (context || !task)
+        return context;
+    return (uint64_t)(groups->by == GROUP_BY_PROCESS ? task->process : task->number) << TASK_CONTEXT_BITS;
+}
+
+/* Finds the group of each record in the batch. */
+
+static bool find_by_task(Groups *groups, const struct mt_batch *batch, GError **error)
+{
+    uint32_t *rows = (uint32_t *)groups->group_of_row->data, event = batch->task.state;
+    size_t done = 0;
+
+    for (size_t i = 0; i <= batch->task.count; i++) {
+        size_t end = i < batch->task.count ? batch->task.event[i].before : batch->count;
+        int64_t group = end > done ? find_group(groups, key_of_task(groups, event), error) : 0;
+
+        if (group < 0)
+            return false;
+        for (; done < end; done++)
+            rows[done] = (uint32_t)group;
+        event = i < batch->task.count ? batch->task.event[i].number : 0;
+    }
+    return true;
+}
+
+/* A function's name belongs to the context, which has each once. */
+static bool find_of_instruction(Groups *groups, uint32_t number, GError **error)
+{
+    uint64_t offset;
+    int64_t group = find_group(groups, (uintptr_t)context_function(groups->context, number, &offset), error);
+
+    groups->of_instruction[number] = (uint32_t)(group + 1);
+    return group >= 0;
+}
+
+static void make_room(Groups *groups, uint32_t number)
+{
+    uint32_t room = MAX(2 * groups->instructions, number + 1024);
+
+    groups->of_instruction = g_renew(uint32_t, groups->of_instruction, room);
+    memset(groups->of_instruction + groups->instructions, 0, (room - groups->instructions) * sizeof(uint32_t));
+    groups->instructions = room;
+}
+
+static bool find_by_function(Groups *groups, const struct mt_batch *batch, GError **error)
+{
+    uint32_t *rows = (uint32_t *)groups->group_of_row->data;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        uint32_t number = batch->instruction[i];
+
+        if (number >= groups->instructions)
+            make_room(groups, number);
+        if (!groups->of_instruction[number] && !find_of_instruction(groups, number, error))
+            return false;
+        rows[i] = groups->of_instruction[number] - 1;
+    }
+    return true;
+}
+
+/* Sorts the batch's records by group (counting, so that those of one stay in order). */
+
+static void find_present(Groups *groups, size_t count)
+{
+    const uint32_t *rows = (const uint32_t *)groups->group_of_row->data;
+    uint32_t begin = 0;
+
+    g_array_set_size(groups->present, 0);
+    for (size_t i = 0; i < count; i++) {
+        Group *group = &g_array_index(groups->groups, Group, rows[i]);
+
+        if (!group->rows++)
+            g_array_append_val(groups->present, rows[i]);
+    }
+    for (guint i = 0; i < groups->present->len; i++) {
+        Group *group = &g_array_index(groups->groups, Group, g_array_index(groups->present, uint32_t, i));
+
+        group->begin = begin;
+        begin += group->rows;
+        group->records += group->rows;
+        group->rows = 0;
+    }
+}
+
+/* One column of `size` bytes a record, in the order of the groups; or NULL if there is none. */
+static void *sort_column(Groups *groups, unsigned number, const void *from, size_t size, const uint32_t *places,
+                         size_t count)
+{
+    GByteArray *to = groups->sorted[number];
+
+    if (!from)
+        return NULL;
+    g_byte_array_set_size(to, (guint)(count * size));
+    for (size_t i = 0; i < count; i++)
+        memcpy(to->data + places[i] * size, (const uint8_t *)from + i * size, size);
+    return to->data;
+}
+
+static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **error)
+{
+    uint32_t *rows = (uint32_t *)groups->group_of_row->data;
+    struct mt_batch sorted = *batch;
+
+    for (size_t i = 0; i < batch->count; i++) { /* groups become places */
+        Group *group = &g_array_index(groups->groups, Group, rows[i]);
+
+        rows[i] = group->begin + group->rows++;
+    }
+    sorted.address = sort_column(groups, 0, batch->address, sizeof *batch->address, rows, batch->count);
+    sorted.info = sort_column(groups, 1, batch->info, sizeof *batch->info, rows, batch->count);
+    sorted.instruction = sort_column(groups, 2, batch->instruction, sizeof *batch->instruction, rows, batch->count);
+    sorted.paddr = sort_column(groups, 3, batch->paddr, sizeof *batch->paddr, rows, batch->count);
+    sorted.value = sort_column(groups, 4, batch->value, sizeof *batch->value, rows, batch->count);
+    sorted.value_unknown =
+        sort_column(groups, 5, batch->value_unknown, sizeof *batch->value_unknown, rows, batch->count);
+    sorted.task = sorted.executed = (struct mt_events){ 0 }; /* whose records these are is known */
+    for (guint i = 0; i < groups->present->len; i++) {
+        Group *group = &g_array_index(groups->groups, Group, g_array_index(groups->present, uint32_t, i));
+        struct mt_batch part = sorted;
+
+#define ADVANCE(column) part.column = sorted.column ? sorted.column + group->begin : NULL
+        ADVANCE(address);
+        ADVANCE(info);
+        ADVANCE(instruction);
+        ADVANCE(paddr);
+        ADVANCE(value);
+        ADVANCE(value_unknown);
+#undef ADVANCE
+        part.count = group->rows;
+        group->rows = 0;
+        if (!groups->type->add(group->state, &part, error))
+            return false;
+    }
+    return true;
+}
+
+bool groups_add(Groups *groups, const struct mt_batch *batch, GError **error)
+{
+    if (!batch->count)
+        return true;
+    g_array_set_size(groups->group_of_row, (guint)batch->count);
+    if (!(kinds[groups->by].is_by_task ? find_by_task(groups, batch, error) : find_by_function(groups, batch, error)))
+        return false;
+    find_present(groups, batch->count);
+    if (groups->present->len > 1)
+        return add_sorted(groups, batch, error);
+    return groups->type->add(g_array_index(groups->groups, Group, g_array_index(groups->present, uint32_t, 0)).state,
+                             batch, error);
+}
+
+/* The result. */
+
+static gint compare_groups(gconstpointer a, gconstpointer b)
+{
+    const Group *one = a, *other = b;
+
+    if (one->records != other->records)
+        return one->records < other->records ? 1 : -1;
+    return one->key < other->key ? -1 : one->key > other->key;
+}
+
+static const char *context_name(uint64_t context)
+{
+    return context == TASK_IN_INTERRUPT ? "(interrupts)" : context == TASK_IN_SOFTIRQ ? "(softirqs)" : "(unknown)";
+}
+
+/* What a group is called, and the pid and thread id that it has, or 0. */
+static const char *name_group(const Groups *groups, const Group *group, uint64_t *pid, uint64_t *tid)
+{
+    const TaskTable *tasks = context_tasks(groups->context);
+    uint32_t number = (uint32_t)(group->key >> TASK_CONTEXT_BITS);
+    const Task *task;
+
+    *pid = *tid = 0;
+    if (groups->by == GROUP_BY_FUNCTION)
+        return group->key ? (const char *)(uintptr_t)group->key : "(unknown)";
+    if (!number)
+        return context_name(group->key);
+    if (groups->by == GROUP_BY_PROCESS) {
+        *pid = task_table_process(tasks, number)->tgid;
+        return task_table_process_name(tasks, number);
+    }
+    task = task_table_task(tasks, number);
+    *pid = task->tgid;
+    *tid = task->pid;
+    return task->name;
+}
+
+/* As a table, if the analysis has figures for that; else a list of its results. */
+static void describe_group(const Groups *groups, const Group *group, ReportTable *table, Report *report)
+{
+    uint64_t pid, tid, figures[MAX_FIGURES] = { 0 };
+    const char *name = name_group(groups, group, &pid, &tid);
+    g_autofree char *title = NULL;
+    Report *part;
+
+    if (table) {
+        groups->type->measure(group->state, figures);
+        report_table_begin_row(table);
+        for (guint i = 0; groups->type->figures[i].name; i++)
+            report_table_add_count(table, figures[i]);
+        if (kinds[groups->by].is_by_task)
+            report_table_add_count(table, pid);
+        if (groups->by == GROUP_BY_THREAD)
+            report_table_add_count(table, tid);
+        report_table_add_text(table, name);
+        return;
+    }
+    title = groups->by == GROUP_BY_THREAD
+                ? g_strdup_printf("%s, pid %" G_GUINT64_FORMAT ", thread %" G_GUINT64_FORMAT, name, pid, tid)
+            : groups->by == GROUP_BY_PROCESS ? g_strdup_printf("%s, pid %" G_GUINT64_FORMAT, name, pid)
+                                             : g_strdup(name);
+    part = report_add_to_list(report, kinds[groups->by].list, title);
+    if (kinds[groups->by].is_by_task)
+        report_add_count(part, "pid", NULL, pid);
+    if (groups->by == GROUP_BY_THREAD)
+        report_add_count(part, "tid", NULL, tid);
+    report_add_text(part, groups->by == GROUP_BY_FUNCTION ? "function" : "command", NULL, name);
+    groups->type->describe(group->state, part);
+}
+
+/* The analysis's figures, then what the group is. */
+static ReportTable *make_table(const Groups *groups, Report *report)
+{
+    ReportColumn columns[MAX_FIGURES + 4] = { 0 };
+    guint count = 0;
+
+    for (; groups->type->figures[count].name; count++)
+        columns[count] = groups->type->figures[count];
+    if (kinds[groups->by].is_by_task)
+        columns[count++] = (ReportColumn){ "pid", "pid", REPORT_COUNT };
+    if (groups->by == GROUP_BY_THREAD)
+        columns[count++] = (ReportColumn){ "tid", "tid", REPORT_COUNT };
+    columns[count] = groups->by == GROUP_BY_FUNCTION ? (ReportColumn){ "function", "function", REPORT_TEXT }
+                                                     : (ReportColumn){ "command", "command", REPORT_TEXT };
+    return report_add_table(report, kinds[groups->by].list, kinds[groups->by].label, columns);
+}
+
+void groups_describe(Groups *groups, Report *report)
+{
+    g_autoptr(GArray) sorted = g_array_copy(groups->groups);
+    ReportTable *table = groups->type->figures ? make_table(groups, report) : NULL;
+
+    g_array_sort(sorted, compare_groups);
+    for (guint i = 0; i < sorted->len; i++)
+        describe_group(groups, &g_array_index(sorted, Group, i), table, report);
+}

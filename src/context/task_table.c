@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The guest's tasks: see task_table.h. */
+#include "task_table.h"
+
+#define MAX_TASKS (1u << 22) /* a file can't make us take more memory than that */
+
+typedef struct {
+    uint32_t tgid;
+    uint64_t start_ns;
+} ProcessKey;
+
+struct TaskTable {
+    GArray *tasks;                /* Task, that of number 0 first */
+    GArray *processes;            /* Process, likewise */
+    GHashTable *processes_by_key; /* their numbers by ProcessKey */
+    GStringChunk *texts;
+};
+
+static guint hash_key(gconstpointer data)
+{
+    const ProcessKey *key = data;
+
+    return (guint)(((key->start_ns + key->tgid) * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+static gboolean same_key(gconstpointer a, gconstpointer b)
+{
+    const ProcessKey *x = a, *y = b;
+
+    return x->tgid == y->tgid && x->start_ns == y->start_ns;
+}
+
+TaskTable *task_table_new(void)
+{
+    TaskTable *table = g_new0(TaskTable, 1);
+
+    table->tasks = g_array_new(FALSE, TRUE, sizeof(Task));
+    table->processes = g_array_new(FALSE, TRUE, sizeof(Process));
+    table->processes_by_key = g_hash_table_new_full(hash_key, same_key, g_free, NULL);
+    table->texts = g_string_chunk_new(4096);
+    g_array_set_size(table->tasks, 1);
+    g_array_set_size(table->processes, 1);
+    return table;
+}
+
+void task_table_free(TaskTable *table)
+{
+    if (!table)
+        return;
+    g_array_unref(table->tasks);
+    g_array_unref(table->processes);
+    g_hash_table_unref(table->processes_by_key);
+    g_string_chunk_free(table->texts);
+    g_free(table);
+}
+
+static Task *get(const TaskTable *table, uint64_t number)
+{
+    Task *task = number && number < table->tasks->len ? &g_array_index(table->tasks, Task, number) : NULL;
+
+    return task && task->number ? task : NULL;
+}
+
+static uint32_t find_process(TaskTable *table, const Task *task)
+{
+    const ProcessKey key = { task->tgid, task->process_start_ns };
+    uint32_t number = GPOINTER_TO_UINT(g_hash_table_lookup(table->processes_by_key, &key));
+    const Process process = { .tgid = key.tgid, .start_ns = key.start_ns, .leader = task->number };
+
+    /* The kernel's idle tasks all have pid 0. They are no process of several threads. */
+    if (!number || !key.tgid) {
+        g_array_append_val(table->processes, process);
+        number = table->processes->len - 1;
+        g_hash_table_insert(table->processes_by_key, g_memdup2(&key, sizeof key), GUINT_TO_POINTER(number));
+    } else if (task->pid == task->tgid) {
+        g_array_index(table->processes, Process, number).leader = task->number;
+    }
+    return number;
+}
+
+static void add_task(TaskTable *table, const TraceChange *change)
+{
+    uint64_t number = change->value[0];
+    Task task = { .number = (uint32_t)number,
+                  .pid = (uint32_t)change->value[1],
+                  .tgid = (uint32_t)change->value[2],
+                  .start_ns = change->value[3],
+                  .process_start_ns = change->value[4],
+                  .parent = (uint32_t)change->value[5],
+                  .memory = (uint32_t)change->value[6],
+                  .program = "",
+                  .cgroup = "" };
+
+    if (!number || number >= MAX_TASKS || get(table, number))
+        return;
+    task.name = g_string_chunk_insert_const(table->texts, change->text);
+    task.process = find_process(table, &task);
+    if (number >= table->tasks->len)
+        g_array_set_size(table->tasks, (guint)number + 1);
+    g_array_index(table->tasks, Task, number) = task;
+}
+
+void task_table_add(TaskTable *table, const TraceChange *change)
+{
+    Task *task = change->kind == CHANGE_TASK ? NULL : get(table, change->value[0]);
+
+    if (change->kind == CHANGE_TASK)
+        add_task(table, change);
+    if (!task)
+        return;
+    switch (change->kind) {
+    case CHANGE_NAME:
+        task->name = g_string_chunk_insert_const(table->texts, change->text);
+        break;
+    case CHANGE_EXEC:
+        task->program = g_string_chunk_insert_const(table->texts, change->text);
+        task->memory = (uint32_t)change->value[1];
+        break;
+    case CHANGE_CGROUP:
+        task->cgroup = g_string_chunk_insert_const(table->texts, change->text);
+        break;
+    case CHANGE_EXIT:
+        task->has_exited = true;
+        task->exit_code = change->value[1];
+        break;
+    default:
+        break;
+    }
+}
+
+const Task *task_table_task(const TaskTable *table, uint32_t number)
+{
+    return get(table, number);
+}
+
+uint32_t task_table_tasks(const TaskTable *table)
+{
+    return table->tasks->len - 1;
+}
+
+uint32_t task_table_processes(const TaskTable *table)
+{
+    return table->processes->len - 1;
+}
+
+const Process *task_table_process(const TaskTable *table, uint32_t number)
+{
+    return &g_array_index(table->processes, Process, number);
+}
+
+const char *task_table_process_name(const TaskTable *table, uint32_t number)
+{
+    const Task *leader = get(table, task_table_process(table, number)->leader);
+
+    return leader ? leader->name : "";
+}

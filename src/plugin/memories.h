@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is mapped where in the guest's processes: the kernel's memory descriptors (mm_struct), and their changes. */
+#ifndef MEMORY_TRACER_PLUGIN_MEMORIES_H
+#define MEMORY_TRACER_PLUGIN_MEMORIES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../record/change.h"
+
+/* Appends a change to the ring, in its place among a vCPU's records. */
+typedef void (*MemoriesNote)(unsigned vcpu, Change *change);
+
+/* The number of the descriptor at `mm`; 0 for none. *is_new: it was not known before. */
+uint32_t memories_number(uint64_t mm, bool *is_new);
+/* It is taken apart: whatever is at this address later is another one. */
+void memories_end(unsigned vcpu, uint64_t mm, MemoriesNote note);
+/* The area (vm_area_struct) at `vma` is mapped, or has become larger. `fs`: see kernel_read_path(). */
+void memories_map(unsigned vcpu, uint64_t vma, uint64_t fs, MemoriesNote note);
+/* Tells a change of a memory and what it consists of: `count` values. */
+void memories_note_range(unsigned vcpu, enum change_kind kind, uint32_t memory, const uint64_t *values, unsigned count,
+                         MemoriesNote note);
+
+#endif

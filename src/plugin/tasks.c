@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tasks: see tasks.h.
+ *
+ * A task is told by its pid and when it began: the kernel uses its structures again within milliseconds. What a vCPU
+ * executes when a run begins can't be asked for from here (the kernel's memory isn't mapped while user code runs): it
+ * gets a number that is its vCPU's, and who it is is told at the kernel's next function that we look for.
+ */
+#include "tasks.h"
+
+#include <string.h>
+
+#include "kernel.h"
+#include "memories.h"
+
+#define MAX_CONTEXTS 8 /* interrupts in softirqs, and so on */
+#define LEAVES 0x100u  /* in a callback's userdata, beside the function's number: it returns */
+
+typedef struct {
+    uint64_t start_ns;
+    uint64_t structure; /* of an idle task, of which each vCPU has one: its address. Else 0 */
+    uint32_t pid;
+} Identity;
+
+typedef struct {
+    Identity identity;
+    uint32_t number, process; /* both from 1 on */
+    uint64_t moved[3];        /* what mremap() was asked for: begin, end, new size */
+} Task;
+
+typedef struct {
+    Task *task; /* NULL: not known yet */
+    uint32_t number;
+    uint64_t said; /* the number of its last event */
+    unsigned depth;
+    uint8_t context[MAX_CONTEXTS]; /* enum task_context */
+} __attribute__((aligned(64))) TaskVcpu;
+
+static GMutex lock;           /* of all that follows, and of the memories */
+static GHashTable *tasks;     /* Task by Identity */
+static GHashTable *processes; /* numbers by Identity of the first thread */
+static uint32_t last_number;
+static TaskVcpu vcpus[RING_MAX_VCPUS];
+static void (*process_ends)(uint32_t process);
+
+static guint hash_identity(gconstpointer key)
+{
+    const Identity *identity = key;
+
+    return (guint)(((identity->start_ns + identity->structure + identity->pid) * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+static gboolean same_identity(gconstpointer a, gconstpointer b)
+{
+    const Identity *x = a, *y = b;
+
+    return x->start_ns == y->start_ns && x->structure == y->structure && x->pid == y->pid;
+}
+
+static bool is_wanted(void)
+{
+    return ring_fields(plugin.ring) & MT_FIELD_TASK;
+}
+
+static void note(unsigned vcpu, Change *change)
+{
+    uint32_t number = is_wanted() ? ring_add_change(plugin.ring, change) : 0;
+
+    if (number)
+        capture_put_event(vcpu, ROW_EVENT_CHANGE, number);
+}
+
+/* What the vCPU does from now on. */
+static void say(unsigned vcpu)
+{
+    TaskVcpu *self = &vcpus[vcpu];
+    uint64_t context = self->depth ? self->context[self->depth - 1] : TASK_RUNS;
+    uint64_t number = (uint64_t)self->number << TASK_CONTEXT_BITS | context;
+
+    if (number == self->said || !is_wanted())
+        return;
+    self->said = number;
+    capture_put_event(vcpu, ROW_EVENT_TASK, number);
+}
+
+/* Records were dropped, and events with them. */
+static void say_again(RingProducer *producer)
+{
+    for (unsigned i = 0; i < plugin.vcpus; i++)
+        if (capture_producer_of(i) == producer)
+            ring_producer_put_event(producer, ROW_EVENT_TASK, i, vcpus[i].said);
+}
+
+/* Tasks. With the lock held. */
+
+static bool read_identity(uint64_t structure, Identity *identity)
+{
+    *identity = (Identity){ 0 };
+    if (!kernel_read_u32(structure, KERNEL_TASK_PID, &identity->pid) ||
+        !kernel_read_u64(structure, KERNEL_TASK_START, &identity->start_ns))
+        return false;
+    if (!identity->pid)
+        identity->structure = structure;
+    return true;
+}
+
+static uint32_t process_number(const Identity *leader)
+{
+    uint32_t number;
+
+    if (!processes)
+        processes = g_hash_table_new_full(hash_identity, same_identity, g_free, NULL);
+    number = GPOINTER_TO_UINT(g_hash_table_lookup(processes, leader));
+    if (!number) {
+        number = g_hash_table_size(processes) + 1;
+        g_hash_table_insert(processes, g_memdup2(leader, sizeof *leader), GUINT_TO_POINTER(number));
+    }
+    return number;
+}
+
+static void read_name(uint64_t structure, Change *change)
+{
+    char name[17] = ""; /* TASK_COMM_LEN, and one more */
+
+    if (kernel_read_bytes(structure, KERNEL_TASK_COMM, name, sizeof name - 1))
+        strcpy(change->text, name);
+    change->text_bytes = (uint16_t)strlen(change->text);
+}
+
+static void note_cgroup(unsigned vcpu, const Task *task, uint64_t structure)
+{
+    uint64_t cgroup = kernel_read_pointer(kernel_read_pointer(structure, KERNEL_TASK_CGROUPS), KERNEL_CSS_SET_CGROUP);
+    Change change = { .kind = CHANGE_CGROUP, .values = 1, .value = { task->number } };
+
+    kernel_read_node_path(kernel_read_pointer(cgroup, KERNEL_CGROUP_NODE), change.text);
+    change.text_bytes = (uint16_t)strlen(change.text);
+    if (change.text_bytes)
+        note(vcpu, &change);
+}
+
+/* The number of a task's memory. That of a new process begins as a copy of its parent's. */
+static uint32_t memory_of(unsigned vcpu, uint64_t structure, uint64_t parent_structure)
+{
+    bool is_new, other;
+    uint32_t number = memories_number(kernel_read_pointer(structure, KERNEL_TASK_MM), &is_new);
+
+    if (is_new && parent_structure) {
+        uint64_t parent[] = { memories_number(kernel_read_pointer(parent_structure, KERNEL_TASK_MM), &other) };
+
+        memories_note_range(vcpu, CHANGE_COPY, number, parent, 1, note);
+    }
+    return number;
+}
+
+/* A task that has not been seen before. `number`: for a vCPU's first one; else 0. */
+static Task *add(unsigned vcpu, uint64_t structure, const Identity *identity, uint32_t number,
+                 uint64_t parent_structure)
+{
+    Task *task = g_new0(Task, 1);
+    uint64_t leader_structure = kernel_read_pointer(structure, KERNEL_TASK_LEADER);
+    Identity leader;
+    uint32_t tgid = 0;
+    Change change = { .kind = CHANGE_TASK, .values = 7 };
+
+    kernel_read_u32(structure, KERNEL_TASK_TGID, &tgid);
+    if (!read_identity(leader_structure ? leader_structure : structure, &leader))
+        leader = *identity;
+    task->identity = *identity;
+    task->number = number ? number : ++last_number;
+    task->process = process_number(&leader);
+    g_hash_table_insert(tasks, &task->identity, task);
+    change.value[0] = task->number;
+    change.value[1] = identity->pid;
+    change.value[2] = tgid;
+    change.value[3] = identity->start_ns;
+    change.value[4] = leader.start_ns;
+    change.value[5] = parent_structure ? vcpus[vcpu].number : 0;
+    change.value[6] = memory_of(vcpu, structure, parent_structure);
+    read_name(structure, &change);
+    note(vcpu, &change);
+    note_cgroup(vcpu, task, structure);
+    return task;
+}
+
+/* NULL if the guest's memory can't be read. */
+static Task *find_or_add(unsigned vcpu, uint64_t structure, uint32_t number, uint64_t parent_structure)
+{
+    Identity identity;
+    Task *task;
+
+    if (!read_identity(structure, &identity))
+        return NULL;
+    task = g_hash_table_lookup(tasks, &identity);
+    return task ? task : add(vcpu, structure, &identity, number, parent_structure);
+}
+
+static void set_task(unsigned vcpu, Task *task)
+{
+    vcpus[vcpu].task = task;
+    vcpus[vcpu].number = task ? task->number : 0;
+}
+
+/* Who is behind the number that a vCPU began with. */
+static void introduce(unsigned vcpu, uint64_t structure)
+{
+    TaskVcpu *self = &vcpus[vcpu];
+
+    if (!self->task && structure && self->number == vcpu + 1)
+        set_task(vcpu, find_or_add(vcpu, structure, vcpu + 1, 0));
+}
+
+/* The kernel's structure of the task that executes now. Takes note if that is known as another one: with exec(), a
+ * thread takes its process's pid over. */
+static uint64_t current(unsigned vcpu)
+{
+    uint64_t base, structure = 0;
+    Task *task;
+
+    if (!kernel_read_register(KERNEL_GS_BASE, &base))
+        return 0;
+    structure = kernel_read_pointer(base, KERNEL_CURRENT);
+    introduce(vcpu, structure);
+    task = structure ? find_or_add(vcpu, structure, 0, 0) : NULL;
+    if (task && task != vcpus[vcpu].task) {
+        set_task(vcpu, task);
+        say(vcpu);
+    }
+    return structure;
+}
+
+/* What the kernel's functions tell. With the lock held; `first` and `second` are their arguments. */
+
+static void on_switch(unsigned vcpu, uint64_t first, uint64_t second)
+{
+    introduce(vcpu, first);
+    set_task(vcpu, find_or_add(vcpu, second, 0, 0));
+    vcpus[vcpu].depth = 0; /* no interrupt goes on in another task */
+    say(vcpu);
+}
+
+static void on_new_task(unsigned vcpu, uint64_t structure)
+{
+    uint64_t parent = current(vcpu);
+
+    find_or_add(vcpu, structure, 0, parent);
+}
+
+static void on_name(unsigned vcpu, uint64_t structure, bool executes)
+{
+    uint64_t self = current(vcpu);
+    Change change = { .kind = CHANGE_NAME, .values = 1 };
+    Identity identity;
+    Task *task;
+    bool is_new;
+
+    if (!read_identity(structure, &identity) || !(task = g_hash_table_lookup(tasks, &identity)))
+        return; /* it is told when it is first seen */
+    change.value[0] = task->number;
+    if (executes && structure == self) {
+        uint64_t mm = kernel_read_pointer(structure, KERNEL_TASK_MM);
+        Change exec = { .kind = CHANGE_EXEC, .values = 2, .value = { task->number, memories_number(mm, &is_new) } };
+
+        kernel_read_path(kernel_read_pointer(mm, KERNEL_MM_FILE), kernel_read_pointer(structure, KERNEL_TASK_FS),
+                         exec.text);
+        exec.text_bytes = (uint16_t)strlen(exec.text);
+        note(vcpu, &exec);
+    }
+    read_name(structure, &change);
+    note(vcpu, &change);
+}
+
+static void on_end(unsigned vcpu, uint64_t code)
+{
+    uint64_t self = current(vcpu);
+    const Task *task = vcpus[vcpu].task;
+    Change change = { .kind = CHANGE_EXIT, .values = 2 };
+    uint32_t live;
+
+    if (!self || !task)
+        return;
+    change.value[0] = task->number;
+    change.value[1] = code;
+    note(vcpu, &change);
+    if (kernel_read_u32(kernel_read_pointer(self, KERNEL_TASK_SIGNAL), KERNEL_SIGNAL_LIVE, &live) && live == 1)
+        process_ends(task->process);
+}
+
+static void on_unmap(unsigned vcpu, uint64_t registers)
+{
+    uint64_t self = current(vcpu), begin, bytes;
+    bool is_new;
+
+    if (kernel_read_u64(registers, KERNEL_REGS_DI, &begin) && kernel_read_u64(registers, KERNEL_REGS_SI, &bytes))
+        memories_note_range(vcpu, CHANGE_UNMAP, memories_number(kernel_read_pointer(self, KERNEL_TASK_MM), &is_new),
+                            (const uint64_t[]){ begin, (begin + bytes + 4095) & ~UINT64_C(4095) }, 2, note);
+}
+
+static void on_move(unsigned vcpu, uint64_t registers)
+{
+    uint64_t bytes = 0;
+    Task *task;
+
+    current(vcpu);
+    task = vcpus[vcpu].task;
+    if (!task)
+        return;
+    kernel_read_u64(registers, KERNEL_REGS_DI, &task->moved[0]);
+    kernel_read_u64(registers, KERNEL_REGS_SI, &bytes);
+    kernel_read_u64(registers, KERNEL_REGS_DX, &task->moved[2]);
+    task->moved[1] = task->moved[0] + bytes;
+}
+
+static void on_moved(unsigned vcpu)
+{
+    uint64_t self = current(vcpu), begin;
+    Task *task = vcpus[vcpu].task;
+    bool is_new;
+
+    if (task && task->moved[2] && kernel_read_register(KERNEL_RAX, &begin) && begin < UINT64_MAX - 4095) /* an error */
+        memories_note_range(vcpu, CHANGE_MOVE, memories_number(kernel_read_pointer(self, KERNEL_TASK_MM), &is_new),
+                            (const uint64_t[]){ task->moved[0], task->moved[1], begin, begin + task->moved[2] }, 4,
+                            note);
+    if (task)
+        task->moved[2] = 0;
+}
+
+static void on_map(unsigned vcpu, uint64_t vma)
+{
+    uint64_t self = current(vcpu);
+
+    memories_map(vcpu, vma, kernel_read_pointer(self, KERNEL_TASK_FS), note);
+}
+
+static void begin_context(unsigned vcpu, enum task_context context)
+{
+    TaskVcpu *self = &vcpus[vcpu];
+
+    current(vcpu);
+    if (self->depth < MAX_CONTEXTS)
+        self->context[self->depth++] = (uint8_t)context;
+    say(vcpu);
+}
+
+/* What has begun inside of it, and whose end we have not seen, ends, too. */
+static void end_context(unsigned vcpu, enum task_context context)
+{
+    TaskVcpu *self = &vcpus[vcpu];
+
+    for (unsigned depth = self->depth; depth; depth--)
+        if (self->context[depth - 1] == context) {
+            self->depth = depth - 1;
+            say(vcpu);
+            return;
+        }
+}
+
+static void on_function(unsigned vcpu, unsigned what)
+{
+    uint64_t first = 0, second = 0;
+
+    kernel_read_register(KERNEL_RDI, &first);
+    kernel_read_register(KERNEL_RSI, &second);
+    switch (what) {
+    case KERNEL_SWITCH_TO:
+        on_switch(vcpu, first, second);
+        break;
+    case KERNEL_WAKE_UP_NEW_TASK:
+        on_new_task(vcpu, first);
+        break;
+    case KERNEL_PERF_EVENT_COMM:
+        on_name(vcpu, first, second & 0xff);
+        break;
+    case KERNEL_PERF_EVENT_MMAP:
+        on_map(vcpu, first);
+        break;
+    case KERNEL_DO_EXIT:
+        on_end(vcpu, first);
+        break;
+    case KERNEL_EXIT_MMAP:
+        memories_end(vcpu, first, note);
+        break;
+    case KERNEL_MUNMAP:
+        on_unmap(vcpu, first);
+        break;
+    case KERNEL_MREMAP:
+        on_move(vcpu, first);
+        break;
+    case KERNEL_MREMAP | LEAVES:
+        on_moved(vcpu);
+        break;
+    case KERNEL_IRQ_ENTER:
+        begin_context(vcpu, TASK_IN_INTERRUPT);
+        break;
+    case KERNEL_IRQ_EXIT | LEAVES:
+        end_context(vcpu, TASK_IN_INTERRUPT);
+        break;
+    case KERNEL_SOFTIRQS:
+        begin_context(vcpu, TASK_IN_SOFTIRQ);
+        break;
+    case KERNEL_SOFTIRQS | LEAVES:
+        end_context(vcpu, TASK_IN_SOFTIRQ);
+        break;
+    default:
+        break;
+    }
+}
+
+static void function_cb(unsigned int vcpu, void *userdata)
+{
+    if (vcpu >= plugin.vcpus)
+        return;
+    g_mutex_lock(&lock);
+    on_function(vcpu, (unsigned)(uintptr_t)userdata);
+    g_mutex_unlock(&lock);
+}
+
+/* Finding them. */
+
+static bool covers(const KernelRange *range, uint64_t address)
+{
+    return range->begin != KERNEL_UNKNOWN && address >= range->begin && address < range->end;
+}
+
+/* Whether an instruction of the function returns from it, or jumps to where that is done. */
+static bool leaves(struct qemu_plugin_insn *insn, KernelFunction function)
+{
+    const KernelLayout *layout = kernel_layout();
+    uint64_t address = qemu_plugin_insn_vaddr(insn), target = address + qemu_plugin_insn_size(insn);
+    uint8_t code[16];
+    size_t bytes = qemu_plugin_insn_data(insn, code, sizeof code);
+
+    if (!covers(&layout->function[function], address))
+        return false;
+    if (bytes && (code[bytes - 1] == 0xc3) && (bytes == 1 || (bytes == 2 && code[0] == 0xf3)))
+        return true;
+    if (bytes == 5 && code[0] == 0xe9) {
+        int32_t distance;
+
+        memcpy(&distance, code + 1, sizeof distance);
+        target += (uint64_t)(int64_t)distance;
+    } else if (bytes == 2 && code[0] == 0xeb) {
+        target += (uint64_t)(int64_t)(int8_t)code[1];
+    } else {
+        return false;
+    }
+    return !covers(&layout->function[function], target) && !covers(&layout->cold[function], target);
+}
+
+static bool has_end(KernelFunction function)
+{
+    return function == KERNEL_MREMAP || function == KERNEL_IRQ_EXIT || function == KERNEL_SOFTIRQS;
+}
+
+void tasks_look_for_function(struct qemu_plugin_insn *insn)
+{
+    const KernelLayout *layout = kernel_layout();
+    uint64_t address = qemu_plugin_insn_vaddr(insn);
+
+    if (!(address >> 63) || !kernel_is_known() || !ring_vcpus_are_known(plugin.ring))
+        return;
+    for (unsigned i = 0; i < KERNEL_FUNCTIONS; i++) {
+        unsigned what = layout->function[i].begin == address ? i : i | LEAVES;
+
+        if (what == i || (has_end(i) && leaves(insn, i)))
+            qemu_plugin_register_vcpu_insn_exec_cb(insn,
+                                                   turns_are_taken() ? turns_wrap_function(function_cb) : function_cb,
+                                                   QEMU_PLUGIN_CB_R_REGS, (void *)(uintptr_t)what);
+    }
+}
+
+void tasks_begin(void (*when_process_ends)(uint32_t process))
+{
+    process_ends = when_process_ends;
+    if (!kernel_is_known() || !ring_vcpus_are_known(plugin.ring))
+        return;
+    if (!tasks)
+        tasks = g_hash_table_new(hash_identity, same_identity);
+    last_number = MAX(last_number, plugin.vcpus);
+    for (unsigned i = 0; i < plugin.vcpus; i++) {
+        vcpus[i] = (TaskVcpu){ .number = i + 1 };
+        capture_producer_of(i)->resumes = say_again;
+        say(i);
+    }
+}
+
+uint32_t tasks_process_of(unsigned vcpu)
+{
+    uint32_t process;
+
+    g_mutex_lock(&lock);
+    process = vcpu < plugin.vcpus && vcpus[vcpu].task ? vcpus[vcpu].task->process : 0;
+    g_mutex_unlock(&lock);
+    return process;
+}

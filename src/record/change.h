@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What becomes of the guest's tasks and of their memory while it is traced: a task is seen first, executes a program,
+ * maps a file. Changes are rare; each has its place among the accesses.
+ */
+#ifndef MEMORY_TRACER_RECORD_CHANGE_H
+#define MEMORY_TRACER_RECORD_CHANGE_H
+
+#include <stdint.h>
+
+/* The values of each, in order. Tasks and memories (address spaces) have numbers from 1 on; 0: unknown, or none. */
+enum change_kind {
+    CHANGE_TASK = 1, /* task, pid (of the thread), tgid (of its process), when it and its process's first thread
+                        began (ns since the guest's boot), parent task, memory; its name. It is seen first */
+    CHANGE_NAME,     /* task; its new name */
+    CHANGE_EXEC,     /* task, its new memory; the program's path */
+    CHANGE_EXIT,     /* task, exit code as wait(2) has it */
+    CHANGE_CGROUP,   /* task; its cgroup's path */
+    CHANGE_MAP,      /* memory, begin, end, flags (of enum change_map_flags), offset in the file, device, inode; the
+                        file's path, or "" */
+    CHANGE_UNMAP,    /* memory, begin, end */
+    CHANGE_MOVE,     /* memory, begin, end, new begin, new end */
+    CHANGE_COPY,     /* new memory, the memory that it begins as a copy of */
+    CHANGE_GONE,     /* memory */
+};
+
+enum change_map_flags { CHANGE_MAP_READ = 1, CHANGE_MAP_WRITE = 2, CHANGE_MAP_EXECUTE = 4, CHANGE_MAP_SHARED = 8 };
+
+#define CHANGE_VALUES 8
+#define CHANGE_TEXT_BYTES 4096 /* with the 0 at its end */
+
+/* What a task's event (ROW_EVENT_TASK) has as its number: the task, and what the vCPU does meanwhile. */
+#define TASK_CONTEXT_BITS 2
+enum task_context { TASK_RUNS, TASK_IN_INTERRUPT, TASK_IN_SOFTIRQ };
+
+typedef struct Change {
+    uint16_t kind; /* of enum change_kind; readers leave out what they don't know */
+    uint16_t values;
+    uint16_t text_bytes; /* without the 0 */
+    uint64_t value[CHANGE_VALUES];
+    char text[CHANGE_TEXT_BYTES];
+} Change;
+
+#endif

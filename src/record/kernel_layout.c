@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is known of a guest's kernel: see kernel_layout.h. */
+#include "kernel_layout.h"
+
+#include <glib.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_NAMES 3
+
+static const char *const functions[KERNEL_FUNCTIONS][MAX_NAMES] = {
+    [KERNEL_SWITCH_TO] = { "__switch_to" },
+    [KERNEL_WAKE_UP_NEW_TASK] = { "wake_up_new_task" },
+    [KERNEL_PERF_EVENT_COMM] = { "perf_event_comm" },
+    [KERNEL_PERF_EVENT_MMAP] = { "perf_event_mmap" },
+    [KERNEL_DO_EXIT] = { "do_exit" },
+    [KERNEL_EXIT_MMAP] = { "exit_mmap" },
+    [KERNEL_MUNMAP] = { "__x64_sys_munmap" },
+    [KERNEL_MREMAP] = { "__x64_sys_mremap" },
+    [KERNEL_IRQ_ENTER] = { "irq_enter_rcu" },
+    [KERNEL_IRQ_EXIT] = { "irq_exit_rcu" },
+    [KERNEL_SOFTIRQS] = { "handle_softirqs", "__do_softirq" }, /* the former since 6.8, and in stable kernels */
+};
+
+static const char *const members[KERNEL_OFFSETS] = {
+    [KERNEL_CURRENT] = "pcpu_hot current_task", /* from 6.2 to 6.14; else a variable of its own */
+    [KERNEL_TASK_PID] = "task_struct pid",
+    [KERNEL_TASK_TGID] = "task_struct tgid",
+    [KERNEL_TASK_START] = "task_struct start_time",
+    [KERNEL_TASK_COMM] = "task_struct comm",
+    [KERNEL_TASK_MM] = "task_struct mm",
+    [KERNEL_TASK_LEADER] = "task_struct group_leader",
+    [KERNEL_TASK_FS] = "task_struct fs",
+    [KERNEL_TASK_SIGNAL] = "task_struct signal",
+    [KERNEL_TASK_CGROUPS] = "task_struct cgroups",
+    [KERNEL_SIGNAL_LIVE] = "signal_struct live",
+    [KERNEL_CSS_SET_CGROUP] = "css_set dfl_cgrp",
+    [KERNEL_CGROUP_NODE] = "cgroup kn",
+    [KERNEL_NODE_NAME] = "kernfs_node name",
+    [KERNEL_NODE_PARENT] = "kernfs_node parent|__parent",
+    [KERNEL_MM_FILE] = "mm_struct exe_file",
+    [KERNEL_VMA_START] = "vm_area_struct vm_start",
+    [KERNEL_VMA_END] = "vm_area_struct vm_end",
+    [KERNEL_VMA_FLAGS] = "vm_area_struct vm_flags",
+    [KERNEL_VMA_OFFSET] = "vm_area_struct vm_pgoff",
+    [KERNEL_VMA_FILE] = "vm_area_struct vm_file",
+    [KERNEL_VMA_MM] = "vm_area_struct vm_mm",
+    [KERNEL_FILE_PATH] = "file f_path",
+    [KERNEL_FILE_INODE] = "file f_inode",
+    [KERNEL_FILE_MODE] = "file f_mode",
+    [KERNEL_BACKING_FILE_PATH] = "backing_file user_path",
+    [KERNEL_PATH_MOUNT] = "path mnt",
+    [KERNEL_PATH_DENTRY] = "path dentry",
+    [KERNEL_DENTRY_PARENT] = "dentry d_parent",
+    [KERNEL_DENTRY_NAME] = "dentry d_name",
+    [KERNEL_QSTR_NAME] = "qstr name",
+    [KERNEL_VFSMOUNT_ROOT] = "vfsmount mnt_root",
+    [KERNEL_MOUNT_VFSMOUNT] = "mount mnt",
+    [KERNEL_MOUNT_PARENT] = "mount mnt_parent",
+    [KERNEL_MOUNT_POINT] = "mount mnt_mountpoint",
+    [KERNEL_FS_ROOT] = "fs_struct root",
+    [KERNEL_INODE_NUMBER] = "inode i_ino",
+    [KERNEL_INODE_SUPERBLOCK] = "inode i_sb",
+    [KERNEL_SUPERBLOCK_DEVICE] = "super_block s_dev",
+    [KERNEL_REGS_DI] = "pt_regs di",
+    [KERNEL_REGS_SI] = "pt_regs si",
+    [KERNEL_REGS_DX] = "pt_regs dx",
+};
+
+const char *const *kernel_layout_function_names(KernelFunction function)
+{
+    return functions[function];
+}
+
+const char *kernel_layout_member(KernelOffset offset)
+{
+    return members[offset];
+}
+
+void kernel_layout_init(KernelLayout *layout)
+{
+    memset(layout, 0xff, sizeof *layout); /* KERNEL_UNKNOWN everywhere */
+}
+
+bool kernel_layout_tells_tasks(const KernelLayout *layout)
+{
+    static const KernelOffset needed[] = { KERNEL_TASK_PID, KERNEL_TASK_TGID, KERNEL_TASK_START, KERNEL_TASK_COMM };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(needed); i++)
+        if (layout->offset[needed[i]] == KERNEL_UNKNOWN)
+            return false;
+    return layout->function[KERNEL_SWITCH_TO].begin != KERNEL_UNKNOWN;
+}
+
+/* All numbers of a layout with their names, in one order. */
+static void visit(KernelLayout *layout, void (*take)(void *data, const char *name, uint64_t *value), void *data)
+{
+    for (unsigned i = 0; i < KERNEL_FUNCTIONS; i++) {
+        const struct {
+            const char *suffix;
+            uint64_t *value;
+        } numbers[] = { { "", &layout->function[i].begin },
+                        { ".end", &layout->function[i].end },
+                        { ".cold", &layout->cold[i].begin },
+                        { ".cold.end", &layout->cold[i].end } };
+
+        for (unsigned k = 0; k < G_N_ELEMENTS(numbers); k++) {
+            g_autofree char *name = g_strconcat(functions[i][0], numbers[k].suffix, NULL);
+
+            take(data, name, numbers[k].value);
+        }
+    }
+    for (unsigned i = 0; i < KERNEL_OFFSETS; i++) {
+        g_autofree char *name = g_strdelimit(g_strdup(members[i]), " ", '.');
+
+        take(data, name, &layout->offset[i]);
+    }
+}
+
+static void write_number(void *data, const char *name, uint64_t *value)
+{
+    if (*value != KERNEL_UNKNOWN)
+        g_string_append_printf(data, "%s %" G_GINT64_MODIFIER "x\n", name, *value);
+}
+
+char *kernel_layout_write(const KernelLayout *layout)
+{
+    GString *text = g_string_new(NULL);
+    KernelLayout copy = *layout;
+
+    visit(&copy, write_number, text);
+    return g_string_free(text, FALSE);
+}
+
+static void read_number(void *data, const char *name, uint64_t *value)
+{
+    const char *found = g_hash_table_lookup(data, name);
+
+    if (found && !g_ascii_string_to_unsigned(found, 16, 0, UINT64_MAX, value, NULL))
+        *value = KERNEL_UNKNOWN;
+}
+
+void kernel_layout_read(KernelLayout *layout, const char *text)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autoptr(GHashTable) numbers = g_hash_table_new(g_str_hash, g_str_equal);
+
+    kernel_layout_init(layout);
+    for (char **line = lines; *line; line++) {
+        char *space = strchr(*line, ' ');
+
+        if (!space)
+            continue;
+        *space = 0;
+        g_hash_table_insert(numbers, *line, space + 1);
+    }
+    visit(layout, read_number, numbers);
+}

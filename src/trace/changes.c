@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Changes in a trace file: see changes.h. */
+#include "changes.h"
+
+#include <string.h>
+
+#include "format.h"
+
+TraceChanges *trace_changes_new(void)
+{
+    TraceChanges *changes = g_new0(TraceChanges, 1);
+
+    changes->list = g_array_new(FALSE, FALSE, sizeof(TraceChange));
+    changes->texts = g_string_chunk_new(4096);
+    return changes;
+}
+
+void trace_changes_free(TraceChanges *changes)
+{
+    if (!changes)
+        return;
+    g_array_unref(changes->list);
+    g_string_chunk_free(changes->texts);
+    g_free(changes);
+}
+
+void trace_changes_add(TraceChanges *changes, const TraceChange *change)
+{
+    TraceChange copy = *change;
+
+    copy.text = g_string_chunk_insert_const(changes->texts, change->text);
+    g_array_append_val(changes->list, copy);
+}
+
+static void append_varint(GByteArray *to, uint64_t value)
+{
+    uint8_t bytes[VARINT_MAX_BYTES];
+
+    g_byte_array_append(to, bytes, (guint)(varint_put(bytes, value) - bytes));
+}
+
+void trace_change_write(GByteArray *contents, uint64_t *last_index, const TraceChange *change)
+{
+    g_autoptr(GByteArray) entry = g_byte_array_new();
+    unsigned values = CHANGE_VALUES;
+
+    while (values && !change->value[values - 1])
+        values--;
+    append_varint(entry, change->index - *last_index);
+    append_varint(entry, change->vcpu);
+    append_varint(entry, change->kind);
+    append_varint(entry, values);
+    for (unsigned i = 0; i < values; i++)
+        append_varint(entry, change->value[i]);
+    g_byte_array_append(entry, (const uint8_t *)change->text, (guint)strlen(change->text));
+    append_varint(contents, entry->len);
+    g_byte_array_append(contents, entry->data, entry->len);
+    *last_index = change->index;
+}
+
+/* One entry, up to `end`. `change` has the index of the one before it. Values that later versions append are left out.
+ */
+static bool read_entry(const uint8_t *next, const uint8_t *end, TraceChange *change, char text[CHANGE_TEXT_BYTES])
+{
+    uint64_t distance, vcpu, kind, values, value;
+    size_t length;
+
+    memset(change->value, 0, sizeof change->value);
+    if (!(next = varint_get(next, end, &distance)) || !(next = varint_get(next, end, &vcpu)) ||
+        !(next = varint_get(next, end, &kind)) || !(next = varint_get(next, end, &values)) ||
+        vcpu >= FORMAT_MAX_VCPUS || kind > UINT32_MAX || values > (uint64_t)(end - next))
+        return false;
+    for (uint64_t i = 0; i < values; i++) {
+        if (!(next = varint_get(next, end, &value)))
+            return false;
+        if (i < CHANGE_VALUES)
+            change->value[i] = value;
+    }
+    length = (size_t)(end - next);
+    if (length >= CHANGE_TEXT_BYTES || memchr(next, 0, length))
+        return false;
+    memcpy(text, next, length);
+    text[length] = 0;
+    change->index += distance;
+    change->vcpu = (uint32_t)vcpu;
+    change->kind = (uint32_t)kind;
+    change->text = text;
+    return true;
+}
+
+const char *trace_changes_read(TraceChanges *changes, const uint8_t *contents, size_t bytes)
+{
+    const uint8_t *next = contents, *end = contents + bytes;
+    char text[CHANGE_TEXT_BYTES];
+    TraceChange change = { 0 };
+
+    while (next < end) {
+        uint64_t length;
+
+        next = varint_get(next, end, &length);
+        if (!next || length > (uint64_t)(end - next) || !read_entry(next, next + length, &change, text))
+            return "a chunk of changes is damaged";
+        if (changes->list->len == FORMAT_MAX_CHANGES)
+            return "there are too many changes";
+        trace_changes_add(changes, &change);
+        next += length;
+    }
+    return NULL;
+}
