@@ -5,7 +5,7 @@
 #define MAX_TASKS (1u << 22) /* a file can't make us take more memory than that */
 
 typedef struct {
-    uint32_t tgid;
+    uint32_t tgid, input;
     uint64_t start_ns;
 } ProcessKey;
 
@@ -20,14 +20,14 @@ static guint hash_key(gconstpointer data)
 {
     const ProcessKey *key = data;
 
-    return (guint)(((key->start_ns + key->tgid) * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+    return (guint)(((key->start_ns + key->tgid + key->input) * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
 static gboolean same_key(gconstpointer a, gconstpointer b)
 {
     const ProcessKey *x = a, *y = b;
 
-    return x->tgid == y->tgid && x->start_ns == y->start_ns;
+    return x->tgid == y->tgid && x->start_ns == y->start_ns && x->input == y->input;
 }
 
 TaskTable *task_table_new(void)
@@ -63,7 +63,7 @@ static Task *get(const TaskTable *table, uint64_t number)
 
 static uint32_t find_process(TaskTable *table, const Task *task)
 {
-    const ProcessKey key = { task->tgid, task->process_start_ns };
+    const ProcessKey key = { task->tgid, task->input, task->process_start_ns };
     uint32_t number = GPOINTER_TO_UINT(g_hash_table_lookup(table->processes_by_key, &key));
     const Process process = { .tgid = key.tgid, .start_ns = key.start_ns, .leader = task->number };
 
@@ -88,6 +88,7 @@ static void add_task(TaskTable *table, const TraceChange *change)
                   .process_start_ns = change->value[4],
                   .parent = (uint32_t)change->value[5],
                   .memory = (uint32_t)change->value[6],
+                  .input = (uint32_t)change->value[CHANGE_TASK_INPUT],
                   .program = "",
                   .cgroup = "" };
 

@@ -15,6 +15,7 @@ typedef struct Task {
     uint32_t tgid;   /* its process's, which is what getpid() says */
     uint32_t parent; /* number, or 0 */
     uint32_t memory; /* number of its address space; 0: it has none, it is the kernel's */
+    uint32_t input;  /* of a merged trace: from which of its inputs it is */
     uint64_t start_ns, process_start_ns;
     const char *name;    /* its last one */
     const char *program; /* the file that it has executed last, or "" */

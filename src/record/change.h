@@ -11,7 +11,8 @@
 /* The values of each, in order. Tasks and memories (address spaces) have numbers from 1 on; 0: unknown, or none. */
 enum change_kind {
     CHANGE_TASK = 1, /* task, pid (of the thread), tgid (of its process), when it and its process's first thread
-                        began (ns since the guest's boot), parent task, memory; its name. It is seen first */
+                        began (ns since the guest's boot), parent task, memory, of a merged trace the input that it is
+                        of; its name. It is seen first */
     CHANGE_NAME,     /* task; its new name */
     CHANGE_EXEC,     /* task, its new memory; the program's path */
     CHANGE_EXIT,     /* task, exit code as wait(2) has it */
@@ -27,6 +28,7 @@ enum change_kind {
 enum change_map_flags { CHANGE_MAP_READ = 1, CHANGE_MAP_WRITE = 2, CHANGE_MAP_EXECUTE = 4, CHANGE_MAP_SHARED = 8 };
 
 #define CHANGE_VALUES 8
+#define CHANGE_TASK_INPUT 7
 #define CHANGE_TEXT_BYTES 4096 /* with the 0 at its end */
 
 /* What a task's event (ROW_EVENT_TASK) has as its number: the task, and what the vCPU does meanwhile. */

@@ -14,8 +14,8 @@
 #include "../trace/writer.h"
 #include "merged_code.h"
 
-/* Makes a batch's wanted records look as a ring has them. `rows` has room for all; returns their number. */
-static size_t make_rows(const Input *input, unsigned fields, unsigned vcpu, const uint32_t *numbers, uint8_t *rows)
+/* Makes a batch's wanted records look as a ring has them. `rows` has room for all. */
+static void make_rows(const Input *input, unsigned fields, unsigned vcpu, const uint32_t *numbers, uint8_t *rows)
 {
     const struct mt_batch *batch = input->batch;
     unsigned bytes = ring_record_bytes_for(fields);
@@ -42,7 +42,6 @@ static size_t make_rows(const Input *input, unsigned fields, unsigned vcpu, cons
         }
         memcpy(rows + k * bytes, &wide, bytes);
     }
-    return input->count;
 }
 
 /* The instructions of all inputs, each once: those that are equal, and from the same file. */
@@ -211,6 +210,12 @@ static JsonObject *derived_metadata(const GPtrArray *inputs, char **words)
     return metadata;
 }
 
+/* How far the tasks' changes of an input have been written, and what is added to its numbers. */
+typedef struct {
+    guint next;
+    uint64_t tasks, memories;
+} InputTasks;
+
 typedef struct {
     GPtrArray *inputs;   /* Input */
     GArray *first_vcpu;  /* unsigned: what is added to the input's vCPU numbers */
@@ -220,6 +225,8 @@ typedef struct {
     unsigned fields, vcpus, input_count;
     bool vcpus_unknown;
     VcpuPolicy policy;
+    GArray *tasks;                 /* InputTasks, for each input */
+    uint32_t said[RING_MAX_VCPUS]; /* the last event of each vCPU that is written */
     uint8_t *rows;
     size_t room;
 } Job;
@@ -234,12 +241,104 @@ static unsigned count_inputs(const mt_trace *trace)
     return last + 1;
 }
 
+/* The numbers of each input's tasks come after those of the inputs before. */
+static void plan_tasks(Job *job)
+{
+    InputTasks tasks = { 0 };
+
+    for (guint i = 0; i < job->inputs->len; i++) {
+        const TraceFile *file = trace_file_of(((const Input *)job->inputs->pdata[i])->trace);
+        uint64_t last_task = 0, last_memory = 0;
+
+        g_array_append_val(job->tasks, tasks);
+        if (file)
+            trace_changes_find_last(file->changes, &last_task, &last_memory);
+        tasks.tasks += last_task;
+        tasks.memories += last_memory;
+    }
+}
+
+/* Writes an input's changes that take place before its record `index`. */
+static bool write_changes(Job *job, TraceWriter *writer, guint number, uint64_t index, GError **error)
+{
+    const TraceFile *file = trace_file_of(((const Input *)job->inputs->pdata[number])->trace);
+    InputTasks *tasks = &g_array_index(job->tasks, InputTasks, number);
+
+    if (!file || !(job->fields & MT_FIELD_TASK))
+        return true;
+    for (; tasks->next < file->changes->list->len; tasks->next++) {
+        TraceChange change = g_array_index(file->changes->list, TraceChange, tasks->next);
+
+        if (change.index > index)
+            break;
+        trace_change_renumber(&change, tasks->tasks, tasks->memories);
+        if (change.kind == CHANGE_TASK)
+            change.value[CHANGE_TASK_INPUT] += g_array_index(job->first_input, unsigned, number);
+        if (!trace_writer_add_change(writer, &change, error))
+            return false;
+    }
+    return true;
+}
+
+/* Says which task goes on, unless that is known. */
+static bool write_task(Job *job, TraceWriter *writer, guint number, unsigned vcpu, uint32_t event, GError **error)
+{
+    uint64_t first = g_array_index(job->tasks, InputTasks, number).tasks << TASK_CONTEXT_BITS;
+    WideRow row = { .record = { .info = ROW_EVENT_TASK | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT } };
+
+    if (event >> TASK_CONTEXT_BITS)
+        event += (uint32_t)first;
+    if (event == job->said[vcpu])
+        return true;
+    job->said[vcpu] = event;
+    row.record.virt_addr = event;
+    return trace_writer_add(writer, vcpu, &row, 1, 0, error);
+}
+
+/* Writes rows, and among them the tasks' events and changes of the batch that they are of. */
+static bool write_rows(Job *job, TraceWriter *writer, guint number, unsigned vcpu, GError **error)
+{
+    const Input *input = job->inputs->pdata[number];
+    const struct mt_batch *batch = input->batch;
+    const struct mt_events *events = &batch->task;
+    unsigned bytes = ring_record_bytes_for(job->fields);
+    size_t done = 0, event = 0;
+
+    if (!(job->fields & MT_FIELD_TASK))
+        return trace_writer_add(writer, vcpu, job->rows, input->count, batch->time_ns, error);
+    if (!write_task(job, writer, number, vcpu, events->state, error))
+        return false;
+    while (done < input->count) {
+        const GArray *changes = trace_file_of(input->trace)->changes->list;
+        guint next = g_array_index(job->tasks, InputTasks, number).next;
+        uint64_t first = batch->first + input->selected[done], stop;
+        size_t begin = done;
+
+        for (; event < events->count && events->event[event].before <= input->selected[done]; event++)
+            if (!write_task(job, writer, number, vcpu, events->event[event].number, error))
+                return false;
+        if (!write_changes(job, writer, number, first, error))
+            return false;
+        next = g_array_index(job->tasks, InputTasks, number).next;
+        stop = event < events->count ? batch->first + events->event[event].before : UINT64_MAX;
+        if (next < changes->len)
+            stop = MIN(stop, g_array_index(changes, TraceChange, next).index);
+        do
+            done++;
+        while (done < input->count && batch->first + input->selected[done] < stop);
+        if (!trace_writer_add(writer, vcpu, job->rows + begin * bytes, done - begin, batch->time_ns, error))
+            return false;
+    }
+    return true;
+}
+
 /* Fields that all inputs have, and how many vCPUs there will be. */
 static bool plan(Job *job, GError **error)
 {
     unsigned architecture = mt_trace_architecture(((const Input *)job->inputs->pdata[0])->trace);
 
-    job->fields = MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME;
+    job->fields = MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME | MT_FIELD_TASK;
+    plan_tasks(job);
     for (guint i = 0; i < job->inputs->len; i++) {
         const Input *input = job->inputs->pdata[i];
         unsigned vcpus = mt_trace_vcpus(input->trace) ? mt_trace_vcpus(input->trace) : RING_MAX_VCPUS;
@@ -270,7 +369,6 @@ static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **er
     Input *input = job->inputs->pdata[number];
     unsigned vcpu =
         job->policy == VCPUS_ONE ? 0 : input->batch->vcpu + g_array_index(job->first_vcpu, unsigned, number);
-    size_t count;
 
     if (vcpu >= job->vcpus)
         return mt_fail(error, "record %" G_GUINT64_FORMAT " is of vCPU %u, but a trace can have %d",
@@ -280,8 +378,8 @@ static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **er
         job->rows = g_realloc(job->rows, job->room * sizeof(WideRow));
     }
     trace_writer_set_input(writer, input->batch->input + g_array_index(job->first_input, unsigned, number));
-    count = make_rows(input, job->fields, vcpu, job->instructions.maps->pdata[number], job->rows);
-    return trace_writer_add(writer, vcpu, job->rows, count, input->batch->time_ns, error);
+    make_rows(input, job->fields, vcpu, job->instructions.maps->pdata[number], job->rows);
+    return write_rows(job, writer, number, vcpu, error);
 }
 
 /* One line for all inputs. */
@@ -328,6 +426,9 @@ static bool write_all(Job *job, TraceWriter *writer, GError **error)
             return false;
         left -= !more[next];
     }
+    for (guint i = 0; i < job->inputs->len; i++)
+        if (!write_changes(job, writer, i, UINT64_MAX, error))
+            return false;
     return true;
 }
 
@@ -368,6 +469,7 @@ static void job_init(Job *job, GPtrArray *inputs, VcpuPolicy policy)
 {
     *job = (Job){ .inputs = inputs, .policy = policy };
     job->first_vcpu = g_array_new(FALSE, FALSE, sizeof(unsigned));
+    job->tasks = g_array_new(FALSE, FALSE, sizeof(InputTasks));
     job->first_input = g_array_new(FALSE, FALSE, sizeof(unsigned));
     job->instructions.known = g_hash_table_new_full(hash_instruction, same_instruction, g_free, NULL);
     job->instructions.code = merged_code_new();
@@ -380,6 +482,7 @@ static void job_clear(Job *job)
     progress_end(&job->progress);
     g_array_unref(job->first_vcpu);
     g_array_unref(job->first_input);
+    g_array_unref(job->tasks);
     g_hash_table_unref(job->instructions.known);
     g_array_unref(job->instructions.all);
     g_ptr_array_unref(job->instructions.maps);

@@ -23,6 +23,11 @@ GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
         { "address", 0, 0, G_OPTION_ARG_STRING, &selection->address,
           "Only accesses that touch these virtual addresses (hexadecimal, B not included)", "A..B" },
         { "pc", 0, 0, G_OPTION_ARG_STRING, &selection->pc, "Only accesses by instructions at these addresses", "A..B" },
+        { "process", 0, 0, G_OPTION_ARG_STRING, &selection->process,
+          "Only accesses by this process: its pid, or its name or program (may have the wildcards * and ?)",
+          "NAME|PID" },
+        { "thread", 0, 0, G_OPTION_ARG_STRING, &selection->thread, "Only accesses by this thread: its id, or its name",
+          "NAME|TID" },
         { "from", 0, 0, G_OPTION_ARG_STRING, &selection->format, "The input's format, if it can't be told",
           "auto|file|gmbeoo|compact" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
@@ -36,6 +41,8 @@ void selection_clear(Selection *selection)
     g_free(selection->events);
     g_free(selection->address);
     g_free(selection->pc);
+    g_free(selection->process);
+    g_free(selection->thread);
     g_free(selection->format);
 }
 
@@ -178,10 +185,13 @@ Input *input_open(const char *path, const Selection *selection, unsigned columns
         mt_fail(error, "%s doesn't tell which instruction made an access: --pc can't be used", path);
         return NULL;
     }
+    if ((selection->process || selection->thread) &&
+        !(input->tasks = task_selection_new(input->trace, selection->process, selection->thread, error)))
+        return NULL;
     if (!mt_trace_is_complete(input->trace))
         fprintf(stderr, "memory_tracer: ATTENTION: the trace is incomplete (%s)\n", mt_trace_damage(input->trace));
-    columns |=
-        MT_COLUMN_INFO | (selection->address ? MT_COLUMN_ADDRESS : 0) | (input->by_pc ? MT_COLUMN_INSTRUCTION : 0);
+    columns |= MT_COLUMN_INFO | (selection->address ? MT_COLUMN_ADDRESS : 0) |
+               (input->by_pc ? MT_COLUMN_INSTRUCTION : 0) | (input->tasks ? MT_COLUMN_TASK : 0);
     input->reader = mt_reader_new(input->trace, columns, &problem);
     if (!input->reader || (input->events.begin && mt_trace_format(input->trace) == MT_FORMAT_FILE &&
                            !mt_reader_seek(input->reader, input->events.begin, &problem))) {
@@ -200,6 +210,9 @@ void input_free(Input *input)
     progress_end(&input->own_progress);
     mt_reader_free(input->reader);
     mt_trace_close(input->trace);
+    task_selection_free(input->tasks);
+    if (input->wanted_task)
+        g_array_unref(input->wanted_task);
     g_free(input->selected);
     g_free(input->wanted_address);
     g_free(input->wanted_paddr);
@@ -218,7 +231,7 @@ bool input_is_whole(const Input *input)
         if (ranges[i]->begin || ranges[i]->end != UINT64_MAX)
             return false;
     return input->cpl == SELECTION_ANY && input->vcpu == SELECTION_ANY && input->loads && input->stores &&
-           !input->by_pc;
+           !input->by_pc && !input->tasks;
 }
 
 static bool is_wanted(const Input *input, size_t i)
@@ -258,6 +271,34 @@ static const struct mt_batch *next_of_trace(Input *input, GError **error)
     return batch;
 }
 
+static void select_between(Input *input, size_t begin, size_t end)
+{
+    for (size_t i = begin; i < end; i++)
+        if (is_wanted(input, i))
+            input->selected[input->count++] = (uint32_t)i;
+}
+
+/* A batch is what one task did, then the next one, and so on. */
+static void select_by_task(Input *input)
+{
+    const struct mt_events *tasks = &input->batch->task;
+    uint32_t task = tasks->state;
+    size_t begin = 0;
+
+    if (!input->tasks) {
+        select_between(input, 0, input->batch->count);
+        return;
+    }
+    for (size_t i = 0; i <= tasks->count; i++) {
+        size_t end = i < tasks->count ? tasks->event[i].before : input->batch->count;
+
+        if (task_selection_wants(input->tasks, task))
+            select_between(input, begin, end);
+        begin = end;
+        task = i < tasks->count ? tasks->event[i].number : 0;
+    }
+}
+
 static void select_records(Input *input)
 {
     const struct mt_batch *batch = input->batch;
@@ -268,9 +309,7 @@ static void select_records(Input *input)
     }
     input->count = 0;
     if (input->vcpu == SELECTION_ANY || batch->vcpu == (unsigned)input->vcpu)
-        for (size_t i = 0; i < batch->count; i++)
-            if (is_wanted(input, i))
-                input->selected[input->count++] = (uint32_t)i;
+        select_by_task(input);
 }
 
 int input_next(Input *input, GError **error)
@@ -298,6 +337,28 @@ int input_next(Input *input, GError **error)
         input->wanted.column = input->wanted_##column;                                                                 \
     }
 
+/* The tasks' events stand before what is selected. */
+static void pick_tasks(Input *input)
+{
+    const struct mt_events *tasks = &input->batch->task;
+    size_t before = 0;
+
+    if (!input->wanted_task)
+        input->wanted_task = g_array_new(FALSE, FALSE, sizeof(struct mt_event));
+    g_array_set_size(input->wanted_task, 0);
+    for (size_t i = 0; i < tasks->count; i++) {
+        struct mt_event event = tasks->event[i];
+
+        while (before < input->count && input->selected[before] < event.before)
+            before++;
+        event.before = (uint32_t)before;
+        g_array_append_val(input->wanted_task, event);
+    }
+    input->wanted.task = (struct mt_events){ .state = tasks->state,
+                                             .count = tasks->count,
+                                             .event = (const struct mt_event *)input->wanted_task->data };
+}
+
 const struct mt_batch *input_next_batch(Input *input, GError **error)
 {
     const struct mt_batch *batch;
@@ -319,5 +380,6 @@ const struct mt_batch *input_next_batch(Input *input, GError **error)
     PICK(paddr)
     PICK(value)
     PICK(value_unknown)
+    pick_tasks(input);
     return &input->wanted;
 }

@@ -9,6 +9,7 @@
 
 #include "../../include/memory_tracer/trace.h"
 #include "../base/progress.h"
+#include "task_selection.h"
 
 /* From `begin` to `end` - 1. */
 typedef struct Range {
@@ -19,7 +20,7 @@ typedef struct Range {
 
 /* Which records are wanted. As GOption leaves them; input_open() understands them. */
 typedef struct Selection {
-    char *events, *address, *pc;
+    char *events, *address, *pc, *process, *thread;
     int cpl, vcpu; /* or SELECTION_ANY */
     gboolean loads, stores;
     char *format;
@@ -41,7 +42,8 @@ typedef struct Input {
     Range events, address, pc;
     int cpl, vcpu;
     bool loads, stores, by_pc;
-    Progress *progress; /* `own_progress`, or one that several inputs share */
+    TaskSelection *tasks; /* NULL: all */
+    Progress *progress;   /* `own_progress`, or one that several inputs share */
     Progress own_progress;
     const struct mt_batch *batch; /* the current one */
     uint32_t *selected;           /* which of its records are wanted */
@@ -53,6 +55,7 @@ typedef struct Input {
     uint32_t *wanted_instruction;
     struct mt_value *wanted_value;
     bool *wanted_value_unknown;
+    GArray *wanted_task; /* struct mt_event */
 } Input;
 
 /* Opens `path` for reading `columns`, of those that are selected. */

@@ -32,6 +32,54 @@ void trace_changes_add(TraceChanges *changes, const TraceChange *change)
     g_array_append_val(changes->list, copy);
 }
 
+/* Which of a change's values are numbers of tasks, and which of memories: bits. */
+static const struct {
+    uint8_t tasks, memories;
+} numbers[] = {
+    [CHANGE_TASK] = { 1 << 0 | 1 << 5, 1 << 6 },
+    [CHANGE_NAME] = { 1 << 0, 0 },
+    [CHANGE_EXEC] = { 1 << 0, 1 << 1 },
+    [CHANGE_EXIT] = { 1 << 0, 0 },
+    [CHANGE_CGROUP] = { 1 << 0, 0 },
+    [CHANGE_MAP] = { 0, 1 << 0 },
+    [CHANGE_UNMAP] = { 0, 1 << 0 },
+    [CHANGE_MOVE] = { 0, 1 << 0 },
+    [CHANGE_COPY] = { 0, 1 << 0 | 1 << 1 },
+    [CHANGE_GONE] = { 0, 1 << 0 },
+};
+
+void trace_changes_find_last(const TraceChanges *changes, uint64_t *task, uint64_t *memory)
+{
+    *task = *memory = 0;
+    for (guint i = 0; i < changes->list->len; i++) {
+        const TraceChange *change = &g_array_index(changes->list, TraceChange, i);
+
+        for (unsigned k = 0; change->kind < G_N_ELEMENTS(numbers) && k < CHANGE_VALUES; k++) {
+            if (numbers[change->kind].tasks & 1u << k)
+                *task = MAX(*task, change->value[k]);
+            if (numbers[change->kind].memories & 1u << k)
+                *memory = MAX(*memory, change->value[k]);
+        }
+    }
+}
+
+/* 0 is none. */
+static void move_number(uint64_t *number, uint64_t distance)
+{
+    if (*number)
+        *number += distance;
+}
+
+void trace_change_renumber(TraceChange *change, uint64_t tasks, uint64_t memories)
+{
+    for (unsigned k = 0; change->kind < G_N_ELEMENTS(numbers) && k < CHANGE_VALUES; k++) {
+        if (numbers[change->kind].tasks & 1u << k)
+            move_number(&change->value[k], tasks);
+        if (numbers[change->kind].memories & 1u << k)
+            move_number(&change->value[k], memories);
+    }
+}
+
 static void append_varint(GByteArray *to, uint64_t value)
 {
     uint8_t bytes[VARINT_MAX_BYTES];

@@ -29,6 +29,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(TraceChanges, trace_changes_free)
 /* Copies one. */
 void trace_changes_add(TraceChanges *changes, const TraceChange *change);
 
+/* The highest numbers of tasks and of memories that there are. */
+void trace_changes_find_last(const TraceChanges *changes, uint64_t *task, uint64_t *memory);
+/* Moves the numbers in a change, so that those of several traces differ. */
+void trace_change_renumber(TraceChange *change, uint64_t tasks, uint64_t memories);
+
 /* Appends one to a chunk's contents. `last_index`: the one of the change before, 0 if there is none; is updated. */
 void trace_change_write(GByteArray *contents, uint64_t *last_index, const TraceChange *change);
 /* Adds those of a chunk's contents. Returns NULL, or what is wrong. */
