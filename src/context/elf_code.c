@@ -10,12 +10,11 @@
 
 #include "../base/error.h"
 #include "../base/regular_file.h"
+#include "elf_symbols.h"
 
 /* Larger than any real program; what is larger has no names. */
 #define FILE_BYTES_MAX (UINT64_C(1) << 30)
 #define CODE_BYTES_MAX (UINT64_C(256) << 20)
-#define SYMBOLS_MAX (UINT64_C(2) << 20)
-#define NAME_BYTES_MAX 1024
 #define NOTES_BYTES_MAX 65536
 #define BUILD_ID_BYTES_MAX 64
 #define HASHED_AT_ONCE 65536
@@ -26,14 +25,8 @@ typedef struct {
     int fd;
     uint64_t bytes; /* of the file */
     Elf *elf;
-    size_t segments, section_headers;
+    size_t segments;
 } Reader;
-
-/* A function as the file tells it. */
-typedef struct {
-    ElfFunction function;
-    size_t section;
-} Candidate;
 
 void elf_code_free(ElfCode *elf)
 {
@@ -60,8 +53,7 @@ static const ElfSegment *segment_of(const ElfCode *elf, uint64_t address)
     return NULL;
 }
 
-/* How much code there is from this address on. */
-static uint64_t bytes_left(const ElfCode *elf, uint64_t address)
+uint64_t elf_code_bytes_left(const ElfCode *elf, uint64_t address)
 {
     const ElfSegment *segment = segment_of(elf, address);
 
@@ -72,7 +64,7 @@ const uint8_t *elf_code_at(const ElfCode *elf, uint64_t address, unsigned length
 {
     const ElfSegment *segment = segment_of(elf, address);
 
-    return segment && length <= bytes_left(elf, address) ? segment->code + (address - segment->address) : NULL;
+    return segment && length <= elf_code_bytes_left(elf, address) ? segment->code + (address - segment->address) : NULL;
 }
 
 bool elf_code_covers(const ElfCode *elf, uint64_t address)
@@ -102,8 +94,6 @@ static bool read_header(Reader *reader, GError **error)
     reader->code->movable = header.e_type == ET_DYN;
     if (elf_getphdrnum(reader->elf, &reader->segments))
         return fail_damaged(reader, "it has no program headers", error);
-    if (elf_getshdrnum(reader->elf, &reader->section_headers))
-        reader->section_headers = 0;
     return true;
 }
 
@@ -213,138 +203,6 @@ static bool read_segments(Reader *reader, GError **error)
     return reader->code->id || hash_contents(reader, error);
 }
 
-/* Functions. */
-
-/* It goes into a line of text, and to a terminal. */
-static bool is_good_name(const char *name)
-{
-    if (!name || !*name || strlen(name) > NAME_BYTES_MAX || !g_utf8_validate(name, -1, NULL))
-        return false;
-    for (; *name; name = g_utf8_next_char(name))
-        if (!g_unichar_isgraph(g_utf8_get_char(name)))
-            return false;
-    return true;
-}
-
-static void add_function(Reader *reader, GArray *candidates, const GElf_Sym *symbol, const char *name)
-{
-    Candidate candidate = { .function = { .address = symbol->st_value,
-                                          .end = symbol->st_value + symbol->st_size,
-                                          .local = GELF_ST_BIND(symbol->st_info) == STB_LOCAL,
-                                          .weak = GELF_ST_BIND(symbol->st_info) == STB_WEAK },
-                            .section = symbol->st_shndx };
-
-    if (candidate.function.end < symbol->st_value || !elf_code_covers(reader->code, symbol->st_value) ||
-        symbol->st_size > bytes_left(reader->code, symbol->st_value) || !is_good_name(name))
-        return;
-    candidate.function.name = g_string_chunk_insert_const(reader->code->names, name);
-    g_array_append_val(candidates, candidate);
-}
-
-static void add_table(Reader *reader, GArray *candidates, Elf_Scn *section, const GElf_Shdr *header)
-{
-    Elf_Data *data =
-        header->sh_size / sizeof(Elf64_Sym) <= SYMBOLS_MAX && is_in_file(reader, header->sh_offset, header->sh_size)
-            ? elf_getdata(section, NULL)
-            : NULL;
-    size_t count = data ? data->d_size / sizeof(Elf64_Sym) : 0;
-
-    for (size_t i = 0; i < count && candidates->len < SYMBOLS_MAX; i++) {
-        GElf_Sym symbol;
-
-        if (gelf_getsym(data, (int)i, &symbol) && GELF_ST_TYPE(symbol.st_info) == STT_FUNC &&
-            symbol.st_shndx != SHN_UNDEF)
-            add_function(reader, candidates, &symbol, elf_strptr(reader->elf, header->sh_link, symbol.st_name));
-    }
-}
-
-/* By address; of one address the longest first; then the name that one would look for first. */
-static int compare(const void *a, const void *b)
-{
-    const ElfFunction *x = &((const Candidate *)a)->function, *y = &((const Candidate *)b)->function;
-    size_t x_length, y_length;
-
-    if (x->address != y->address)
-        return x->address < y->address ? -1 : 1;
-    if (x->end != y->end)
-        return x->end > y->end ? -1 : 1;
-    if (x->local != y->local)
-        return x->local ? 1 : -1;
-    if (x->weak != y->weak)
-        return x->weak ? 1 : -1;
-    x_length = strlen(x->name);
-    y_length = strlen(y->name);
-    if (x_length != y_length)
-        return x_length < y_length ? -1 : 1;
-    return strcmp(x->name, y->name);
-}
-
-/* Where a function without a size ends, at the latest. 0: nobody knows. */
-static uint64_t section_end(const Reader *reader, const Candidate *candidate)
-{
-    GElf_Shdr header;
-    Elf_Scn *section =
-        candidate->section < reader->section_headers ? elf_getscn(reader->elf, candidate->section) : NULL;
-
-    if (!section || !gelf_getshdr(section, &header) || !(header.sh_flags & SHF_EXECINSTR) ||
-        candidate->function.address - header.sh_addr >= header.sh_size)
-        return 0;
-    return candidate->function.address + MIN(header.sh_size - (candidate->function.address - header.sh_addr),
-                                             bytes_left(reader->code, candidate->function.address));
-}
-
-static void end_function(const Reader *reader, const GArray *candidates, guint number)
-{
-    Candidate *candidate = &g_array_index(candidates, Candidate, number);
-    uint64_t end = section_end(reader, candidate);
-
-    for (guint i = number + 1; end && i < candidates->len; i++) {
-        uint64_t next = g_array_index(candidates, Candidate, i).function.address;
-
-        if (next > candidate->function.address) {
-            end = MIN(end, next);
-            break;
-        }
-    }
-    candidate->function.end = MAX(end, candidate->function.address);
-}
-
-/* Takes those that have a range, each range once. */
-static void take_functions(Reader *reader, GArray *candidates)
-{
-    const ElfFunction *last = NULL;
-
-    qsort(candidates->data, candidates->len, sizeof(Candidate), compare);
-    for (guint i = candidates->len; i--;)
-        if (g_array_index(candidates, Candidate, i).function.end ==
-            g_array_index(candidates, Candidate, i).function.address)
-            end_function(reader, candidates, i);
-    for (guint i = 0; i < candidates->len; i++) {
-        const ElfFunction *function = &g_array_index(candidates, Candidate, i).function;
-
-        if (function->end == function->address ||
-            (last && last->address == function->address && last->end == function->end))
-            continue;
-        last = function;
-        g_array_append_val(reader->code->functions, *function);
-    }
-}
-
-static void read_functions(Reader *reader)
-{
-    g_autoptr(GArray) candidates = g_array_new(FALSE, FALSE, sizeof(Candidate));
-    Elf_Scn *section = NULL;
-
-    while ((section = elf_nextscn(reader->elf, section))) {
-        GElf_Shdr header;
-
-        if (gelf_getshdr(section, &header) && (header.sh_type == SHT_SYMTAB || header.sh_type == SHT_DYNSYM))
-            add_table(reader, candidates, section, &header);
-    }
-    if (candidates->len)
-        take_functions(reader, candidates);
-}
-
 ElfCode *elf_code_read(const char *path, GError **error)
 {
     g_autoptr(ElfCode) code = g_new0(ElfCode, 1);
@@ -360,7 +218,7 @@ ElfCode *elf_code_read(const char *path, GError **error)
         return NULL;
     fine = read_header(&reader, error) && read_segments(&reader, error);
     if (fine)
-        read_functions(&reader);
+        elf_symbols_read(code, reader.elf);
     elf_end(reader.elf);
     close(reader.fd);
     return fine ? g_steal_pointer(&code) : NULL;

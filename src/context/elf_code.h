@@ -26,8 +26,7 @@ typedef struct ElfCode {
     char *id;          /* its build-id, in hexadecimal; or a hash of all its contents, after "xxh3-" */
     bool movable;      /* it can be loaded anywhere (ET_DYN) */
     GArray *segments;  /* ElfSegment */
-    GArray *functions; /* ElfFunction, by address, one for each range. One without a size ends where the next one of
-                          its section begins, or with its section */
+    GArray *functions; /* ElfFunction, by address, one for each range: see elf_symbols.h */
     GStringChunk *names;
     uint64_t code_hash;
 } ElfCode;
@@ -41,5 +40,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ElfCode, elf_code_free)
 const uint8_t *elf_code_at(const ElfCode *elf, uint64_t address, unsigned length);
 /* Whether that is an address of its code. */
 bool elf_code_covers(const ElfCode *elf, uint64_t address);
+/* How much code there is from this address on. */
+uint64_t elf_code_bytes_left(const ElfCode *elf, uint64_t address);
 
 #endif

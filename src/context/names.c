@@ -8,12 +8,14 @@
 #include "../base/printable.h"
 #include "attachment.h"
 #include "code_table.h"
+#include "demangle.h"
 #include "symbols.h"
 
 struct Names {
     mt_trace *trace;
     CodeTable *table;
     GHashTable *symbols; /* Symbols by the attachment's name: those that were needed so far */
+    GHashTable *shown;   /* char *: their names as people read them, by the linker's (a pointer into `symbols`) */
 };
 
 static void free_symbols(void *symbols)
@@ -27,6 +29,7 @@ Names *names_new(mt_trace *trace)
 
     names->trace = trace;
     names->table = code_table_read(trace);
+    names->shown = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     names->symbols = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_symbols);
     return names;
 }
@@ -36,6 +39,7 @@ void names_free(Names *names)
     if (!names)
         return;
     code_table_free(names->table);
+    g_hash_table_unref(names->shown);
     g_hash_table_unref(names->symbols);
     g_free(names);
 }
@@ -59,6 +63,20 @@ static Symbols *symbols_of(Names *names, const CodeOrigin *origin)
     return symbols;
 }
 
+/* A function's name as people read it. */
+static const char *shown_name(Names *names, const char *name)
+{
+    char *shown = g_hash_table_lookup(names->shown, name);
+
+    if (!shown) {
+        shown = demangle(name, true);
+        if (!shown)
+            shown = g_strdup(name);
+        g_hash_table_insert(names->shown, (gpointer)name, shown);
+    }
+    return shown;
+}
+
 char *names_of_instruction(Names *names, uint32_t number, uint64_t *offset)
 {
     const struct mt_instruction *instruction = mt_trace_instruction(names->trace, number);
@@ -76,6 +94,7 @@ char *names_of_instruction(Names *names, uint32_t number, uint64_t *offset)
     is_file = !g_str_has_prefix(origin->attachment, CODE_TABLE_KALLSYMS);
     if (!name && !is_file)
         return NULL;
+    name = name ? shown_name(names, name) : NULL;
     file = g_path_get_basename(origin->path);
     if (name && is_file && !strchr(origin->path, '/')) /* what is no file of the guest's is told as modules are */
         text = g_strdup_printf("%s [%s]", name, file);

@@ -88,6 +88,19 @@ class Names(SystemTest):
         self.assertNotIn("+0x", re.sub(r"\[.*?\]", "", user.out))
         self.assertRegex(kernel.out, r"ffffffff[0-9a-f]{8}  (do_syscall_64|entry_SYSCALL\w+)\+0x")
 
+    def test_names_of_cpp_and_of_the_linkage_table(self):
+        with open(self.path("prog.cc"), "w") as file:
+            file.write("#include <cstdlib>\nnamespace shop { struct Basket { int sum = 0; __attribute__((noinline)) void add(int *a) {\n"
+                       "for (int i = 0; i < 100; i++) { sum += a[i & 7] + std::rand(); } } }; }\n"
+                       "int main() { int a[8] = {}; shop::Basket basket; basket.add(a); return basket.sum == 1; }\n")
+        subprocess.run(["g++", "-O1", "-Wl,-z,lazy", "-o", self.path("prog"), self.path("prog.cc")], check=True)
+        trace = self.record("a.mtrace", "--user-only", "--", self.path("prog"))
+        result = self.tracer("dump", "--cpl", "3", trace)
+        self.assertGreaterEqual(len(re.findall(r" shop::Basket::add\(int\*\)\+0x", result.out)), 100)
+        # Each call loads the function's address from the table.
+        self.assertEqual(len(re.findall(r" rand@plt\+0x\S+ +jmp ", result.out)), 100)
+        self.assertNotIn("_ZN", result.out)
+
     def test_merged_traces_keep_their_own_names(self):
         """The second one's functions lie where the first one's do, and some instructions are the same."""
         traces, alone = [], {}

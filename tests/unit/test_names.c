@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "../../src/context/code_table.h"
+#include "../../src/context/demangle.h"
 #include "../../src/context/elf_code.h"
 #include "../../src/context/explanation.h"
 #include "../../src/context/symbols.h"
@@ -313,6 +314,43 @@ static void test_damaged_files(void)
     }
 }
 
+/* Names as programmers wrote them. */
+
+static void assert_demangled(const char *name, const char *with, const char *without)
+{
+    g_autofree char *full = demangle(name, true), *brief = demangle(name, false);
+
+    g_assert_cmpstr(full, ==, with);
+    g_assert_cmpstr(brief, ==, without);
+}
+
+static void test_names_of_cpp_and_rust(void)
+{
+    assert_demangled("_ZN4list3addEi", "list::add(int)", "list::add");
+    assert_demangled("_ZN4core3fmt5write17h0123456789abcdefE", "core::fmt::write", "core::fmt::write");
+    assert_demangled("_RNvC7mycrate3foo", "mycrate::foo", "mycrate::foo");
+    assert_demangled("_Znwm@plt", "operator new(unsigned long)@plt", "operator new@plt");
+    assert_demangled("_RNvC7mycrate3foo [module]", "mycrate::foo [module]", "mycrate::foo [module]");
+    assert_demangled("main", NULL, NULL);
+    assert_demangled("_Zebra", NULL, NULL);
+    assert_demangled("_R", NULL, NULL);
+    assert_demangled("", NULL, NULL);
+}
+
+/* Each parameter's type is a pair of the one before: the last one would be 2^60 words long. */
+static void test_a_name_that_would_be_too_long(void)
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    g_autoptr(GString) name = g_string_new("_Z1f1pIiiE");
+
+    for (int i = 0; i < 60; i++) {
+        g_autofree char *number = i < 36 ? g_strdup_printf("%c", digits[i]) : g_strdup_printf("1%c", digits[i - 36]);
+
+        g_string_append_printf(name, "S_IS%s_S%s_E", number, number);
+    }
+    assert_demangled(name->str, NULL, "f");
+}
+
 /* What a trace tells. */
 
 static void test_tables_as_text(void)
@@ -366,6 +404,8 @@ int main(int argc, char **argv)
                     test_few_instructions_do_not_tell_where_a_file_was_loaded);
     g_test_add_func("/names/functions_of_a_file", test_functions_of_a_file);
     g_test_add_func("/names/a_file_without_a_build_id", test_a_file_without_a_build_id);
+    g_test_add_func("/names/names_of_cpp_and_rust", test_names_of_cpp_and_rust);
+    g_test_add_func("/names/a_name_that_would_be_too_long", test_a_name_that_would_be_too_long);
     g_test_add_func("/names/damaged_files", test_damaged_files);
     g_test_add_func("/names/tables_as_text", test_tables_as_text);
     g_test_add_func("/names/origins_are_written", test_origins_are_written);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The symbols that a distribution leaves in a stripped program, compressed (.gnu_debugdata, "MiniDebugInfo"). */
+#ifndef MEMORY_TRACER_CONTEXT_ELF_MINI_DEBUG_H
+#define MEMORY_TRACER_CONTEXT_ELF_MINI_DEBUG_H
+
+#include <libelf.h>
+
+/* NULL if there are none. *buffer is what the result lies in: free it after elf_end(). */
+Elf *elf_mini_debug_open(Elf *elf, char **buffer);
+
+#endif
