@@ -8,12 +8,17 @@
 
 #include "../base/paths.h"
 #include "../context/code_table.h"
+#include "../context/debug_info.h"
 #include "../context/explanation.h"
 #include "../vm/guest_files.h"
 #include "../vm/known_programs.h"
 
 /* Of all symbol tables, before they are compressed. */
 #define SYMBOLS_BYTES_MAX (3u << 20)
+/* Of all tables of lines. */
+#define LINES_BYTES_MAX (8u << 20)
+/* So many entries of debug information are looked at: some seconds' worth. */
+#define DEBUG_ENTRIES_MAX (UINT64_C(20) << 20)
 #define AGENT "memory_tracer_agent"
 
 _Static_assert(sizeof(struct mt_instruction) == sizeof(struct mt_instruction), "they are the same, see trace/reader.c");
@@ -103,7 +108,8 @@ typedef struct {
     GArray *loaded;       /* LoadedFile */
     uint32_t *owners;     /* by instruction: number in `loaded` plus 1, or 0 */
     CodeTable *table;
-    size_t symbol_bytes; /* attached so far */
+    size_t symbol_bytes, line_bytes; /* attached so far */
+    uint64_t debug_entries;          /* that may still be looked at */
 } Names;
 
 static void names_init(Names *names)
@@ -114,6 +120,7 @@ static void names_init(Names *names)
     names->shown = g_ptr_array_new();
     names->loaded = g_array_new(FALSE, FALSE, sizeof(LoadedFile));
     names->table = code_table_new();
+    names->debug_entries = DEBUG_ENTRIES_MAX;
 }
 
 static void names_clear(Names *names)
@@ -203,45 +210,51 @@ static char *all_functions(const ElfCode *elf)
     return g_string_free(text, FALSE);
 }
 
-static int compare_addresses(const void *a, const void *b)
+static int compare_pieces(const void *a, const void *b)
 {
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    const CodePiece *x = a, *y = b;
 
-    return x < y ? -1 : x > y;
+    return x->address < y->address ? -1 : x->address > y->address;
 }
 
-/* Where the file's code was executed, sorted. */
-static GArray *executed_addresses(const Names *names, const ElfCode *elf)
+/* Which of the file's code was executed: CodePiece, by address, each once. */
+static GArray *executed_pieces(const Names *names, const ElfCode *elf)
 {
-    GArray *addresses = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    GArray *pieces = g_array_new(FALSE, FALSE, sizeof(CodePiece));
+    guint left = 0;
 
     for (guint i = 0; i < names->instructions->len; i++) {
+        const struct mt_instruction *instruction = &g_array_index(names->instructions, struct mt_instruction, i);
         const LoadedFile *file =
             names->owners[i] ? &g_array_index(names->loaded, LoadedFile, names->owners[i] - 1) : NULL;
-        uint64_t address;
+        CodePiece piece;
 
         if (!file || file->elf != elf)
             continue;
-        address = g_array_index(names->instructions, struct mt_instruction, i).pc - file->bias;
-        g_array_append_val(addresses, address);
+        piece = (CodePiece){ instruction->pc - file->bias, instruction->length };
+        g_array_append_val(pieces, piece);
     }
-    qsort(addresses->data, addresses->len, sizeof(uint64_t), compare_addresses);
-    return addresses;
+    qsort(pieces->data, pieces->len, sizeof(CodePiece), compare_pieces);
+    for (guint i = 0; i < pieces->len; i++)
+        if (!i || compare_pieces(&g_array_index(pieces, CodePiece, i), &g_array_index(pieces, CodePiece, left - 1)))
+            g_array_index(pieces, CodePiece, left++) = g_array_index(pieces, CodePiece, i);
+    g_array_set_size(pieces, left);
+    return pieces;
 }
 
 /* Only those that have executed something. */
 static char *executed_functions(const Names *names, const ElfCode *elf)
 {
-    g_autoptr(GArray) addresses = executed_addresses(names, elf);
+    g_autoptr(GArray) pieces = executed_pieces(names, elf);
     GString *text = g_string_new(NULL);
-    guint next = 0; /* of the addresses: the first one that is not below the function */
+    guint next = 0; /* of the pieces: the first one that is not below the function */
 
     for (guint i = 0; i < elf->functions->len; i++) {
         const ElfFunction *function = &g_array_index(elf->functions, ElfFunction, i);
 
-        while (next < addresses->len && g_array_index(addresses, uint64_t, next) < function->address)
+        while (next < pieces->len && g_array_index(pieces, CodePiece, next).address < function->address)
             next++;
-        if (next < addresses->len && g_array_index(addresses, uint64_t, next) < function->end)
+        if (next < pieces->len && g_array_index(pieces, CodePiece, next).address < function->end)
             append_function(text, function);
     }
     return g_string_free(text, FALSE);
@@ -267,6 +280,20 @@ static char *attach_symbols(Names *names, const ElfCode *elf, GHashTable *used, 
         return NULL;
     g_hash_table_add(used, g_strdup(name));
     return g_steal_pointer(&name);
+}
+
+/* `symbols`: the attachment with its functions. */
+static bool attach_lines(Names *names, const ElfCode *elf, const char *symbols, TraceWriter *writer, GError **error)
+{
+    g_autoptr(GArray) pieces = executed_pieces(names, elf);
+    g_autoptr(LineTable) lines = debug_info_find_lines(elf, pieces, &names->debug_entries);
+    g_autoptr(GByteArray) bytes = lines ? line_table_write(lines) : NULL;
+    g_autofree char *name = g_strconcat(LINE_TABLE_ATTACHMENT, symbols + strlen(CODE_TABLE_ELF), NULL);
+
+    if (!bytes || bytes->len > LINES_BYTES_MAX - names->line_bytes)
+        return true;
+    names->line_bytes += bytes->len;
+    return trace_writer_add_attachment(writer, name, bytes->data, bytes->len, error);
 }
 
 static const char *shown_name(const Names *names, const ElfCode *elf)
@@ -295,7 +322,8 @@ static bool add_origins(Names *names, uint32_t *origins, TraceWriter *writer, GE
         name = g_hash_table_lookup(attached, file->elf);
         if (!name) {
             name = attach_symbols(names, file->elf, used, writer, &problem);
-            if (problem) {
+            if (problem || (name && !attach_lines(names, file->elf, name, writer, &problem))) {
+                g_free(name);
                 g_propagate_error(error, problem);
                 return false;
             }

@@ -7,6 +7,7 @@
 
 #include "../context/attachment.h"
 #include "../context/code_table.h"
+#include "../context/line_table.h"
 #include "../trace/file.h"
 
 typedef struct {
@@ -21,7 +22,13 @@ typedef struct {
     char *checksum; /* of its contents */
     mt_trace *trace;
     char *old_name;
+    GPtrArray *lines; /* Source: that may have lines of the same file */
 } Symbols;
+
+typedef struct {
+    mt_trace *trace;
+    char *symbols; /* the name of its attachment of symbols */
+} Source;
 
 struct MergedCode {
     GPtrArray *inputs;  /* of MergedInput */
@@ -39,10 +46,17 @@ static void free_input(void *data)
     g_free(input);
 }
 
+static void free_source(void *data)
+{
+    g_free(((Source *)data)->symbols);
+    g_free(data);
+}
+
 static void free_symbols(void *data)
 {
     Symbols *symbols = data;
 
+    g_ptr_array_unref(symbols->lines);
     g_free(symbols->name);
     g_free(symbols->checksum);
     g_free(symbols->old_name);
@@ -80,15 +94,23 @@ static const Symbols *find_by_name(const MergedCode *code, const char *name)
     return NULL;
 }
 
-static const Symbols *find_equal(const MergedCode *code, const char *old_name, const char *checksum)
+static Symbols *find_equal(const MergedCode *code, const char *old_name, const char *checksum)
 {
     for (guint i = 0; i < code->symbols->len; i++) {
-        const Symbols *symbols = code->symbols->pdata[i];
+        Symbols *symbols = code->symbols->pdata[i];
 
         if (!strcmp(symbols->old_name, old_name) && !strcmp(symbols->checksum, checksum))
             return symbols;
     }
     return NULL;
+}
+
+static void add_source(Symbols *symbols, mt_trace *trace, const char *name)
+{
+    Source *source = g_new(Source, 1);
+
+    *source = (Source){ trace, g_strdup(name) };
+    g_ptr_array_add(symbols->lines, source);
 }
 
 /* The new name of an input's attachment; NULL if it isn't there. */
@@ -98,13 +120,14 @@ static const char *add_symbols(MergedCode *code, mt_trace *trace, const char *ol
     char *contents = attachment_read(trace, old_name, &bytes);
     g_autofree char *checksum =
         contents ? g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)contents, bytes) : NULL;
-    const Symbols *equal = contents ? find_equal(code, old_name, checksum) : NULL;
+    Symbols *symbols = contents ? find_equal(code, old_name, checksum) : NULL;
     g_autofree char *name = g_strdup(old_name);
-    Symbols *symbols;
 
     free(contents);
-    if (!checksum || equal)
-        return equal ? equal->name : NULL;
+    if (symbols)
+        add_source(symbols, trace, old_name);
+    if (!checksum || symbols)
+        return symbols ? symbols->name : NULL;
     for (unsigned i = 2; find_by_name(code, name); i++) {
         g_free(name);
         name = g_strdup_printf("%s/%u", old_name, i);
@@ -113,7 +136,9 @@ static const char *add_symbols(MergedCode *code, mt_trace *trace, const char *ol
     *symbols = (Symbols){ .name = g_steal_pointer(&name),
                           .checksum = g_steal_pointer(&checksum),
                           .trace = trace,
-                          .old_name = g_strdup(old_name) };
+                          .old_name = g_strdup(old_name),
+                          .lines = g_ptr_array_new_with_free_func(free_source) };
+    add_source(symbols, trace, old_name);
     g_ptr_array_add(code->symbols, symbols);
     return symbols->name;
 }
@@ -133,6 +158,14 @@ static bool has_symbols(const char *attachment)
 {
     return !strcmp(attachment, CODE_TABLE_KALLSYMS) || g_str_has_prefix(attachment, CODE_TABLE_KALLSYMS "/") ||
            g_str_has_prefix(attachment, CODE_TABLE_ELF);
+}
+
+/* Attachments about the same file have the same end of the name. NULL: there are none about it. To be freed. */
+static char *lines_name(const char *symbols)
+{
+    return g_str_has_prefix(symbols, CODE_TABLE_ELF)
+               ? g_strconcat(LINE_TABLE_ATTACHMENT, symbols + strlen(CODE_TABLE_ELF), NULL)
+               : NULL;
 }
 
 /* The first input's are kept even if no instruction needs them. */
@@ -181,7 +214,8 @@ void merged_code_add_instruction(MergedCode *code, uint32_t origin)
 
 bool merged_code_writes(const char *attachment)
 {
-    return !strcmp(attachment, CODE_TABLE_LOADED) || !strcmp(attachment, CODE_TABLE_CODE) || has_symbols(attachment);
+    return !strcmp(attachment, CODE_TABLE_LOADED) || !strcmp(attachment, CODE_TABLE_CODE) || has_symbols(attachment) ||
+           g_str_has_prefix(attachment, LINE_TABLE_ATTACHMENT);
 }
 
 static bool attach_symbols(const Symbols *symbols, TraceWriter *writer, GError **error)
@@ -194,13 +228,44 @@ static bool attach_symbols(const Symbols *symbols, TraceWriter *writer, GError *
     return fine;
 }
 
+/* Adds what an input knows. Returns whether it knows anything. */
+static bool add_lines(LineTable *all, const Source *source)
+{
+    g_autofree char *name = lines_name(source->symbols);
+    size_t bytes;
+    char *contents = name ? attachment_read(source->trace, name, &bytes) : NULL;
+    g_autoptr(LineTable) lines = contents ? line_table_read((const uint8_t *)contents, bytes) : NULL;
+
+    free(contents);
+    if (lines)
+        line_table_add_all(all, lines);
+    return lines;
+}
+
+/* Each input has the lines of what it has executed. */
+static bool attach_lines(const Symbols *symbols, TraceWriter *writer, GError **error)
+{
+    g_autofree char *name = lines_name(symbols->name);
+    g_autoptr(LineTable) all = line_table_new();
+    g_autoptr(GByteArray) bytes = NULL;
+    bool known = false;
+
+    for (guint i = 0; i < symbols->lines->len; i++)
+        known |= add_lines(all, symbols->lines->pdata[i]);
+    if (!known)
+        return true;
+    bytes = line_table_write(all);
+    return trace_writer_add_attachment(writer, name, bytes->data, bytes->len, error);
+}
+
 bool merged_code_attach(const MergedCode *code, TraceWriter *writer, GError **error)
 {
     g_autofree char *loaded = code_table_loaded(code->table);
     g_autoptr(GByteArray) owners = code_table_code(code->table);
 
     for (guint i = 0; i < code->symbols->len; i++)
-        if (!attach_symbols(code->symbols->pdata[i], writer, error))
+        if (!attach_symbols(code->symbols->pdata[i], writer, error) ||
+            !attach_lines(code->symbols->pdata[i], writer, error))
             return false;
     return !code->is_told || (trace_writer_add_attachment(writer, CODE_TABLE_LOADED, loaded, strlen(loaded), error) &&
                               trace_writer_add_attachment(writer, CODE_TABLE_CODE, owners->data, owners->len, error));

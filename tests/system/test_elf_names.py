@@ -138,6 +138,90 @@ class Elf(SystemTest):
         run("objcopy", "--update-section", ".gnu_debugdata=" + self.path("bad"), program)
         self.assertNotIn("total", {name for _, _, name in self.functions(program)})
 
+    def instructions(self, program):
+        """(address, bytes) of each."""
+        text = run("objdump", "-d", "-j", ".text", "--insn-width=15", program)
+        return [(int(address, 16), len(code.split()))
+                for address, code in re.findall(r"^ +([0-9a-f]+):\t((?:[0-9a-f]{2} )+)", text, re.M)]
+
+    def frames(self, program, instructions):
+        """Of each, from the innermost on: (inlined function or "-", file, line)."""
+        text = run(os.path.join(BUILD, "list_names"), program, "--lines", stderr=subprocess.DEVNULL,
+                   input="".join(f"{address:x} {size}\n" for address, size in instructions))
+        result = []
+        for line in text.splitlines():
+            words = line.split("\t")[:-1]
+            places = [place.rsplit(":", 1) for place in words[1::2]]
+            result.append([(function, file, int(number)) for function, (file, number) in zip(words[::2], places)])
+        return result
+
+    def addr2lines_frames(self, program, instructions):
+        text = run("addr2line", "-afiC", "-e", program, input="".join(f"{address:x}\n" for address, _ in instructions))
+        result = []
+        for part in re.split(r"^0x[0-9a-f]{16}\n", text, flags=re.M)[1:]:
+            words = re.sub(r" \(discriminator \d+\)", "", part).splitlines()
+            places = [place.rsplit(":", 1) for place in words[1::2]]
+            frames = [(function, file, int(number.replace("?", "0"))) for function, (file, number) in zip(words[::2], places)]
+            if len(frames) > 1 and frames[0][0] == frames[-1][0]:  # it knows no name for the innermost one
+                frames[0] = (None, *frames[0][1:])
+            frames[-1] = ("-", *frames[-1][1:])
+            result.append(frames if frames[0][1].startswith("/") else [])
+        return result
+
+    def assert_lines_are_addr2lines(self, program, symbols=None, inlined=True):
+        instructions = self.instructions(program)
+        found, told = self.frames(program, instructions), self.addr2lines_frames(symbols or program, instructions)
+        for (address, _), own, others in zip(instructions, found, told):
+            if others and others[0][0] is None:
+                others[0] = (own[0][0], *others[0][1:])
+            self.assertEqual(own, others, hex(address))
+        self.assertGreater(len([frames for frames in found if frames]), 20)
+        if inlined:
+            self.assertGreater(max(map(len, found)), 1)
+
+    def test_lines_are_addr2lines(self):
+        # In DWARF 5, binutils 2.40 names another file for some lines; lines of such files aren't compared below.
+        for text, *options in ((C, "-no-pie"), (C, "-static-pie"), (C, "-gdwarf-3", "-O3"), (CPP, "-gdwarf-4"),
+                               (CPP, "-gdwarf-4", "-O3", "-gz=zlib"), (CPP, "-gdwarf-4", "-O0")):
+            with self.subTest(options=options, language="C++" if text == CPP else "C"):
+                self.assert_lines_are_addr2lines(self.compile("program", text, *options), inlined="-O0" not in options)
+
+    def test_lines_of_split_debug_information(self):
+        for version in ("-gdwarf-4", "-gdwarf-5"):
+            with self.subTest(version):
+                program = self.compile("program", CPP, version)
+                instructions = self.instructions(program)
+                whole = self.frames(program, instructions)
+                split = self.compile("program", CPP, version, "-gsplit-dwarf")
+                self.assertEqual(self.instructions(split), instructions)
+                self.assertEqual(self.frames(split, instructions), whole)
+
+    def test_lines_of_dwarf_5(self):
+        program = self.compile("program", CPP, "-gdwarf-5")
+        instructions = self.instructions(program)
+        found, told = self.frames(program, instructions), self.addr2lines_frames(program, instructions)
+        lines = len(CPP.splitlines())
+        for own, others in zip(found, told):
+            self.assertEqual([line for _, _, line in own], [line for _, _, line in others])
+            for (_, file, line), (_, other, _) in zip(own, others):
+                if line <= lines or other != self.path("program.cc"):
+                    self.assertEqual(file, other)
+        self.assertGreater(max(map(len, found)), 2)
+
+    def test_lines_of_a_stripped_program_are_in_its_debug_file(self):
+        program = self.compile("program", CPP, "-gdwarf-4")
+        whole = self.frames(program, self.instructions(program))
+        debug = self.strip(program)
+        self.assert_lines_are_addr2lines(program)
+        self.assertEqual(self.frames(program, self.instructions(program)), whole)
+        os.unlink(debug)
+        self.assertEqual(self.frames(program, self.instructions(program)), [])
+
+    def test_relative_paths_begin_in_the_compilers_folder(self):
+        program = self.compile("program", C, "-gdwarf-4")
+        run("gcc", "-g", "-gdwarf-4", "-O2", "-o", program, "program.c", cwd=self.folder)
+        self.assert_lines_are_addr2lines(program)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -10,6 +10,7 @@
 #include "../../src/context/demangle.h"
 #include "../../src/context/elf_code.h"
 #include "../../src/context/explanation.h"
+#include "../../src/context/line_table.h"
 #include "../../src/context/symbols.h"
 
 #define CODE_BYTES 4096u
@@ -351,6 +352,97 @@ static void test_a_name_that_would_be_too_long(void)
     assert_demangled(name->str, NULL, "f");
 }
 
+/* Source lines. */
+
+static LineTable *make_lines(void)
+{
+    LineTable *table = line_table_new();
+    const LinePlace outer = { NULL, "/a.c", 10, 0 };
+    uint32_t call = line_table_add_place(table, &outer), inner;
+    const LinePlace inlined = { "_Z3addi", "/a.h", 3, call };
+
+    inner = line_table_add_place(table, &inlined);
+    g_assert_cmpuint(line_table_add_place(table, &outer), ==, call);
+    line_table_add_range(table, 0x1010, 0x1014, inner);
+    line_table_add_range(table, 0x1000, 0x1008, call);
+    line_table_add_range(table, 0x1008, 0x100a, call);
+    line_table_add_range(table, 0x1013, 0x1018, call); /* what was told first counts */
+    return table;
+}
+
+static void assert_place(LineTable *table, uint64_t address, const char *function, const char *file, uint32_t line)
+{
+    const LinePlace *place = line_table_place(table, line_table_find(table, address));
+
+    g_assert_nonnull(place);
+    g_assert_cmpstr(place->function, ==, function);
+    g_assert_cmpstr(place->file, ==, file);
+    g_assert_cmpuint(place->line, ==, line);
+}
+
+static void assert_made_lines(LineTable *table)
+{
+    const LinePlace *inlined;
+
+    assert_place(table, 0x1000, NULL, "/a.c", 10);
+    assert_place(table, 0x1009, NULL, "/a.c", 10);
+    assert_place(table, 0x1010, "_Z3addi", "/a.h", 3);
+    assert_place(table, 0x1013, "_Z3addi", "/a.h", 3);
+    assert_place(table, 0x1017, NULL, "/a.c", 10);
+    inlined = line_table_place(table, line_table_find(table, 0x1010));
+    g_assert_cmpuint(line_table_place(table, inlined->caller)->line, ==, 10);
+    for (guint i = 0; i < 4; i++) {
+        static const uint64_t none[] = { 0, 0xfff, 0x100a, 0x1018 };
+
+        g_assert_cmpuint(line_table_find(table, none[i]), ==, 0);
+    }
+}
+
+static void test_lines_are_written_and_read(void)
+{
+    g_autoptr(LineTable) table = make_lines();
+    g_autoptr(GByteArray) bytes = line_table_write(table);
+    g_autoptr(LineTable) read = line_table_read(bytes->data, bytes->len);
+
+    assert_made_lines(table);
+    assert_made_lines(read);
+}
+
+static void test_lines_of_two_tables(void)
+{
+    g_autoptr(LineTable) table = line_table_new(), other = make_lines();
+    const LinePlace place = { "f", "/b.c", 1, 0 };
+
+    line_table_add_range(table, 0x2000, 0x2001, line_table_add_place(table, &place));
+    line_table_add_all(table, other);
+    line_table_add_all(table, other); /* what is known already stays */
+    assert_made_lines(table);
+    assert_place(table, 0x2000, "f", "/b.c", 1);
+}
+
+/* Callers come before what they call, so no chain has a circle. */
+static void test_damaged_lines(void)
+{
+    g_autoptr(LineTable) table = make_lines();
+    g_autoptr(GByteArray) bytes = line_table_write(table);
+
+    for (guint at = 0; at < bytes->len; at++)
+        for (unsigned value = 0; value < 256; value++) {
+            g_autofree uint8_t *bad = g_memdup2(bytes->data, bytes->len);
+            g_autoptr(LineTable) read = NULL;
+
+            bad[at] = (uint8_t)value;
+            read = line_table_read(bad, value & 1 ? at : bytes->len);
+            for (uint64_t address = 0xff0; address < 0x1020; address++)
+                for (uint32_t number = line_table_find(read, address), last = 0; number;) {
+                    g_assert_nonnull(line_table_place(read, number));
+                    last = number;
+                    number = line_table_place(read, number)->caller;
+                    g_assert_cmpuint(number, <, last);
+                }
+        }
+}
+
 /* What a trace tells. */
 
 static void test_tables_as_text(void)
@@ -406,6 +498,9 @@ int main(int argc, char **argv)
     g_test_add_func("/names/a_file_without_a_build_id", test_a_file_without_a_build_id);
     g_test_add_func("/names/names_of_cpp_and_rust", test_names_of_cpp_and_rust);
     g_test_add_func("/names/a_name_that_would_be_too_long", test_a_name_that_would_be_too_long);
+    g_test_add_func("/names/lines_are_written_and_read", test_lines_are_written_and_read);
+    g_test_add_func("/names/lines_of_two_tables", test_lines_of_two_tables);
+    g_test_add_func("/names/damaged_lines", test_damaged_lines);
     g_test_add_func("/names/damaged_files", test_damaged_files);
     g_test_add_func("/names/tables_as_text", test_tables_as_text);
     g_test_add_func("/names/origins_are_written", test_origins_are_written);
