@@ -17,8 +17,9 @@
  *     mt_trace_close(trace);
  *
  * Threads: an mt_trace of a file may be used by several threads at once, each with a reader of its own
- * (mt_reader_new_blocks). Everything else is for one thread at a time. Functions that can fail take an mt_error, which
- * may be NULL, and write one line into it: what is wrong, where (name and offset), and why.
+ * (mt_reader_new_blocks), and asked for symbols by them all. Everything else is for one thread at a time. Functions
+ * that can fail take an mt_error, which may be NULL, and write one line into it: what is wrong, where (name and
+ * offset), and why.
  */
 #ifndef MEMORY_TRACER_TRACE_H
 #define MEMORY_TRACER_TRACE_H
@@ -121,6 +122,30 @@ uint32_t mt_trace_instructions(const mt_trace *trace);
 /* By its number; NULL if it isn't known (it was lost with a damaged part of the file). Valid until the trace is closed.
  */
 const struct mt_instruction *mt_trace_instruction(const mt_trace *trace, uint32_t number);
+
+/* A function in which an instruction is, and where: of an outer one, where it calls the one before. */
+struct mt_source_frame {
+    const char *function; /* NULL: unknown */
+    const char *file;     /* NULL: unknown */
+    unsigned line;        /* from 1; 0: unknown */
+};
+
+/* What an instruction belongs to. All texts are printable UTF-8. Later versions append members. */
+struct mt_symbol {
+    const char *function; /* as the programmer named it ("list::add(int)"), or "malloc@plt"; NULL: unknown */
+    uint64_t offset;      /* from the function's beginning; without one: object_address */
+    const char *object;   /* the file's path when the trace was recorded; without a slash: "kernel", or another thing */
+    const char *build_id; /* in hexadecimal; NULL: it has none */
+    uint64_t object_address;              /* of the instruction, as the file has it */
+    const char *file;                     /* the source file: frames[0].file */
+    unsigned line;                        /* frames[0].line */
+    size_t frame_count;                   /* 0: the source isn't known */
+    const struct mt_source_frame *frames; /* from the innermost inlined function to `function`, which is the last one */
+};
+
+/* What the instruction of this number belongs to, as the trace itself tells. NULL if it doesn't. Valid until the trace
+ * is closed. */
+const struct mt_symbol *mt_symbol_of(mt_trace *trace, uint32_t number);
 
 /* Reading. */
 

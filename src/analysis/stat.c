@@ -376,6 +376,53 @@ static void describe_functions(const Stat *stat, const GArray *places, const Cou
     }
 }
 
+/* Source lines that have made accesses: all instructions of one, whatever it was inlined into. */
+static GArray *list_lines(const Stat *stat, const GArray *places)
+{
+    g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    GArray *lines = g_array_new(FALSE, TRUE, sizeof(Place));
+
+    for (guint i = 0; i < places->len; i++) {
+        const Place *place = &g_array_index(places, Place, i);
+        const struct mt_symbol *symbol = place->accesses ? context_symbol(stat->context, place->number) : NULL;
+        g_autofree char *text = NULL;
+        guint at;
+
+        if (!symbol || !symbol->file || !symbol->line)
+            continue;
+        text = g_strdup_printf("%s:%u", symbol->file, symbol->line);
+        at = GPOINTER_TO_UINT(g_hash_table_lookup(known, text));
+        if (!at) {
+            g_array_append_val(lines, *place);
+            g_hash_table_insert(known, g_steal_pointer(&text), GUINT_TO_POINTER(lines->len));
+        } else {
+            g_array_index(lines, Place, at - 1).accesses += place->accesses;
+        }
+    }
+    g_array_sort(lines, compare_places);
+    return lines;
+}
+
+static void describe_lines(const Stat *stat, const GArray *places, const Counts *counts, Report *report)
+{
+    static const ReportColumn columns[] = { { "accesses", "accesses", REPORT_COUNT }, { "percent", "%", REPORT_REAL },
+                                            { "file", "file", REPORT_TEXT },          { "line", "line", REPORT_COUNT },
+                                            { "function", "in", REPORT_TEXT },        { NULL } };
+    g_autoptr(GArray) lines = list_lines(stat, places);
+    ReportTable *table = lines->len && stat->options->top
+                             ? report_add_table(report, "top_lines", "source lines that made most accesses", columns)
+                             : NULL;
+
+    for (guint i = 0; i < lines->len && i < (guint)stat->options->top; i++) {
+        const Place *place = &g_array_index(lines, Place, i);
+        const struct mt_symbol *symbol = context_symbol(stat->context, place->number);
+        const char *function = symbol->frames[0].function;
+
+        report_table_add_row(table, place->accesses, percent(place->accesses, counts), symbol->file,
+                             (uint64_t)symbol->line, function ? function : "");
+    }
+}
+
 static void describe_rest(Stat *stat, const Counts *counts, Report *report)
 {
     static const char *const names[ORDERS] = { "same", "sequential", "strided", "other" };
@@ -397,6 +444,7 @@ static void describe_rest(Stat *stat, const Counts *counts, Report *report)
     places = list_instructions(stat);
     describe_instructions(stat, places, counts, report);
     describe_functions(stat, places, counts, report);
+    describe_lines(stat, places, counts, report);
 }
 
 static void stat_describe(void *data, Report *report)

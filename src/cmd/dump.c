@@ -15,6 +15,7 @@
 typedef struct {
     Input *input;
     Names *names;
+    gboolean lines;           /* are wanted */
     csh disassemblers[MODES]; /* by mode_number() */
     GPtrArray *texts;         /* what is printed of an instruction, by its number; NULL: not made yet */
 } Dump;
@@ -25,12 +26,25 @@ static unsigned mode_number(const struct mt_instruction *instruction)
     return instruction->mode == MT_MODE_16 ? 0 : instruction->mode == MT_MODE_32 ? 1 : 2;
 }
 
+/* "  ; /a.h:3 in add(int), called at /a.c:10" */
+static void append_line(GString *text, const struct mt_symbol *symbol)
+{
+    for (size_t i = 0; symbol && i < symbol->frame_count; i++) {
+        const struct mt_source_frame *frame = &symbol->frames[i];
+
+        g_string_append_printf(text, "%s%s:%u", i ? ", called at " : "  ; ", frame->file ? frame->file : "?",
+                               frame->line);
+        if (i + 1 < symbol->frame_count)
+            g_string_append_printf(text, " in %s", frame->function ? frame->function : "?");
+    }
+}
+
 /* "PC  symbol+0x12  mov rax, qword ptr [rdi]" */
 static char *describe_instruction(Dump *dump, const struct mt_instruction *instruction, uint32_t number)
 {
     GString *text = g_string_new(NULL);
     uint64_t offset;
-    g_autofree char *function = names_of_instruction(dump->names, number, &offset);
+    const char *function = names_of_instruction(dump->names, number, &offset);
     csh disassembler = dump->disassemblers[mode_number(instruction)];
     cs_insn *decoded;
     size_t count;
@@ -50,6 +64,8 @@ static char *describe_instruction(Dump *dump, const struct mt_instruction *instr
         for (unsigned i = 0; i < instruction->length; i++)
             g_string_append_printf(text, " %02x", instruction->bytes[i]);
     }
+    if (dump->lines)
+        append_line(text, names_symbol(dump->names, number));
     return g_string_free(text, FALSE);
 }
 
@@ -152,9 +168,14 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Dump, dump_clear)
 int cmd_dump(int argc, char **argv, GError **error)
 {
     g_auto(Selection) selection = SELECTION_INIT;
-    const GOptionEntry own[] = { { NULL, 0, 0, 0, NULL, NULL, NULL } };
-    g_autofree GOptionEntry *entries = selection_entries(&selection, own);
     g_auto(Dump) dump = { 0 };
+    const GOptionEntry own[] = {
+        { "lines", 0, 0, G_OPTION_ARG_NONE, &dump.lines,
+          "Also the source line of each instruction, and the inlined functions that it is in, where the trace has them",
+          NULL },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+    g_autofree GOptionEntry *entries = selection_entries(&selection, own);
 
     if (!options_parse(
             &argc, &argv, entries, "FILE",
@@ -172,7 +193,7 @@ int cmd_dump(int argc, char **argv, GError **error)
     input_set_to_stdout(dump.input);
     if (!open_disassemblers(&dump, error))
         return -1;
-    dump.names = names_new(dump.input->trace);
+    dump.names = names_new(dump.input->trace, true);
     dump.texts = g_ptr_array_new_with_free_func(g_free);
     return dump_all(&dump, error);
 }

@@ -4,12 +4,12 @@
 
 #include <stdio.h>
 
-char *attachment_read(mt_trace *trace, const char *name, size_t *bytes)
+char *attachment_read(mt_trace *trace, const char *name, size_t *bytes, bool warns)
 {
     struct mt_error problem;
     char *contents = mt_trace_attachment(trace, name, bytes, &problem);
 
-    if (!contents && *problem.message)
+    if (!contents && *problem.message && warns)
         fprintf(stderr, "memory_tracer: ATTENTION: without %s: %s\n", name, problem.message);
     return contents;
 }

@@ -5,7 +5,8 @@
 
 #include "../../include/memory_tracer/trace.h"
 
-/* To be freed with free(); NULL if there is none, or (after a warning) if it can't be read. A 0 byte follows. */
-char *attachment_read(mt_trace *trace, const char *name, size_t *bytes);
+/* To be freed with free(); NULL if there is none, or (with `warns`, after a warning) if it can't be read. A 0 byte
+ * follows. */
+char *attachment_read(mt_trace *trace, const char *name, size_t *bytes, bool warns);
 
 #endif

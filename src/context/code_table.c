@@ -121,12 +121,12 @@ static void read_kernel(CodeTable *table, mt_trace *trace)
     }
 }
 
-CodeTable *code_table_read(mt_trace *trace)
+CodeTable *code_table_read(mt_trace *trace, bool warns)
 {
     CodeTable *table = code_table_new();
     size_t bytes, code_bytes;
-    char *loaded = attachment_read(trace, CODE_TABLE_LOADED, &bytes);
-    char *code = attachment_read(trace, CODE_TABLE_CODE, &code_bytes);
+    char *loaded = attachment_read(trace, CODE_TABLE_LOADED, &bytes, warns);
+    char *code = attachment_read(trace, CODE_TABLE_CODE, &code_bytes, warns);
 
     table->is_told = loaded && code;
     if (table->is_told) {

@@ -35,8 +35,8 @@ CodeTable *code_table_new(void);
 void code_table_free(CodeTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CodeTable, code_table_free)
 
-/* What a trace tells. Where it makes no sense, it tells nothing. */
-CodeTable *code_table_read(mt_trace *trace);
+/* What a trace tells. Where it makes no sense, it tells nothing. `warns`: on standard error, of what can't be read. */
+CodeTable *code_table_read(mt_trace *trace, bool warns);
 
 /* Returns the new origin's number, plus 1, or 0 if there are too many. */
 uint32_t code_table_add_origin(CodeTable *table, uint64_t bias, const char *attachment, const char *path);

@@ -12,7 +12,6 @@ struct Context {
     const Ring *ring;
     Names *names; /* of `trace`; or NULL */
     TaskTable *tasks;
-    GStringChunk *strings;
 };
 
 Context *context_new(mt_trace *trace)
@@ -22,11 +21,10 @@ Context *context_new(mt_trace *trace)
     const TraceFile *file = trace ? trace_file_of(trace) : NULL;
 
     context->trace = trace;
-    context->names = trace ? names_new(trace) : NULL;
+    context->names = trace ? names_new(trace, true) : NULL;
     context->tasks = task_table_new();
     for (guint i = 0; file && i < file->changes->list->len; i++)
         task_table_add(context->tasks, &g_array_index(file->changes->list, TraceChange, i));
-    context->strings = g_string_chunk_new(4096);
     return context;
 }
 
@@ -36,7 +34,6 @@ Context *context_new_live(const Ring *ring)
 
     context->ring = ring;
     context->tasks = task_table_new();
-    context->strings = g_string_chunk_new(4096);
     return context;
 }
 
@@ -46,7 +43,6 @@ void context_free(Context *context)
         return;
     names_free(context->names);
     task_table_free(context->tasks);
-    g_string_chunk_free(context->strings);
     g_free(context);
 }
 
@@ -89,9 +85,12 @@ void context_note_change(Context *context, uint32_t number)
     task_table_add(context->tasks, &taken);
 }
 
+const struct mt_symbol *context_symbol(const Context *context, uint32_t number)
+{
+    return context->names ? names_symbol(context->names, number) : NULL;
+}
+
 const char *context_function(const Context *context, uint32_t number, uint64_t *offset)
 {
-    g_autofree char *name = context->names ? names_of_instruction(context->names, number, offset) : NULL;
-
-    return name ? g_string_chunk_insert_const(context->strings, name) : NULL;
+    return context->names ? names_of_instruction(context->names, number, offset) : NULL;
 }

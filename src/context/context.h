@@ -27,7 +27,9 @@ bool context_has_tasks(const Context *context);
 const TaskTable *context_tasks(const Context *context);
 /* Of a live ring: the change of this number takes place. */
 void context_note_change(Context *context, uint32_t number);
-/* The function that it is in, which belongs to the context, and how far; NULL if that isn't known. */
+/* What it belongs to, which belongs to the context; NULL if that isn't known, as while a guest runs. */
+const struct mt_symbol *context_symbol(const Context *context, uint32_t number);
+/* The function that it is in, as one shows it, which belongs to the context, and how far; NULL if that isn't known. */
 const char *context_function(const Context *context, uint32_t number, uint64_t *offset);
 
 #endif

@@ -9,28 +9,90 @@
 #include "attachment.h"
 #include "code_table.h"
 #include "demangle.h"
+#include "line_table.h"
 #include "symbols.h"
+
+/* A trace that isn't honest could tell of very many. */
+#define FRAMES_MAX 256
+#define ALL_FRAMES_MAX (1u << 23)
+
+typedef struct {
+    struct mt_source_frame *frame;
+    size_t count; /* not 0 */
+} Frames;
+
+typedef struct {
+    uint32_t place;
+    const char *function; /* of the outermost frame; NULL, or a unique pointer */
+} FrameKey;
+
+/* What the trace tells of a file. */
+typedef struct {
+    Symbols *symbols;
+    LineTable *lines;     /* or NULL */
+    GHashTable *frames;   /* Frames by FrameKey */
+    const char *build_id; /* or NULL */
+} NamedFile;
+
+typedef struct {
+    struct mt_symbol symbol;
+    const char *linker_name; /* of the function; or NULL */
+    const char *text;        /* what is shown; or NULL */
+} NamedInstruction;
 
 struct Names {
     mt_trace *trace;
+    bool warns;
+    size_t frames_left; /* how many may still be made */
     CodeTable *table;
-    GHashTable *symbols; /* Symbols by the attachment's name: those that were needed so far */
-    GHashTable *shown;   /* char *: their names as people read them, by the linker's (a pointer into `symbols`) */
+    GHashTable *files;       /* NamedFile by the name of the attachment of symbols: those that were needed so far */
+    GHashTable *shown;       /* texts by the linker's name or a path (pointers to where they lie) */
+    GStringChunk *texts;     /* of `shown` and `instructions` */
+    GPtrArray *instructions; /* NamedInstruction by number; NULL: not looked for yet */
 };
 
-static void free_symbols(void *symbols)
+static guint hash_key(gconstpointer data)
 {
-    symbols_free(symbols);
+    const FrameKey *key = data;
+
+    return key->place * 2654435761u ^ g_direct_hash(key->function);
 }
 
-Names *names_new(mt_trace *trace)
+static gboolean equal_keys(gconstpointer a, gconstpointer b)
+{
+    const FrameKey *x = a, *y = b;
+
+    return x->place == y->place && x->function == y->function;
+}
+
+static void free_frames(void *data)
+{
+    g_free(((Frames *)data)->frame);
+    g_free(data);
+}
+
+static void free_file(void *data)
+{
+    NamedFile *file = data;
+
+    symbols_free(file->symbols);
+    line_table_free(file->lines);
+    g_hash_table_unref(file->frames);
+    g_free(file);
+}
+
+Names *names_new(mt_trace *trace, bool warns)
 {
     Names *names = g_new0(Names, 1);
 
     names->trace = trace;
-    names->table = code_table_read(trace);
-    names->shown = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    names->symbols = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_symbols);
+    names->warns = warns;
+    names->frames_left = ALL_FRAMES_MAX;
+    names->table = code_table_read(trace, warns);
+    names->shown = g_hash_table_new(NULL, NULL);
+    names->files = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_file);
+    names->texts = g_string_chunk_new(4096);
+    names->instructions = g_ptr_array_new_with_free_func(g_free);
     return names;
 }
 
@@ -39,66 +101,197 @@ void names_free(Names *names)
     if (!names)
         return;
     code_table_free(names->table);
+    g_hash_table_unref(names->files);
     g_hash_table_unref(names->shown);
-    g_hash_table_unref(names->symbols);
+    g_string_chunk_free(names->texts);
+    g_ptr_array_unref(names->instructions);
     g_free(names);
 }
 
-static Symbols *symbols_of(Names *names, const CodeOrigin *origin)
-{
-    Symbols *symbols = g_hash_table_lookup(names->symbols, origin->attachment);
-    size_t bytes;
-    char *text;
+/* Files. */
 
-    if (symbols)
-        return symbols;
-    symbols = symbols_new();
-    text = attachment_read(names->trace, origin->attachment, &bytes);
-    if (text && g_str_has_prefix(origin->attachment, CODE_TABLE_KALLSYMS))
+static bool is_kernel(const CodeOrigin *origin)
+{
+    return g_str_has_prefix(origin->attachment, CODE_TABLE_KALLSYMS);
+}
+
+static Symbols *read_symbols(Names *names, const CodeOrigin *origin)
+{
+    Symbols *symbols = symbols_new();
+    size_t bytes;
+    char *text = attachment_read(names->trace, origin->attachment, &bytes, names->warns);
+
+    if (text && is_kernel(origin))
         symbols_add_kallsyms(symbols, text);
     else if (text)
         symbols_add_functions(symbols, text);
     free(text);
-    g_hash_table_insert(names->symbols, g_strdup(origin->attachment), symbols);
     return symbols;
 }
 
-/* A function's name as people read it. */
-static const char *shown_name(Names *names, const char *name)
+/* `id`: what follows CODE_TABLE_ELF in the name of the file's symbols. */
+static LineTable *read_lines(Names *names, const char *id)
 {
-    char *shown = g_hash_table_lookup(names->shown, name);
+    g_autofree char *name = g_strconcat(LINE_TABLE_ATTACHMENT, id, NULL);
+    size_t bytes;
+    char *contents = attachment_read(names->trace, name, &bytes, names->warns);
+    LineTable *lines = contents ? line_table_read((const uint8_t *)contents, bytes) : NULL;
 
-    if (!shown) {
-        shown = demangle(name, true);
-        if (!shown)
-            shown = g_strdup(name);
-        g_hash_table_insert(names->shown, (gpointer)name, shown);
+    free(contents);
+    return lines;
+}
+
+/* The build-id in what follows CODE_TABLE_ELF: "ID", or "ID/2" in a merged trace. */
+static const char *build_id_of(Names *names, const char *id)
+{
+    size_t length = strspn(id, "0123456789abcdef");
+
+    if (!length || (id[length] && id[length] != '/'))
+        return NULL;
+    return g_string_chunk_insert_len(names->texts, id, (gssize)length);
+}
+
+static const NamedFile *file_of(Names *names, const CodeOrigin *origin)
+{
+    NamedFile *file = g_hash_table_lookup(names->files, origin->attachment);
+
+    if (file)
+        return file;
+    file = g_new0(NamedFile, 1);
+    file->symbols = read_symbols(names, origin);
+    file->frames = g_hash_table_new_full(hash_key, equal_keys, g_free, free_frames);
+    if (g_str_has_prefix(origin->attachment, CODE_TABLE_ELF)) {
+        file->lines = read_lines(names, origin->attachment + strlen(CODE_TABLE_ELF));
+        file->build_id = build_id_of(names, origin->attachment + strlen(CODE_TABLE_ELF));
+    }
+    g_hash_table_insert(names->files, origin->attachment, file);
+    return file;
+}
+
+/* Texts. */
+
+/* As people read it; `text` must stay where it is. NULL stays NULL. */
+static const char *shown_text(Names *names, const char *text)
+{
+    const char *shown = text ? g_hash_table_lookup(names->shown, text) : NULL;
+
+    if (text && !shown) {
+        g_autofree char *demangled = demangle(text, true);
+        g_autofree char *printable = text_make_printable(demangled ? demangled : text);
+
+        shown = g_string_chunk_insert_const(names->texts, printable);
+        g_hash_table_insert(names->shown, (gpointer)text, (gpointer)shown);
     }
     return shown;
 }
 
-char *names_of_instruction(Names *names, uint32_t number, uint64_t *offset)
+/* What is no file of the guest's is told as modules are. */
+static const char *make_text(Names *names, const CodeOrigin *origin, const char *function)
+{
+    g_autofree char *file = g_path_get_basename(origin->path);
+    g_autofree char *text = NULL;
+
+    if (is_kernel(origin) || (function && strchr(origin->path, '/')))
+        return function;
+    text = function ? g_strdup_printf("%s [%s]", function, file) : text_make_printable(file);
+    return g_string_chunk_insert_const(names->texts, text);
+}
+
+/* Instructions. */
+
+/* The place's frames, from the innermost on. Instructions of one place and function have the same. */
+static const Frames *make_frames(Names *names, const LineTable *lines, uint32_t first, const char *function)
+{
+    Frames *frames = g_new0(Frames, 1);
+    const LinePlace *place = line_table_place(lines, first);
+
+    frames->frame = g_new(struct mt_source_frame, FRAMES_MAX);
+    while (place && frames->count < FRAMES_MAX) {
+        frames->frame[frames->count++] =
+            (struct mt_source_frame){ .function = place->function ? shown_text(names, place->function) : function,
+                                      .file = shown_text(names, place->file),
+                                      .line = place->line };
+        place = line_table_place(lines, place->caller);
+    }
+    frames->frame = g_renew(struct mt_source_frame, frames->frame, frames->count);
+    return frames;
+}
+
+static void set_frames(Names *names, struct mt_symbol *symbol, const NamedFile *file, uint32_t place)
+{
+    const FrameKey key = { place, symbol->function };
+    const Frames *frames = g_hash_table_lookup(file->frames, &key);
+
+    if (!frames && names->frames_left) {
+        frames = make_frames(names, file->lines, place, symbol->function);
+        names->frames_left -= MIN(frames->count, names->frames_left);
+        g_hash_table_insert(file->frames, g_memdup2(&key, sizeof key), (gpointer)frames);
+    }
+    if (!frames)
+        return;
+    symbol->frames = frames->frame;
+    symbol->frame_count = frames->count;
+    symbol->file = frames->frame[0].file;
+    symbol->line = frames->frame[0].line;
+}
+
+static void name_instruction(Names *names, NamedInstruction *named, const struct mt_instruction *instruction,
+                             const CodeOrigin *origin)
+{
+    const NamedFile *file = file_of(names, origin);
+    struct mt_symbol *symbol = &named->symbol;
+    uint64_t address = instruction->pc - origin->bias;
+    uint32_t place = file->lines ? line_table_find(file->lines, address) : 0;
+
+    symbol->offset = address;
+    symbol->object = shown_text(names, origin->path);
+    symbol->object_address = address;
+    symbol->build_id = file->build_id;
+    named->linker_name = symbols_find(file->symbols, address, &symbol->offset);
+    symbol->function = shown_text(names, named->linker_name);
+    named->text = make_text(names, origin, symbol->function);
+    if (place)
+        set_frames(names, symbol, file, place);
+}
+
+static const NamedInstruction *find(Names *names, uint32_t number)
 {
     const struct mt_instruction *instruction = mt_trace_instruction(names->trace, number);
     const CodeOrigin *origin = instruction ? code_table_origin(names->table, number) : NULL;
-    g_autofree char *file = NULL, *text = NULL;
-    uint64_t address;
-    const char *name;
-    bool is_file;
+    NamedInstruction *named;
 
     if (!origin)
         return NULL;
-    address = instruction->pc - origin->bias;
-    *offset = address;
-    name = symbols_find(symbols_of(names, origin), address, offset);
-    is_file = !g_str_has_prefix(origin->attachment, CODE_TABLE_KALLSYMS);
-    if (!name && !is_file)
+    if (number >= names->instructions->len)
+        g_ptr_array_set_size(names->instructions, (gint)MAX(mt_trace_instructions(names->trace), number) + 1);
+    named = names->instructions->pdata[number];
+    if (!named) {
+        names->instructions->pdata[number] = named = g_new0(NamedInstruction, 1);
+        name_instruction(names, named, instruction, origin);
+    }
+    return named;
+}
+
+const struct mt_symbol *names_symbol(Names *names, uint32_t number)
+{
+    const NamedInstruction *named = find(names, number);
+
+    return named ? &named->symbol : NULL;
+}
+
+const char *names_of_instruction(Names *names, uint32_t number, uint64_t *offset)
+{
+    const NamedInstruction *named = find(names, number);
+
+    if (!named || !named->text)
         return NULL;
-    name = name ? shown_name(names, name) : NULL;
-    file = g_path_get_basename(origin->path);
-    if (name && is_file && !strchr(origin->path, '/')) /* what is no file of the guest's is told as modules are */
-        text = g_strdup_printf("%s [%s]", name, file);
-    else
-        text = g_strdup(name ? name : file);
-    return text_make_printable(text);
+    *offset = named->symbol.offset;
+    return named->text;
+}
+
+const char *names_linker_name(Names *names, uint32_t number)
+{
+    const NamedInstruction *named = find(names, number);
+
+    return named ? named->linker_name : NULL;
 }

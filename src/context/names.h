@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Names for a trace's instructions, by what the trace itself tells. */
+/* Names for a trace's instructions, by what the trace itself tells. Each is found once. */
 #ifndef MEMORY_TRACER_CONTEXT_NAMES_H
 #define MEMORY_TRACER_CONTEXT_NAMES_H
 
@@ -9,12 +9,19 @@
 
 typedef struct Names Names;
 
-Names *names_new(mt_trace *trace);
+/* `warns`: on standard error, of what can't be read. */
+Names *names_new(mt_trace *trace, bool warns);
 void names_free(Names *names);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Names, names_free)
 
-/* The function that it is in, and the distance from its beginning. Where a file tells no function: the file's name and
- * the address in it. Printable; to be freed. NULL if it isn't known what the instruction belongs to. */
-char *names_of_instruction(Names *names, uint32_t number, uint64_t *offset);
+/* What an instruction belongs to, or NULL. It belongs to `names`. All texts are printable. */
+const struct mt_symbol *names_symbol(Names *names, uint32_t number);
+
+/* The function that it is in, as one shows it, and the distance from its beginning. Where a file tells no function: the
+ * file's name and the address in it. It belongs to `names`. NULL if it isn't known what the instruction belongs to. */
+const char *names_of_instruction(Names *names, uint32_t number, uint64_t *offset);
+
+/* Its function as the linker names it, which isn't made printable; or NULL. */
+const char *names_linker_name(Names *names, uint32_t number);
 
 #endif

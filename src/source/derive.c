@@ -119,7 +119,7 @@ static bool copy_attachments(TraceWriter *writer, const Input *input, GError **e
         fprintf(stderr, "memory_tracer: ATTENTION: without an attachment: %s\n", problem->message);
     for (char **name = names; *name; name++) {
         size_t bytes;
-        char *text = merged_code_writes(*name) ? NULL : attachment_read(input->trace, *name, &bytes);
+        char *text = merged_code_writes(*name) ? NULL : attachment_read(input->trace, *name, &bytes, true);
         bool fine = !text || trace_writer_add_attachment(writer, *name, text, bytes, error);
 
         free(text);

@@ -117,7 +117,7 @@ static void add_source(Symbols *symbols, mt_trace *trace, const char *name)
 static const char *add_symbols(MergedCode *code, mt_trace *trace, const char *old_name)
 {
     size_t bytes;
-    char *contents = attachment_read(trace, old_name, &bytes);
+    char *contents = attachment_read(trace, old_name, &bytes, true);
     g_autofree char *checksum =
         contents ? g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)contents, bytes) : NULL;
     Symbols *symbols = contents ? find_equal(code, old_name, checksum) : NULL;
@@ -186,7 +186,7 @@ void merged_code_add_input(MergedCode *code, mt_trace *trace)
     if (!code->inputs->len)
         add_all_symbols(code, trace);
     input->trace = trace;
-    input->table = code_table_read(trace);
+    input->table = code_table_read(trace, true);
     input->origins = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     for (guint i = 0; i < input->table->origins->len; i++) {
         const CodeOrigin *origin = input->table->origins->pdata[i];
@@ -221,7 +221,7 @@ bool merged_code_writes(const char *attachment)
 static bool attach_symbols(const Symbols *symbols, TraceWriter *writer, GError **error)
 {
     size_t bytes;
-    char *contents = attachment_read(symbols->trace, symbols->old_name, &bytes);
+    char *contents = attachment_read(symbols->trace, symbols->old_name, &bytes, true);
     bool fine = !contents || trace_writer_add_attachment(writer, symbols->name, contents, bytes, error);
 
     free(contents);
@@ -233,7 +233,7 @@ static bool add_lines(LineTable *all, const Source *source)
 {
     g_autofree char *name = lines_name(source->symbols);
     size_t bytes;
-    char *contents = name ? attachment_read(source->trace, name, &bytes) : NULL;
+    char *contents = name ? attachment_read(source->trace, name, &bytes, true) : NULL;
     g_autoptr(LineTable) lines = contents ? line_table_read((const uint8_t *)contents, bytes) : NULL;
 
     free(contents);

@@ -92,6 +92,9 @@ void mt_trace_close(mt_trace *trace)
 {
     if (!trace)
         return;
+    if (trace->names)
+        trace->free_names(trace->names);
+    g_mutex_clear(&trace->names_lock);
     trace_file_free(trace->file);
     stream_free(trace->stream);
     if (trace->ring)

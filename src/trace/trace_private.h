@@ -15,6 +15,10 @@ struct mt_trace {
     TraceFile *file;
     Stream *stream;
     Ring *ring;
+    /* What a higher room (context/symbol_of.c) keeps here. */
+    GMutex names_lock;
+    void *names;
+    void (*free_names)(void *);
 };
 
 /* Puts a GError into the caller's struct. */

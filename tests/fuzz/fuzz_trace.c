@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "../../include/memory_tracer/trace.h"
-#include "../../src/context/names.h"
 #include "../../src/trace/decoder.h"
 #include "../../src/trace/file.h"
 
@@ -59,13 +58,16 @@ static int input_fd(const uint8_t *data, size_t size)
     return fd;
 }
 
-/* As `dump` does. */
+/* As `dump --lines` does. */
 static void look_up_names(mt_trace *trace)
 {
-    g_autoptr(Names) names = names_new(trace);
+    for (uint32_t i = 1; i <= mt_trace_instructions(trace) && i < 100; i++) {
+        const struct mt_symbol *symbol = mt_symbol_of(trace, i);
 
-    for (uint32_t i = 1; i <= mt_trace_instructions(trace) && i < 100; i++)
-        g_free(names_of_instruction(names, i));
+        for (size_t k = 0; symbol && k < symbol->frame_count; k++)
+            if (symbol->frames[k].file && !*symbol->frames[k].file && symbol->frames[k].line == 12345)
+                putchar(' '); /* so that it is read */
+    }
 }
 
 static void read_as(const uint8_t *data, size_t size, enum mt_format format)

@@ -4,6 +4,7 @@
  * FIELDS: a sum of enum mt_fields. Standard input has lines, in the order in which things go into the file:
  *     m JSON                     metadata
  *     a NAME TEXT                an attachment
+ *     b NAME HEXADECIMAL         an attachment of such bytes
  *     i PC CPL                   an instruction of 4 bytes; they are numbered from 1
  *     c VCPU TIME_NS COUNT       the next COUNT records are of this vCPU, and were handed over together then
  *     r INFO ADDRESS PADDR VALUE INSTRUCTION
@@ -59,6 +60,16 @@ static bool add_instruction(Maker *maker, const char *line, GError **error)
     return trace_writer_add_instructions(maker->writer, &instruction, 1, error);
 }
 
+static bool add_bytes(Maker *maker, const char *name, const char *digits, GError **error)
+{
+    static uint8_t bytes[MAX_LINE / 2];
+    size_t count = 0;
+
+    for (unsigned byte; sscanf(digits, "%2x", &byte) == 1; digits += 2)
+        bytes[count++] = (uint8_t)byte;
+    return trace_writer_add_attachment(maker->writer, name, bytes, count, error);
+}
+
 static bool add_line(Maker *maker, char *line, GError **error)
 {
     char *rest = line + 2, *text = strchr(rest, ' ');
@@ -69,6 +80,9 @@ static bool add_line(Maker *maker, char *line, GError **error)
     case 'a':
         *text++ = 0;
         return trace_writer_add_attachment(maker->writer, rest, text, strlen(text), error);
+    case 'b':
+        *text++ = 0;
+        return add_bytes(maker, rest, text, error);
     case 'i':
         return add_instruction(maker, rest, error);
     case 'c':

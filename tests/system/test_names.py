@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Names of code: those of the file that was executed, whatever lies at its path later; and none rather than a wrong one."""
 import glob
+import json
 import os
 import re
 import shutil
@@ -8,7 +9,9 @@ import subprocess
 import time
 import unittest
 
+import test_elf_names
 from harness import BUILD, SystemTest
+from symbols import symbols_of
 
 LOOP = """__attribute__((noinline)) void {name}(volatile int *p) {{ for (int i = 0; i < {count}; i++) p[i & 7] {operation}; }}
 """
@@ -101,6 +104,90 @@ class Names(SystemTest):
         self.assertEqual(len(re.findall(r" rand@plt\+0x\S+ +jmp ", result.out)), 100)
         self.assertNotIn("_ZN", result.out)
 
+    def assert_lines_are_addr2lines(self, trace, program, whole=None):
+        """Of all of the program's instructions. `whole`: what has its symbols."""
+        nm = subprocess.run(["nm", "-C", "--defined-only", whole or program], stdout=subprocess.PIPE, text=True, check=True).stdout
+        named = {}
+        for address, kind, name in re.findall(r"^([0-9a-f]+) ([tTwWi]) (.*)$", nm, re.M):
+            named.setdefault(int(address, 16), set()).add(name)
+        own = [symbol for symbol in symbols_of(trace) if symbol and symbol.object == program]
+        told = test_elf_names.addr2lines_frames(whole or program, [symbol.address for symbol in own])
+        for symbol, frames in zip(own, told):
+            if symbol.function and not symbol.function.endswith("@plt"):
+                self.assertIn(symbol.function, named[symbol.address - symbol.offset])
+            if frames and frames[0][0] is None:  # addr2line doesn't know this name
+                frames[0] = (symbol.frames[0][0], *frames[0][1:])
+            if frames:
+                frames[-1] = (symbol.function, *frames[-1][1:])
+                self.assertEqual((symbol.file, symbol.line), frames[0][1:])
+            self.assertEqual(symbol.frames, frames, hex(symbol.address))
+        self.assertGreater(len([frames for frames in told if frames]), 10)
+        self.assertGreater(max(map(len, told)), 1)
+        return own
+
+    def build(self, name, text, *options):
+        source = self.path("prog.cc" if "std::" in text else "prog.c")
+        with open(source, "w") as file:
+            file.write(text)
+        compiler = "g++" if "std::" in text else "gcc"
+        subprocess.run([compiler, "-gdwarf-4", *options, "-o", self.path(name), source], check=True)
+        return self.path(name)
+
+    def test_lines_are_addr2lines_and_stay(self):
+        for text, *options in ((test_elf_names.CPP,), (test_elf_names.C, "-static"), (test_elf_names.C, "-static-pie")):
+            with self.subTest(options=options, language="C++" if text == test_elf_names.CPP else "C"):
+                program = self.build("prog", text, "-O2", *options)
+                trace = self.record("a.mtrace", "--user-only", "--", program)
+                own = self.assert_lines_are_addr2lines(trace, program)
+                self.assertEqual(len({symbol.build_id for symbol in own}), 1)
+                notes = subprocess.run(["readelf", "-n", program], stdout=subprocess.PIPE, text=True, check=True).stdout
+                self.assertIn("Build ID: " + own[0].build_id, notes)
+                before = symbols_of(trace)
+                os.replace(program, self.path("moved"))
+                self.assertEqual(symbols_of(trace), before)
+                self.build("prog", "\n\n\n" + text.replace("total", "another"), "-O0")
+                self.assertEqual(symbols_of(trace), before)
+
+    def test_lines_of_a_stripped_program(self):
+        program = self.build("prog", test_elf_names.C, "-O2")
+        whole = self.path("whole")
+        shutil.copy(program, whole)
+        subprocess.run(["objcopy", "--only-keep-debug", program, program + ".debug"], check=True)
+        subprocess.run(["objcopy", "-S", "--add-gnu-debuglink=" + program + ".debug", program], check=True)
+        trace = self.record("a.mtrace", "--user-only", "--", program)
+        os.unlink(program + ".debug")
+        self.assertIn("total", {symbol.function for symbol in self.assert_lines_are_addr2lines(trace, program, whole)})
+
+    def test_dump_shows_lines(self):
+        program = self.build("prog", test_elf_names.C, "-O2")
+        trace = self.record("a.mtrace", "--user-only", "--", program)
+        lines = re.findall(r"total\+0x\S+ +(\S+) .*?(?:  ; (.*))?$", self.tracer("dump", "--lines", trace).out, re.M)
+        source = self.path("prog.c")
+        self.assertIn(f"{source}:4 in add, called at {source}:5", {line for _, line in lines})
+        self.assertNotIn(source, self.tracer("dump", trace).out)
+
+    def test_what_is_merged_has_the_lines_of_all(self):
+        """Each has executed another part of the same program."""
+        program = self.build("prog", self.two_loops("first", "second") + "int main(int argc, char **argv)\n{ int a[8] = {0};\n"
+                             "(void)argv; if (argc > 1) first(a); else second(a); return 0; }\n")
+        traces = [self.record("one.mtrace", "--user-only", "--", program), self.record("two.mtrace", "--user-only", "--", program, "x")]
+        self.assertEqual(self.tracer("merge", "-o", self.path("both.mtrace"), *traces).status, 0)
+        one, two, both = ({(symbol.object, symbol.address): symbol for symbol in symbols_of(trace) if symbol}
+                          for trace in (*traces, self.path("both.mtrace")))
+        self.assertEqual(both, {**one, **two})
+        for symbols, functions in ((one, {"second"}), (two, {"first"}), (both, {"first", "second"})):
+            self.assertEqual({symbol.function for symbol in symbols.values() if symbol.file == self.path("prog.c")},
+                             functions | {"main"})
+
+    def test_the_lines_that_made_most_accesses(self):
+        program = self.compile("prog", self.two_loops("hot_loop", "other") + MAIN.format(call="hot_loop"), "-g")
+        trace = self.record("a.mtrace", "--user-only", "--", program)
+        result = self.tracer("stat", "--json", trace)
+        lines = json.loads(result.out)["top_lines"]
+        hot = next(line for line in lines if line["function"] == "hot_loop")
+        self.assertEqual((hot["file"], hot["line"]), (self.path("prog.c"), 1))
+        self.assertGreaterEqual(hot["accesses"], 2000)
+
     def test_merged_traces_keep_their_own_names(self):
         """The second one's functions lie where the first one's do, and some instructions are the same."""
         traces, alone = [], {}
@@ -116,9 +203,9 @@ class Names(SystemTest):
         self.assertEqual(both, alone)
         self.assertGreaterEqual(min(both["first_loop"], both["second_loop"]), 1000)
 
-    def make(self, name, *attachments):
+    def make(self, name, *attachments, more=()):
         """A trace of a kernel's and a program's instruction."""
-        lines = ["a " + attachment for attachment in attachments]
+        lines = ["a " + attachment for attachment in attachments] + list(more)
         lines += ["i ffffffff81000010 0", "i 400010 3", "c 0 0 2", "r 3 1000 1000 0 1", "r c3 2000 2000 0 2"]
         subprocess.run([os.path.join(BUILD, "make_trace"), self.path(name), "1", "1", "8"], input="\n".join(lines) + "\n",
                        text=True, check=True)
@@ -141,6 +228,30 @@ class Names(SystemTest):
         # A table that isn't there leaves the file's name. It goes to a terminal.
         strange = self.make("strange", kernel, "loaded 400000 elf/2 /bin/x\x1b[2J", "code \x01\x02\x01\x01")
         self.assertEqual(self.names(strange), {"x\\x1b[2J": 1})
+
+    def test_symbols_of_what_makes_no_sense(self):
+        known = ("kallsyms ffffffff81000000 T one", "elf/ab12/2 10 1000 _ZN4list3addEi", "loaded 400000 elf/ab12/2 /bin/x",
+                 "code \x01\x02\x01\x01")
+        # Two strings, two places (line 9 of the file, and the function inlined there), the bytes 0x10 to 0x14.
+        lines = bytes([2, 2, *b"/a", 2, *b"in", 2, 0, 1, 9, 0, 2, 1, 3, 1, 1, 0x10, 4, 2])
+        kernel, user = symbols_of(self.make("good", *known, more=["b lines/ab12/2 " + lines.hex()]))
+        self.assertEqual(user, ("list::add(int)", 0, "/bin/x", "ab12", 0x10, "/a", 3,
+                                [("in", "/a", 3), ("list::add(int)", "/a", 9)]))
+        self.assertEqual(kernel, None)
+        without = ("list::add(int)", 0, "/bin/x", "ab12", 0x10, None, 0, [])
+        for bad in (b"", lines[:5], lines[:-1], lines[:8] + b"\xff" * 12, lines.replace(b"\x03\x01\x01", b"\x03\x02\x01")):
+            self.assertEqual(symbols_of(self.make("bad", *known, more=["b lines/ab12/2 " + bad.hex()]))[1], without)
+        self.assertEqual(symbols_of(self.make("none", *known[1:2]))[1], None)
+        self.assertEqual(symbols_of(self.make("kernel", known[0]))[0],
+                         ("one", 0x10, "kernel", None, 0xffffffff81000010, None, 0, []))
+
+    def test_the_library_says_nothing_of_damage(self):
+        path = self.make("damaged", "elf/1 400000 400100 main", "loaded 0 elf/1 /bin/x", "code \x01\x02\x01\x01")
+        code = ("import os, sys; sys.path.insert(0, sys.argv[1]); from symbols import symbols_of\n"
+                "print(symbols_of(sys.argv[2], lambda: os.truncate(sys.argv[2], 100))[1])")
+        result = subprocess.run(["python3", "-c", code, os.path.dirname(os.path.abspath(__file__)), path], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "None\n", ""))
 
     def test_merged_kernels_keep_their_own_names(self):
         """As does what has no names, which mustn't get any."""
