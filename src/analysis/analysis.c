@@ -7,10 +7,11 @@
 #include "../base/error.h"
 #include "../base/options.h"
 #include "groups.h"
+#include "cache.h"
 #include "loaded.h"
 #include "stat.h"
 
-static const AnalysisType *const types[] = { &stat_analysis, NULL };
+static const AnalysisType *const types[] = { &cache_analysis, &stat_analysis, NULL };
 
 struct AnalysisRequest {
     const AnalysisType *type;
@@ -103,7 +104,21 @@ GOptionEntry *analysis_request_entries(AnalysisRequest *request)
     return (GOptionEntry *)g_array_free(entries, FALSE);
 }
 
-/* "top=20,by=pc", as --top=20 --by=pc would be. */
+/* Whether an option begins with this word, and not only the rest of another one's value. */
+static bool begins_option(const AnalysisType *type, const char *word)
+{
+    const AnalysisOption *option = type->options;
+    g_autofree char *name = g_strdelimit(g_strdup(word), "_", '-');
+
+    if (strchr(word, '='))
+        return true;
+    for (; option && option->name; option++)
+        if (!strcmp(option->name, name))
+            return true;
+    return false;
+}
+
+/* "top=20,l2=1M,16,classify", as --top=20 --l2=1M,16 --classify would be. */
 static bool parse_options(AnalysisRequest *request, const char *text, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(text, ",", -1);
@@ -114,9 +129,16 @@ static bool parse_options(AnalysisRequest *request, const char *text, GError **e
     int argc;
 
     g_ptr_array_add(arguments, g_strdup(request->type->name));
-    for (char **word = words; *word; word++)
-        if (**word)
+    for (char **word = words; *word; word++) {
+        char *last = arguments->pdata[arguments->len - 1];
+
+        if (strchr(last, '=') && !begins_option(request->type, *word)) {
+            arguments->pdata[arguments->len - 1] = g_strconcat(last, ",", *word, NULL);
+            g_free(last);
+        } else if (**word) {
             g_ptr_array_add(arguments, g_strconcat("--", *word, NULL));
+        }
+    }
     g_ptr_array_add(arguments, NULL);
     argv = g_memdup2(arguments->pdata, arguments->len * sizeof *argv);
     argc = (int)arguments->len - 1;

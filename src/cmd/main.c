@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../analysis/cache.h"
 #include "../analysis/stat.h"
 #include "cmd.h"
 
@@ -14,12 +15,18 @@ static int run_stat(int argc, char **argv, GError **error)
     return cmd_analysis(&stat_analysis, argc, argv, error);
 }
 
+static int run_cache(int argc, char **argv, GError **error)
+{
+    return cmd_analysis(&cache_analysis, argc, argv, error);
+}
+
 static const CmdVerb verbs[] = {
     { "run", cmd_run, "trace a program of this machine, and sum up its accesses" },
     { "record", cmd_record, "trace a program of this machine into a trace file" },
     { "info", cmd_info, "tell what a trace file holds" },
     { "tasks", cmd_tasks, "list the processes of a trace, and what they had mapped" },
     { "stat", run_stat, "count accesses, pages, strides, and who made most" },
+    { "cache", run_cache, "simulate caches: hits, misses, and who misses most" },
     { "analyze", cmd_analyze, "let several analyses, or your own, go through a trace" },
     { "dump", cmd_dump, "print the records of a trace" },
     { "check", cmd_check, "tell whether a trace is a good one" },

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A set-associative array of lines: see cache_array.h. */
+#include "cache_array.h"
+
+#include <string.h>
+
+#define SEED UINT64_C(88172645463325252)
+#define AGE_OLDEST 3
+#define AGE_NEW 2 /* of a line that came in: it isn't expected soon */
+
+CacheArray *cache_array_new(uint64_t sets, size_t ways, CachePolicy policy)
+{
+    CacheArray *array = g_new0(CacheArray, 1);
+
+    array->sets = sets;
+    array->mask = sets & (sets - 1) ? 0 : sets - 1;
+    array->ways = ways;
+    array->ways_shift = (unsigned)__builtin_ctzll(ways);
+    array->policy = policy;
+    array->random = SEED;
+    array->words = g_new0(uint64_t, sets * ways);
+    if (policy == CACHE_PLRU)
+        array->trees = g_new0(uint64_t, sets);
+    if (policy == CACHE_SRRIP)
+        array->ages = g_new0(uint8_t, sets * ways);
+    return array;
+}
+
+void cache_array_free(CacheArray *array)
+{
+    if (!array)
+        return;
+    g_free(array->words);
+    g_free(array->trees);
+    g_free(array->ages);
+    g_free(array);
+}
+
+static bool is_ordered(const CacheArray *array)
+{
+    return array->policy == CACHE_LRU || array->policy == CACHE_FIFO;
+}
+
+/* Each bit on the way from the root says which half is to be replaced: the one where the line isn't. */
+static void point_away(CacheArray *array, size_t set, size_t way)
+{
+    uint64_t *tree = &array->trees[set >> array->ways_shift];
+    size_t node = 1;
+
+    for (size_t half = array->ways / 2; half; half /= 2) {
+        bool right = way & half;
+
+        *tree = right ? *tree & ~(UINT64_C(1) << node) : *tree | UINT64_C(1) << node;
+        node = 2 * node + right;
+    }
+}
+
+static size_t pointed_at(const CacheArray *array, size_t set)
+{
+    uint64_t tree = array->trees[set >> array->ways_shift];
+    size_t node = 1;
+
+    while (node < array->ways)
+        node = 2 * node + (tree >> node & 1);
+    return set + node - array->ways;
+}
+
+/* The first line of the greatest age, when all have aged until one is the oldest. */
+static size_t find_oldest(CacheArray *array, size_t set)
+{
+    uint8_t *ages = array->ages + set, greatest = 0;
+    size_t found = 0;
+
+    for (size_t way = 0; way < array->ways; way++)
+        if (ages[way] > greatest || !way) {
+            greatest = ages[way];
+            found = way;
+        }
+    for (size_t way = 0; way < array->ways; way++)
+        ages[way] = (uint8_t)(ages[way] + AGE_OLDEST - greatest);
+    return set + found;
+}
+
+static size_t choose_any(CacheArray *array, size_t set)
+{
+    array->random ^= array->random << 13;
+    array->random ^= array->random >> 7;
+    array->random ^= array->random << 17;
+    return set + (size_t)(array->random % array->ways);
+}
+
+/* Where the next line goes, if the policy leaves words where they are. */
+static size_t choose(CacheArray *array, size_t set)
+{
+    for (size_t way = 0; way < array->ways; way++)
+        if (!array->words[set + way])
+            return set + way;
+    switch (array->policy) {
+    case CACHE_PLRU:
+        return pointed_at(array, set);
+    case CACHE_SRRIP:
+        return find_oldest(array, set);
+    default:
+        return choose_any(array, set);
+    }
+}
+
+static void move_to_front(uint64_t *words, size_t way)
+{
+    uint64_t word = words[way];
+
+    for (; way; way--)
+        words[way] = words[way - 1];
+    words[0] = word;
+}
+
+size_t cache_array_touch(CacheArray *array, uint64_t line, size_t slot)
+{
+    size_t set = cache_array_set(array, line);
+
+    switch (array->policy) {
+    case CACHE_LRU:
+        move_to_front(array->words + set, slot - set);
+        return set;
+    case CACHE_PLRU:
+        point_away(array, set, slot - set);
+        return slot;
+    case CACHE_SRRIP:
+        array->ages[slot] = 0;
+        return slot;
+    default:
+        return slot;
+    }
+}
+
+uint64_t cache_array_insert(CacheArray *array, uint64_t line, unsigned flags)
+{
+    size_t set = cache_array_set(array, line), slot;
+    uint64_t *words = array->words + set, victim;
+
+    if (is_ordered(array)) {
+        victim = words[array->ways - 1];
+        memmove(words + 1, words, (array->ways - 1) * sizeof *words);
+        words[0] = cache_word(line) | flags;
+        return victim;
+    }
+    slot = choose(array, set);
+    victim = array->words[slot];
+    array->words[slot] = cache_word(line) | flags;
+    if (array->policy == CACHE_PLRU)
+        point_away(array, set, slot - set);
+    if (array->policy == CACHE_SRRIP)
+        array->ages[slot] = AGE_NEW;
+    return victim;
+}
+
+void cache_array_remove(CacheArray *array, uint64_t line, size_t slot)
+{
+    size_t end = cache_array_set(array, line) + array->ways;
+
+    if (is_ordered(array)) /* those behind it move up, so that free words are the last ones */
+        for (; slot + 1 < end; slot++)
+            array->words[slot] = array->words[slot + 1];
+    array->words[slot] = 0;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One set-associative array of lines, as a cache or a TLB has it, and its replacement policies. It holds no data: a
+ * word for each line, which is the line's number and what is known about it.
+ *
+ * LRU and FIFO keep the words of a set in their order: the front is the line that was used, or came, last. The others
+ * leave words where they are. Tree-PLRU has one bit for each node of a binary tree over the ways (as in Al-Zoubi,
+ * Milenkovic and Milenkovic 2004), SRRIP two bits for each line (hit priority; Jaleel et al. 2010). Random numbers are
+ * from Marsaglia's xorshift64 (2003) with a fixed seed, so that results can be repeated.
+ */
+#ifndef MEMORY_TRACER_ANALYSIS_CACHE_ARRAY_H
+#define MEMORY_TRACER_ANALYSIS_CACHE_ARRAY_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum { CACHE_LRU, CACHE_PLRU, CACHE_FIFO, CACHE_RANDOM, CACHE_SRRIP, CACHE_POLICIES } CachePolicy;
+
+/* A word: the line's number above these flags. 0: no line. */
+#define CACHE_VALID 1u
+#define CACHE_DIRTY 2u      /* to be written back */
+#define CACHE_PREFETCHED 4u /* and not asked for since */
+#define CACHE_SHARED 8u     /* another vCPU may have it, too */
+#define CACHE_FLAGS 15u
+#define CACHE_FLAG_BITS 4
+
+#define CACHE_MAX_PLRU_WAYS 64
+#define CACHE_NOT_FOUND SIZE_MAX
+
+typedef struct CacheArray {
+    uint64_t *words;     /* `ways` for each set */
+    uint64_t sets, mask; /* mask: sets - 1 if that is a power of two, else 0 and modulo is used */
+    size_t ways;
+    unsigned ways_shift; /* if that is a power of two */
+    CachePolicy policy;
+    uint64_t *trees; /* PLRU: a bit for each node, the root is bit 1, the children of i are 2i and 2i + 1 */
+    uint8_t *ages;   /* SRRIP: each line's re-reference prediction, 0 (soon) to 3 (late) */
+    uint64_t random; /* state of the generator */
+} CacheArray;
+
+/* PLRU needs a power of two of at most CACHE_MAX_PLRU_WAYS ways. */
+CacheArray *cache_array_new(uint64_t sets, size_t ways, CachePolicy policy);
+void cache_array_free(CacheArray *array);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheArray, cache_array_free)
+
+static inline uint64_t cache_word(uint64_t line)
+{
+    return line << CACHE_FLAG_BITS | CACHE_VALID;
+}
+
+static inline uint64_t cache_word_line(uint64_t word)
+{
+    return word >> CACHE_FLAG_BITS;
+}
+
+/* Where the line's set begins in `words`. */
+static inline size_t cache_array_set(const CacheArray *array, uint64_t line)
+{
+    return (array->mask || array->sets == 1 ? line & array->mask : line % array->sets) * array->ways;
+}
+
+/* Where the line is in `words`, or CACHE_NOT_FOUND. Changes nothing. */
+static inline size_t cache_array_find(const CacheArray *array, uint64_t line)
+{
+    size_t set = cache_array_set(array, line);
+    const uint64_t *words = array->words + set;
+    uint64_t wanted = cache_word(line);
+
+    for (size_t way = 0; way < array->ways; way++)
+        if ((words[way] & ~(uint64_t)(CACHE_FLAGS & ~CACHE_VALID)) == wanted)
+            return set + way;
+    return CACHE_NOT_FOUND;
+}
+
+/* Tells the policy that the line, which is at `slot`, was used. Returns where it is now. */
+size_t cache_array_touch(CacheArray *array, uint64_t line, size_t slot);
+/* Puts in a line that isn't there, with these flags beside CACHE_VALID. Returns the word of the line that had to go; 0
+ * if there was room. */
+uint64_t cache_array_insert(CacheArray *array, uint64_t line, unsigned flags);
+/* Takes out the line, which is at `slot`. */
+void cache_array_remove(CacheArray *array, uint64_t line, size_t slot);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A hierarchy of caches, as the analysis `cache` and `convert --through-cache` simulate it: up to three levels of one
+ * line size, each vCPU's own or shared by all. What each figure means, and what is done in which order, is told in
+ * memory_tracer-cache(1).
+ */
+#ifndef MEMORY_TRACER_ANALYSIS_CACHE_MODEL_H
+#define MEMORY_TRACER_ANALYSIS_CACHE_MODEL_H
+
+#include "cache_array.h"
+#include "lru_shadow.h"
+
+#define CACHE_LEVELS 3
+#define CACHE_MAX_VCPUS 256
+#define CACHE_CPLS 4
+
+/* Of a level to those above it. */
+typedef enum { CACHE_NON_INCLUSIVE, CACHE_INCLUSIVE, CACHE_EXCLUSIVE, CACHE_INCLUSIONS } CacheInclusion;
+typedef enum { CACHE_NO_PREFETCH, CACHE_NEXT_LINE, CACHE_STRIDE, CACHE_PREFETCHES } CachePrefetch;
+
+typedef struct CacheLevel {
+    const char *name;
+    uint64_t bytes, sets; /* bytes = sets * ways * the line's */
+    size_t ways;
+    bool shared; /* one for all vCPUs */
+    CachePolicy policy;
+    CacheInclusion inclusion; /* not of the first level */
+} CacheLevel;
+
+typedef struct CacheDesign {
+    unsigned levels, line_shift;
+    CacheLevel level[CACHE_LEVELS];
+    bool write_through, no_allocate; /* of the first level */
+    CachePrefetch prefetch;          /* into the first level */
+    bool classify;
+} CacheDesign;
+
+enum { CACHE_COMPULSORY, CACHE_CAPACITY, CACHE_CONFLICT, CACHE_CLASSES };
+
+typedef struct CacheCounts {
+    uint64_t accesses, misses, evictions, writebacks, invalidations, prefetches, useful_prefetches;
+    uint64_t classes[CACHE_CLASSES]; /* of misses */
+} CacheCounts;
+
+/* What a vCPU sees. */
+typedef struct CacheCore {
+    CacheArray *array[CACHE_LEVELS];
+    LruShadow *shadow[CACHE_LEVELS]; /* or NULL */
+    CacheCounts counts[CACHE_LEVELS][CACHE_CPLS];
+} CacheCore;
+
+/* A line that is read from memory or written there. */
+typedef bool (*CacheMemory)(void *data, uint64_t line, bool is_write);
+
+typedef struct CacheModel {
+    CacheDesign design;
+    CacheCore *core[CACHE_MAX_VCPUS]; /* by the vCPU's number; or NULL */
+    CacheCore *list[CACHE_MAX_VCPUS]; /* those that there are */
+    unsigned cores;
+    uint64_t memory_reads, memory_writes; /* lines, or stores that no level took */
+    CacheMemory memory;                   /* is told of them; or NULL */
+    void *memory_data;
+    bool memory_failed; /* it has returned false */
+    /* Of the access that is being simulated: */
+    CacheCore *current;
+    unsigned cpl, missed; /* missed: a bit for each level */
+    bool is_demand;       /* not a prefetch */
+} CacheModel;
+
+CacheModel *cache_model_new(const CacheDesign *design);
+void cache_model_free(CacheModel *model);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheModel, cache_model_free)
+
+/* The vCPU's; vCPUs beyond the most there can be are taken modulo that. */
+CacheCore *cache_model_core(CacheModel *model, unsigned vcpu);
+
+/* Whether a first level's hit at the front of its set is all there is to do. */
+bool cache_model_has_fast_path(const CacheModel *model);
+
+/* With a fast path: does what there is to do if `line` is at the front of its set, and returns whether it is. */
+static inline bool cache_core_hits_front(CacheCore *core, uint64_t line, bool is_store)
+{
+    CacheArray *array = core->array[0];
+    uint64_t *word = array->words + cache_array_set(array, line);
+
+    if (G_UNLIKELY((*word | CACHE_DIRTY) != (cache_word(line) | CACHE_DIRTY)))
+        return false;
+    *word |= is_store ? CACHE_DIRTY : 0;
+    return true;
+}
+
+/* An access to one line. Misses are counted, and in lower levels accesses; the first level's accesses aren't, as
+ * whoever has them in a batch can do that faster. Returns a bit for each level that it has missed. */
+unsigned cache_model_access(CacheModel *model, CacheCore *core, uint64_t line, bool is_store, unsigned cpl);
+/* Brings a line into the first level if it isn't there, on behalf of the vCPU. */
+void cache_model_prefetch(CacheModel *model, CacheCore *core, uint64_t line, unsigned cpl);
+#endif

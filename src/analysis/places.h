@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which instructions and functions something happened at most often. */
+#ifndef MEMORY_TRACER_ANALYSIS_PLACES_H
+#define MEMORY_TRACER_ANALYSIS_PLACES_H
+
+#include <glib.h>
+#include <stdint.h>
+
+#include "../context/context.h"
+#include "../report/report.h"
+
+/* Counts by the number of the instruction. Zeros are an empty one. */
+typedef struct Places {
+    uint64_t *counts;
+    uint32_t room;
+    uint64_t total;
+} Places;
+
+void places_clear(Places *places);
+void places_make_room(Places *places, uint32_t instruction);
+
+static inline void places_add(Places *places, uint32_t instruction)
+{
+    if (G_UNLIKELY(instruction >= places->room))
+        places_make_room(places, instruction);
+    places->counts[instruction]++;
+    places->total++;
+}
+
+/* Tables of the `top` instructions and functions of each list: misses of the level of that name. Nothing if the context
+ * doesn't know instructions. */
+void places_describe(const Places *places, const char *const *names, unsigned lists, guint top, const Context *context,
+                     Report *report);
+
+#endif

@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`cache` against closed forms, a naive model of the same definitions, and cachegrind."""
+import json
+import os
+import random
+import subprocess
+import unittest
+
+from cache_reference import Hierarchy
+from harness import BUILD, SystemTest
+
+MAKE_TRACE = os.path.join(BUILD, "make_trace")
+PC, PADDR = 1, 2
+STORE, USER = 1 << 5, 3 << 6
+UNKNOWN, IO = (1 << 64) - 1, 1 << 63
+FIGURES = ("accesses", "hits", "misses", "evictions", "writebacks", "invalidations")
+
+
+class CacheTest(SystemTest):
+    def make(self, name, rows, fields=PC, vcpus=1):
+        """A trace of (vcpu, info, address, instruction, physical address) tuples, the last two if wanted."""
+        lines, at = ["i 401000 3", "i 402000 3", "i ffffffff81000000 0"], 0
+        while at < len(rows):
+            end = at
+            while end < len(rows) and end - at < 4096 and rows[end][0] == rows[at][0]:
+                end += 1
+            lines.append(f"c {rows[at][0]} 0 {end - at}")
+            for row in rows[at:end]:
+                _, info, address, instruction, paddr = tuple(row) + (0, 0)[len(row) - 3:]
+                lines.append(f"r {info:x} {address:x} {paddr:x} 0 {instruction:x}")
+            at = end
+        path = self.path(name)
+        subprocess.run([MAKE_TRACE, path, str(fields), str(vcpus), "65536"], input="\n".join(lines) + "\n", text=True, check=True)
+        return path
+
+    def analyze(self, verb, *arguments):
+        result = self.tracer(verb, "--json", *arguments)
+        self.assertEqual(result.status, 0, result.err)
+        return json.loads(result.out)
+
+    def level(self, result, name):
+        return next(level for level in result["levels"] if level["name"] == name)
+
+    def misses(self, path, *arguments):
+        return self.level(self.analyze("cache", "--l2", "none", "--l3", "none", *arguments, path), "l1d")["misses"]
+
+
+class ClosedForms(CacheTest):
+    def test_streams_miss_once_a_line(self):
+        path = self.make("stream", [(0, 3, 8 * i) for i in range(4096)] * 2)
+        self.assertEqual(self.misses(path, "--l1d", "32K,8"), 512)
+        for policy in ("lru", "fifo", "plru", "srrip", "random"):
+            self.assertEqual(self.misses(path, "--l1d", "32K,8,128", "--policy", policy), 256)
+        # One line too many for LRU and FIFO: each line is gone before it is asked for again. Not so for the last set.
+        path = self.make("longer", [(0, 3, 64 * i) for i in range(513)] * 10)
+        self.assertEqual(self.misses(path, "--l1d", "32K,full"), 5130)
+        self.assertEqual(self.misses(path, "--l1d", "32K,8"), 513 + 9 * 9)
+        self.assertEqual(self.misses(path, "--l1d", "32K,8", "--policy", "fifo"), 513 + 9 * 9)
+
+    def test_walks_of_a_matrix(self):
+        rows = [[(0, 3, 4096 * row + 8 * column) for column in range(512)] for row in range(64)]
+        by_rows = self.make("rows", sum(rows, []))
+        by_columns = self.make("columns", [rows[row][column] for column in range(512) for row in range(64)])
+        # Rows of a page: a column's 64 lines are all in one set of 32K,8, and fit a cache of 4 KiB that is fully associative.
+        self.assertEqual(self.misses(by_rows, "--l1d", "32K,8"), 64 * 64)
+        self.assertEqual(self.misses(by_columns, "--l1d", "32K,8"), 64 * 512)
+        self.assertEqual(self.misses(by_columns, "--l1d", "4K,full"), 64 * 64)
+
+    def test_a_chase_of_pointers(self):
+        order = random.Random(3).sample(range(1024), 1024)
+        path = self.make("chase", [(0, 3 | STORE, 64 * line) for line in order] * 4)
+        result = self.analyze("cache", "--l1d", "32K,full", "--l2", "64K,16", "--l3", "none", path)
+        self.assertEqual([result["levels"][0][name] for name in FIGURES], [4096, 0, 4096, 3584, 3584, 0])
+        self.assertEqual([result["levels"][1][name] for name in FIGURES], [4096, 3072, 1024, 0, 0, 0])
+        self.assertEqual((result["memory_reads"], result["memory_writes"]), (1024, 0))
+
+    def test_classes(self):
+        # Nine lines of one set of eight: all but the first misses are conflicts. 513 lines in turn: capacity.
+        path = self.make("conflict", [(0, 3, 4096 * i) for i in range(9)] * 10)
+        classes = self.analyze("cache", "--classify", path)["classes"][0]
+        self.assertEqual(classes, {"name": "l1d", "compulsory": 9, "capacity": 0, "conflict": 81})
+        path = self.make("capacity", [(0, 3, 64 * i) for i in range(512 + 64)] * 2)
+        classes = self.analyze("cache", "--classify", path)["classes"][0]
+        self.assertEqual(classes, {"name": "l1d", "compulsory": 576, "capacity": 576, "conflict": 0})
+
+    def test_prefetches(self):
+        path = self.make("stream", [(0, 3, 8 * i, 1) for i in range(8192)])
+        self.assertEqual(self.misses(path, "--prefetch", "next-line"), 16)  # the first line of each page
+        # 192 bytes apart: known at the third access of a page, and no further than the page.
+        path = self.make("strides", [(0, 3, 192 * i, 1) for i in range(22)])
+        result = self.analyze("cache", "--prefetch", "stride", path)
+        self.assertEqual((result["levels"][0]["misses"], result["prefetches"], result["useful_prefetches"]), (3, 19, 19))
+
+    def test_where_it_misses(self):
+        rows = [(0, 3 | USER, 64 * i, 1) for i in range(10)] + [(0, 3 | USER, 0, 2)] * 5 + [(0, 3, 4096 + 64 * i, 3) for i in range(20)]
+        result = self.analyze("cache", "--top", "1", self.make("a", rows))
+        self.assertEqual(result["top_instructions"], [
+            {"level": level, "pc": "0xffffffff81000000", "misses": 20, "percent": 200 / 3, "function": ""} for level in ("l1d", "l2", "l3")])
+        by_cpl = {part["cpl"]: part for part in result["by_cpl"] if part["name"] == "l1d"}
+        self.assertEqual((by_cpl[0]["misses"], by_cpl[3]["misses"], by_cpl[3]["accesses"]), (20, 10, 15))
+        self.assertEqual(len(self.analyze("cache", self.make("b", rows))["top_instructions"]), 6)
+
+    def test_physical_addresses(self):
+        rows = [(0, 3, 0x7000, 0, 0), (0, 3, 0x8000, 0, 0), (0, 3, 0x8000, 0, UNKNOWN), (0, 3, 0x8000, 0, IO | 64),
+                (0, 3, 0x8ffc, 0, 0x1ffc)]
+        path = self.make("a", rows, fields=PADDR)
+        result = self.analyze("cache", "--physical", path)
+        self.assertEqual((result["accesses"], result["left_out"], result["levels"][0]["misses"]), (3, 2, 2))
+        self.assertEqual(self.analyze("cache", path)["levels"][0]["misses"], 4)
+        self.assert_fails(self.tracer("cache", "--physical", self.make("b", rows)), "no physical addresses")
+
+
+class AgainstTheReference(CacheTest):
+    def rows(self, count, vcpus=1, seed=5):
+        """Loops, strides and chance, so that all levels have hits and misses."""
+        chance, rows, at = random.Random(seed), [], 0
+        while len(rows) < count:
+            vcpu, instruction, kind = chance.randrange(vcpus), chance.choice((1, 2)), chance.random()
+            base, step = chance.randrange(1 << 14), chance.choice((4, 8, 64, 72, 192))
+            for i in range(chance.randrange(1, 12)):
+                address = base + i * step if kind < 0.6 else chance.randrange(1 << chance.choice((10, 13, 15)))
+                rows.append((vcpu, chance.choice((0, 2, 3, 4)) | (STORE if chance.random() < 0.3 else 0), address, instruction))
+        return rows[:count]
+
+    def compare(self, rows, levels, options=(), line=64, vcpus=1, **more):
+        model = Hierarchy(levels, line, vcpus, **more)
+        for vcpu, info, address, instruction in rows:
+            model.access(vcpu, address, 1 << (info & 7), info & STORE, instruction)
+        arguments = list(options)
+        for name, level in zip(("l1d", "l2", "l3"), levels + [None] * 3):
+            arguments += [f"--{name}", f"{level['size']},{level['ways']},{line}" if level else "none"]
+        arguments += ["--policy", ",".join(level.get("policy", "lru") for level in levels),
+                      "--shared", ",".join(n for n, level in zip(("l1d", "l2", "l3"), levels) if level.get("shared")) or "none"]
+        if len(levels) > 1:
+            arguments += ["--inclusion", ",".join(level.get("inclusion", "non-inclusive") for level in levels[1:])]
+        result = self.analyze("cache", *arguments, self.make("random", rows, vcpus=vcpus))
+        self.assertEqual([{name: level[name] for name in FIGURES} for level in result["levels"]], model.counts)
+        self.assertEqual(result["memory_reads"], sum(not written for _, written in model.memory))
+        self.assertEqual(result["memory_writes"], sum(written for _, written in model.memory))
+        for level in model.counts:
+            self.assertTrue(level["hits"] and level["misses"])
+        if "prefetch" in more:
+            self.assertEqual((result["prefetches"], result["useful_prefetches"]), (model.prefetches, model.useful))
+            self.assertTrue(model.useful)
+        return result
+
+    def test_policies(self):
+        rows = self.rows(6000)
+        for policy in ("lru", "plru", "fifo", "random", "srrip"):
+            for size, ways, line in ((1024, 4, 16), (4096, 1, 64), (1536, 8, 64), (2048, 32, 64)):
+                with self.subTest(policy, size=size, ways=ways):
+                    self.compare(rows, [{"size": size, "ways": ways, "policy": policy},
+                                        {"size": 8 * size, "ways": 4, "policy": policy}], line=line)
+
+    def test_numbers_that_are_no_powers_of_two(self):
+        self.compare(self.rows(6000), [{"size": 1728, "ways": 3, "policy": "srrip"}, {"size": 64 * 77, "ways": 7, "policy": "lru"}])
+
+    def test_inclusions(self):
+        rows = self.rows(8000)
+        small, middle, large = {"size": 1024, "ways": 2}, {"size": 4096, "ways": 4}, {"size": 8192, "ways": 4}
+        kinds = ("non-inclusive", "inclusive", "exclusive")
+        for second in kinds:
+            for third in kinds:
+                for policy in ("lru", "random"):
+                    with self.subTest(second=second, third=third, policy=policy):
+                        result = self.compare(rows, [dict(small, policy=policy), dict(middle, inclusion=second, policy=policy),
+                                                     dict(large, inclusion=third, policy=policy)])
+                        invalidations = sum(level["invalidations"] for level in result["levels"])
+                        if policy == "random":  # LRU seldom gives up below what is used above
+                            self.assertEqual(bool(invalidations), "inclusive" in (second, third))
+
+    def test_writes(self):
+        rows = self.rows(6000)
+        levels = [{"size": 1024, "ways": 2}, {"size": 4096, "ways": 4}]
+        for through in (False, True):
+            for no_allocate in (False, True):
+                for inclusion in ("inclusive", "non-inclusive", "exclusive"):
+                    if through and inclusion == "exclusive":
+                        continue
+                    options = (["--write", "through"] if through else []) + (["--no-allocate"] if no_allocate else [])
+                    with self.subTest(options, inclusion=inclusion):
+                        self.compare(rows, [levels[0], dict(levels[1], inclusion=inclusion)], options, through=through,
+                                     no_allocate=no_allocate)
+                        self.compare(rows, levels[:1], options, through=through, no_allocate=no_allocate)
+
+    def test_prefetchers(self):
+        rows = self.rows(6000)
+        for prefetch in ("next-line", "stride"):
+            for inclusion in ("non-inclusive", "exclusive"):
+                with self.subTest(prefetch, inclusion=inclusion):
+                    self.compare(rows, [{"size": 1024, "ways": 2}, {"size": 4096, "ways": 4, "inclusion": inclusion}],
+                                 ["--prefetch", prefetch], prefetch=prefetch)
+
+    def test_several_vcpus(self):
+        rows = self.rows(8000, vcpus=3)
+        for second in ("non-inclusive", "inclusive", "exclusive"):
+            for third in ("non-inclusive", "inclusive", "exclusive"):
+                with self.subTest(second=second, third=third):
+                    result = self.compare(rows, [{"size": 1024, "ways": 2}, {"size": 4096, "ways": 4, "inclusion": second},
+                                                 {"size": 16384, "ways": 8, "inclusion": third, "shared": True}], vcpus=3)
+                    self.assertTrue(result["levels"][0]["invalidations"])  # by others' stores
+        self.compare(rows, [{"size": 1024, "ways": 2}, {"size": 8192, "ways": 4, "shared": True},
+                            {"size": 16384, "ways": 8, "shared": True, "inclusion": "inclusive"}], vcpus=3)
+        self.compare(rows, [{"size": 1024, "ways": 2}, {"size": 8192, "ways": 4}], vcpus=3)
+
+    def test_the_fast_path_and_the_slow_one(self):
+        path = self.make("a", self.rows(5000))
+        fast, slow = self.analyze("cache", path), self.analyze("cache", "--classify", path)
+        del slow["classes"]
+        self.assertEqual(fast, slow)
+
+
+class Options(CacheTest):
+    def setUp(self):
+        super().setUp()
+        self.trace_path = self.make("a", [(0, 3, 64 * i) for i in range(100)])
+
+    def caches(self, *arguments):
+        return {cache["name"]: cache for cache in self.analyze("cache", *arguments, self.trace_path)["caches"]}
+
+    def test_as_words_of_analyze(self):
+        word = "cache:l1d=4K,4,32,classify,l2=64K,full,policy=fifo,lru,l3=none,top=2"
+        self.assertEqual(self.analyze("analyze", "--analyze", word, self.trace_path),
+                         self.analyze("cache", "--l1d", "4K,4,32", "--classify", "--l2", "64K,full", "--policy", "fifo,lru", "--l3",
+                                      "none", "--top", "2", self.trace_path))
+        self.assert_fails(self.tracer("analyze", "-a", "cache:16,l2=1M", self.trace_path), "cache: ", status=2)
+        self.assert_fails(self.tracer("analyze", "-a", "stat:top=2,nonsense", self.trace_path), "stat: ", status=2)
+
+    def test_machines(self):
+        self.assertEqual([(name, cache["bytes"], cache["ways"]) for name, cache in self.caches().items()],
+                         [("l1d", 32768, 8), ("l2", 1 << 20, 8), ("l3", 32 << 20, 16)])
+        self.assertEqual(self.caches("--machine", "zen4")["l3"]["inclusion"], "exclusive")
+        self.assertEqual(self.caches("--machine", "skylake", "--l2", "512K,8")["l2"]["bytes"], 512 << 10)
+        self.assertEqual(self.caches("--machine", "neoverse-n1")["l1d"]["ways"], 4)
+        with open(self.path("machine"), "w") as file:
+            file.write("# mine\nl1d = 16K, 4\nl2=128K,full # all of it\npolicy=fifo\nno_allocate\n")
+        self.assert_fails(self.tracer("cache", "--machine", self.path("machine"), self.trace_path), "' 4' isn't", status=2)
+        with open(self.path("machine"), "w") as file:
+            file.write("# mine\nl1d = 16K,4\nl2=128K,full # all of it\npolicy=fifo\nno_allocate\n")
+        mine = self.caches("--machine", self.path("machine"))
+        self.assertEqual(list(mine), ["l1d", "l2"])
+        self.assertEqual((mine["l1d"]["policy"], mine["l2"]["ways"]), ("fifo", 2048))
+        with open(self.path("machine"), "w") as file:
+            file.write("l4=1G,16\n")
+        self.assert_fails(self.tracer("cache", "--machine", self.path("machine"), self.trace_path), "'l4' is no setting")
+        if os.path.exists("/sys/devices/system/cpu/cpu0/cache/index0/size"):
+            self.assertIn("l1d", self.caches("--machine", "host"))
+
+    def test_bad_ones(self):
+        for arguments, message in ((["--l1d", "32K"], "must be SIZE,WAYS"), (["--l1d", "33K,8,48"], "a power of two"),
+                                   (["--l1d", "32K,7"], "can't be divided"), (["--l1d", "0,1"], "1 byte to 16G"),
+                                   (["--l1d", "32K,0"], "a number or 'full'"), (["--l2", "1M,8,128", "--l1d", "32K,8,64"], "one size"),
+                                   (["--l1d", "99999999999T,1"], "must be SIZE"), (["--policy", "mru"], "one of lru, plru"),
+                                   (["--policy", "plru", "--l1d", "1536,3"], "a power of two of at most"),
+                                   (["--policy", "lru,lru"], "has none for l3"), (["--shared", "l2"], "can't be each vCPU's own"),
+                                   (["--shared", "l4"], "must be of l1d"), (["--machine", "zen9"], "must be zen4"),
+                                   (["--write", "sideways"], "--write must be"), (["--top", "-1"], "can't be negative"),
+                                   (["--write", "through", "--inclusion", "exclusive"], "exclusive l2"),
+                                   (["--l1d", "none", "--l2", "none", "--l3", "none"], "'none' can't be all")):
+            with self.subTest(arguments):
+                self.assert_fails(self.tracer("cache", *arguments, self.trace_path), message, status=2)
+        self.assert_fails(self.tracer("cache", "--machine", self.path("gone"), self.trace_path), "can't read the machine")
+
+
+if __name__ == "__main__":
+    unittest.main()
