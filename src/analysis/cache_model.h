@@ -74,17 +74,18 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheModel, cache_model_free)
 /* The vCPU's; vCPUs beyond the most there can be are taken modulo that. */
 CacheCore *cache_model_core(CacheModel *model, unsigned vcpu);
 
-/* Whether a first level's hit at the front of its set is all there is to do. */
+/* Whether cache_array_hits() may be used for the first level: a hit there changes nothing else. */
 bool cache_model_has_fast_path(const CacheModel *model);
 
-/* With a fast path: does what there is to do if `line` is at the front of its set, and returns whether it is. */
-static inline bool cache_core_hits_front(CacheCore *core, uint64_t line, bool is_store)
+/* If the line is in this array, which is LRU, with no flags to take care of, does what a hit does and returns true. The
+ * front of the set, where most hits are, is looked at first; the array may be a copy of the one that there is. */
+bool cache_array_hits_behind(uint64_t *words, size_t ways, uint64_t line, bool is_store);
+static inline bool cache_array_hits(const CacheArray *array, uint64_t line, bool is_store)
 {
-    CacheArray *array = core->array[0];
     uint64_t *word = array->words + cache_array_set(array, line);
 
-    if (G_UNLIKELY((*word | CACHE_DIRTY) != (cache_word(line) | CACHE_DIRTY)))
-        return false;
+    if ((*word | CACHE_DIRTY) != (cache_word(line) | CACHE_DIRTY))
+        return cache_array_hits_behind(word, array->ways, line, is_store);
     *word |= is_store ? CACHE_DIRTY : 0;
     return true;
 }
