@@ -10,8 +10,9 @@
 #include "cache.h"
 #include "loaded.h"
 #include "stat.h"
+#include "sweep.h"
 
-static const AnalysisType *const types[] = { &cache_analysis, &stat_analysis, NULL };
+static const AnalysisType *const types[] = { &cache_analysis, &stat_analysis, &sweep_analysis, NULL };
 
 struct AnalysisRequest {
     const AnalysisType *type;

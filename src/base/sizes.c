@@ -2,7 +2,6 @@
 /* Sizes as people write them: see sizes.h. */
 #include "sizes.h"
 
-#include <glib.h>
 #include <string.h>
 
 static const char units[] = "KMGT";
@@ -26,6 +25,39 @@ bool sizes_parse(const char *text, uint64_t *bytes)
         return false;
     *bytes <<= shift;
     return true;
+}
+
+/* Adds what one word of a list means. */
+static bool add_sizes(GArray *list, char *word, guint most)
+{
+    char *dots = strstr(word, "..");
+    uint64_t first, last;
+
+    if (dots)
+        *dots = 0;
+    if (!sizes_parse(word, &first) || !first)
+        return false;
+    last = first;
+    if (dots && (!sizes_parse(dots + 2, &last) || last < first))
+        return false;
+    for (;; first *= 2) {
+        if (list->len == most)
+            return false;
+        g_array_append_val(list, first);
+        if (first > last / 2)
+            return true;
+    }
+}
+
+GArray *sizes_parse_list(const char *text, guint most)
+{
+    g_auto(GStrv) words = g_strsplit(text, ",", -1);
+    g_autoptr(GArray) list = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+
+    for (char **word = words; *word; word++)
+        if (!add_sizes(list, *word, most))
+            return NULL;
+    return list->len ? g_steal_pointer(&list) : NULL;
 }
 
 char *sizes_format(uint64_t bytes)

@@ -6,6 +6,7 @@
 
 #include "../analysis/cache.h"
 #include "../analysis/stat.h"
+#include "../analysis/sweep.h"
 #include "cmd.h"
 
 #define TOOL_PREFIX "memory_tracer-"
@@ -20,6 +21,11 @@ static int run_cache(int argc, char **argv, GError **error)
     return cmd_analysis(&cache_analysis, argc, argv, error);
 }
 
+static int run_sweep(int argc, char **argv, GError **error)
+{
+    return cmd_analysis(&sweep_analysis, argc, argv, error);
+}
+
 static const CmdVerb verbs[] = {
     { "run", cmd_run, "trace a program of this machine, and sum up its accesses" },
     { "record", cmd_record, "trace a program of this machine into a trace file" },
@@ -27,6 +33,7 @@ static const CmdVerb verbs[] = {
     { "tasks", cmd_tasks, "list the processes of a trace, and what they had mapped" },
     { "stat", run_stat, "count accesses, pages, strides, and who made most" },
     { "cache", run_cache, "simulate caches: hits, misses, and who misses most" },
+    { "sweep", run_sweep, "the misses of many sizes and ways of one cache" },
     { "analyze", cmd_analyze, "let several analyses, or your own, go through a trace" },
     { "dump", cmd_dump, "print the records of a trace" },
     { "check", cmd_check, "tell whether a trace is a good one" },

@@ -210,6 +210,39 @@ class AgainstTheReference(CacheTest):
         self.assertEqual(fast, slow)
 
 
+class Sweep(CacheTest):
+    def test_it_equals_single_caches(self):
+        rows = AgainstTheReference.rows(self, 20000, vcpus=2)
+        rows[700:700] = [(0, 4 | STORE, (1 << 64) - 8, 1), (1, 6, 60, 1)]  # the last line of all; three lines of 32 bytes
+        path = self.make("a", rows, vcpus=2)
+        result = self.analyze("sweep", "--sizes", "256,1K..32K,1536", "--ways", "1..8,3", "--lines", "64,16", path)
+        self.assertEqual(result["accesses"], len(rows))
+        # 1536 bytes in 3 ways; the others in 1, 2, 4 and 8 ways, but 256 bytes in 8 ways of lines of 64.
+        self.assertEqual(len(result["configurations"]), 2 * (1 + 6 * 4) + 3 + 4)
+        for cache in result["configurations"]:
+            with self.subTest(cache):
+                single = self.analyze("cache", "--l1d", f"{cache['bytes']},{cache['ways']},{cache['line']}", "--l2", "none", "--l3", "none",
+                                      "--shared", "l1d", path)["levels"][0]
+                self.assertEqual([single[name] for name in FIGURES[:3]], [cache[name] for name in FIGURES[:3]])
+        misses = {(cache["bytes"], cache["ways"]): cache["misses"] for cache in result["configurations"] if cache["line"] == 64}
+        self.assertGreater(misses[1024, 1], misses[32768, 8])
+
+    def test_a_selection_and_a_live_word(self):
+        path = self.make("a", [(0, 3 | USER, 64 * i) for i in range(64)] + [(0, 3, 64 * i) for i in range(32)])
+        word = self.analyze("analyze", "-a", "sweep:sizes=4K,8K,ways=1,2", "--cpl", "3", path)["configurations"]
+        self.assertEqual([(cache["bytes"], cache["ways"], cache["misses"]) for cache in word],
+                         [(4096, 1, 64), (4096, 2, 64), (8192, 1, 64), (8192, 2, 64)])
+
+    def test_bad_ones(self):
+        path = self.make("a", [(0, 3, 0)])
+        for arguments, message in ((["--sizes", "4K..1K"], "--sizes must be"), (["--ways", "0"], "--ways must be"),
+                                   (["--lines", "48"], "powers of two"), (["--lines", "8"], "isn't in range"),
+                                   (["--sizes", "100"], "no cache has"), (["--sizes", "1..16E"], "--sizes must be"),
+                                   (["--ways", ","], "--ways must be"), (["--sizes", "8G"], "isn't in range")):
+            with self.subTest(arguments):
+                self.assert_fails(self.tracer("sweep", *arguments, path), message, status=2)
+
+
 class Options(CacheTest):
     def setUp(self):
         super().setUp()
