@@ -11,8 +11,9 @@
 #include "loaded.h"
 #include "stat.h"
 #include "sweep.h"
+#include "tlb.h"
 
-static const AnalysisType *const types[] = { &cache_analysis, &stat_analysis, &sweep_analysis, NULL };
+static const AnalysisType *const types[] = { &cache_analysis, &stat_analysis, &sweep_analysis, &tlb_analysis, NULL };
 
 struct AnalysisRequest {
     const AnalysisType *type;

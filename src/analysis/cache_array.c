@@ -114,6 +114,20 @@ static void move_to_front(uint64_t *words, size_t way)
     words[0] = word;
 }
 
+bool cache_array_hits_behind(uint64_t *words, size_t ways, uint64_t line, bool is_store)
+{
+    uint64_t wanted = cache_word(line) | CACHE_DIRTY;
+    size_t way = 1;
+
+    while (way < ways && (words[way] | CACHE_DIRTY) != wanted)
+        way++;
+    if (way == ways)
+        return false;
+    move_to_front(words, way);
+    words[0] |= is_store ? CACHE_DIRTY : 0;
+    return true;
+}
+
 size_t cache_array_touch(CacheArray *array, uint64_t line, size_t slot)
 {
     size_t set = cache_array_set(array, line);

@@ -68,22 +68,6 @@ bool cache_model_has_fast_path(const CacheModel *model)
     return model->design.level[0].policy == CACHE_LRU && !model->design.write_through && !model->design.classify;
 }
 
-bool cache_array_hits_behind(uint64_t *words, size_t ways, uint64_t line, bool is_store)
-{
-    uint64_t wanted = cache_word(line) | CACHE_DIRTY, found;
-    size_t way = 1;
-
-    while (way < ways && (words[way] | CACHE_DIRTY) != wanted)
-        way++;
-    if (way == ways)
-        return false;
-    found = words[way];
-    for (; way; way--)
-        words[way] = words[way - 1];
-    words[0] = found | (is_store ? CACHE_DIRTY : 0);
-    return true;
-}
-
 static CacheCounts *counts(CacheModel *model, unsigned level)
 {
     return &model->current->counts[level][model->cpl];

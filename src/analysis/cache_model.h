@@ -74,21 +74,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheModel, cache_model_free)
 /* The vCPU's; vCPUs beyond the most there can be are taken modulo that. */
 CacheCore *cache_model_core(CacheModel *model, unsigned vcpu);
 
-/* Whether cache_array_hits() may be used for the first level: a hit there changes nothing else. */
+/* Whether cache_array_hits() may be asked first, for the first level: a hit there changes nothing else. */
 bool cache_model_has_fast_path(const CacheModel *model);
-
-/* If the line is in this array, which is LRU, with no flags to take care of, does what a hit does and returns true. The
- * front of the set, where most hits are, is looked at first; the array may be a copy of the one that there is. */
-bool cache_array_hits_behind(uint64_t *words, size_t ways, uint64_t line, bool is_store);
-static inline bool cache_array_hits(const CacheArray *array, uint64_t line, bool is_store)
-{
-    uint64_t *word = array->words + cache_array_set(array, line);
-
-    if ((*word | CACHE_DIRTY) != (cache_word(line) | CACHE_DIRTY))
-        return cache_array_hits_behind(word, array->ways, line, is_store);
-    *word |= is_store ? CACHE_DIRTY : 0;
-    return true;
-}
 
 /* An access to one line. Misses are counted, and in lower levels accesses; the first level's accesses aren't, as
  * whoever has them in a batch can do that faster. Returns a bit for each level that it has missed. */

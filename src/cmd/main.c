@@ -7,6 +7,7 @@
 #include "../analysis/cache.h"
 #include "../analysis/stat.h"
 #include "../analysis/sweep.h"
+#include "../analysis/tlb.h"
 #include "cmd.h"
 
 #define TOOL_PREFIX "memory_tracer-"
@@ -26,6 +27,11 @@ static int run_sweep(int argc, char **argv, GError **error)
     return cmd_analysis(&sweep_analysis, argc, argv, error);
 }
 
+static int run_tlb(int argc, char **argv, GError **error)
+{
+    return cmd_analysis(&tlb_analysis, argc, argv, error);
+}
+
 static const CmdVerb verbs[] = {
     { "run", cmd_run, "trace a program of this machine, and sum up its accesses" },
     { "record", cmd_record, "trace a program of this machine into a trace file" },
@@ -34,6 +40,7 @@ static const CmdVerb verbs[] = {
     { "stat", run_stat, "count accesses, pages, strides, and who made most" },
     { "cache", run_cache, "simulate caches: hits, misses, and who misses most" },
     { "sweep", run_sweep, "the misses of many sizes and ways of one cache" },
+    { "tlb", run_tlb, "simulate data TLBs: hits, walks, and who causes most" },
     { "analyze", cmd_analyze, "let several analyses, or your own, go through a trace" },
     { "dump", cmd_dump, "print the records of a trace" },
     { "check", cmd_check, "tell whether a trace is a good one" },

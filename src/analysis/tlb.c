@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What two levels of data TLBs would make of the accesses. The figures are defined in memory_tracer-tlb(1). */
+#include "tlb.h"
+
+#include "../base/error.h"
+#include "cache_model.h"
+#include "cache_options.h"
+#include "places.h"
+#include "tlb_options.h"
+
+#define HALVES 2 /* of the addresses: the lower one is the processes', the upper one the kernel's */
+#define KINDS 256
+
+static const char *const level_names[TLB_LEVELS] = { "l1", "l2" };
+
+typedef struct {
+    uint64_t lookups, misses[TLB_LEVELS];
+} Counts;
+
+/* A vCPU's own. */
+typedef struct {
+    CacheArray *array[TLB_LEVELS][TLB_PAGES]; /* or NULL */
+    Counts counts[CACHE_CPLS];                /* lookups: only those of a second page */
+    uint64_t by_kind[KINDS];                  /* records */
+} Vcpu;
+
+typedef struct {
+    const TlbOptions *options;
+    const Context *context;
+    TlbDesign design;
+    Vcpu *vcpus[CACHE_MAX_VCPUS]; /* or NULL */
+    unsigned page[HALVES], shift[HALVES];
+    Places places[TLB_LEVELS];
+} Tlb;
+
+static void *tlb_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
+{
+    const TlbOptions *own = options;
+    TlbDesign design;
+    Tlb *tlb;
+
+    (void)type;
+    if (own->top < 0) {
+        mt_fail_usage(error, "--top can't be negative, but %d is.", own->top);
+        return NULL;
+    }
+    if (!tlb_options_design(own, &design, error))
+        return NULL;
+    tlb = g_new0(Tlb, 1);
+    tlb->options = own;
+    tlb->context = context;
+    tlb->design = design;
+    tlb->page[0] = design.page;
+    tlb->page[1] = design.kernel_page;
+    for (unsigned half = 0; half < HALVES; half++)
+        tlb->shift[half] = tlb_page_shift(tlb->page[half]);
+    return tlb;
+}
+
+static void free_vcpu(Vcpu *vcpu)
+{
+    for (unsigned level = 0; vcpu && level < TLB_LEVELS; level++)
+        for (unsigned page = 0; page < TLB_PAGES; page++)
+            cache_array_free(vcpu->array[level][page]);
+    g_free(vcpu);
+}
+
+static void tlb_end(void *data)
+{
+    Tlb *tlb = data;
+
+    for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++)
+        free_vcpu(tlb->vcpus[i]);
+    for (unsigned level = 0; level < TLB_LEVELS; level++)
+        places_clear(&tlb->places[level]);
+    g_free(tlb);
+}
+
+static Vcpu *get_vcpu(Tlb *tlb, unsigned number)
+{
+    Vcpu **vcpu = &tlb->vcpus[number % CACHE_MAX_VCPUS];
+
+    if (*vcpu)
+        return *vcpu;
+    *vcpu = g_new0(Vcpu, 1);
+    for (unsigned level = 0; level < TLB_LEVELS; level++)
+        for (unsigned page = 0; page < TLB_PAGES; page++) {
+            const TlbPart *part = &tlb->design.part[level][page];
+
+            if (part->entries)
+                (*vcpu)->array[level][page] = cache_array_new(part->sets, part->ways, tlb->design.policy);
+        }
+    return *vcpu;
+}
+
+static unsigned half_of(uint64_t address)
+{
+    return (unsigned)(address >> 63);
+}
+
+/* Looks the page up. Whatever misses it gets it. */
+static void look_up(Tlb *tlb, Vcpu *vcpu, uint64_t address, unsigned cpl, uint32_t instruction)
+{
+    unsigned half = half_of(address);
+    uint64_t page = address >> tlb->shift[half];
+
+    for (unsigned level = 0; level < TLB_LEVELS; level++) {
+        CacheArray *array = vcpu->array[level][tlb->page[half]];
+        size_t slot = array ? cache_array_find(array, page) : CACHE_NOT_FOUND;
+
+        if (slot != CACHE_NOT_FOUND) {
+            cache_array_touch(array, page, slot);
+            return;
+        }
+        vcpu->counts[cpl].misses[level]++;
+        places_add(&tlb->places[level], instruction);
+        if (array)
+            cache_array_insert(array, page, 0);
+    }
+}
+
+static void add_record(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch, size_t i)
+{
+    uint64_t address = batch->address[i], last = address + mt_size(batch->info[i]) - 1;
+    unsigned half = half_of(address), cpl = mt_cpl(batch->info[i]);
+    uint32_t instruction = batch->instruction ? batch->instruction[i] : 0;
+
+    look_up(tlb, vcpu, address, cpl, instruction);
+    if (half_of(last) == half && last >> tlb->shift[half] == address >> tlb->shift[half])
+        return;
+    vcpu->counts[cpl].lookups++;
+    look_up(tlb, vcpu, last, cpl, instruction);
+}
+
+/* Most accesses hit the first level, and most of those the page that its set has used last. */
+static void add_fast(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch)
+{
+    const CacheArray arrays[HALVES] = { *vcpu->array[0][tlb->page[0]], *vcpu->array[0][tlb->page[1]] };
+    const unsigned shift[HALVES] = { tlb->shift[0], tlb->shift[1] };
+
+    for (size_t i = 0; i < batch->count; i++) {
+        uint64_t address = batch->address[i], last = address + mt_size(batch->info[i]) - 1;
+        unsigned half = half_of(address);
+
+        if (G_UNLIKELY(last >> shift[half] != address >> shift[half]) ||
+            !cache_array_hits(&arrays[half], address >> shift[half], false))
+            add_record(tlb, vcpu, batch, i);
+    }
+}
+
+static bool tlb_add(void *data, const struct mt_batch *batch, GError **error)
+{
+    Tlb *tlb = data;
+    Vcpu *vcpu = get_vcpu(tlb, batch->vcpu);
+
+    (void)error;
+    for (size_t i = 0; i < batch->count; i++)
+        vcpu->by_kind[batch->info[i]]++;
+    if (tlb->design.policy == CACHE_LRU)
+        add_fast(tlb, vcpu, batch);
+    else
+        for (size_t i = 0; i < batch->count; i++)
+            add_record(tlb, vcpu, batch, i);
+    return true;
+}
+
+/* Results. */
+
+typedef struct {
+    uint64_t accesses;
+    Counts counts;
+} Sum;
+
+/* Of some CPLs (a bit each) of one vCPU, or of all (-1). */
+static Sum sum(const Tlb *tlb, int number, unsigned cpls)
+{
+    Sum all = { 0 };
+
+    for (int i = 0; i < CACHE_MAX_VCPUS; i++) {
+        const Vcpu *vcpu = tlb->vcpus[i];
+
+        if (!vcpu || (number >= 0 && number != i))
+            continue;
+        for (unsigned kind = 0; kind < KINDS; kind++)
+            all.accesses += cpls >> mt_cpl((uint8_t)kind) & 1 ? vcpu->by_kind[kind] : 0;
+        for (unsigned cpl = 0; cpl < CACHE_CPLS; cpl++)
+            if (cpls >> cpl & 1) {
+                all.counts.lookups += vcpu->counts[cpl].lookups;
+                for (unsigned level = 0; level < TLB_LEVELS; level++)
+                    all.counts.misses[level] += vcpu->counts[cpl].misses[level];
+            }
+    }
+    all.counts.lookups += all.accesses;
+    return all;
+}
+
+static double per(uint64_t part, uint64_t all, double factor)
+{
+    return all ? factor * (double)part / (double)all : 0;
+}
+
+static void describe_tlbs(const Tlb *tlb, Report *report)
+{
+    static const ReportColumn columns[] = { { "level", "TLB", REPORT_TEXT },
+                                            { "page", "pages", REPORT_TEXT },
+                                            { "entries", "entries", REPORT_COUNT },
+                                            { "sets", "sets", REPORT_COUNT },
+                                            { "ways", "ways", REPORT_COUNT },
+                                            { "reach", "reach in bytes", REPORT_COUNT },
+                                            { NULL } };
+    ReportTable *table = report_add_table(report, "tlbs", "TLBs", columns);
+
+    for (unsigned level = 0; level < TLB_LEVELS; level++)
+        for (unsigned page = 0; page < TLB_PAGES; page++) {
+            const TlbPart *part = &tlb->design.part[level][page];
+
+            if (part->entries && (page == tlb->page[0] || page == tlb->page[1]))
+                report_table_add_row(table, level_names[level], tlb_page_name(page), part->entries, part->sets,
+                                     (uint64_t)part->ways, part->entries << tlb_page_shift(page));
+        }
+}
+
+static void describe_levels(const Sum *all, Report *report)
+{
+    static const ReportColumn columns[] = { { "name", "level", REPORT_TEXT },
+                                            { "accesses", "lookups", REPORT_COUNT },
+                                            { "hits", "hits", REPORT_COUNT },
+                                            { "misses", "misses", REPORT_COUNT },
+                                            { "miss_percent", "misses %", REPORT_REAL },
+                                            { "misses_per_thousand_accesses", "per 1000 accesses", REPORT_REAL },
+                                            { NULL } };
+    ReportTable *table = report_add_table(report, "levels", "levels", columns);
+    uint64_t lookups = all->counts.lookups;
+
+    for (unsigned level = 0; level < TLB_LEVELS; level++) {
+        uint64_t misses = all->counts.misses[level];
+
+        report_table_add_row(table, level_names[level], lookups, lookups - misses, misses, per(misses, lookups, 100),
+                             per(misses, all->accesses, 1000));
+        lookups = misses;
+    }
+}
+
+#define COLUMNS_OF_PARTS(name, label, kind)                                                                            \
+    {                                                                                                                  \
+        { name, label, kind }, { "accesses", "accesses", REPORT_COUNT }, { "l1_misses", "L1 misses", REPORT_COUNT },   \
+            { "walks", "walks", REPORT_COUNT }, { "walks_per_thousand_accesses", "per 1000 accesses", REPORT_REAL },   \
+        {                                                                                                              \
+            NULL                                                                                                       \
+        }                                                                                                              \
+    }
+
+static void describe_modes(const Tlb *tlb, Report *report)
+{
+    static const ReportColumn columns[] = COLUMNS_OF_PARTS("mode", "by", REPORT_TEXT);
+    static const char *const names[] = { "kernel", "user" };
+    ReportTable *table = report_add_table(report, "by_mode", "by kernel and user code", columns);
+
+    for (unsigned user = 0; user < 2; user++) {
+        Sum own = sum(tlb, -1, user ? 8 : 7);
+
+        if (own.accesses)
+            report_table_add_row(table, names[user], own.accesses, own.counts.misses[0], own.counts.misses[1],
+                                 per(own.counts.misses[1], own.accesses, 1000));
+    }
+}
+
+static void describe_vcpus(const Tlb *tlb, Report *report)
+{
+    static const ReportColumn columns[] = COLUMNS_OF_PARTS("vcpu", "vCPU", REPORT_COUNT);
+    unsigned vcpus = 0;
+    ReportTable *table;
+
+    for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++)
+        vcpus += !!tlb->vcpus[i];
+    table = report_add_table(report, "by_vcpu", vcpus > 1 ? "by vCPU" : NULL, columns);
+    for (int i = 0; i < CACHE_MAX_VCPUS; i++) {
+        Sum own = sum(tlb, i, 15);
+
+        if (own.accesses)
+            report_table_add_row(table, (uint64_t)i, own.accesses, own.counts.misses[0], own.counts.misses[1],
+                                 per(own.counts.misses[1], own.accesses, 1000));
+    }
+}
+
+static void tlb_describe(void *data, Report *report)
+{
+    const Tlb *tlb = data;
+    Sum all = sum(tlb, -1, 15);
+    uint64_t walks = all.counts.misses[TLB_LEVELS - 1], cycles = walks * (uint64_t)tlb->options->walk_cycles;
+
+    report_add_count(report, "accesses", "accesses", all.accesses);
+    report_add_text(report, "page_size", "page size", tlb_page_name(tlb->page[0]));
+    report_add_text(report, "kernel_page_size", "in the kernel's half", tlb_page_name(tlb->page[1]));
+    report_add_count(report, "walks", "page-table walks", walks);
+    report_add_real(report, "walks_per_thousand_accesses", "walks per 1000 accesses", per(walks, all.accesses, 1000),
+                    3);
+    if (tlb->options->walk_cycles) {
+        report_add_count(report, "walk_cycles", "cycles of walks", cycles);
+        report_add_real(report, "walk_cycles_per_access", "cycles per access", per(cycles, all.accesses, 1), 3);
+    }
+    describe_tlbs(tlb, report);
+    describe_levels(&all, report);
+    describe_modes(tlb, report);
+    describe_vcpus(tlb, report);
+    places_describe(tlb->places, level_names, TLB_LEVELS, (guint)tlb->options->top, tlb->context, report);
+}
+
+#define PART_OPTION(name, level_number, page_number, help)                                                             \
+    {                                                                                                                  \
+        name, G_OPTION_ARG_STRING, offsetof(TlbOptions, level[level_number][page_number]), help, "ENTRIES,WAYS"        \
+    }
+
+static const TlbOptions defaults = { .top = CACHE_DEFAULT_TOP };
+static const AnalysisOption options[] = {
+    { "page-size", G_OPTION_ARG_STRING, offsetof(TlbOptions, page_size),
+      "The size that all pages have: 4K (default), 2M or 1G", "SIZE" },
+    { "kernel-page-size", G_OPTION_ARG_STRING, offsetof(TlbOptions, kernel_page_size),
+      "The same for the kernel's half of the addresses (default: --page-size)", "SIZE" },
+    PART_OPTION("l1-4k", 0, 0, "The first level for 4-KiB pages (default: 64,4); WAYS may be 'full'"),
+    PART_OPTION("l1-2m", 0, 1, "For 2-MiB pages (default: 32,4)"),
+    PART_OPTION("l1-1g", 0, 2, "For 1-GiB pages (default: 4,full)"),
+    PART_OPTION("l2-4k", 1, 0, "The second level for 4-KiB pages (default: 1536,12), or 'none'"),
+    PART_OPTION("l2-2m", 1, 1, "For 2-MiB pages (default: 1536,12)"),
+    PART_OPTION("l2-1g", 1, 2, "For 1-GiB pages (default: 16,4)"),
+    { "policy", G_OPTION_ARG_STRING, offsetof(TlbOptions, policy),
+      "Which entry goes: lru (default), plru, fifo, random or srrip", "POLICY" },
+    { "walk-cycles", G_OPTION_ARG_INT, offsetof(TlbOptions, walk_cycles),
+      "What a page-table walk costs, for the figures of cost", "CYCLES" },
+    { "top", G_OPTION_ARG_INT, offsetof(TlbOptions, top), "Rows of the tables for each level (default: 10)", "N" },
+    { NULL },
+};
+
+const AnalysisType tlb_analysis = {
+    .name = "tlb",
+    .summary = "What data TLBs would make of the accesses: hits, page-table walks, and who causes most.",
+    .columns = MT_COLUMN_ADDRESS | MT_COLUMN_INFO | MT_COLUMN_INSTRUCTION,
+    .options = options,
+    .defaults = &defaults,
+    .options_bytes = sizeof defaults,
+    .begin = tlb_begin,
+    .add = tlb_add,
+    .describe = tlb_describe,
+    .end = tlb_end,
+};

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The analysis `tlb`: what data TLBs would make of the accesses. */
+#ifndef MEMORY_TRACER_ANALYSIS_TLB_H
+#define MEMORY_TRACER_ANALYSIS_TLB_H
+
+#include "analysis.h"
+
+extern const AnalysisType tlb_analysis;
+
+#endif
