@@ -134,10 +134,12 @@ static bool parse_options(AnalysisRequest *request, const char *text, GError **e
     for (char **word = words; *word; word++) {
         char *last = arguments->pdata[arguments->len - 1];
 
+        if (!**word)
+            continue;
         if (strchr(last, '=') && !begins_option(request->type, *word)) {
             arguments->pdata[arguments->len - 1] = g_strconcat(last, ",", *word, NULL);
             g_free(last);
-        } else if (**word) {
+        } else {
             g_ptr_array_add(arguments, g_strconcat("--", *word, NULL));
         }
     }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../base/part_file.h"
+#include "../convert/through_cache.h"
 #include "cmd.h"
 
 #define OUTPUT_BUFFER (1u << 20)
@@ -97,6 +98,13 @@ static unsigned part_bytes(const ConvertFormat *format, const Output *output, ui
     return power;
 }
 
+/* What is written, and how. */
+typedef struct {
+    const ConvertFormat *format;
+    Output *output;
+    ThroughCache *through; /* or NULL */
+} Conversion;
+
 static bool write_access(const ConvertFormat *format, Output *output, Access access, GError **error)
 {
     for (unsigned left = access.size; left; left -= access.size) {
@@ -107,6 +115,13 @@ static bool write_access(const ConvertFormat *format, Output *output, Access acc
         access.virt_addr += access.size;
     }
     return true;
+}
+
+static bool write_of_memory(void *data, const Access *access, GError **error)
+{
+    Conversion *conversion = data;
+
+    return write_access(conversion->format, conversion->output, *access, error);
 }
 
 /* Puts the physical address in. The trace has that of the first byte, so of an access that goes on into another page
@@ -126,8 +141,18 @@ static bool make_physical(Output *output, Access *access)
     return true;
 }
 
-static bool convert_all(const ConvertFormat *format, Input *input, Output *output, GError **error)
+static bool add_access(const Conversion *conversion, Access *access, GError **error)
 {
+    if (conversion->output->physical && !make_physical(conversion->output, access))
+        return true;
+    return conversion->through ? through_cache_add(conversion->through, access, error)
+                               : write_access(conversion->format, conversion->output, *access, error);
+}
+
+static bool convert_all(const Conversion *conversion, Input *input, GError **error)
+{
+    const ConvertFormat *format = conversion->format;
+    Output *output = conversion->output;
     int more;
 
     if (format->all)
@@ -148,15 +173,17 @@ static bool convert_all(const ConvertFormat *format, Input *input, Output *outpu
                               .batch = batch,
                               .i = i };
 
-            if ((!output->physical || make_physical(output, &access)) && !write_access(format, output, access, error))
+            if (!add_access(conversion, &access, error))
                 return false;
         }
     return more == 0 && (!format->end || format->end(output, error));
 }
 
 /* Writes into `path`, by way of a file beside it unless it is something special. */
-static bool convert(const ConvertFormat *format, Input *input, Output *output, GError **error)
+static bool convert(const Conversion *conversion, Input *input, GError **error)
 {
+    const ConvertFormat *format = conversion->format;
+    Output *output = conversion->output;
     struct stat status;
     bool standard_output = !strcmp(output->path, "-") || !strcmp(output->path, "/dev/stdout");
     bool beside = !standard_output && part_file_applies(output->path);
@@ -177,7 +204,7 @@ static bool convert(const ConvertFormat *format, Input *input, Output *output, G
     }
     setvbuf(output->file, NULL, _IOFBF, OUTPUT_BUFFER);
     output->seekable = !fstat(fileno(output->file), &status) && S_ISREG(status.st_mode);
-    fine = convert_all(format, input, output, error);
+    fine = convert_all(conversion, input, error);
     if (format->clear)
         format->clear(output);
     if (fine && fflush(output->file))
@@ -198,8 +225,16 @@ static ConvertClock *new_clock(const Input *input)
     return convert_clock_new(input->trace, metadata, input->events.begin);
 }
 
-static void tell_losses(const ConvertFormat *format, const Output *output)
+static void tell_losses(const Conversion *conversion)
 {
+    const ConvertFormat *format = conversion->format;
+    const Output *output = conversion->output;
+
+    if (conversion->through)
+        fprintf(stderr,
+                "memory_tracer: note: the caches read %" G_GUINT64_FORMAT " lines and wrote %" G_GUINT64_FORMAT
+                "; what they still keep at the end isn't written\n",
+                through_cache_reads(conversion->through), through_cache_writes(conversion->through));
     if (format->without)
         fprintf(stderr, "memory_tracer: note: %s is without %s\n", format->name, format->without);
     if (output->io)
@@ -219,11 +254,21 @@ static void tell_losses(const ConvertFormat *format, const Output *output)
                 output->second_pages);
 }
 
+static bool set_through_cache(Conversion *conversion, const char *settings, GError **error)
+{
+    /* Those that have all that a record tells: memory's requests have no values, and one address. */
+    if (conversion->format->all || conversion->format->columns & (MT_COLUMN_PADDR | MT_COLUMN_VALUE))
+        return mt_fail_usage(error, "--through-cache is for formats of requests: %s has records",
+                             conversion->format->name);
+    conversion->through = through_cache_new(settings, write_of_memory, conversion, error);
+    return conversion->through;
+}
+
 int cmd_convert(int argc, char **argv, GError **error)
 {
     g_auto(Selection) selection = SELECTION_INIT;
     g_auto(GStrv) words = g_strdupv(argv);
-    g_autofree char *to = NULL, *path = NULL, *list = describe_formats(), *names = format_names("|");
+    g_autofree char *to = NULL, *path = NULL, *settings = NULL, *list = describe_formats(), *names = format_names("|");
     gboolean physical = FALSE, one_request = FALSE;
     const GOptionEntry own[] = {
         { "to", 't', 0, G_OPTION_ARG_STRING, &to, "The format to write",
@@ -233,13 +278,19 @@ int cmd_convert(int argc, char **argv, GError **error)
         { "one-request", 0, 0, G_OPTION_ARG_NONE, &one_request,
           "ramulator2, dramsim3, gem5: an access that touches two 64-byte lines is one request (default: one per line)",
           NULL },
+        { "through-cache", 0, 0, G_OPTION_ARG_STRING, &settings,
+          "Write what caches would read from memory and write back to it: settings as of the analysis 'cache', such as "
+          "l1d=32K,8,l2=1M,16, or 'default'",
+          "SETTINGS" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     g_autofree GOptionEntry *entries = selection_entries(&selection, own);
     g_autoptr(Input) input = NULL;
     g_autoptr(ConvertClock) clock = NULL;
+    g_autoptr(ThroughCache) through = NULL; /* the conversion's */
     const ConvertFormat *format;
     Output output = { 0 };
+    Conversion conversion = { .output = &output };
 
     if (!options_parse(
             &argc, &argv, entries, "[FILE]",
@@ -259,8 +310,14 @@ int cmd_convert(int argc, char **argv, GError **error)
                       format->name);
         return -1;
     }
+    conversion.format = format;
+    if (settings && !set_through_cache(&conversion, settings, error))
+        return -1;
+    through = conversion.through;
     input = input_open(argc == 2 ? argv[1] : "-", &selection,
-                       MT_COLUMN_ADDRESS | format->columns | (physical ? MT_COLUMN_PADDR : 0), error);
+                       MT_COLUMN_ADDRESS | format->columns | (physical ? MT_COLUMN_PADDR : 0) |
+                           (through ? MT_COLUMN_INSTRUCTION : 0),
+                       error);
     if (!input)
         return -1;
     output.words = words;
@@ -281,8 +338,8 @@ int cmd_convert(int argc, char **argv, GError **error)
     }
     if (format->requests && (format->columns & MT_COLUMN_TIME) && (output.fields & MT_FIELD_TIME))
         output.clock = clock = new_clock(input);
-    if (!convert(format, input, &output, error))
+    if (!convert(&conversion, input, error))
         return -1;
-    tell_losses(format, &output);
+    tell_losses(&conversion);
     return 0;
 }

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import struct
 import subprocess
 import unittest
 
@@ -241,6 +242,61 @@ class Sweep(CacheTest):
                                    (["--ways", ","], "--ways must be"), (["--sizes", "8G"], "isn't in range")):
             with self.subTest(arguments):
                 self.assert_fails(self.tracer("sweep", *arguments, path), message, status=2)
+
+
+class ThroughCache(CacheTest):
+    def convert(self, to, settings, path, *arguments):
+        result = self.tracer("convert", "-t", to, "--through-cache", settings, *arguments, path)
+        self.assertEqual(result.status, 0, result.err)
+        return result
+
+    def test_memory_gets_what_the_model_says(self):
+        rows = AgainstTheReference.rows(self, 6000, vcpus=2)
+        path = self.make("a", rows, vcpus=2)
+        small, large = {"size": 1024, "ways": 2}, {"size": 8192, "ways": 4, "shared": True}
+        for settings, options in (("", {}), ("write=through,no-allocate", {"through": True, "no_allocate": True}),
+                                  ("prefetch=stride", {"prefetch": "stride"}), ("prefetch=next-line", {"prefetch": "next-line"})):
+            model = Hierarchy([small, large], 32, vcpus=2, **options)
+            for vcpu, info, address, instruction in rows:
+                model.access(vcpu, address, 1 << (info & 7), info & STORE, instruction)
+            with self.subTest(settings):
+                result = self.convert("din", "l1d=1K,2,32,l2=8K,4,l3=none,shared=l2," + settings, path)
+                self.assertEqual([(int(line[2:], 16) // 32, line[0] == "1") for line in result.out.splitlines()], model.memory)
+                reads = sum(not written for _, written in model.memory)
+                self.assertIn(f"read {reads} lines and wrote {len(model.memory) - reads};", result.err)
+                self.assertTrue(0 < reads < len(model.memory))
+
+    def test_requests_are_where_and_whose_the_cause_is(self):
+        # Two lines of one set in turn, in a cache of one way: from the second access on, each writes the other one back.
+        rows = [(i % 2, 3 | STORE | (USER if i % 3 else 0), 4096 * (i % 2)) for i in range(6)]
+        path = self.make("a", rows, vcpus=2)
+        settings = "l1d=4K,1,l2=none,l3=none,shared=l1d"
+        requests = [(0, "READ", 0)] + [request for i in range(1, 6) for request in ((4096 * (i % 2), "READ", i), (4096 * ((i + 1) % 2), "WRITE", i))]
+        self.assertEqual(self.convert("dramsim3", settings, path).out.split("\n")[:-1],
+                         [f"0x{address:X} {kind} {cycle}" for address, kind, cycle in requests])
+        stream = self.path("stream")
+        self.convert("gmbeoo", settings, path, "-o", stream)
+        with open(stream, "rb") as file:
+            records = list(struct.iter_unpack("<QQ", file.read()))
+        self.assertEqual([(info & 7, bool(info & STORE), info & USER, info >> 8 & 255, address) for info, address in records],
+                         [(6, kind == "WRITE", rows[i][1] & USER, rows[i][0], address) for address, kind, i in requests])
+        # A line of 128 bytes is two requests of 64.
+        lines = self.convert("ramulator2", settings + ",l1d=4K,1,128", self.make("b", rows[:1])).out.splitlines()
+        self.assertEqual(lines, ["LD 0x0", "LD 0x40"])
+
+    def test_physical_addresses(self):
+        path = self.make("a", [(0, 3, 0x7000, 0, 0x1000), (0, 3, 0x8000, 0, 0x1010), (0, 3, 0x9000, 0, IO | 64)], fields=PADDR)
+        result = self.convert("din", "default", path, "--physical")
+        self.assertEqual(result.out, "0 1000\n")
+        self.assertIn("1 accesses to devices were left out", result.err)
+
+    def test_bad_ones(self):
+        path = self.make("a", [(0, 3, 64 * i) for i in range(20000)])
+        for to in ("csv", "npy", "trace"):
+            self.assert_fails(self.tracer("convert", "-t", to, "--through-cache", "default", path), "is for formats of requests", status=2)
+        for settings, message in (("l1d=4K", "SIZE,WAYS"), ("l1d=4K,1,256", "at most 128 bytes"), ("physical", "convert's --physical"), ("x", "cache: ")):
+            self.assert_fails(self.tracer("convert", "-t", "din", "--through-cache", settings, path), message, status=2)
+        self.assert_fails(self.tracer("convert", "-t", "din", "--through-cache", "default", "-o", "/dev/full", path), "can't write /dev/full")
 
 
 class Options(CacheTest):
