@@ -3,12 +3,14 @@
 import json
 import os
 import random
+import re
+import shutil
 import struct
 import subprocess
 import unittest
 
 from cache_reference import Hierarchy
-from harness import BUILD, SystemTest
+from harness import BUILD, ROOT, SystemTest
 
 MAKE_TRACE = os.path.join(BUILD, "make_trace")
 PC, PADDR = 1, 2
@@ -297,6 +299,23 @@ class ThroughCache(CacheTest):
         for settings, message in (("l1d=4K", "SIZE,WAYS"), ("l1d=4K,1,256", "at most 128 bytes"), ("physical", "convert's --physical"), ("x", "cache: ")):
             self.assert_fails(self.tracer("convert", "-t", "din", "--through-cache", settings, path), message, status=2)
         self.assert_fails(self.tracer("convert", "-t", "din", "--through-cache", "default", "-o", "/dev/full", path), "can't write /dev/full")
+
+
+class AgainstCachegrind(CacheTest):
+    def test_misses_of_a_static_program(self):
+        if not shutil.which("valgrind"):
+            self.skipTest("valgrind is needed")
+        program, trace = self.path("sort"), self.path("a.mtrace")
+        subprocess.run(["gcc", "-O1", "-static", "-I", os.path.join(ROOT, "include"), "-o", program,
+                        os.path.join(ROOT, "examples", "qsort_ints.c")], check=True)
+        command = [program, "20000", "1"]
+        theirs = subprocess.run(["valgrind", "--tool=cachegrind", "--cache-sim=yes", "--D1=32768,8,64", "--cachegrind-out-file=/dev/null",
+                                 *command], capture_output=True, text=True, check=True, env=self.environment).stderr
+        misses = int(re.search(r"D1 +misses: +([\d,]+)", theirs).group(1).replace(",", ""))
+        result = self.tracer("record", "--user-only", "-o", trace, "--", *command)
+        self.assertEqual(result.status, 0, result.err)
+        self.assertGreater(misses, 10000)
+        self.assertAlmostEqual(self.misses(trace, "--l1d", "32K,8"), misses, delta=misses / 100)
 
 
 class Options(CacheTest):
