@@ -173,7 +173,8 @@ struct mt_value {
 /* An event: something that happened on the vCPU between two accesses. */
 struct mt_event {
     uint32_t before; /* it stands before the batch's access of this number, or, if that is `count`, behind the last */
-    uint32_t number; /* what it is: which task goes on, or which translated block is executed */
+    uint32_t number; /* which task goes on, and how (its number << 2 | enum mt_task_context); or which translated block
+                        is executed */
 };
 
 /* A batch's events of one kind, in order. */
@@ -199,6 +200,39 @@ struct mt_batch {
     unsigned input;                  /* of a merged file: from which of its inputs these are, counted from 0 */
     struct mt_events task, executed; /* with MT_COLUMN_TASK and MT_COLUMN_EXECUTED; a batch may have no access then */
 };
+
+/* Tasks: the guest's processes and threads, and the kernel's own. With MT_FIELD_TASK. */
+
+/* What a vCPU does while a task is its current one. */
+enum mt_task_context {
+    MT_TASK_RUNS,
+    MT_TASK_IN_INTERRUPT, /* it is only interrupted: a handler of an interrupt */
+    MT_TASK_IN_SOFTIRQ,   /* the same: a softirq */
+};
+
+/* A thread. Texts are the guest's bytes. Later versions append members. */
+struct mt_task {
+    uint32_t number;      /* in this trace; never used for another one */
+    uint32_t pid;         /* of its process, as getpid() says; 0: an idle task */
+    uint32_t tid;         /* its own, as gettid() says */
+    uint32_t parent;      /* the number of the task that has begun it; 0: unknown */
+    uint32_t input;       /* of a merged trace: from which of its inputs it is */
+    uint64_t start_ns;    /* when it began, since the guest's boot */
+    const char *name;     /* its last one */
+    const char *program;  /* the path of what it has executed last while it was traced, or "" */
+    const char *cgroup;   /* its path, or "" */
+    bool has_exited;      /* while it was traced; then: */
+    uint32_t exit_status; /* as wait(2) tells it */
+};
+
+/* The highest number of a task. */
+uint32_t mt_trace_tasks(mt_trace *trace);
+/* By its number; NULL if there is none. Valid until the trace is closed. Of a trace file. */
+const struct mt_task *mt_trace_task(mt_trace *trace, uint32_t number);
+/* Which task made the batch's record `i` (below its count); *context (may be NULL) is what the vCPU did. NULL if it
+ * isn't known, or the batch was read without MT_COLUMN_TASK. */
+const struct mt_task *mt_task_at(mt_trace *trace, const struct mt_batch *batch, size_t i,
+                                 enum mt_task_context *context);
 
 /* What a record's info says. The library has these as functions, too, for languages that can't use them from here. */
 #ifndef MT_INLINE

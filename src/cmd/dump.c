@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../base/error.h"
+#include "../base/printable.h"
 #include "../context/names.h"
 #include "../source/input.h"
 #include "cmd.h"
@@ -93,6 +94,20 @@ static void print_value(const struct mt_value *value, unsigned bytes)
         printf("  %*s%0*" G_GINT64_MODIFIER "x", (int)(16 - 2 * bytes), "", (int)(2 * bytes), value->low);
 }
 
+/* "123 name", "123/125 name" of another thread than the first, and what has interrupted it. */
+static void print_task(const Dump *dump, size_t i)
+{
+    static const char *const contexts[] = { "", " (interrupt)", " (softirq)" };
+    enum mt_task_context context;
+    const struct mt_task *task = mt_task_at(dump->input->trace, dump->input->batch, i, &context);
+    g_autofree char *name = task ? text_make_printable(task->name) : g_strdup("?");
+    g_autofree char *thread = task && task->tid != task->pid ? g_strdup_printf("/%u", task->tid) : g_strdup("");
+    g_autofree char *text = g_strdup_printf("%u%s %s%s", task ? task->pid : 0, thread, name,
+                                            context < G_N_ELEMENTS(contexts) ? contexts[context] : "");
+
+    printf("  %-24s", text);
+}
+
 static void print_record(Dump *dump, size_t i)
 {
     const struct mt_batch *batch = dump->input->batch;
@@ -111,6 +126,8 @@ static void print_record(Dump *dump, size_t i)
         print_value(&batch->value[i], mt_size(info));
     if (mt_trace_fields(dump->input->trace) & MT_FIELD_TIME)
         printf("  %14" G_GUINT64_FORMAT, batch->time_ns);
+    if (mt_trace_fields(dump->input->trace) & MT_FIELD_TASK)
+        print_task(dump, i);
     if (mt_trace_fields(dump->input->trace) & MT_FIELD_INSTRUCTION)
         fputs(instruction_text(dump, batch->instruction[i]), stdout);
     putchar('\n');
@@ -127,6 +144,8 @@ static void print_heading(const mt_trace *trace)
         printf("  %16s", "value");
     if (fields & MT_FIELD_TIME)
         printf("  %14s", "ns");
+    if (fields & MT_FIELD_TASK)
+        printf("  %-24s", "task");
     puts(fields & MT_FIELD_INSTRUCTION ? "  instruction" : "");
 }
 
@@ -187,7 +206,7 @@ int cmd_dump(int argc, char **argv, GError **error)
         mt_fail_usage(error, "dump: one FILE is needed (see --help)");
         return -1;
     }
-    dump.input = input_open(argv[1], &selection, MT_COLUMN_ALL, error);
+    dump.input = input_open(argv[1], &selection, MT_COLUMN_ALL | MT_COLUMN_TASK, error);
     if (!dump.input)
         return -1;
     input_set_to_stdout(dump.input);

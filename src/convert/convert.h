@@ -24,7 +24,7 @@ typedef struct Output {
     bool one_request; /* --one-request */
     unsigned fields;  /* of the input */
     unsigned vcpus;   /* of the input; 0: not known */
-    const mt_trace *trace;
+    mt_trace *trace;
     char **words; /* the whole command */
     /* For output_clock_ps(). */
     ConvertClock *clock;

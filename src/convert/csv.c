@@ -6,10 +6,24 @@ static bool write_heading(Output *output, GError **error)
 {
     unsigned fields = output->fields;
 
-    return fprintf(output->file, "index,vcpu,cpl,type,size,sign_extended,big_endian,address%s%s%s%s\n",
+    return fprintf(output->file, "index,vcpu,cpl,type,size,sign_extended,big_endian,address%s%s%s%s%s\n",
                    fields & MT_FIELD_INSTRUCTION ? ",pc" : "", fields & MT_FIELD_PADDR ? ",paddr,io" : "",
-                   fields & MT_FIELD_VALUE ? ",value" : "", fields & MT_FIELD_TIME ? ",time_ns" : "") > 0 ||
+                   fields & MT_FIELD_VALUE ? ",value" : "", fields & MT_FIELD_TIME ? ",time_ns" : "",
+                   fields & MT_FIELD_TASK ? ",pid,tid,context" : "") > 0 ||
            output_fail(output, error);
+}
+
+/* An interrupt is nobody's work, but comes while a task is the current one. */
+static void write_task(const Output *output, const Access *access)
+{
+    static const char *const names[] = { "task", "interrupt", "softirq" };
+    enum mt_task_context context;
+    const struct mt_task *task = mt_task_at(output->trace, access->batch, access->i, &context);
+
+    if (task)
+        fprintf(output->file, ",%u,%u,%s", task->pid, task->tid, context < G_N_ELEMENTS(names) ? names[context] : "");
+    else
+        fputs(",,,", output->file);
 }
 
 static bool write_access(Output *output, const Access *access, GError **error)
@@ -43,6 +57,8 @@ static bool write_access(Output *output, const Access *access, GError **error)
         fprintf(file, ",0x%" G_GINT64_MODIFIER "x", batch->value[i].low);
     if (output->fields & MT_FIELD_TIME)
         fprintf(file, ",%" G_GUINT64_FORMAT, access->time_ns);
+    if (output->fields & MT_FIELD_TASK)
+        write_task(output, access);
     return fputc('\n', file) != EOF || output_fail(output, error);
 }
 
@@ -50,7 +66,7 @@ const ConvertFormat convert_csv = {
     .name = "csv",
     .what = "comma-separated values with a heading: all that the trace has of each record",
     .without = "the bytes of the instructions",
-    .columns = MT_COLUMN_ALL,
+    .columns = MT_COLUMN_ALL | MT_COLUMN_TASK,
     .begin = write_heading,
     .access = write_access,
 };

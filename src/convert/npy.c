@@ -23,11 +23,12 @@ static bool write_header(Output *output, uint64_t rows, GError **error)
     uint16_t length = HEADER_BYTES - 10;
     g_autofree char *text = g_strdup_printf(
         "{'descr': [('address', '<u8'), ('size', 'u1'), ('store', '?'), ('cpl', 'u1'), ('sign_extended', '?'), "
-        "('big_endian', '?'), ('vcpu', '<u2')%s%s%s%s], 'fortran_order': False, 'shape': (%" G_GUINT64_FORMAT ",), }",
+        "('big_endian', '?'), ('vcpu', '<u2')%s%s%s%s%s], 'fortran_order': False, 'shape': (%" G_GUINT64_FORMAT ",), }",
         fields & MT_FIELD_INSTRUCTION ? ", ('pc', '<u8')" : "",
         fields & MT_FIELD_PADDR ? ", ('paddr', '<u8'), ('io', '?')" : "",
         fields & MT_FIELD_VALUE ? ", ('value', '<u8'), ('value_high', '<u8')" : "",
-        fields & MT_FIELD_TIME ? ", ('time_ns', '<u8')" : "", rows);
+        fields & MT_FIELD_TIME ? ", ('time_ns', '<u8')" : "",
+        fields & MT_FIELD_TASK ? ", ('task', '<u4'), ('pid', '<u4'), ('tid', '<u4'), ('context', 'u1')" : "", rows);
 
     memset(header + 10, ' ', sizeof header - 10);
     memcpy(header + 8, &length, sizeof length);
@@ -53,6 +54,18 @@ static uint8_t *put(uint8_t *to, const void *bytes, size_t count)
 static uint8_t *put_u64(uint8_t *to, uint64_t value)
 {
     return put(to, &value, sizeof value);
+}
+
+/* Its number (0: unknown), pid and tid, and enum mt_task_context. */
+static uint8_t *put_task(uint8_t *to, const Output *output, const Access *access)
+{
+    enum mt_task_context context;
+    const struct mt_task *task = mt_task_at(output->trace, access->batch, access->i, &context);
+    uint32_t numbers[] = { task ? task->number : 0, task ? task->pid : 0, task ? task->tid : 0 };
+
+    to = put(to, numbers, sizeof numbers);
+    *to++ = (uint8_t)context;
+    return to;
 }
 
 static bool write_access(Output *output, const Access *access, GError **error)
@@ -83,6 +96,8 @@ static bool write_access(Output *output, const Access *access, GError **error)
         to = put(to, &batch->value[i], sizeof batch->value[i]);
     if (output->fields & MT_FIELD_TIME)
         to = put_u64(to, access->time_ns);
+    if (output->fields & MT_FIELD_TASK)
+        to = put_task(to, output, access);
     ((Npy *)output->state)->rows++;
     return output_write(output, row, (size_t)(to - row), error);
 }
@@ -103,7 +118,7 @@ const ConvertFormat convert_npy = {
     .name = "npy",
     .what = "a NumPy array of records, for numpy.load(FILE, mmap_mode='r')",
     .without = "the bytes of the instructions",
-    .columns = MT_COLUMN_ALL,
+    .columns = MT_COLUMN_ALL | MT_COLUMN_TASK,
     .begin = begin,
     .access = write_access,
     .end = end,

@@ -94,6 +94,8 @@ void mt_trace_close(mt_trace *trace)
         return;
     if (trace->names)
         trace->free_names(trace->names);
+    if (trace->tasks)
+        trace->free_tasks(trace->tasks);
     g_mutex_clear(&trace->names_lock);
     trace_file_free(trace->file);
     stream_free(trace->stream);

@@ -15,10 +15,12 @@ struct mt_trace {
     TraceFile *file;
     Stream *stream;
     Ring *ring;
-    /* What a higher room (context/symbol_of.c) keeps here. */
+    /* What a higher room (context/symbol_of.c) keeps here, under a lock. */
     GMutex names_lock;
     void *names;
     void (*free_names)(void *);
+    void *tasks; /* and context/task_of.c here */
+    void (*free_tasks)(void *);
 };
 
 /* Puts a GError into the caller's struct. */

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import struct
 import unittest
 
 from harness import SystemTest, workload
@@ -112,6 +113,25 @@ class Tasks(SystemTest):
         once = self.stat(trace, "--by", "process")["processes"]
         self.assertEqual(sorted([process[name] for name in figures] for process in twice),
                          sorted([process[name] for name in figures] for process in once + once))
+
+    def test_formats_and_dump_tell_it(self):
+        trace, said = self.record(options=["--user-only"])
+        page, pid, tid, increments = said[10]
+        select = ["--address", f"{PAGES + page * PAGE:x}..{PAGES + (page + 1) * PAGE:x}"]
+        rows = list(csv.DictReader(io.StringIO(self.tracer("convert", "-t", "csv", *select, trace).out)))
+        self.assertEqual([(row["pid"], row["tid"], row["context"]) for row in rows],
+                         [(str(pid), str(tid), "task")] * (2 * increments))
+        whose = str(pid) if pid == tid else f"{pid}/{tid}"
+        lines = self.tracer("dump", *select, trace).out.splitlines()[1:]
+        self.assertEqual(sum(f"  {whose} workload_tasks " in line for line in lines), 2 * increments)
+        array = self.path("npy")
+        self.assertEqual(self.tracer("convert", "-t", "npy", "-o", array, *select, trace).status, 0)
+        with open(array, "rb") as file:
+            self.assertIn(b"('task', '<u4'), ('pid', '<u4'), ('tid', '<u4'), ('context', 'u1')", file.read(512))
+            rows = file.read()
+        size = len(rows) // (2 * increments)
+        self.assertEqual({struct.unpack("<IIB", rows[at + size - 9:at + size]) for at in range(0, len(rows), size)},
+                         {(pid, tid, 0)})
 
     def test_the_table_of_tasks(self):
         trace = self.path("trace")
