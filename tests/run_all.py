@@ -32,6 +32,7 @@ SANITIZER_OPTIONS = {
 
 class Count:
     passed = failed = skipped = 0
+    times = []  # of each module: (seconds, CPU seconds, its name and folder)
     lock = threading.Lock()
 
 
@@ -75,15 +76,20 @@ def run_unit_tests(folder, names=None):
         Count.failed += failed
 
 
+def cpu_s():
+    """CPU time of this process and of all that it and its children have waited for."""
+    return sum(os.times()[:4])
+
+
 class Reporter(unittest.TextTestResult):
-    """One line per test, with its time."""
+    """One line per test, with its time, and its CPU time: the other modules, which run at the same time, don't change that."""
 
     def startTest(self, test):
-        self.began = time.time()
+        self.began, self.cpu_before_s = time.time(), cpu_s()
         unittest.TestResult.startTest(self, test)
 
     def line(self, test, text):
-        say(f"  {text} {test.id()} ({time.time() - self.began:.1f} s)")
+        say(f"  {text} {test.id()} ({time.time() - self.began:.1f} s, CPU {cpu_s() - self.cpu_before_s:.1f} s)")
 
     def addSuccess(self, test):
         unittest.TestResult.addSuccess(self, test)
@@ -133,12 +139,12 @@ def start_system_tests(folder, name):
                             text=True, env=environment, cwd=ROOT)
 
 
-def follow_system_tests(process):
-    counts = None
+def follow_system_tests(process, name):
+    counts, cpu_seconds, began = None, 0, time.time()
     for line in process.stdout:
-        found = re.match(r"counts: (\d+) (\d+) (\d+)", line)
+        found = re.match(r"counts: (\d+) (\d+) (\d+) CPU ([\d.]+)", line)
         if found:
-            counts = [int(number) for number in found.groups()]
+            counts, cpu_seconds = [int(number) for number in found.groups()[:3]], float(found.group(4))
         else:
             say(line.rstrip("\n"))
     process.wait()
@@ -149,6 +155,7 @@ def follow_system_tests(process):
         Count.passed += counts[0]
         Count.failed += counts[1]
         Count.skipped += counts[2]
+        Count.times.append((time.time() - began, cpu_seconds, name))
 
 
 def run_system_tests(folders):
@@ -156,8 +163,9 @@ def run_system_tests(folders):
 
     def work():
         for folder, name in left:
-            say(f"== {name} with {os.path.basename(folder)}")
-            follow_system_tests(start_system_tests(folder, name))
+            title = f"{name} with {os.path.basename(folder)}"
+            say("== " + title)
+            follow_system_tests(start_system_tests(folder, name), title)
 
     threads = [threading.Thread(target=work) for _ in range(JOBS)]
     for thread in threads:
@@ -172,7 +180,7 @@ def system_tests_here(names):
     runner = unittest.TextTestRunner(stream=sys.stdout, verbosity=0, resultclass=Reporter)
     result = runner.run(suite)
     failed = len({test.id().split(" ")[0] for test, _ in result.failures + result.errors})
-    say(f"counts: {result.testsRun - failed - len(result.skipped)} {failed} {len(result.skipped)}")
+    say(f"counts: {result.testsRun - failed - len(result.skipped)} {failed} {len(result.skipped)} CPU {cpu_s():.1f}")
 
 
 def main():
@@ -197,8 +205,18 @@ def main():
     return tell_result()
 
 
+def tell_times():
+    """Where the time goes: so that nobody has to look for it when ./check has become slow."""
+    say("== times: seconds, CPU seconds")
+    for seconds, cpu_seconds, name in sorted(Count.times, reverse=True):
+        say(f"  {seconds:7.1f} {cpu_seconds:7.1f}  {name}")
+    say(f"  {sum(time[0] for time in Count.times):7.1f} {sum(time[1] for time in Count.times):7.1f}  all of them")
+
+
 def tell_result():
     skipped = f", {Count.skipped} skipped" if Count.skipped else ""
+    if Count.times:
+        tell_times()
     say(f"{Count.passed} passed, {Count.failed} failed{skipped}")
     return 1 if Count.failed or not Count.passed else 0
 
