@@ -116,7 +116,7 @@ class Reporter(unittest.TextTestResult):
 # These wait for guests that boot most of the time. They begin first, as they end last.
 SLOW = ["test_image", "test_image_build", "test_tutorial", "test_heavy"]
 # What these try is QEMU, the plugin, the guest: they have no sanitizers. The others are about the runner.
-NOT_SANITIZED = SLOW + ["test_build_rootfs", "test_documents", "test_guest", "test_kernel_module", "test_markers",
+NOT_SANITIZED = SLOW + ["test_build_rootfs", "test_documents", "test_guest", "test_kernel_module", "test_limits", "test_markers",
                         "test_options", "test_plugin_alone", "test_prepare", "test_qemu", "test_sources", "test_tracing",
                         "test_vcpus"]
 # So many modules run beside each other.

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "limits.h"
 
 #define LINE_MAX_BYTES 4096
 #define LINGER_MS 500
@@ -66,9 +67,14 @@ static bool check_format(const char *program, GError **error)
 /* In the child, between fork and exec. */
 static void set_up(gpointer data)
 {
+    const Child *child = data;
+    struct rlimit before;
     sigset_t none;
 
-    (void)data;
+    if (child->handlers.callers_limits)
+        limits_give_back();
+    else
+        limits_raise_file_size(&before);
     setpgid(0, 0); /* Ctrl-C is for us, who then end the others in order */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigemptyset(&none);
@@ -207,7 +213,7 @@ static bool spawn(Child *child, const char *const *argv, const ChildFd *fds, int
         targets[i] = fds[i].target;
     }
     return g_spawn_async_with_pipes_and_fds(
-        NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CLOEXEC_PIPES, set_up, NULL, -1,
+        NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_CLOEXEC_PIPES, set_up, child, -1,
         reads_stdout ? -1 : STDERR_FILENO, -1, sources, targets, (gsize)count, &child->pid, NULL,
         reads_stdout ? &streams[0] : NULL, reads_stderr ? &streams[1] : NULL, error);
 }

@@ -26,6 +26,7 @@ typedef struct ChildHandlers {
      */
     void (*ended)(void *data, const char *how);
     void *data;
+    bool callers_limits; /* it is a program of the caller's, with his resource limits: see limits.h */
 } ChildHandlers;
 
 /* Starts argv[0] (looked up in PATH if it has no slash). `fds` ends with fd -1 and may be NULL. Standard input is

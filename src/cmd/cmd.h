@@ -59,9 +59,9 @@ int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError *
 /* Appends what was counted, with the labels of --print_trace_info. */
 void cmd_format_counts(GString *text, const RingCounts *counts);
 
-/* Makes sure that the numbers of the three standard streams are taken, and that a file that gets too large is an error.
- * To be called first. */
-void cmd_open_standard_streams(void);
+/* Makes sure that the numbers of the three standard streams are taken, that a file that gets too large is an error, and
+ * that limits which are meant for the workload aren't ours. To be called first. */
+void cmd_set_up_process(void);
 
 /* What main() returns: prints the error, if there is one. Takes it. */
 int cmd_exit_status(int status, GError *error);

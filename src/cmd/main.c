@@ -103,7 +103,7 @@ int main(int argc, char **argv)
     GError *error = NULL;
     int status = -1;
 
-    cmd_open_standard_streams();
+    cmd_set_up_process();
     setlocale(LC_ALL, "");
     if (tool) {
         status = cmd_tool(tool, argc, argv, &error);

@@ -97,7 +97,7 @@ int main(int argc, char **argv)
     GError *error = NULL;
     int status;
 
-    cmd_open_standard_streams();
+    cmd_set_up_process();
     setlocale(LC_ALL, "");
     status = run(argc, argv, &error);
     return cmd_exit_status(status, error);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../base/limits.h"
 #include "../base/printer.h"
 #include "cmd.h"
 #include "run_options.h"
@@ -89,19 +90,36 @@ int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError *
     return 0;
 }
 
-void cmd_open_standard_streams(void)
+/* What GLib can't go on without (memory, threads, pipes) is told as any error is. */
+static void on_glib_message(const char *domain, GLogLevelFlags level, const char *message, gpointer data)
 {
+    g_autofree char *limit = limits_explain(message);
+
+    if (!(level & G_LOG_FLAG_FATAL)) {
+        g_log_default_handler(domain, level, message, data);
+        return;
+    }
+    fprintf(stderr, "memory_tracer: %s%s\n", message, limit);
+    _exit(1);
+}
+
+void cmd_set_up_process(void)
+{
+    limits_raise();
+    g_log_set_default_handler(on_glib_message, NULL);
     signal(SIGXFSZ, SIG_IGN); /* an error of write() */
-    /* What is opened later would get their numbers. Writing to a stream that wasn't open must fail. */
+    /* What is opened later would get their numbers. Results that nobody can get are an error; messages are not, as who
+     * closes standard error doesn't want them. */
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
-            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+            (void)!open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY);
 }
 
 /* A last line, for which nobody waits long. */
 static void print_last_words(const char *message)
 {
-    g_autofree char *line = g_strdup_printf("memory_tracer: %s\n", message);
+    g_autofree char *limit = limits_explain(message);
+    g_autofree char *line = g_strdup_printf("memory_tracer: %s%s\n", message, limit);
     Printer *printer = printer_new(STDERR_FILENO);
 
     printer_write(printer, line, strlen(line));

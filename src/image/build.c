@@ -104,7 +104,9 @@ static bool bootstrap(Build *build, const char *suite, GError **error)
     const char *argv[] = {
         build->script, suite, build->agent_path, disk_mb, build->folder->path, build->machine->packages, NULL
     };
-    const ChildHandlers handlers = { .stdout_line = on_step, .stderr_line = on_complaint, .data = build };
+    const ChildHandlers handlers = {
+        .stdout_line = on_step, .stderr_line = on_complaint, .data = build, .callers_limits = true
+    };
     const WaitFor wait = {
         .done = bootstrap_has_ended, .data = build, .what = "the guest's file system", .expected = true
     };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../base/cores.h"
+#include "../base/limits.h"
 #include "../base/loop.h"
 #include "../base/temporary_folder.h"
 #include "../protocol/words.h"
@@ -118,6 +119,7 @@ static bool start_guest(Session *session, GError **error)
     unsigned fields = options->destination.fields;
     CaptureOptions capture = options->capture;
     g_autofree const char **shares = shared_folders(&options->workload);
+    struct rlimit before;
     uint64_t folder_bytes;
     QemuOptions qemu = { .binary = session->setup.qemu_binary,
                          .machine = session->setup.machine,
@@ -144,7 +146,9 @@ static bool start_guest(Session *session, GError **error)
     if (!image_create_layer(options->image, layer, session->setup.qemu_img, session->loop, error))
         return false;
     if (options->destination.kind != DESTINATION_NONE) {
+        limits_raise_file_size(&before); /* it is a file, in memory */
         session->ring = ring_new(session->setup.machine->vcpus, RING_DEFAULT_BYTES, fields, error);
+        limits_set_file_size(&before);
         if (!session->ring)
             return false;
         qemu.ring = session->ring;

@@ -5,6 +5,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "../base/limits.h"
 #include "../base/paths.h"
 #include "../base/printable.h"
 #include "../base/regular_file.h"
@@ -128,7 +129,8 @@ static bool check_image(Setup *setup, const SessionOptions *options, RunLoop *lo
 
 bool setup_find(Setup *setup, const SessionOptions *options, RunLoop *loop, GError **error)
 {
-    return check_paths(setup, options, error) && (options->native || check_image(setup, options, loop, error));
+    return (options->native || limits_check_files(error)) && check_paths(setup, options, error) &&
+           (options->native || check_image(setup, options, loop, error));
 }
 
 void setup_clear(Setup *setup)

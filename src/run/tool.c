@@ -104,7 +104,7 @@ Tool *tool_start(const char *path, const char *fifo_path, const char *info, RunL
     g_autoptr(Tool) tool = g_new0(Tool, 1);
     g_autoptr(GPtrArray) argv = g_ptr_array_new_with_free_func(g_free);
     const ChildHandlers handlers = {
-        .stdout_bytes = on_stdout, .stderr_line = on_stderr, .ended = on_end, .data = tool
+        .stdout_bytes = on_stdout, .stderr_line = on_stderr, .ended = on_end, .data = tool, .callers_limits = true
     };
     g_autoptr(GError) problem = NULL;
 

@@ -348,7 +348,9 @@ Guest *guest_start_native(const WorkloadOptions *workload, RunLoop *loop, GError
     g_autoptr(Guest) guest = new_guest(workload, loop);
     g_autofree char *agent = paths_find_resource("memory_tracer_agent", error);
     const char *argv[] = { agent, "--serve", G_STRINGIFY(FD_AGENT), NULL };
-    const ChildHandlers handlers = { .stderr_line = on_native_line, .ended = on_native_end, .data = guest };
+    const ChildHandlers handlers = {
+        .stderr_line = on_native_line, .ended = on_native_end, .data = guest, .callers_limits = true
+    };
     int pair[2];
 
     if (!agent)

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../base/error.h"
+#include "../base/limits.h"
 #include "../base/printable.h"
 
 /* guest/view.c puts the guest's there. */
@@ -216,7 +217,7 @@ static void describe_limits(struct mt_run *run)
         int resource = passed[i];
         struct rlimit limit;
 
-        if (getrlimit((__rlimit_resource_t)resource, &limit))
+        if (!limits_of_caller(resource, &limit))
             continue;
         run->limited |= 1u << resource;
         run->limits[resource] = (struct mt_limit){ limit.rlim_cur, limit.rlim_max };

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -203,25 +202,6 @@ static bool make_pair(int *ours, int *theirs, GError **error)
     return true;
 }
 
-/* QEMU has all files open that the guest's programs have, each of which may have as many as our limit says: with that
- * limit for itself they would get EMFILE, or it would close and open files again and again. */
-static Child *start_with_many_files(const char *const *argv, const ChildFd *fds, const ChildHandlers *handlers,
-                                    GError **error)
-{
-    struct rlimit ours, raised;
-    bool known = !getrlimit(RLIMIT_NOFILE, &ours);
-    Child *child;
-
-    if (known) {
-        raised = (struct rlimit){ .rlim_cur = ours.rlim_max, .rlim_max = ours.rlim_max };
-        setrlimit(RLIMIT_NOFILE, &raised);
-    }
-    child = child_start(argv, fds, handlers, error);
-    if (known)
-        setrlimit(RLIMIT_NOFILE, &ours);
-    return child;
-}
-
 Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
 {
     g_autoptr(GPtrArray) argv = NULL;
@@ -260,7 +240,9 @@ Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
     argv = qemu_command_line(options, qemu->empty->path);
     command = g_strjoinv(" ", (char **)argv->pdata);
     run_loop_verbose(loop, "starting %s", command);
-    qemu->child = start_with_many_files((const char *const *)argv->pdata, fds, &handlers, error);
+    /* QEMU has all files open that the guest's programs have, each of which may have as many as the caller's limit
+     * says: with that limit for itself they would get EMFILE, or it would close and open files again and again. */
+    qemu->child = child_start((const char *const *)argv->pdata, fds, &handlers, error);
     if (!qemu->child)
         return NULL;
 
