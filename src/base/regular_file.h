@@ -18,6 +18,14 @@ int regular_file_open(const char *path, GError **error);
  * regular file, but is a FIFO", or that the folder isn't there. */
 bool regular_file_check_output(const char *path, GError **error);
 
+/* Whether `path` names the file that is open as `fd`: what is written has been removed or replaced if not. */
+static inline bool regular_file_is_at(int fd, const char *path) /* inline: the library has no more of this room */
+{
+    struct stat ours, there;
+
+    return !fstat(fd, &ours) && !stat(path, &there) && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
 /* Whether two paths name one file; of files that aren't there, whether they would. */
 bool regular_file_is_same(const char *one, const char *other);
 

@@ -71,7 +71,7 @@ void ending_add_lines(GPtrArray *lines, const SessionOptions *options, const Ses
 {
     if (!result->exited)
         return;
-    if (options->workload.until && !result->until_succeeded) {
+    if (options->workload.until && !result->until_succeeded && !result->stopped) {
         g_autofree char *until = text_make_printable(options->workload.until);
 
         add(lines, "the workload has ended, and '%s' never succeeded", until);

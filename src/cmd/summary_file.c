@@ -123,17 +123,19 @@ static bool write_regular(const SummaryFile *file, const char *text, GError **er
 
     if (created && !fine)
         reason = errno;
-    if (created && close(fd) && fine) {
-        fine = false;
-        reason = errno;
-    }
     if (fine && renameat(file->folder, part, file->folder, file->name)) {
         fine = false;
         reason = errno;
     }
     if (created && !fine)
         unlinkat(file->folder, part, 0);
-    return fine || mt_fail(error, "can't write %s: %s", file->path, g_strerror(reason));
+    if (!fine)
+        mt_fail(error, "can't write %s: %s", file->path, g_strerror(reason));
+    else if (!regular_file_is_at(fd, file->path))
+        fine = mt_fail(error, "can't write %s: its folder was moved or replaced meanwhile", file->path);
+    if (created && close(fd) && fine)
+        fine = mt_fail(error, "can't write %s: %s", file->path, g_strerror(errno));
+    return fine;
 }
 
 bool summary_file_write(SummaryFile *file, const char *text, GError **error)

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -111,13 +112,35 @@ void fifo_free(Fifo *fifo)
     g_free(fifo);
 }
 
+/* Opens the FIFO and nothing else: a workload's warm-up may have put something else there, which isn't to be written to
+ * (nor, if it is a device, opened). Returns -1 with errno; EINVAL: it is no FIFO. */
+static int open_fifo(const char *path)
+{
+    g_autofree char *link = NULL;
+    struct stat status;
+    int there = open(path, O_PATH | O_CLOEXEC), fd = -1, reason;
+
+    if (there < 0)
+        return -1;
+    link = g_strdup_printf("/proc/self/fd/%d", there);
+    if (fstat(there, &status))
+        reason = errno;
+    else if (!S_ISFIFO(status.st_mode))
+        reason = EINVAL;
+    else
+        reason = (fd = open(link, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0 ? errno : 0;
+    close(there);
+    errno = reason;
+    return fd;
+}
+
 int fifo_try_open(Fifo *fifo, GError **error)
 {
-    fifo->fd = open(fifo->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    fifo->fd = open_fifo(fifo->path);
     if (fifo->fd < 0 && errno == ENXIO)
         return 0;
     if (fifo->fd < 0) {
-        mt_fail(error, "can't open %s: %s", fifo->path, g_strerror(errno));
+        mt_fail(error, "can't open %s: %s", fifo->path, errno == EINVAL ? "it is no longer a FIFO" : g_strerror(errno));
         return -1;
     }
     if (fcntl(fifo->fd, F_GETPIPE_SZ) < paths_pipe_max_size())

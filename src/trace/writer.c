@@ -12,6 +12,7 @@
 #include <xxhash.h>
 #include <zstd.h>
 
+#include "../base/regular_file.h"
 #include "encoder.h"
 #include "format.h"
 
@@ -477,6 +478,11 @@ bool trace_writer_finish(TraceWriter *writer, GError **error)
         return false;
     }
     writer->offset = (uint64_t)lseek(writer->fd, 0, SEEK_END);
+    if (!regular_file_is_at(writer->fd, writer->path)) { /* a workload may, in an --rw folder */
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                    "can't write %s: it was removed, moved or replaced while it was written", writer->path);
+        return false;
+    }
     fd = writer->fd;
     writer->fd = -1;
     if (close(fd)) { /* some file systems tell only now */

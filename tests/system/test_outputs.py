@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What we write where the workload can write, too; and streams that aren't there."""
+import os
+import signal
+import subprocess
+
+from harness import TRACER, SystemTest
+
+
+class SharedFolder(SystemTest):
+    """--rw: what the workload does to our outputs there doesn't go unnoticed."""
+
+    def setUp(self):
+        super().setUp()
+        self.shared = self.path("shared")
+        os.mkdir(self.shared)
+
+    def test_a_trace_that_is_removed_moved_or_replaced(self):
+        trace = os.path.join(self.shared, "trace")
+        for command in (f"rm {trace}", f"mv {trace} {trace}.moved", f"echo x >{trace}.new; mv {trace}.new {trace}"):
+            with self.subTest(command):
+                result = self.tracer("record", "-o", trace, "--rw", self.shared, "--", "sh", "-c", command)
+                self.assert_fails(result, f"can't write {trace}: it was removed, moved or replaced while it was written")
+        with open(trace) as file:
+            self.assertEqual(file.read(), "x\n")
+
+    def test_a_summary_whose_folder_is_moved(self):
+        folder = os.path.join(self.shared, "folder")
+        os.mkdir(folder)
+        result = self.tracer("run", "--summary", f"{folder}/summary", "--rw", self.shared, "--", "mv", folder, folder + "2")
+        self.assert_fails(result, f"can't write {folder}/summary: its folder was moved or replaced")
+
+    def test_what_takes_a_fifos_place_is_not_written_to(self):
+        fifo = os.path.join(self.shared, "fifo")
+        for replace, reason in ((f"echo x >{fifo}", "it is no longer a FIFO"), ("true", "No such file or directory"),
+                                (f"ln -s {self.path('target')} {fifo}", "it is no longer a FIFO")):
+            with self.subTest(replace):
+                with open(self.path("target"), "w") as file:
+                    file.write("x\n")
+                os.mkfifo(fifo)
+                result = self.tracer("run", "--fifo", fifo, "--rw", self.shared, "--warm-up", "1", "--", "sh", "-c",
+                                     f"rm -f {fifo}; {replace}")
+                self.assert_fails(result, f"can't open {fifo}: {reason}")
+                if os.path.lexists(fifo):
+                    with open(fifo) as file:
+                        self.assertEqual(file.read(), "x\n")
+                    os.unlink(fifo)
+
+
+class Streams(SystemTest):
+    def test_a_run_without_standard_error_says_nothing_and_succeeds(self):
+        """Its number isn't any other file's: so nothing is written into a file that it opens."""
+        for closed in ("2>&-", "2>&- <&-"):
+            with self.subTest(closed):
+                summary = self.path("summary")
+                result = subprocess.run(["sh", "-c", f'exec "$0" run --summary "$1" -- sh -c "echo out; echo err >&2; exit 3" {closed}',
+                                         TRACER, summary], env=self.environment, stdout=subprocess.PIPE, text=True, timeout=120)
+                self.assertEqual((result.returncode, result.stdout), (3, "out\n"))
+                with open(summary) as file:
+                    self.assertTrue(file.read().startswith("{"))
+
+    def test_until_is_not_mentioned_when_somebody_stops_the_run(self):
+        process = self.start("run", "--sink", "untraced", "--until", "false", "--", "sh", "-c", "echo started; sleep 100")
+        self.assertEqual(process.stdout.readline(), "started\n")
+        process.send_signal(signal.SIGINT)
+        result = self.finish(process)
+        self.assertEqual(result.status, 130, result.err)
+        self.assertNotIn("never succeeded", result.err)
