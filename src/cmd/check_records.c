@@ -2,11 +2,9 @@
 /* What is wrong with records: see check.h. */
 #include <string.h>
 
+#include "../record/x86.h"
 #include "check.h"
 
-/* x86-64 with five levels of page tables: bits 56 to 63 are all alike. */
-#define ADDRESS_BITS 57
-#define PHYSICAL_BITS 52
 #define PAGE_BYTES 4096
 #define PAGE_SHIFT 12
 #define MAX_SIZE 16
@@ -48,11 +46,11 @@ static void check_accesses(const CheckFacts *facts, const struct mt_batch *batch
 
     for (size_t i = 0; i < batch->count; i++) {
         sizes_bad += mt_size(infos[i]) > MAX_SIZE;
-        not_user += mt_cpl(infos[i]) != 3;
+        not_user += !x86_is_user(mt_cpl(infos[i]));
     }
     for (size_t i = 0; i < batch->count; i++) {
-        addresses_bad += (uint64_t)((int64_t)addresses[i] >> (ADDRESS_BITS - 1)) + 1 > 1;
-        in_kernel += addresses[i] >> 63 & (mt_cpl(infos[i]) == 3);
+        addresses_bad += !x86_is_canonical(addresses[i]);
+        in_kernel += x86_is_kernel_address(addresses[i]) & x86_is_user(mt_cpl(infos[i]));
     }
     counts->found[PROBLEM_SIZE] += sizes_bad;
     counts->found[PROBLEM_ADDRESS] += addresses_bad;
@@ -67,7 +65,7 @@ static void check_paddrs(const struct mt_batch *batch, CheckCounts *counts)
 
         if (paddr == MT_PADDR_UNKNOWN)
             counts->found[EXCEPTION_NO_PADDR]++;
-        else if ((paddr ^ batch->address[i]) % PAGE_BYTES || (paddr & ~MT_PADDR_IO) >> PHYSICAL_BITS)
+        else if ((paddr ^ batch->address[i]) % PAGE_BYTES || (paddr & ~MT_PADDR_IO) >> X86_PHYSICAL_BITS)
             counts->found[PROBLEM_PADDR]++;
     }
 }
@@ -116,7 +114,7 @@ static void check_value(MemoryImage *image, const struct mt_batch *batch, size_t
     uint8_t info = batch->info[i], bytes[MAX_SIZE];
     unsigned size = mt_size(info);
     uint64_t paddr = batch->paddr[i];
-    bool user = mt_cpl(info) == 3;
+    bool user = x86_is_user(mt_cpl(info));
 
     memcpy(bytes, &batch->value[i], sizeof bytes);
     if (mt_is_big_endian(info))

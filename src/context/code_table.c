@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../record/x86.h"
 #include "../trace/format.h"
 #include "attachment.h"
 
@@ -61,11 +62,6 @@ const CodeOrigin *code_table_origin(const CodeTable *table, uint32_t number)
     return owner ? table->origins->pdata[owner - 1] : NULL;
 }
 
-bool code_table_is_kernel(const struct mt_instruction *instruction)
-{
-    return instruction->cpl == 0 && instruction->pc >> 63;
-}
-
 /* Reading. The trace is not trusted. */
 
 /* Returns false at a line that makes no sense: the numbers of those that follow can't be believed. */
@@ -113,7 +109,7 @@ static void read_kernel(CodeTable *table, mt_trace *trace)
     for (uint32_t i = 1; i <= count; i++) {
         const struct mt_instruction *instruction = mt_trace_instruction(trace, i);
 
-        if (!instruction || !code_table_is_kernel(instruction))
+        if (!instruction || !x86_is_kernel_code(instruction))
             continue;
         if (!owner)
             owner = code_table_add_origin(table, 0, CODE_TABLE_KALLSYMS, "kernel");

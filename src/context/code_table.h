@@ -44,9 +44,6 @@ uint32_t code_table_add_origin(CodeTable *table, uint64_t bias, const char *atta
  * counted from 1. */
 uint32_t code_table_owner(const CodeTable *table, uint32_t number);
 const CodeOrigin *code_table_origin(const CodeTable *table, uint32_t number);
-/* Whether the kernel's symbols can be meant: kernel code, in its half of the address space. */
-bool code_table_is_kernel(const struct mt_instruction *instruction);
-
 /* The attachments. To be freed. */
 char *code_table_loaded(const CodeTable *table);
 GByteArray *code_table_code(const CodeTable *table);

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "../record/x86.h"
+
 #define PAGE_BYTES 4096u
 /* A file is looked for by pages of code that no file explains: by some instructions of each that are long enough to be
  * rare, of which so many must be the file's. One such page is enough. */
@@ -32,8 +34,8 @@ static bool matches(const LoadedFile *file, const struct mt_instruction *instruc
 /* Only user code is loaded from files. */
 static bool is_candidate(const struct mt_instruction *instruction)
 {
-    return instruction->cpl == 3 && instruction->length && instruction->length <= sizeof instruction->bytes &&
-           !(instruction->pc >> 63);
+    return x86_is_user(instruction->cpl) && instruction->length && instruction->length <= sizeof instruction->bytes &&
+           !x86_is_kernel_address(instruction->pc);
 }
 
 static Explanation explain(const struct mt_instruction *instruction, const GArray *loaded)

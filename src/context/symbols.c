@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../record/x86.h"
+
 /* So many functions may lie in another one, before an address of it. */
 #define NESTED_MAX 256
 
@@ -106,7 +108,7 @@ const char *symbols_find(Symbols *symbols, uint64_t address, uint64_t *offset)
     for (guint steps = 0; low-- && steps < NESTED_MAX; steps++) { /* backwards, over functions that have ended */
         const NamedAddress *named = &g_array_index(symbols->all, NamedAddress, low);
 
-        if ((named->address ^ address) >> 63)
+        if (x86_is_kernel_address(named->address) != x86_is_kernel_address(address))
             return NULL; /* the other half of the address space */
         if (!named->end || address < named->end) {
             *offset = address - named->address;

@@ -9,8 +9,8 @@
 
 #include <string.h>
 
+#include "../record/x86.h"
 #include "interface.h"
-#include "x86.h"
 
 #define VCPU_BITS (UINT64_C(0xffff) << GMBEOO_VCPU_SHIFT)
 #define SIZE_BITS UINT64_C(7)

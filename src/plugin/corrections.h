@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Accesses that QEMU tells of wrongly (x86.h), recorded as the architecture has them. The few instructions that make
- * them have callbacks of their own, so that the others pay nothing.
+ * Accesses that QEMU tells of wrongly (record/x86.h), recorded as the architecture has them. The few instructions that
+ * make them have callbacks of their own, so that the others pay nothing.
  */
 #ifndef MEMORY_TRACER_PLUGIN_CORRECTIONS_H
 #define MEMORY_TRACER_PLUGIN_CORRECTIONS_H

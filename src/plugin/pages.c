@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "../record/x86.h"
+
 #define FIRST_GENERATION (UINT64_C(1) << PAGES_GENERATION_SHIFT)
 
 PagesVcpu pages[RING_MAX_VCPUS];
@@ -38,38 +40,12 @@ void pages_forget_all(void)
         forget(&pages[i]);
 }
 
-/* Whether an instruction may change how addresses are mapped. */
-static bool may_remap(const uint8_t *bytes, size_t count)
-{
-    size_t at = 0;
-
-    /* Prefixes: operand size, repetition, segments, REX. */
-    while (at < count && (bytes[at] == 0x66 || bytes[at] == 0xf2 || bytes[at] == 0xf3 || bytes[at] == 0x2e ||
-                          bytes[at] == 0x36 || bytes[at] == 0x3e || bytes[at] == 0x26 || bytes[at] == 0x64 ||
-                          bytes[at] == 0x65 || bytes[at] == 0x67 || (bytes[at] & 0xf0) == 0x40))
-        at++;
-    if (count - at < 2 || bytes[at] != 0x0f)
-        return false;
-    switch (bytes[at + 1]) {
-    case 0x22: /* MOV to a control register */
-    case 0x30: /* WRMSR */
-    case 0xaa: /* RSM */
-        return true;
-    case 0x01: /* group 7: INVLPG is /7 with memory, LMSW is /6; the rest are VMRUN and the like, but for SWAPGS */
-        return count - at >= 3 && bytes[at + 2] != 0xf8 && (bytes[at + 2] >> 3 & 7) >= 3;
-    case 0x38: /* INVPCID */
-        return count - at >= 3 && bytes[at + 2] == 0x82;
-    default:
-        return false;
-    }
-}
-
 void pages_look_for_flush(struct qemu_plugin_insn *insn)
 {
     uint8_t bytes[16];
     size_t count = qemu_plugin_insn_data(insn, bytes, sizeof bytes);
 
-    if (may_remap(bytes, count))
+    if (x86_may_remap(bytes, count))
         qemu_plugin_register_vcpu_insn_exec_cb(insn, forget_cb, QEMU_PLUGIN_CB_NO_REGS, NULL);
 }
 

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "../record/x86.h"
 #include "corrections.h"
 #include "interface.h"
 #include "kernel.h"
@@ -56,7 +57,7 @@ static void on_translated(struct qemu_plugin_tb *tb)
         clock_instrument_block(tb);
     if (capture) {
         info = info_of_block(&cpl);
-        capture = !plugin.options.user_only || cpl == 3;
+        capture = !plugin.options.user_only || x86_is_user(cpl);
     }
     if (capture)
         capture_instrument_block(tb);

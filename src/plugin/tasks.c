@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "../record/x86.h"
 #include "kernel.h"
 #include "memories.h"
 
@@ -456,7 +457,7 @@ void tasks_look_for_function(struct qemu_plugin_insn *insn)
     const KernelLayout *layout = kernel_layout();
     uint64_t address = qemu_plugin_insn_vaddr(insn);
 
-    if (!(address >> 63) || !kernel_is_known() || !ring_vcpus_are_known(plugin.ring))
+    if (!x86_is_kernel_address(address) || !kernel_is_known() || !ring_vcpus_are_known(plugin.ring))
         return;
     for (unsigned i = 0; i < KERNEL_FUNCTIONS; i++) {
         unsigned what = layout->function[i].begin == address ? i : i | LEAVES;

@@ -10,6 +10,7 @@
 #include "../context/code_table.h"
 #include "../context/debug_info.h"
 #include "../context/explanation.h"
+#include "../record/x86.h"
 #include "../vm/guest_files.h"
 #include "../vm/known_programs.h"
 
@@ -340,7 +341,7 @@ static void set_owners(Names *names, const uint32_t *origins, uint32_t kernel)
 {
     for (guint i = 0; i < names->instructions->len; i++) {
         const struct mt_instruction *instruction = &g_array_index(names->instructions, struct mt_instruction, i);
-        uint32_t owner = code_table_is_kernel(instruction) ? kernel : origins[names->owners[i]];
+        uint32_t owner = x86_is_kernel_code(instruction) ? kernel : origins[names->owners[i]];
 
         g_array_append_val(names->table->owners, owner);
     }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which instructions access something else than QEMU tells. That all others don't, tests/system/test_sizes.py shows. */
+/* What is known of the architecture. Which instructions access something else than QEMU tells: that all others don't,
+ * tests/system/test_sizes.py shows. */
 #include <glib.h>
 #include <string.h>
 
-#include "../../src/plugin/x86.h"
+#include "../../src/record/x86.h"
 
 typedef struct {
     const char *text;
@@ -106,11 +107,85 @@ static void test_what_is_cut_off(void)
     g_assert_cmpint(x86_accesses((const uint8_t[]){ 0x40 }, 1), ==, X86_AS_TOLD);
 }
 
+static void test_levels(void)
+{
+    static const struct {
+        X86Registers registers; /* cr0, eflags, cs, has_efer, efer */
+        unsigned cpl;
+        enum mt_mode mode;
+    } cases[] = {
+        { { 0x10, 0, 0xf003, true, 0 }, 0, MT_MODE_16 },         /* real mode: cs is a segment, no selector */
+        { { 0x11, 1u << 17, 0x1000, true, 0 }, 3, MT_MODE_16 },  /* virtual 8086 */
+        { { 0x11, 0, 0x10, true, 0 }, 0, MT_MODE_32 },           /* protected, and no long mode */
+        { { 0x11, 0, 0xabcd0033, true, 0x500 }, 3, MT_MODE_64 }, /* Linux's user code */
+        { { 0x11, 0, 0x23, true, 0x500 }, 3, MT_MODE_32 },       /* and 32-bit programs */
+        { { 0x11, 0, 0x10, true, 0x500 }, 0, MT_MODE_64 },       /* the kernel */
+        { { 0x11, 0, 0x33, false, 0 }, 3, MT_MODE_UNKNOWN },     /* a QEMU that doesn't show efer */
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_assert_cmpuint(x86_cpl(&cases[i].registers), ==, cases[i].cpl);
+        g_assert_cmpint(x86_mode(&cases[i].registers), ==, cases[i].mode);
+    }
+}
+
+static void test_addresses(void)
+{
+    static const struct {
+        uint64_t address;
+        bool kernel, canonical;
+    } cases[] = {
+        { 0, false, true },
+        { UINT64_C(0x00ffffffffffffff), false, true },
+        { UINT64_C(0x0100000000000000), false, false },
+        { UINT64_C(0xfeffffffffffffff), true, false },
+        { UINT64_C(0xff00000000000000), true, true },
+        { UINT64_MAX, true, true },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct mt_instruction instruction = { .pc = cases[i].address };
+
+        g_assert_cmpint(x86_is_kernel_address(cases[i].address), ==, cases[i].kernel);
+        g_assert_cmpint(x86_is_canonical(cases[i].address), ==, cases[i].canonical);
+        g_assert_cmpint(x86_is_kernel_code(&instruction), ==, cases[i].kernel);
+        instruction.cpl = 3;
+        g_assert_false(x86_is_kernel_code(&instruction));
+    }
+}
+
+static void test_what_may_remap(void)
+{
+    static const struct {
+        const char *text;
+        uint8_t bytes[4];
+        size_t count;
+        bool may;
+    } cases[] = {
+        { "mov cr3, rax", { 0x0f, 0x22, 0xd8 }, 3, true },
+        { "mov rax, cr3", { 0x0f, 0x20, 0xd8 }, 3, false },
+        { "wrmsr", { 0x0f, 0x30 }, 2, true },
+        { "invlpg [rdi]", { 0x0f, 0x01, 0x3f }, 3, true },
+        { "swapgs", { 0x0f, 0x01, 0xf8 }, 3, false },
+        { "invpcid rdi, [rsi]", { 0x66, 0x0f, 0x38, 0x82 }, 4, true },
+        { "mov eax, [rdi]", { 0x8b, 0x07 }, 2, false },
+        { "cut off", { 0x48, 0x0f }, 2, false },
+        { "prefixes only", { 0x66, 0x48 }, 2, false },
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++)
+        if (x86_may_remap(cases[i].bytes, cases[i].count) != cases[i].may)
+            g_error("%s: %d", cases[i].text, !cases[i].may);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/x86/vectors", test_vectors);
     g_test_add_func("/x86/locked", test_locked);
     g_test_add_func("/x86/cut_off", test_what_is_cut_off);
+    g_test_add_func("/x86/levels", test_levels);
+    g_test_add_func("/x86/addresses", test_addresses);
+    g_test_add_func("/x86/remap", test_what_may_remap);
     return g_test_run();
 }

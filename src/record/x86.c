@@ -1,9 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A decoder of x86 instructions, as far as it is needed: see x86.h. Opcodes are named as in Intel's manual, volume 2,
- * appendix A. */
+/*
+ * The guest's architecture: see x86.h. Of instructions there is a decoder, as far as it is needed. Opcodes are named as
+ * in Intel's manual, volume 2, appendix A.
+ */
 #include "x86.h"
 
-#include <stdbool.h>
+#define CR0_PE 1u
+#define EFLAGS_VM (1u << 17)
+#define EFER_LMA (1u << 10)
+/* Whether a code segment is of 32 bits is in a table that QEMU doesn't let us find. Linux has the same selectors on all
+ * x86-64 machines. */
+#define LINUX_KERNEL32_CS 0x08u
+#define LINUX_USER32_CS 0x23u
+
+/* Privilege and mode. */
+
+unsigned x86_cpl(const X86Registers *registers)
+{
+    if (!(registers->cr0 & CR0_PE))
+        return X86_KERNEL_CPL; /* real mode */
+    if (registers->eflags & EFLAGS_VM)
+        return X86_USER_CPL; /* virtual 8086 mode: cs is not a selector */
+    return registers->cs & 3;
+}
+
+enum mt_mode x86_mode(const X86Registers *registers)
+{
+    uint16_t selector = (uint16_t)registers->cs;
+
+    if (!(registers->cr0 & CR0_PE) || registers->eflags & EFLAGS_VM)
+        return MT_MODE_16;
+    if (!registers->has_efer)
+        return MT_MODE_UNKNOWN;
+    if (!(registers->efer & EFER_LMA))
+        return MT_MODE_32;
+    return selector == LINUX_KERNEL32_CS || selector == LINUX_USER32_CS ? MT_MODE_32 : MT_MODE_64;
+}
+
+/* Instructions. */
 
 typedef struct {
     enum { MAP_PRIMARY, MAP_0F, MAP_0F38, MAP_0F3A, MAP_OTHER } map;
@@ -251,4 +285,29 @@ X86Accesses x86_accesses(const uint8_t *bytes, size_t count)
     if (instruction.modrm >= 0xc0) /* no operand in memory */
         return X86_AS_TOLD;
     return instruction.vex ? accesses_with_vex(&instruction) : accesses_without_vex(&instruction);
+}
+
+bool x86_may_remap(const uint8_t *bytes, size_t count)
+{
+    size_t at = 0;
+
+    /* Prefixes: operand size, repetition, segments, REX. */
+    while (at < count && (bytes[at] == 0x66 || bytes[at] == 0xf2 || bytes[at] == 0xf3 || bytes[at] == 0x2e ||
+                          bytes[at] == 0x36 || bytes[at] == 0x3e || bytes[at] == 0x26 || bytes[at] == 0x64 ||
+                          bytes[at] == 0x65 || bytes[at] == 0x67 || (bytes[at] & 0xf0) == 0x40))
+        at++;
+    if (count - at < 2 || bytes[at] != 0x0f)
+        return false;
+    switch (bytes[at + 1]) {
+    case 0x22: /* MOV to a control register */
+    case 0x30: /* WRMSR */
+    case 0xaa: /* RSM */
+        return true;
+    case 0x01: /* group 7: INVLPG is /7 with memory, LMSW is /6; the rest are VMRUN and the like, but for SWAPGS */
+        return count - at >= 3 && bytes[at + 2] != 0xf8 && (bytes[at + 2] >> 3 & 7) >= 3;
+    case 0x38: /* INVPCID */
+        return count - at >= 3 && bytes[at + 2] == 0x82;
+    default:
+        return false;
+    }
 }

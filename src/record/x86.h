@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All that is known of the guest's architecture, x86-64: who is privileged, how the address space is divided, what a
+ * processor's registers say of the code that it executes, and what the bytes of an instruction say.
+ *
+ * It is known here and in no other room. Everything is a function of what it is given; the plugin reads registers and
+ * bytes (cpl.c, corrections.c, pages.c), others have them from the trace.
+ */
+#ifndef MEMORY_TRACER_RECORD_X86_H
+#define MEMORY_TRACER_RECORD_X86_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../include/memory_tracer/trace.h"
+
+#define X86_KERNEL_CPL 0u
+#define X86_USER_CPL 3u
+/* Of a virtual address, with five levels of page tables; the bits above are all like the highest one. */
+#define X86_ADDRESS_BITS 57
+#define X86_PHYSICAL_BITS 52
+
+static inline bool x86_is_user(unsigned cpl)
+{
+    return cpl == X86_USER_CPL;
+}
+
+/* The upper half of the address space is the kernel's: on Linux, no user code has anything there. */
+static inline bool x86_is_kernel_address(uint64_t address)
+{
+    return address >> 63;
+}
+
+static inline bool x86_is_canonical(uint64_t address)
+{
+    return (uint64_t)((int64_t)address >> (X86_ADDRESS_BITS - 1)) + 1 <= 1;
+}
+
+/* Code of the kernel itself: not what it executes at a user's address, as while it boots. */
+static inline bool x86_is_kernel_code(const struct mt_instruction *instruction)
+{
+    return instruction->cpl == X86_KERNEL_CPL && x86_is_kernel_address(instruction->pc);
+}
+
+/* The low halves of registers, or the parts of them that mean something here. */
+typedef struct X86Registers {
+    uint32_t cr0, eflags;
+    uint32_t cs; /* the selector; what stands above its 16 bits is ignored */
+    bool has_efer;
+    uint32_t efer;
+} X86Registers;
+
+/* The privilege level of the code that a processor with these registers executes, and its mode: MT_MODE_UNKNOWN in
+ * protected mode without efer. */
+unsigned x86_cpl(const X86Registers *registers);
+enum mt_mode x86_mode(const X86Registers *registers);
+
+/*
+ * What the bytes of an instruction tell of its accesses, where that isn't what QEMU (10.0 to 11.1) tells of them.
+ *
+ * QEMU executes a few vector instructions with loads that are wider than their operand, retries two kinds of locked
+ * instructions in a loop, and tells the operand of other locked instructions in place of a value. Everything else is as
+ * it tells.
+ */
+
+typedef enum X86Accesses {
+    X86_AS_TOLD,
+
+    /* Loads so many bytes; QEMU loads more, perhaps in two pieces. */
+    X86_LOADS_4,
+    X86_LOADS_8,
+    X86_LOADS_16,
+
+    /* Loads and stores once. QEMU loads, and then compares and exchanges, which is a load and a store, too: until
+     * nobody has come between. */
+    X86_RETRIED_NEG,             /* lock neg */
+    X86_RETRIED_COMPARE_AND_ADD, /* cmpccxadd, which stores what it has loaded if the condition doesn't hold */
+
+    /* Locked instructions. Where vCPUs run at the same time, QEMU tells the old or the new value as loaded, and the
+     * operand as stored. */
+    X86_TELLS_OLD_ADD, /* sub, xadd: stores old + operand (of sub, QEMU negates it) */
+    X86_TELLS_OLD_OR,  /* bts */
+    X86_TELLS_OLD_AND, /* btr */
+    X86_TELLS_OLD_XOR, /* btc */
+    X86_TELLS_NEW_ADD, /* add, adc, sbb, inc, dec */
+    X86_TELLS_NEW_XOR, /* xor, not */
+    X86_TELLS_NEW_OR,  /* or: what it has loaded can't be known */
+    X86_TELLS_NEW_AND, /* and: likewise */
+    /* Stores the old value unless that is equal to the accumulator. QEMU tells the new one as stored. */
+    X86_COMPARES_ACCUMULATOR, /* cmpxchg */
+    X86_COMPARES_PAIR,        /* cmpxchg8b, cmpxchg16b: (E/R)DX above (E/R)AX */
+} X86Accesses;
+
+static inline bool x86_is_locked(X86Accesses accesses)
+{
+    return accesses >= X86_TELLS_OLD_ADD;
+}
+
+/* Of the instruction that `bytes` are. They may be 16-, 32- or 64-bit code: what matters here is alike in all of them,
+ * but for LDS and LES, which 64-bit code hasn't. In 16- and 32-bit code, rare ones of them look like an instruction
+ * with VEX; they load at most 4 bytes, and then a selector behind them. */
+X86Accesses x86_accesses(const uint8_t *bytes, size_t count);
+
+/* Whether an instruction may change how addresses are mapped. */
+bool x86_may_remap(const uint8_t *bytes, size_t count);
+
+#endif
