@@ -15,7 +15,8 @@
 #define CODE_TABLE_LOADED "loaded"
 #define CODE_TABLE_CODE "code"
 #define CODE_TABLE_KALLSYMS "kallsyms"
-#define CODE_TABLE_ELF "elf/" /* followed by the file's id */
+#define CODE_TABLE_ELF "elf/"   /* followed by the file's id */
+#define CODE_TABLE_DATA "data/" /* likewise */
 #define CODE_TABLE_ORIGINS_MAX 4096
 
 /* Where code comes from: a file, loaded somewhere, or a kernel. */

@@ -36,6 +36,7 @@ void elf_code_free(ElfCode *elf)
         g_free(g_array_index(elf->segments, ElfSegment, i).code);
     g_array_unref(elf->segments);
     g_array_unref(elf->functions);
+    g_array_unref(elf->objects);
     g_string_chunk_free(elf->names);
     g_free(elf->path);
     g_free(elf->id);
@@ -212,6 +213,7 @@ ElfCode *elf_code_read(const char *path, GError **error)
     code->path = g_strdup(path);
     code->segments = g_array_new(FALSE, FALSE, sizeof(ElfSegment));
     code->functions = g_array_new(FALSE, FALSE, sizeof(ElfFunction));
+    code->objects = g_array_new(FALSE, FALSE, sizeof(ElfFunction));
     code->names = g_string_chunk_new(1 << 12);
     reader.fd = regular_file_open(path, error);
     if (reader.fd < 0)

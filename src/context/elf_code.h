@@ -27,6 +27,7 @@ typedef struct ElfCode {
     bool movable;      /* it can be loaded anywhere (ET_DYN) */
     GArray *segments;  /* ElfSegment */
     GArray *functions; /* ElfFunction, by address, one for each range: see elf_symbols.h */
+    GArray *objects; /* ElfFunction, too: variables and constants that have a size, by address, with all their names */
     GStringChunk *names;
     uint64_t code_hash;
 } ElfCode;

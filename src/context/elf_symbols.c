@@ -18,9 +18,15 @@
 typedef struct {
     ElfCode *code;
     Elf *elf;
-    GArray *candidates; /* ElfCandidate */
+    GArray *candidates;   /* ElfCandidate */
+    const GArray *loaded; /* MemoryRange */
     bool has_symtab;
 } Tables;
+
+/* What the program has in memory, as the file tells. */
+typedef struct {
+    uint64_t begin, end;
+} MemoryRange;
 
 bool elf_symbols_is_good_name(const char *name)
 {
@@ -69,7 +75,29 @@ static bool is_function(const GElf_Sym *symbol)
 {
     unsigned type = GELF_ST_TYPE(symbol->st_info);
 
-    return (type == STT_FUNC || type == STT_GNU_IFUNC) && symbol->st_shndx != SHN_UNDEF;
+    return type == STT_FUNC || type == STT_GNU_IFUNC;
+}
+
+static bool is_loaded(const Tables *tables, uint64_t begin, uint64_t end)
+{
+    for (guint i = 0; i < tables->loaded->len; i++) {
+        const MemoryRange *range = &g_array_index(tables->loaded, MemoryRange, i);
+
+        if (begin >= range->begin && end <= range->end)
+            return true;
+    }
+    return false;
+}
+
+static void add_object(Tables *tables, const GElf_Sym *symbol, const char *name)
+{
+    ElfFunction object = { .address = symbol->st_value, .end = symbol->st_value + symbol->st_size };
+
+    if (object.end <= object.address || !is_loaded(tables, object.address, object.end) ||
+        !elf_symbols_is_good_name(name))
+        return;
+    object.name = g_string_chunk_insert_const(tables->code->names, name);
+    g_array_append_val(tables->code->objects, object);
 }
 
 static void add_table(Tables *tables, Elf_Scn *section, const GElf_Shdr *header)
@@ -80,8 +108,12 @@ static void add_table(Tables *tables, Elf_Scn *section, const GElf_Shdr *header)
     for (size_t i = 0; i < count && tables->candidates->len < SYMBOLS_MAX; i++) {
         GElf_Sym symbol;
 
-        if (gelf_getsym(data, (int)i, &symbol) && is_function(&symbol))
+        if (!gelf_getsym(data, (int)i, &symbol) || symbol.st_shndx == SHN_UNDEF)
+            continue;
+        if (is_function(&symbol))
             add_function(tables, &symbol, elf_strptr(tables->elf, header->sh_link, symbol.st_name));
+        else if (GELF_ST_TYPE(symbol.st_info) == STT_OBJECT && tables->code->objects->len < SYMBOLS_MAX)
+            add_object(tables, &symbol, elf_strptr(tables->elf, header->sh_link, symbol.st_name));
     }
     tables->has_symtab |= count > 1 && header->sh_type == SHT_SYMTAB;
 }
@@ -101,8 +133,10 @@ static void add_tables(Tables *tables)
 /* Takes the ELF file `from`, which may be NULL, and adds its functions. Returns whether it has a table. */
 static bool add_others(const Tables *tables, Elf *from)
 {
-    Tables others = { .code = tables->code, .elf = from, .candidates = tables->candidates };
+    Tables others = *tables;
 
+    others.elf = from;
+    others.has_symtab = false;
     if (from)
         add_tables(&others);
     elf_end(from);
@@ -183,10 +217,49 @@ static void take_functions(const Tables *tables)
     }
 }
 
+static GArray *list_loaded(Elf *elf)
+{
+    GArray *loaded = g_array_new(FALSE, FALSE, sizeof(MemoryRange));
+    size_t count;
+    GElf_Phdr header;
+
+    for (size_t i = 0; !elf_getphdrnum(elf, &count) && i < count; i++)
+        if (gelf_getphdr(elf, (int)i, &header) && header.p_type == PT_LOAD) {
+            MemoryRange range = { header.p_vaddr, header.p_vaddr + header.p_memsz };
+
+            g_array_append_val(loaded, range);
+        }
+    return loaded;
+}
+
+static int compare_objects(const void *a, const void *b)
+{
+    const ElfFunction *x = a, *y = b;
+
+    if (x->address != y->address)
+        return x->address < y->address ? -1 : 1;
+    if (x->end != y->end)
+        return x->end < y->end ? -1 : 1;
+    return strcmp(x->name, y->name);
+}
+
+/* The symbols for the loader are among all symbols again. */
+static void sort_objects(GArray *objects)
+{
+    guint left = 0;
+
+    qsort(objects->data, objects->len, sizeof(ElfFunction), compare_objects);
+    for (guint i = 0; i < objects->len; i++)
+        if (!i ||
+            compare_objects(&g_array_index(objects, ElfFunction, i), &g_array_index(objects, ElfFunction, left - 1)))
+            g_array_index(objects, ElfFunction, left++) = g_array_index(objects, ElfFunction, i);
+    g_array_set_size(objects, left);
+}
+
 void elf_symbols_read(ElfCode *code, Elf *elf)
 {
-    g_autoptr(GArray) candidates = g_array_new(FALSE, FALSE, sizeof(ElfCandidate));
-    Tables tables = { .code = code, .elf = elf, .candidates = candidates };
+    g_autoptr(GArray) candidates = g_array_new(FALSE, FALSE, sizeof(ElfCandidate)), loaded = list_loaded(elf);
+    Tables tables = { .code = code, .elf = elf, .candidates = candidates, .loaded = loaded };
 
     add_tables(&tables);
     if (!tables.has_symtab)
@@ -194,4 +267,6 @@ void elf_symbols_read(ElfCode *code, Elf *elf)
     elf_plt_add(code, elf, candidates);
     if (candidates->len)
         take_functions(&tables);
+    if (code->objects->len)
+        sort_objects(code->objects);
 }

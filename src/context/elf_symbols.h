@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The functions of an ELF file, by its symbol tables, those of its separate debug file (debug_file.h) if it was
- * stripped, or else those that are compressed in .gnu_debugdata; and the entries of its procedure linkage table. */
+/* The functions and data objects of an ELF file, by its symbol tables, those of its separate debug file (debug_file.h)
+ * if it was stripped, or else those that are compressed in .gnu_debugdata; and the entries of its procedure linkage
+ * table. */
 #ifndef MEMORY_TRACER_CONTEXT_ELF_SYMBOLS_H
 #define MEMORY_TRACER_CONTEXT_ELF_SYMBOLS_H
 
@@ -14,7 +15,8 @@ typedef struct ElfCandidate {
     uint64_t limit; /* where one without a size ends at the latest; 0: nobody knows */
 } ElfCandidate;
 
-/* Sets `code`'s functions. One without a size ends where the next one begins, or with its section. */
+/* Sets `code`'s functions and objects. A function without a size ends where the next one begins, or with its section.
+ */
 void elf_symbols_read(ElfCode *code, Elf *elf);
 
 /* A name goes into a line of text, and to a terminal: whether it can. NULL can't. */

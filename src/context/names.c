@@ -18,7 +18,8 @@
 
 typedef struct {
     struct mt_source_frame *frame;
-    size_t count; /* not 0 */
+    const char **linker_names; /* of inlined functions; NULL: the one whose code it is */
+    size_t count;              /* not 0 */
 } Frames;
 
 typedef struct {
@@ -38,6 +39,7 @@ typedef struct {
     struct mt_symbol symbol;
     const char *linker_name; /* of the function; or NULL */
     const char *text;        /* what is shown; or NULL */
+    const Frames *frames;    /* or NULL */
 } NamedInstruction;
 
 struct Names {
@@ -68,6 +70,7 @@ static gboolean equal_keys(gconstpointer a, gconstpointer b)
 static void free_frames(void *data)
 {
     g_free(((Frames *)data)->frame);
+    g_free(((Frames *)data)->linker_names);
     g_free(data);
 }
 
@@ -206,7 +209,9 @@ static const Frames *make_frames(Names *names, const LineTable *lines, uint32_t 
     const LinePlace *place = line_table_place(lines, first);
 
     frames->frame = g_new(struct mt_source_frame, FRAMES_MAX);
+    frames->linker_names = g_new(const char *, FRAMES_MAX);
     while (place && frames->count < FRAMES_MAX) {
+        frames->linker_names[frames->count] = place->function;
         frames->frame[frames->count++] =
             (struct mt_source_frame){ .function = place->function ? shown_text(names, place->function) : function,
                                       .file = shown_text(names, place->file),
@@ -214,11 +219,13 @@ static const Frames *make_frames(Names *names, const LineTable *lines, uint32_t 
         place = line_table_place(lines, place->caller);
     }
     frames->frame = g_renew(struct mt_source_frame, frames->frame, frames->count);
+    frames->linker_names = g_renew(const char *, frames->linker_names, frames->count);
     return frames;
 }
 
-static void set_frames(Names *names, struct mt_symbol *symbol, const NamedFile *file, uint32_t place)
+static void set_frames(Names *names, NamedInstruction *named, const NamedFile *file, uint32_t place)
 {
+    struct mt_symbol *symbol = &named->symbol;
     const FrameKey key = { place, symbol->function };
     const Frames *frames = g_hash_table_lookup(file->frames, &key);
 
@@ -229,6 +236,7 @@ static void set_frames(Names *names, struct mt_symbol *symbol, const NamedFile *
     }
     if (!frames)
         return;
+    named->frames = frames;
     symbol->frames = frames->frame;
     symbol->frame_count = frames->count;
     symbol->file = frames->frame[0].file;
@@ -251,7 +259,7 @@ static void name_instruction(Names *names, NamedInstruction *named, const struct
     symbol->function = shown_text(names, named->linker_name);
     named->text = make_text(names, origin, symbol->function);
     if (place)
-        set_frames(names, symbol, file, place);
+        set_frames(names, named, file, place);
 }
 
 static const NamedInstruction *find(Names *names, uint32_t number)
@@ -289,9 +297,14 @@ const char *names_of_instruction(Names *names, uint32_t number, uint64_t *offset
     return named->text;
 }
 
-const char *names_linker_name(Names *names, uint32_t number)
+void names_list_functions(Names *names, uint32_t number, GPtrArray *to)
 {
     const NamedInstruction *named = find(names, number);
+    const Frames *frames = named ? named->frames : NULL;
 
-    return named ? named->linker_name : NULL;
+    if (named && named->linker_name)
+        g_ptr_array_add(to, (gpointer)named->linker_name);
+    for (size_t i = 0; frames && i < frames->count; i++)
+        if (frames->linker_names[i])
+            g_ptr_array_add(to, (gpointer)frames->linker_names[i]);
 }

@@ -21,7 +21,8 @@ const struct mt_symbol *names_symbol(Names *names, uint32_t number);
  * file's name and the address in it. It belongs to `names`. NULL if it isn't known what the instruction belongs to. */
 const char *names_of_instruction(Names *names, uint32_t number, uint64_t *offset);
 
-/* Its function as the linker names it, which isn't made printable; or NULL. */
-const char *names_linker_name(Names *names, uint32_t number);
+/* Appends (const char *) its function as the linker names it, and those that are inlined there, which needn't be
+ * printable. A name is always the same pointer. */
+void names_list_functions(Names *names, uint32_t number, GPtrArray *to);
 
 #endif

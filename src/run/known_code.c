@@ -297,6 +297,33 @@ static bool attach_lines(Names *names, const ElfCode *elf, const char *symbols, 
     return trace_writer_add_attachment(writer, name, bytes->data, bytes->len, error);
 }
 
+/* The variables of a file, if there is room for them. `symbols`: the attachment with its functions. */
+static bool attach_objects(Names *names, const ElfCode *elf, const char *symbols, TraceWriter *writer, GError **error)
+{
+    g_autofree char *name = g_strconcat(CODE_TABLE_DATA, symbols + strlen(CODE_TABLE_ELF), NULL);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < elf->objects->len && text->len <= SYMBOLS_BYTES_MAX; i++)
+        append_function(text, &g_array_index(elf->objects, ElfFunction, i));
+    if (!text->len || text->len > SYMBOLS_BYTES_MAX - names->symbol_bytes)
+        return true;
+    names->symbol_bytes += text->len;
+    return trace_writer_add_attachment(writer, name, text->str, text->len, error);
+}
+
+/* After all functions: these are needed more. `attached`: names of the latter, by ElfCode. */
+static bool attach_all_objects(Names *names, GHashTable *attached, TraceWriter *writer, GError **error)
+{
+    for (guint i = 0; i < names->elves->len; i++) {
+        const ElfCode *elf = names->elves->pdata[i];
+        const char *symbols = g_hash_table_lookup(attached, elf);
+
+        if (symbols && !attach_objects(names, elf, symbols, writer, error))
+            return false;
+    }
+    return true;
+}
+
 static const char *shown_name(const Names *names, const ElfCode *elf)
 {
     guint number;
@@ -334,7 +361,7 @@ static bool add_origins(Names *names, uint32_t *origins, TraceWriter *writer, GE
         if (name)
             origins[i + 1] = code_table_add_origin(names->table, file->bias, name, shown_name(names, file->elf));
     }
-    return true;
+    return attach_all_objects(names, attached, writer, error);
 }
 
 static void set_owners(Names *names, const uint32_t *origins, uint32_t kernel)

@@ -9,6 +9,7 @@
 #include "../base/json_numbers.h"
 #include "../base/options.h"
 #include "../trace/file.h"
+#include "named_parts.h"
 
 GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
 {
@@ -21,8 +22,12 @@ GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
         { "loads", 0, 0, G_OPTION_ARG_NONE, &selection->loads, "Only loads", NULL },
         { "stores", 0, 0, G_OPTION_ARG_NONE, &selection->stores, "Only stores", NULL },
         { "address", 0, 0, G_OPTION_ARG_STRING, &selection->address,
-          "Only accesses that touch these virtual addresses (hexadecimal, B not included)", "A..B" },
-        { "pc", 0, 0, G_OPTION_ARG_STRING, &selection->pc, "Only accesses by instructions at these addresses", "A..B" },
+          "Only accesses that touch these virtual addresses (A..B, hexadecimal, B not included), or this variable",
+          "WHERE" },
+        { "pc", 0, 0, G_OPTION_ARG_STRING, &selection->pc,
+          "Only accesses by instructions at these addresses (A..B), or of this function", "WHERE" },
+        { "function", 0, 0, G_OPTION_ARG_STRING_ARRAY, &selection->functions,
+          "Only accesses by this function: * stands for any characters (may be given several times)", "NAME" },
         { "process", 0, 0, G_OPTION_ARG_STRING, &selection->process,
           "Only accesses by this process: its pid, or its name or program (may have the wildcards * and ?)",
           "NAME|PID" },
@@ -41,6 +46,7 @@ void selection_clear(Selection *selection)
     g_free(selection->events);
     g_free(selection->address);
     g_free(selection->pc);
+    g_strfreev(selection->functions);
     g_free(selection->process);
     g_free(selection->thread);
     g_free(selection->format);
@@ -69,6 +75,12 @@ static bool parse_range(const char *name, const char *text, unsigned base, Range
     return (fine && range->begin <= range->end) ||
            mt_fail_usage(error, "%s must be A..B, %s numbers with A <= B, but %s isn't.", name,
                          base == 16 ? "hexadecimal" : "decimal", text);
+}
+
+/* A name: all. What it is of is looked up in the trace. */
+static bool parse_range_or_name(const char *name, const char *text, Range *range, GError **error)
+{
+    return parse_range(name, named_parts_is_name(text) ? NULL : text, 16, range, error);
 }
 
 bool input_parse_format(const char *name, enum mt_format *format, GError **error)
@@ -154,45 +166,78 @@ void input_set_to_stdout(Input *input)
     progress_begin(&input->own_progress, records_to_read(input), true);
 }
 
+static bool check_numbers(const Selection *selection, GError **error)
+{
+    if (selection->cpl != SELECTION_ANY && (selection->cpl < 0 || selection->cpl > 3))
+        return mt_fail_usage(error, "--cpl must be in range [0, 3], but %d isn't.", selection->cpl);
+    if (selection->vcpu != SELECTION_ANY && selection->vcpu < 0)
+        return mt_fail_usage(error, "--vcpu can't be negative, but %d is.", selection->vcpu);
+    return true;
+}
+
+/* What --address selects. `range`: if it isn't a name. */
+static bool select_addresses(Input *input, const char *path, const Selection *selection, Range range, GError **error)
+{
+    if (!selection->address)
+        return true;
+    if (named_parts_is_name(selection->address)) {
+        input->addresses = named_parts_find_variable(input->trace, path, selection->address, error);
+        return input->addresses;
+    }
+    input->addresses = g_array_new(FALSE, FALSE, sizeof(Range));
+    g_array_append_val(input->addresses, range);
+    return true;
+}
+
+/* What --pc and --function select. `pc`: if it isn't a name. */
+static bool select_code(Input *input, const char *path, const Selection *selection, Range pc, GError **error)
+{
+    const char *name = named_parts_is_name(selection->pc) ? selection->pc : NULL;
+
+    if (!selection->pc && !selection->functions)
+        return true;
+    if (!(mt_trace_fields(input->trace) & MT_FIELD_INSTRUCTION))
+        return mt_fail(error, "%s doesn't tell which instruction made an access: %s can't be used", path,
+                       selection->pc ? "--pc" : "--function");
+    input->code_count = mt_trace_instructions(input->trace);
+    input->code = named_parts_find_code(input->trace, path, pc, name, selection->functions, error);
+    return input->code;
+}
+
+/* Of enum mt_columns: what is_wanted() looks at. */
+static unsigned columns_to_select(const Input *input)
+{
+    return MT_COLUMN_INFO | (input->addresses ? MT_COLUMN_ADDRESS : 0) | (input->code ? MT_COLUMN_INSTRUCTION : 0) |
+           (input->tasks ? MT_COLUMN_TASK : 0);
+}
+
 Input *input_open(const char *path, const Selection *selection, unsigned columns, GError **error)
 {
     g_autoptr(Input) input = g_new0(Input, 1);
     struct mt_error problem;
     enum mt_format format;
+    Range address, pc;
 
     input->cpl = selection->cpl;
     input->vcpu = selection->vcpu;
     input->loads = selection->loads || !selection->stores;
     input->stores = selection->stores || !selection->loads;
-    input->by_pc = selection->pc;
     if (!parse_range("--events", selection->events, 10, &input->events, error) ||
-        !parse_range("--address", selection->address, 16, &input->address, error) ||
-        !parse_range("--pc", selection->pc, 16, &input->pc, error) ||
-        !input_parse_format(selection->format, &format, error))
+        !parse_range_or_name("--address", selection->address, &address, error) ||
+        !parse_range_or_name("--pc", selection->pc, &pc, error) ||
+        !input_parse_format(selection->format, &format, error) || !check_numbers(selection, error))
         return NULL;
-    if (selection->cpl != SELECTION_ANY && (selection->cpl < 0 || selection->cpl > 3)) {
-        mt_fail_usage(error, "--cpl must be in range [0, 3], but %d isn't.", selection->cpl);
-        return NULL;
-    }
-    if (selection->vcpu != SELECTION_ANY && selection->vcpu < 0) {
-        mt_fail_usage(error, "--vcpu can't be negative, but %d is.", selection->vcpu);
-        return NULL;
-    }
     input->trace = input_open_trace(path, format, error);
     if (!input->trace)
         return NULL;
-    if (input->by_pc && !(mt_trace_fields(input->trace) & MT_FIELD_INSTRUCTION)) {
-        mt_fail(error, "%s doesn't tell which instruction made an access: --pc can't be used", path);
-        return NULL;
-    }
+    if (!mt_trace_is_complete(input->trace))
+        fprintf(stderr, "memory_tracer: ATTENTION: the trace is incomplete (%s)\n", mt_trace_damage(input->trace));
     if ((selection->process || selection->thread) &&
         !(input->tasks = task_selection_new(input->trace, selection->process, selection->thread, error)))
         return NULL;
-    if (!mt_trace_is_complete(input->trace))
-        fprintf(stderr, "memory_tracer: ATTENTION: the trace is incomplete (%s)\n", mt_trace_damage(input->trace));
-    columns |= MT_COLUMN_INFO | (selection->address ? MT_COLUMN_ADDRESS : 0) |
-               (input->by_pc ? MT_COLUMN_INSTRUCTION : 0) | (input->tasks ? MT_COLUMN_TASK : 0);
-    input->reader = mt_reader_new(input->trace, columns, &problem);
+    if (!select_addresses(input, path, selection, address, error) || !select_code(input, path, selection, pc, error))
+        return NULL;
+    input->reader = mt_reader_new(input->trace, columns | columns_to_select(input), &problem);
     if (!input->reader || (input->events.begin && mt_trace_format(input->trace) == MT_FORMAT_FILE &&
                            !mt_reader_seek(input->reader, input->events.begin, &problem))) {
         mt_fail(error, "%s", problem.message);
@@ -213,6 +258,8 @@ void input_free(Input *input)
     task_selection_free(input->tasks);
     if (input->wanted_task)
         g_array_unref(input->wanted_task);
+    g_clear_pointer(&input->addresses, g_array_unref);
+    g_free(input->code);
     g_free(input->selected);
     g_free(input->wanted_address);
     g_free(input->wanted_paddr);
@@ -225,13 +272,20 @@ void input_free(Input *input)
 
 bool input_is_whole(const Input *input)
 {
-    const Range *ranges[] = { &input->events, &input->address, &input->pc };
+    return !input->events.begin && input->events.end == UINT64_MAX && !input->addresses && !input->code &&
+           input->cpl == SELECTION_ANY && input->vcpu == SELECTION_ANY && input->loads && input->stores &&
+           !input->tasks;
+}
 
-    for (guint i = 0; i < G_N_ELEMENTS(ranges); i++)
-        if (ranges[i]->begin || ranges[i]->end != UINT64_MAX)
-            return false;
-    return input->cpl == SELECTION_ANY && input->vcpu == SELECTION_ANY && input->loads && input->stores &&
-           !input->by_pc && !input->tasks;
+static bool touches(const GArray *ranges, uint64_t address, unsigned bytes)
+{
+    for (guint i = 0; i < ranges->len; i++) {
+        const Range *range = &g_array_index(ranges, Range, i);
+
+        if (address + bytes - 1 >= range->begin && (address < range->end || range->end == UINT64_MAX))
+            return true;
+    }
+    return false;
 }
 
 static bool is_wanted(const Input *input, size_t i)
@@ -244,15 +298,9 @@ static bool is_wanted(const Input *input, size_t i)
         (input->cpl != SELECTION_ANY && mt_cpl(info) != (unsigned)input->cpl) ||
         !(mt_is_store(info) ? input->stores : input->loads))
         return false;
-    if (batch->address && (batch->address[i] + mt_size(info) - 1 < input->address.begin ||
-                           (batch->address[i] >= input->address.end && input->address.end != UINT64_MAX)))
+    if (input->addresses && !touches(input->addresses, batch->address[i], mt_size(info)))
         return false;
-    if (input->by_pc) {
-        const struct mt_instruction *instruction = mt_trace_instruction(input->trace, batch->instruction[i]);
-
-        return instruction && instruction->pc >= input->pc.begin && instruction->pc < input->pc.end;
-    }
-    return true;
+    return !input->code || (batch->instruction[i] <= input->code_count && input->code[batch->instruction[i]]);
 }
 
 /* The next batch of the trace, with progress. NULL at the end, and with an error. */

@@ -21,6 +21,7 @@ typedef struct Range {
 /* Which records are wanted. As GOption leaves them; input_open() understands them. */
 typedef struct Selection {
     char *events, *address, *pc, *process, *thread;
+    char **functions;
     int cpl, vcpu; /* or SELECTION_ANY */
     gboolean loads, stores;
     char *format;
@@ -39,9 +40,12 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Selection, selection_clear)
 typedef struct Input {
     mt_trace *trace;
     mt_reader *reader;
-    Range events, address, pc;
+    Range events;
+    GArray *addresses;   /* Range: any of them; NULL: all */
+    bool *code;          /* which is wanted, by the number of the instruction; NULL: all */
+    uint32_t code_count; /* the highest number in it */
     int cpl, vcpu;
-    bool loads, stores, by_pc;
+    bool loads, stores;
     TaskSelection *tasks; /* NULL: all */
     Progress *progress;   /* `own_progress`, or one that several inputs share */
     Progress own_progress;

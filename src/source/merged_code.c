@@ -22,7 +22,7 @@ typedef struct {
     char *checksum; /* of its contents */
     mt_trace *trace;
     char *old_name;
-    GPtrArray *lines; /* Source: that may have lines of the same file */
+    GPtrArray *sources; /* Source: that may have lines and variables of the same file */
 } Symbols;
 
 typedef struct {
@@ -56,7 +56,7 @@ static void free_symbols(void *data)
 {
     Symbols *symbols = data;
 
-    g_ptr_array_unref(symbols->lines);
+    g_ptr_array_unref(symbols->sources);
     g_free(symbols->name);
     g_free(symbols->checksum);
     g_free(symbols->old_name);
@@ -110,7 +110,7 @@ static void add_source(Symbols *symbols, mt_trace *trace, const char *name)
     Source *source = g_new(Source, 1);
 
     *source = (Source){ trace, g_strdup(name) };
-    g_ptr_array_add(symbols->lines, source);
+    g_ptr_array_add(symbols->sources, source);
 }
 
 /* The new name of an input's attachment; NULL if it isn't there. */
@@ -137,7 +137,7 @@ static const char *add_symbols(MergedCode *code, mt_trace *trace, const char *ol
                           .checksum = g_steal_pointer(&checksum),
                           .trace = trace,
                           .old_name = g_strdup(old_name),
-                          .lines = g_ptr_array_new_with_free_func(free_source) };
+                          .sources = g_ptr_array_new_with_free_func(free_source) };
     add_source(symbols, trace, old_name);
     g_ptr_array_add(code->symbols, symbols);
     return symbols->name;
@@ -161,11 +161,10 @@ static bool has_symbols(const char *attachment)
 }
 
 /* Attachments about the same file have the same end of the name. NULL: there are none about it. To be freed. */
-static char *lines_name(const char *symbols)
+static char *name_beside(const char *prefix, const char *symbols)
 {
-    return g_str_has_prefix(symbols, CODE_TABLE_ELF)
-               ? g_strconcat(LINE_TABLE_ATTACHMENT, symbols + strlen(CODE_TABLE_ELF), NULL)
-               : NULL;
+    return g_str_has_prefix(symbols, CODE_TABLE_ELF) ? g_strconcat(prefix, symbols + strlen(CODE_TABLE_ELF), NULL)
+                                                     : NULL;
 }
 
 /* The first input's are kept even if no instruction needs them. */
@@ -215,7 +214,7 @@ void merged_code_add_instruction(MergedCode *code, uint32_t origin)
 bool merged_code_writes(const char *attachment)
 {
     return !strcmp(attachment, CODE_TABLE_LOADED) || !strcmp(attachment, CODE_TABLE_CODE) || has_symbols(attachment) ||
-           g_str_has_prefix(attachment, LINE_TABLE_ATTACHMENT);
+           g_str_has_prefix(attachment, LINE_TABLE_ATTACHMENT) || g_str_has_prefix(attachment, CODE_TABLE_DATA);
 }
 
 static bool attach_symbols(const Symbols *symbols, TraceWriter *writer, GError **error)
@@ -231,7 +230,7 @@ static bool attach_symbols(const Symbols *symbols, TraceWriter *writer, GError *
 /* Adds what an input knows. Returns whether it knows anything. */
 static bool add_lines(LineTable *all, const Source *source)
 {
-    g_autofree char *name = lines_name(source->symbols);
+    g_autofree char *name = name_beside(LINE_TABLE_ATTACHMENT, source->symbols);
     size_t bytes;
     char *contents = name ? attachment_read(source->trace, name, &bytes, true) : NULL;
     g_autoptr(LineTable) lines = contents ? line_table_read((const uint8_t *)contents, bytes) : NULL;
@@ -245,17 +244,36 @@ static bool add_lines(LineTable *all, const Source *source)
 /* Each input has the lines of what it has executed. */
 static bool attach_lines(const Symbols *symbols, TraceWriter *writer, GError **error)
 {
-    g_autofree char *name = lines_name(symbols->name);
+    g_autofree char *name = name_beside(LINE_TABLE_ATTACHMENT, symbols->name);
     g_autoptr(LineTable) all = line_table_new();
     g_autoptr(GByteArray) bytes = NULL;
     bool known = false;
 
-    for (guint i = 0; i < symbols->lines->len; i++)
-        known |= add_lines(all, symbols->lines->pdata[i]);
+    for (guint i = 0; i < symbols->sources->len; i++)
+        known |= add_lines(all, symbols->sources->pdata[i]);
     if (!known)
         return true;
     bytes = line_table_write(all);
     return trace_writer_add_attachment(writer, name, bytes->data, bytes->len, error);
+}
+
+/* All inputs have the same of a file, or none: there was no room. */
+static bool attach_objects(const Symbols *symbols, TraceWriter *writer, GError **error)
+{
+    g_autofree char *name = name_beside(CODE_TABLE_DATA, symbols->name);
+    char *contents = NULL;
+    bool fine = true;
+
+    for (guint i = 0; i < symbols->sources->len && !contents; i++) {
+        const Source *source = symbols->sources->pdata[i];
+        g_autofree char *old_name = name_beside(CODE_TABLE_DATA, source->symbols);
+        size_t bytes;
+
+        contents = old_name ? attachment_read(source->trace, old_name, &bytes, true) : NULL;
+        fine = !contents || trace_writer_add_attachment(writer, name, contents, bytes, error);
+    }
+    free(contents);
+    return fine;
 }
 
 bool merged_code_attach(const MergedCode *code, TraceWriter *writer, GError **error)
@@ -265,7 +283,8 @@ bool merged_code_attach(const MergedCode *code, TraceWriter *writer, GError **er
 
     for (guint i = 0; i < code->symbols->len; i++)
         if (!attach_symbols(code->symbols->pdata[i], writer, error) ||
-            !attach_lines(code->symbols->pdata[i], writer, error))
+            !attach_lines(code->symbols->pdata[i], writer, error) ||
+            !attach_objects(code->symbols->pdata[i], writer, error))
             return false;
     return !code->is_told || (trace_writer_add_attachment(writer, CODE_TABLE_LOADED, loaded, strlen(loaded), error) &&
                               trace_writer_add_attachment(writer, CODE_TABLE_CODE, owners->data, owners->len, error));

@@ -10,7 +10,7 @@ import time
 import unittest
 
 import test_elf_names
-from harness import BUILD, SystemTest
+from harness import BUILD, ROOT, SystemTest
 from symbols import symbols_of
 
 LOOP = """__attribute__((noinline)) void {name}(volatile int *p) {{ for (int i = 0; i < {count}; i++) p[i & 7] {operation}; }}
@@ -252,6 +252,81 @@ class Names(SystemTest):
         result = subprocess.run(["python3", "-c", code, os.path.dirname(os.path.abspath(__file__)), path], stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, text=True)
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "None\n", ""))
+
+    def make_named(self, name, address="1010"):
+        """A trace of a kernel's instruction, and five of a program's, each of which loads and stores; and then both do."""
+        functions = "10 20 main\n20 30 _ZN4list3addEi\n30 40 helper.part.0\n40 50 free@plt\n50 60 face\n"
+        data = "1000 1010 counter\n1010 1020 _ZN4list5countE\n1010 1020 alias\n"
+        lines = bytes([2, 2, *b"/a", 5, *b"_Z1fi", 2, 0, 1, 9, 0, 2, 1, 3, 1, 1, 0x20, 1, 2])  # f(int) is inlined in list::add
+        text = ["b kallsyms " + b"ffffffff81000000 T one\nffffffff82000000 D jiffies\nffffffff82000008 d next\n"
+                b"ffffffff81000010 t two\t[module]\n".hex(),
+                "b elf/1 " + functions.encode().hex(), "b data/1 " + data.encode().hex(), "b lines/1 " + lines.hex(),
+                "b loaded " + b"400000 elf/1 /bin/x\n0 kallsyms kernel\n".hex(), "b code 01020501", "i ffffffff81000010 0"]
+        text += [f"i {0x400010 + 16 * i:x} 3" for i in range(5)] + ["c 0 0 12"]
+        for number in range(1, 7):
+            text += [f"r {3 if number == 1 else 0xc3:x} ffffffff82000000 0 0 {number}",
+                     f"r {0x23 if number == 1 else 0xe3:x} {0x400000 + int(address, 16):x} 0 0 {number}"]
+        subprocess.run([os.path.join(BUILD, "make_trace"), self.path(name), "1", "1", "8"], input="\n".join(text) + "\n", text=True,
+                       check=True)
+        return self.path(name)
+
+    def selected(self, trace, *selection):
+        """The numbers of the records, two for each instruction."""
+        result = self.tracer("dump", *selection, trace)
+        self.assertEqual((result.status, result.err), (0, ""))
+        return [int(line.split()[0]) for line in result.out.splitlines()[1:]]
+
+    def test_functions_are_selected_by_name(self):
+        trace = self.make_named("trace")
+        self.assertEqual(self.selected(trace), list(range(12)))
+        for name, first in (("main", 2), ("_ZN4list3addEi", 4), ("list::add", 4), ("list::add(int)", 4), ("helper", 6),
+                            ("helper.part.0", 6), ("free@plt", 8), ("two", 0), ("f", 4), ("f(int)", 4)):
+            for option in ("--function", "--pc") if name != "f" else ("--function",):
+                with self.subTest(name=name, option=option):
+                    self.assertEqual(self.selected(trace, option, name), [first, first + 1])
+        self.assertEqual(self.selected(trace, "--function", "face"), [10, 11])
+        self.assertEqual(self.selected(trace, "--pc", "face"), [])  # a number
+        self.assertEqual(self.selected(trace, "--function", "list::*"), [4, 5])
+        self.assertEqual(self.selected(trace, "--function", "ma?n", "--function", "two"), [0, 1, 2, 3])
+        self.assertEqual(self.selected(trace, "--function", "*", "--pc", "main", "--stores"), [3])
+        self.assertEqual(self.selected(trace, "--function", "main", "--pc", "400020..400030"), [])
+        for option, name in (("--function", "free"), ("--function", "ma"), ("--function", "m?n"), ("--pc", "ma*"), ("--pc", "counter")):
+            for verb in (("dump",), ("stat",), ("cut", "-o", self.path("out"))):
+                result = self.tracer(*verb, option, name, trace)
+                self.assertEqual((result.status, result.out), (1, ""))
+                self.assertEqual(result.err, f"memory_tracer: {trace} has no code of a function '{name}'\n")
+        self.assertFalse(os.path.exists(self.path("out")))
+        result = self.tracer("dump", "--pc", "1x", trace)
+        self.assertEqual(result.status, 2)
+        result = self.tracer("dump", "--function", "main", os.path.join(ROOT, "tests", "golden", "stream.gmbeoo"))
+        self.assertEqual((result.status, result.err.count("--function can't be used")), (1, 1))
+
+    def test_variables_are_selected_by_name(self):
+        trace = self.make_named("trace")
+        for name in ("alias", "list::count", "_ZN4list5countE"):
+            self.assertEqual(self.selected(trace, "--address", name), list(range(1, 12, 2)))
+        self.assertEqual(self.selected(trace, "--address", "counter"), [])
+        self.assertEqual(self.selected(trace, "--address", "jiffies"), list(range(0, 12, 2)))
+        other = self.make_named("other", "100c")
+        self.assertEqual(self.selected(other, "--address", "counter", "--pc", "main"), [3])
+        self.assertEqual(self.selected(other, "--address", "alias"), list(range(1, 12, 2)))  # they touch both
+        result = self.tracer("dump", "--address", "main", trace)
+        self.assertEqual((result.status, result.err), (1, f"memory_tracer: {trace} tells of no variable 'main'\n"))
+        self.assertEqual(self.tracer("merge", "-o", self.path("both"), trace, other).status, 0)
+        self.assertEqual(len(self.selected(self.path("both"), "--address", "counter")), 6)
+        self.assertEqual(self.tracer("cut", "-o", self.path("part"), "--function", "main", trace).status, 0)
+        self.assertEqual(self.selected(self.path("part"), "--address", "alias"), [1])
+
+    def test_a_programs_variables_and_functions(self):
+        program = self.compile("prog", "int counter; static int table[64];\n"
+                               "__attribute__((noinline)) void count(volatile int *p) { for (int i = 0; i < 64; i++) { p[i]++; "
+                               "(*(volatile int *)&counter)++; } }\n" + MAIN.format(call="count").replace("a);", "table);"))
+        trace = self.record("a.mtrace", "--user-only", "--", program)
+        for name in ("counter", "table"):
+            self.assertEqual(len(self.selected(trace, "--address", name, "--function", "count")), 128)
+        self.assertEqual(set(self.names(trace, "--pc", "count")), {"count"})
+        self.assertGreaterEqual(len(self.selected(trace, "--pc", "count")), 256)
+        self.assertEqual(set(self.names(trace, "--function", "count", "--function", "mai*")), {"count", "main"})
 
     def test_merged_kernels_keep_their_own_names(self):
         """As does what has no names, which mustn't get any."""

@@ -28,6 +28,7 @@ static ElfCode *make_elf(uint64_t address, uint8_t seed, bool movable)
         segment.code[i] = (uint8_t)(i * 7 + (i >> 8) + seed);
     elf->segments = g_array_new(FALSE, FALSE, sizeof(ElfSegment));
     elf->functions = g_array_new(FALSE, FALSE, sizeof(ElfFunction));
+    elf->objects = g_array_new(FALSE, FALSE, sizeof(ElfFunction));
     elf->names = g_string_chunk_new(64);
     elf->movable = movable;
     g_array_append_val(elf->segments, segment);

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where variables lie: see objects.h. */
+#include "objects.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "attachment.h"
+#include "code_table.h"
+#include "name_match.h"
+
+typedef struct {
+    const NameMatch *match;
+    uint64_t bias;
+    GArray *ranges; /* ObjectRange */
+} Search;
+
+static void add_range(Search *search, uint64_t begin, uint64_t end)
+{
+    ObjectRange range = { begin + search->bias, end + search->bias };
+
+    for (guint i = 0; i < search->ranges->len; i++) { /* under another name, or of another line of `loaded` */
+        const ObjectRange *known = &g_array_index(search->ranges, ObjectRange, i);
+
+        if (known->begin == range.begin && known->end == range.end)
+            return;
+    }
+    if (begin < end && range.begin < range.end)
+        g_array_append_val(search->ranges, range);
+}
+
+/* "begin end name" */
+static void search_line(Search *search, char *line)
+{
+    char *end_text, *name;
+    uint64_t begin = g_ascii_strtoull(line, &end_text, 16), end = g_ascii_strtoull(end_text, &name, 16);
+
+    if (end_text > line && name > end_text && *name == ' ' && name_match_test(search->match, name + 1))
+        add_range(search, begin, end);
+}
+
+static void search_file(Search *search, char *text)
+{
+    for (char *line = text, *next; line; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = 0;
+        search_line(search, line);
+    }
+}
+
+/* The kernel. Its symbols have no sizes: one ends where the next one begins. */
+
+typedef struct {
+    uint64_t address;
+    bool is_wanted;
+} KernelSymbol;
+
+static int compare(const void *a, const void *b)
+{
+    const KernelSymbol *x = a, *y = b;
+
+    return x->address < y->address ? -1 : x->address > y->address;
+}
+
+/* "ffffffff82a0f940 D jiffies", perhaps followed by a tab and "[module]". */
+static void read_kernel_line(GArray *symbols, const NameMatch *match, char *line)
+{
+    char *after;
+    KernelSymbol symbol = { .address = g_ascii_strtoull(line, &after, 16) };
+
+    if (after == line || !symbol.address || strlen(after) < 4 || after[0] != ' ' || after[2] != ' ')
+        return;
+    g_strdelimit(after + 3, "\t", ' ');
+    symbol.is_wanted = strchr("bBdDrRvV", after[1]) && name_match_test(match, after + 3);
+    g_array_append_val(symbols, symbol);
+}
+
+static void search_kernel(Search *search, char *text)
+{
+    g_autoptr(GArray) symbols = g_array_new(FALSE, FALSE, sizeof(KernelSymbol));
+
+    for (char *line = text, *next; line; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = 0;
+        read_kernel_line(symbols, search->match, line);
+    }
+    if (symbols->len)
+        qsort(symbols->data, symbols->len, sizeof(KernelSymbol), compare);
+    for (guint i = 0; i < symbols->len; i++) {
+        const KernelSymbol *symbol = &g_array_index(symbols, KernelSymbol, i);
+        guint next = i + 1;
+
+        while (symbol->is_wanted && next < symbols->len &&
+               g_array_index(symbols, KernelSymbol, next).address == symbol->address)
+            next++;
+        if (symbol->is_wanted && next < symbols->len)
+            add_range(search, symbol->address, g_array_index(symbols, KernelSymbol, next).address);
+    }
+}
+
+GArray *objects_find(mt_trace *trace, const char *name)
+{
+    g_autoptr(CodeTable) table = code_table_read(trace, true);
+    g_autoptr(NameMatch) match = name_match_new(name, false);
+    Search search = { .match = match, .ranges = g_array_new(FALSE, FALSE, sizeof(ObjectRange)) };
+
+    for (guint i = 0; i < table->origins->len; i++) {
+        const CodeOrigin *origin = table->origins->pdata[i];
+        bool is_file = g_str_has_prefix(origin->attachment, CODE_TABLE_ELF);
+        g_autofree char *attachment =
+            is_file ? g_strconcat(CODE_TABLE_DATA, origin->attachment + strlen(CODE_TABLE_ELF), NULL)
+                    : g_strdup(origin->attachment);
+        size_t bytes;
+        char *text = attachment_read(trace, attachment, &bytes, true);
+
+        search.bias = origin->bias;
+        if (text)
+            (is_file ? search_file : search_kernel)(&search, text);
+        free(text);
+    }
+    return search.ranges;
+}
