@@ -17,6 +17,7 @@ CacheArray *cache_array_new(uint64_t sets, size_t ways, CachePolicy policy)
     array->ways = ways;
     array->ways_shift = (unsigned)__builtin_ctzll(ways);
     array->policy = policy;
+    array->is_ordered = policy == CACHE_LRU || policy == CACHE_FIFO;
     array->random = SEED;
     array->words = g_new0(uint64_t, sets * ways);
     if (policy == CACHE_PLRU)
@@ -36,13 +37,8 @@ void cache_array_free(CacheArray *array)
     g_free(array);
 }
 
-static bool is_ordered(const CacheArray *array)
-{
-    return array->policy == CACHE_LRU || array->policy == CACHE_FIFO;
-}
-
 /* Each bit on the way from the root says which half is to be replaced: the one where the line isn't. */
-static void point_away(CacheArray *array, size_t set, size_t way)
+static void point_away(const CacheArray *array, size_t set, size_t way)
 {
     uint64_t *tree = &array->trees[set >> array->ways_shift];
     size_t node = 1;
@@ -114,21 +110,7 @@ static void move_to_front(uint64_t *words, size_t way)
     words[0] = word;
 }
 
-bool cache_array_hits_behind(uint64_t *words, size_t ways, uint64_t line, bool is_store)
-{
-    uint64_t wanted = cache_word(line) | CACHE_DIRTY;
-    size_t way = 1;
-
-    while (way < ways && (words[way] | CACHE_DIRTY) != wanted)
-        way++;
-    if (way == ways)
-        return false;
-    move_to_front(words, way);
-    words[0] |= is_store ? CACHE_DIRTY : 0;
-    return true;
-}
-
-size_t cache_array_touch(CacheArray *array, uint64_t line, size_t slot)
+size_t cache_array_touch(const CacheArray *array, uint64_t line, size_t slot)
 {
     size_t set = cache_array_set(array, line);
 
@@ -147,12 +129,26 @@ size_t cache_array_touch(CacheArray *array, uint64_t line, size_t slot)
     }
 }
 
+bool cache_array_hits_anywhere(const CacheArray *array, uint64_t line, bool is_store)
+{
+    uint64_t *words = array->words + cache_array_set(array, line), wanted = cache_word(line) | CACHE_DIRTY;
+    size_t way = 0, slot;
+
+    while (way < array->ways && (words[way] | CACHE_DIRTY) != wanted)
+        way++;
+    if (way == array->ways)
+        return false;
+    slot = cache_array_touch(array, line, (size_t)(words - array->words) + way);
+    array->words[slot] |= is_store ? CACHE_DIRTY : 0;
+    return true;
+}
+
 uint64_t cache_array_insert(CacheArray *array, uint64_t line, unsigned flags)
 {
     size_t set = cache_array_set(array, line), slot;
     uint64_t *words = array->words + set, victim;
 
-    if (is_ordered(array)) {
+    if (array->is_ordered) {
         victim = words[array->ways - 1];
         memmove(words + 1, words, (array->ways - 1) * sizeof *words);
         words[0] = cache_word(line) | flags;
@@ -172,7 +168,7 @@ void cache_array_remove(CacheArray *array, uint64_t line, size_t slot)
 {
     size_t end = cache_array_set(array, line) + array->ways;
 
-    if (is_ordered(array)) /* those behind it move up, so that free words are the last ones */
+    if (array->is_ordered) /* those behind it move up, so that free words are the last ones */
         for (; slot + 1 < end; slot++)
             array->words[slot] = array->words[slot + 1];
     array->words[slot] = 0;

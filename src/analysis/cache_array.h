@@ -34,6 +34,7 @@ typedef struct CacheArray {
     size_t ways;
     unsigned ways_shift; /* if that is a power of two */
     CachePolicy policy;
+    bool is_ordered; /* LRU and FIFO */
     uint64_t *trees; /* PLRU: a bit for each node, the root is bit 1, the children of i are 2i and 2i + 1 */
     uint8_t *ages;   /* SRRIP: each line's re-reference prediction, 0 (soon) to 3 (late) */
     uint64_t random; /* state of the generator */
@@ -73,21 +74,21 @@ static inline size_t cache_array_find(const CacheArray *array, uint64_t line)
     return CACHE_NOT_FOUND;
 }
 
-/* For LRU only: if the line is there, with no other flag than CACHE_DIRTY, does what a hit does and returns true. The
- * front of the set, where most hits are, is looked at first. `array` may be a copy of the struct. */
-bool cache_array_hits_behind(uint64_t *words, size_t ways, uint64_t line, bool is_store);
+/* If the line is there, with no other flag than CACHE_DIRTY, does what a hit does and returns true. The front of an
+ * ordered set, where most hits are, is looked at first. `array` may be a copy of the struct. */
+bool cache_array_hits_anywhere(const CacheArray *array, uint64_t line, bool is_store);
 static inline bool cache_array_hits(const CacheArray *array, uint64_t line, bool is_store)
 {
     uint64_t *word = array->words + cache_array_set(array, line);
 
-    if ((*word | CACHE_DIRTY) != (cache_word(line) | CACHE_DIRTY))
-        return cache_array_hits_behind(word, array->ways, line, is_store);
+    if (!array->is_ordered || (*word | CACHE_DIRTY) != (cache_word(line) | CACHE_DIRTY))
+        return cache_array_hits_anywhere(array, line, is_store);
     *word |= is_store ? CACHE_DIRTY : 0;
     return true;
 }
 
 /* Tells the policy that the line, which is at `slot`, was used. Returns where it is now. */
-size_t cache_array_touch(CacheArray *array, uint64_t line, size_t slot);
+size_t cache_array_touch(const CacheArray *array, uint64_t line, size_t slot);
 /* Puts in a line that isn't there, with these flags beside CACHE_VALID. Returns the word of the line that had to go; 0
  * if there was room. */
 uint64_t cache_array_insert(CacheArray *array, uint64_t line, unsigned flags);

@@ -65,7 +65,7 @@ CacheCore *cache_model_core(CacheModel *model, unsigned vcpu)
 
 bool cache_model_has_fast_path(const CacheModel *model)
 {
-    return model->design.level[0].policy == CACHE_LRU && !model->design.write_through && !model->design.classify;
+    return !model->design.write_through && !model->design.classify;
 }
 
 static CacheCounts *counts(CacheModel *model, unsigned level)

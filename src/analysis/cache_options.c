@@ -12,7 +12,7 @@
 #define LEAST_LINE_BYTES 16 /* a word of an array has the line's number above its flags */
 #define MOST_LINE_BYTES 4096
 
-static const char *const names[CACHE_LEVELS] = { "l1d", "l2", "l3" };
+static const char *const names[CACHE_LEVELS + 1] = { "l1d", "l2", "l3", NULL };
 static const char *const policies[] = { "lru", "plru", "fifo", "random", "srrip", NULL };
 static const char *const inclusions[] = { "non-inclusive", "inclusive", "exclusive", NULL };
 static const char *const prefetchers[] = { "none", "next-line", "stride", NULL };

@@ -119,7 +119,7 @@ static void look_up(Tlb *tlb, Vcpu *vcpu, uint64_t address, unsigned cpl, uint32
     }
 }
 
-static void add_record(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch, size_t i)
+static void add_slowly(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch, size_t i)
 {
     uint64_t address = batch->address[i], last = address + mt_size(batch->info[i]) - 1;
     unsigned half = half_of(address), cpl = mt_cpl(batch->info[i]);
@@ -133,7 +133,7 @@ static void add_record(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch, size_
 }
 
 /* Most accesses hit the first level, and most of those the page that its set has used last. */
-static void add_fast(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch)
+static void add_records(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch)
 {
     const CacheArray arrays[HALVES] = { *vcpu->array[0][tlb->page[0]], *vcpu->array[0][tlb->page[1]] };
     const unsigned shift[HALVES] = { tlb->shift[0], tlb->shift[1] };
@@ -144,7 +144,7 @@ static void add_fast(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch)
 
         if (G_UNLIKELY(last >> shift[half] != address >> shift[half]) ||
             !cache_array_hits(&arrays[half], address >> shift[half], false))
-            add_record(tlb, vcpu, batch, i);
+            add_slowly(tlb, vcpu, batch, i);
     }
 }
 
@@ -156,11 +156,7 @@ static bool tlb_add(void *data, const struct mt_batch *batch, GError **error)
     (void)error;
     for (size_t i = 0; i < batch->count; i++)
         vcpu->by_kind[batch->info[i]]++;
-    if (tlb->design.policy == CACHE_LRU)
-        add_fast(tlb, vcpu, batch);
-    else
-        for (size_t i = 0; i < batch->count; i++)
-            add_record(tlb, vcpu, batch, i);
+    add_records(tlb, vcpu, batch);
     return true;
 }
 

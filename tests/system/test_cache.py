@@ -208,9 +208,12 @@ class AgainstTheReference(CacheTest):
 
     def test_the_fast_path_and_the_slow_one(self):
         path = self.make("a", self.rows(5000))
-        fast, slow = self.analyze("cache", path), self.analyze("cache", "--classify", path)
-        del slow["classes"]
-        self.assertEqual(fast, slow)
+        for policy in ("lru", "plru", "fifo", "random", "srrip"):
+            options = ["--policy", policy, "--l1d", "4K,4"]
+            fast, slow = self.analyze("cache", *options, path), self.analyze("cache", "--classify", *options, path)
+            classes = slow.pop("classes")[0]
+            self.assertEqual(sum(classes[name] for name in ("compulsory", "capacity", "conflict")), fast["levels"][0]["misses"])
+            self.assertEqual(fast, slow)
 
 
 class Sweep(CacheTest):
