@@ -7,6 +7,7 @@
 #include "../base/sizes.h"
 #include "cache_feed.h"
 #include "cache_options.h"
+#include "line_counts.h"
 #include "places.h"
 
 #define KINDS 256 /* values of a record's info */
@@ -18,6 +19,7 @@ typedef struct {
     CacheFeed *feed;
     uint64_t (*by_kind)[KINDS]; /* of each vCPU: records */
     Places places[CACHE_LEVELS];
+    LineCounts lines; /* with --lines: misses of each level */
     bool is_fast;
     uint64_t left_out; /* with --physical: their address isn't that of memory, or isn't known */
 } Cache;
@@ -52,25 +54,33 @@ static void cache_end(void *data)
     cache_feed_free(cache->feed);
     for (unsigned level = 0; level < CACHE_LEVELS; level++)
         places_clear(&cache->places[level]);
+    line_counts_clear(&cache->lines);
     g_free(cache->by_kind);
     g_free(cache);
 }
 
-static void count_misses(Cache *cache, unsigned missed, uint32_t instruction)
+static void count_misses(Cache *cache, unsigned missed, uint64_t line, uint32_t instruction)
 {
+    uint64_t *of_line = missed && cache->options->lines ? line_counts_get(&cache->lines, line) : NULL;
+
     for (unsigned level = 0; missed; level++, missed >>= 1)
-        if (missed & 1)
+        if (missed & 1) {
             places_add(&cache->places[level], instruction);
+            if (of_line)
+                of_line[level]++;
+        }
 }
 
 static void add_record(Cache *cache, unsigned vcpu, uint64_t address, unsigned size, uint8_t info, uint32_t instruction)
 {
     CacheFeedLines lines = cache_feed_lines(cache->feed, address, size);
 
-    for (uint64_t i = 0; i < lines.count; i++)
-        count_misses(cache,
-                     cache_feed_access(cache->feed, vcpu, cache_feed_line(&lines, i), mt_is_store(info), mt_cpl(info)),
+    for (uint64_t i = 0; i < lines.count; i++) {
+        uint64_t line = cache_feed_line(&lines, i);
+
+        count_misses(cache, cache_feed_access(cache->feed, vcpu, line, mt_is_store(info), mt_cpl(info)), line,
                      instruction);
+    }
     if (cache->design.prefetch == CACHE_STRIDE)
         cache_feed_prefetch_stride(cache->feed, vcpu, instruction, address, mt_cpl(info));
     /* Each record is one access already: add_kinds() counts it. */
@@ -242,7 +252,7 @@ static void describe_classes(const Cache *cache, Report *report)
 
 static void add_part(const Cache *cache, ReportTable *table, unsigned level, int part, const CacheCounts *counts)
 {
-    if (counts->accesses)
+    if (counts->accesses || counts->evictions)
         report_table_add_row(table, cache->design.level[level].name, (uint64_t)part, counts->accesses,
                              counts->accesses - counts->misses, counts->misses,
                              percent(counts->misses, counts->accesses), counts->evictions, counts->writebacks);
@@ -286,6 +296,27 @@ static void describe_memory(const Cache *cache, Report *report)
     report_add_count(report, "memory_writes", "lines written to memory", model->memory_writes);
 }
 
+static void describe_lines(const Cache *cache, Report *report)
+{
+    static const ReportColumn columns[] = { { "level", "level", REPORT_TEXT },
+                                            { "address", "line", REPORT_ADDRESS },
+                                            { "misses", "misses", REPORT_COUNT },
+                                            { "percent", "%", REPORT_REAL },
+                                            { NULL } };
+    ReportTable *table = report_add_table(report, "top_lines", "lines that missed most", columns);
+
+    for (unsigned level = 0; level < cache->design.levels; level++) {
+        g_autoptr(GArray) top = line_counts_top(&cache->lines, level, (guint)cache->options->top);
+
+        for (guint i = 0; i < top->len; i++) {
+            const LineCount *line = &g_array_index(top, LineCount, i);
+
+            report_table_add_row(table, cache->design.level[level].name, (line->key - 1) << cache->design.line_shift,
+                                 line->counts[level], percent(line->counts[level], cache->places[level].total));
+        }
+    }
+}
+
 static uint64_t count_records(const Cache *cache)
 {
     uint64_t records = 0;
@@ -312,6 +343,8 @@ static void cache_describe(void *data, Report *report)
     if (cache->design.classify)
         describe_classes(cache, report);
     describe_parts(cache, report);
+    if (cache->options->lines)
+        describe_lines(cache, report);
     for (unsigned i = 0; i < cache->design.levels; i++)
         names[i] = cache->design.level[i].name;
     places_describe(cache->places, names, cache->design.levels, (guint)cache->options->top, cache->context, report);
@@ -348,6 +381,7 @@ static const AnalysisOption options[] = {
       "A prefetcher into the first level (default: none)", "none|next-line|stride" },
     { "classify", G_OPTION_ARG_NONE, offsetof(CacheOptions, classify),
       "Tell compulsory, capacity and conflict misses apart", NULL },
+    { "lines", G_OPTION_ARG_NONE, offsetof(CacheOptions, lines), "Tell which lines miss most, too", NULL },
     { "physical", G_OPTION_ARG_NONE, offsetof(CacheOptions, physical),
       "By physical addresses, which the trace must have", NULL },
     { "top", G_OPTION_ARG_INT, offsetof(CacheOptions, top), "Rows of the tables for each level (default: 10)", "N" },

@@ -15,7 +15,7 @@ typedef struct CacheOptions {
     char *machine;
     char *level[CACHE_LEVELS]; /* SIZE,WAYS[,LINE] or "none" */
     char *shared, *policy, *write, *inclusion, *prefetch;
-    gboolean no_allocate, classify, physical;
+    gboolean no_allocate, classify, lines, physical;
     int top;
 } CacheOptions;
 

@@ -103,6 +103,15 @@ class ClosedForms(CacheTest):
         self.assertEqual((by_cpl[0]["misses"], by_cpl[3]["misses"], by_cpl[3]["accesses"]), (20, 10, 15))
         self.assertEqual(len(self.analyze("cache", self.make("b", rows))["top_instructions"]), 6)
 
+    def test_which_lines_miss(self):
+        # Nine lines of one set in turn; 2000 lines that miss once; two lines at a time, of which one has been there.
+        rows = [(0, 3, 4096 * i) for i in range(9)] * 3 + [(0, 3, (1 << 40) + 64 * i) for i in range(2000)] + [(0, 4, 8192 - 8)] * 2
+        result = self.analyze("cache", "--lines", "--l3", "none", "--top", "10", self.make("a", rows))
+        self.assertEqual([(line["address"], line["misses"]) for line in result["top_lines"] if line["level"] == "l1d"],
+                         [("0x2000", 4)] + [(hex(4096 * i), 3) for i in range(9) if i != 2] + [("0x1fc0", 1)])
+        self.assertEqual([(line["address"], line["misses"]) for line in result["top_lines"] if line["level"] == "l2"][:2], [("0x0", 1), ("0x1000", 1)])
+        self.assertNotIn("top_lines", self.analyze("cache", self.path("a")))
+
     def test_physical_addresses(self):
         rows = [(0, 3, 0x7000, 0, 0), (0, 3, 0x8000, 0, 0), (0, 3, 0x8000, 0, UNKNOWN), (0, 3, 0x8000, 0, IO | 64),
                 (0, 3, 0x8ffc, 0, 0x1ffc)]
