@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Many sizes and ways of one LRU cache in one pass: all-associativity simulation (M. D. Hill and A. J. Smith,
- * "Evaluating Associativity in CPU Caches", 1989).
+ * "Evaluating Associativity in CPU Caches", 1989). Exact. Memory: 8 bytes for each line of the largest cache of each
+ * number of sets.
  *
  * For each number of sets there is a stack of lines for each set, as deep as the most ways that are asked for: how deep
  * a line is found says for which ways it hits. And from few sets to many: the line that a set has used last is also the

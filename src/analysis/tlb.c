@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What two levels of data TLBs would make of the accesses. The figures are defined in memory_tracer-tlb(1). */
+/* What two levels of data TLBs would make of the accesses. Exact, for the TLBs and page sizes that are simulated; the
+ * figures are defined in memory_tracer-tlb(1). Memory: 8 bytes for each entry, and for each instruction and level. */
 #include "tlb.h"
 
 #include "../base/error.h"

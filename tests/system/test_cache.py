@@ -328,6 +328,8 @@ class AgainstCachegrind(CacheTest):
         self.assertEqual(result.status, 0, result.err)
         self.assertGreater(misses, 10000)
         self.assertAlmostEqual(self.misses(trace, "--l1d", "32K,8"), misses, delta=misses / 100)
+        live = self.tracer("run", "--json", "--user-only", "--analyze", "cache:l1d=32K,8,l2=none,l3=none", "--", *command)
+        self.assertAlmostEqual(self.level(json.loads(live.err)["cache"], "l1d")["misses"], misses, delta=misses / 100)
 
 
 class Options(CacheTest):
