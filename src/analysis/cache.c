@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a hierarchy of caches would make of the accesses: cache_model.h, record by record. Exact, for the caches that are
- * simulated; the figures are defined in memory_tracer-cache(1). Memory: 8 bytes for each line that the caches can hold
- * (SRRIP: 9), 8 for each instruction and level; with --classify and --lines, more for each distinct line.
+ * What a hierarchy of caches would make of the accesses: cache_model.h, record by record. Exact, for the caches that
+ * are simulated; the figures are defined in memory_tracer-cache(1). Memory: 8 bytes for each line that the caches can
+ * hold (SRRIP: 9), 8 for each instruction and level; with --classify and --lines, more for each distinct line.
  */
 #include "cache.h"
 
