@@ -40,26 +40,40 @@ exec {QEMU} "$@"
         self.assertEqual(result.err.splitlines()[-1], f"memory_tracer: {text}")
         self.assertEqual([name for name in os.listdir(self.folder) if name != "tmp"], [])
 
-    def test_without_its_icount_snapshot_the_other_one_is_kept(self):
-        qemu = self.qemu_without_icount()
+    def test_a_guest_of_ones_own(self):
+        """With packages, a disk and vCPUs of some size, and, for want of it, without --icount."""
         left = self.path(".image-build-run-abcdef")  # of one that was killed
         os.mkdir(left)
         with open(os.path.join(left, "root.img"), "w") as file:
             file.write("x" * 1000)
-        # Of more vCPUs than there are cores, on any machine.
-        vcpus = len(os.sched_getaffinity(0)) + 1
-        result = self.build("--vcpus", str(vcpus), "--qemu", qemu)
+        vcpus = len(os.sched_getaffinity(0)) + 1  # more than there are cores, on any machine
+        options = ["--packages", "tree,time", "--disk", "700", "--vcpus", str(vcpus), "--qemu", self.qemu_without_icount()]
+        result = self.build(*options)
         self.assertEqual(result.status, 0, result.err)
         self.assertRegex(result.err, "the image has no snapshot for --icount: .*no icount today")
         self.assertIn(f"{vcpus} vCPUs are more than the {vcpus - 1} core", result.err)
         self.assert_only_the_image("qemu-system-x86_64")
         with open(self.image + ".json") as file:
             self.assertEqual(list(json.load(file)["snapshots"]), [SNAPSHOT])
-        result = self.tracer("run", "--sink", "untraced", "--image", self.image, "echo", "ran")
-        self.assertEqual((result.status, result.out), (0, "ran\n"), result.err)
+        self.assert_has_the_packages()
+        result = self.build("--if-needed", *options)
+        self.assertEqual((result.status, result.out), (0, f"{self.image} is up to date\n"), result.err)
         self.assert_fails(self.tracer("run", "--icount", "--image", self.image, "true"), f"no snapshot '{SNAPSHOT}_icount'")
+        self.assert_known_by_where_it_was_made()
 
-        # It is the one that was made here, wherever it is moved to; a copy, which could be anybody's, is not.
+    def assert_has_the_packages(self):
+        info = self.info(self.image)
+        self.assertEqual(info["virtual_bytes"], 700 << 20)
+        self.assertEqual(info["snapshots"][0]["packages"], ["tree", "time"])
+        self.assertIn("\n  packages                 tree, time\n", self.tracer("image", "info", self.image).out)
+        guest = ["run", "--sink", "untraced", "--files", "image", "--image", self.image]
+        result = self.tracer(*guest, "sh", "-c", "tree /etc/hosts; cat /etc/hostname; wc -c </etc/resolv.conf; "
+                             "dpkg-query -W -f '${db:Status-Status}\n' tree time; df -m --output=size / | tail -n 1")
+        self.assertEqual(result.status, 0, result.err)
+        self.assertRegex(result.out, r"^/etc/hosts\s[^z]*\nguest\n0\ninstalled\ninstalled\n +6\d\d\n$")
+
+    def assert_known_by_where_it_was_made(self):
+        """It is the one that was made here, wherever it is moved to; a copy, which could be anybody's, is not."""
         copy, moved = self.path("copy.qcow2"), self.path("moved.qcow2")
         shutil.copy2(self.image, copy)
         os.rename(self.image, moved)
@@ -67,29 +81,6 @@ exec {QEMU} "$@"
         self.assertFalse(self.info(copy)["made_here"])
         self.assertIn("\nmade here: ", self.tracer("image", "info", moved).out)
         self.assertIn("\nnot made here: ", self.tracer("image", "info", copy).out)
-
-    def test_packages_on_a_disk_of_some_size_and_no_list_of_what_was_made_here(self):
-        with open(self.path("data"), "w"):
-            pass  # where the list's folder should be
-        options = ["--packages", "tree,time", "--disk", "700", "--qemu", self.qemu_without_icount()]
-        result = self.build(*options)
-        self.assertEqual(result.status, 0, result.err)
-        self.assertRegex(result.err, rf"{self.image} can't be added to the list of the guests that were made here \(.*\): .* "
-                                     "say --files host\n")
-        self.assert_only_the_image("qemu-system-x86_64")
-        info = self.info(self.image)
-        self.assertEqual((info["made_here"], info["virtual_bytes"]), (False, 700 << 20))
-        self.assertEqual(info["snapshots"][0]["packages"], ["tree", "time"])
-        self.assertIn("\n  packages                 tree, time\n", self.tracer("image", "info", self.image).out)
-
-        guest = ["run", "--sink", "untraced", "--files", "image", "--image", self.image]
-        result = self.tracer(*guest, "sh", "-c", "tree /etc/hosts; cat /etc/hostname; wc -c </etc/resolv.conf; "
-                             "dpkg-query -W -f '${db:Status-Status}\n' tree time; df -m --output=size / | tail -n 1")
-        self.assertEqual(result.status, 0, result.err)
-        self.assertRegex(result.out, r"^/etc/hosts\s[^z]*\nguest\n0\ninstalled\ninstalled\n +6\d\d\n$")
-
-        result = self.build("--if-needed", *options)
-        self.assertEqual((result.status, result.out), (0, f"{self.image} is up to date\n"), result.err)
 
     def test_packages_that_are_not(self):
         result = self.build("--packages", "no-such-package,mail-transport-agent,tree")
