@@ -113,21 +113,25 @@ class Reporter(unittest.TextTestResult):
         self.line(test, f"skip ({reason})")
 
 
-# These wait for guests that boot most of the time. They begin first, as they end last.
-SLOW = ["test_image", "test_image_build", "test_tutorial", "test_heavy"]
+# The longest ones begin first, so that no core waits for one of them in the end. What isn't here is shorter.
+LONGEST = ["test_heavy", "test_image", "test_tutorial", "test_image_build", "test_files", "test_record", "test_options",
+           "test_run_failures", "test_protocols", "test_stopping", "test_sizes", "test_input", "test_bad_luck", "test_limits",
+           "test_outputs", "test_names"]
+# These build or boot guests.
+BOOTING = ["test_heavy", "test_image", "test_image_build", "test_tutorial"]
 # What these try is QEMU, the plugin, the guest: they have no sanitizers. The others are about the runner.
-NOT_SANITIZED = SLOW + ["test_build_rootfs", "test_documents", "test_guest", "test_kernel_module", "test_limits", "test_markers",
-                        "test_options", "test_plugin_alone", "test_prepare", "test_qemu", "test_sources", "test_tracing",
+NOT_SANITIZED = BOOTING + ["test_build_rootfs", "test_documents", "test_guest", "test_kernel_module", "test_limits", "test_markers",
+                        "test_options", "test_plugin_alone", "test_prepare", "test_qemu", "test_sizes", "test_sources", "test_tracing",
                         "test_vcpus"]
-# So many modules run beside each other.
-JOBS = 2
+# So many modules run beside each other: one more than there are cores, as they often wait for something.
+JOBS = len(os.sched_getaffinity(0)) + 1
 
 
 def system_tests(folders):
     """The modules, each with the folder of the build that it tries."""
     names = sorted(os.path.basename(path)[:-3] for path in glob.glob(os.path.join(ROOT, "tests", "system", "test_*.py")))
-    names.sort(key=lambda name: name not in SLOW)
-    return [(folder, name) for folder in folders for name in names if folder != SANITIZED or name not in NOT_SANITIZED]
+    names.sort(key=lambda name: LONGEST.index(name) if name in LONGEST else len(LONGEST))
+    return [(folder, name) for name in names for folder in folders if folder != SANITIZED or name not in NOT_SANITIZED]
 
 
 def start_system_tests(folder, name):

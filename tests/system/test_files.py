@@ -115,7 +115,7 @@ class Files(FilesTest):
         before, etc = listing(self.scratch), listing("/etc/apt")
         result = self.shell("echo more >> changed; rm removed; mv moved elsewhere; rm -r folder; chmod 777 modes; ln kept hard; "
                             "echo x > link; mkdir new; truncate -s 1000000 changed; touch /etc/apt/new /usr/new /new ~/new /tmp/new; "
-                            "rm -rf /etc/apt /usr/share/doc; dd if=/dev/zero of=/bin/sh count=1 2>/dev/null; mknod dev c 1 3; "
+                            "rm -rf /etc/apt /usr/share/doc/apt; dd if=/dev/zero of=/bin/sh count=1 2>/dev/null; mknod dev c 1 3; "
                             "cat changed | head -c 8; ls")
         self.assertEqual(result.out, "changed\nchanged\ndev\nelsewhere\nhard\nkept\nlink\nmodes\nnew\n", result.err)
         self.assertIn(DROPPED, result.err)

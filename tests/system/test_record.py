@@ -119,7 +119,7 @@ class Recorded(SystemTest):
 
     def test_several_vcpus(self):
         path = self.record("v.mtrace", "--image", several_vcpus(), "--", "sh", "-c",
-                           "for i in 1 2 3 4; do seq 20000 >/dev/null & done; wait")
+                           "for i in 1 2 3 4; do seq 1000 >/dev/null & done; wait")
         rows = self.tracer("convert", "-t", "gmbeoo", "-o", self.path("raw"), path)
         self.assertEqual(rows.status, 0)
         with open(self.path("raw"), "rb") as file:
@@ -331,7 +331,7 @@ class Verbs(SystemTest):
 
     def test_a_damaged_file_is_told_from_a_good_one_and_recovered(self):
         big = self.path("big.mtrace")
-        self.assertEqual(self.tracer("merge", *[self.whole_path] * 6, "-o", big).status, 0)
+        self.assertEqual(self.tracer("merge", *[self.whole_path] * 2, "-o", big).status, 0)
         records, blocks = self.info(big)["records"], self.info(big)["blocks"]
         self.assertGreater(blocks, 3)
         with open(big, "rb") as file:
