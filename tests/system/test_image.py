@@ -5,18 +5,18 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
+import tempfile
 import time
 import unittest
 
 import images
-from harness import ARRAY, COUNTER, IMAGE, SNAPSHOT, SPEAKS, TRACER, SystemTest
+from harness import ARRAY, COUNTER, IMAGE, SNAPSHOT, SPEAKS, TRACER, SystemTest, boot_image
 
 
-class Prepare(SystemTest):
-    @classmethod
-    def setUpClass(cls):
-        cls.installed = images.installed()
+class PrepareTest(SystemTest):
+    """On a copy of `installed`."""
 
     def setUp(self):
         super().setUp()
@@ -26,9 +26,28 @@ class Prepare(SystemTest):
     def prepare(self, *options, snapshot="ready", timeout_s=600):
         return self.finish(self.start("image", "prepare", self.image, snapshot, "--ram", "1024", *options), timeout_s)
 
+    def start_interactively(self):
+        """Gives the process, and our end of its terminal."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([TRACER, "image", "prepare", self.image, "ready", "--ram", "1024", "--interactive"],
+                                   stdin=theirs, stdout=theirs, stderr=theirs, env=self.environment)
+        os.close(theirs)
+        return process, ours
+
     def assert_untouched(self):
         self.assertEqual(sorted(os.listdir(self.folder)), ["installed.qcow2", "tmp"])
         self.assertEqual(subprocess.run(["cmp", self.installed, self.image]).returncode, 0)
+
+    def assert_last_line(self, result, *texts):
+        self.assertEqual(result.status, 1, result.err)
+        for text in texts:
+            self.assertIn(text, result.err.splitlines()[-1])
+
+
+class Prepare(PrepareTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.installed = images.installed()
 
     def test_over_the_serial_console(self):
         result = self.prepare("--console-password", images.PASSWORD, "--workload-user", "researcher", "--vcpus", "2", snapshot=SNAPSHOT)
@@ -79,10 +98,10 @@ class Prepare(SystemTest):
 
     def test_interactively(self):
         """A person types the command that they are told."""
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen([TRACER, "image", "prepare", self.image, "ready", "--ram", "1024", "--interactive"],
-                                   stdin=theirs, stdout=theirs, stderr=theirs, env=self.environment)
-        os.close(theirs)
+        with open(self.path("data"), "w"):
+            pass  # where the folder of the list of our guests should be
+        self.environment["XDG_DATA_HOME"] = self.path("data")
+        process, ours = self.start_interactively()
         said = ""
 
         def wait_for(text):
@@ -101,12 +120,20 @@ class Prepare(SystemTest):
         command = re.search(r"type:\s+(mkdir .*install_agent)\r?\n", said).group(1)
         type_in("root\r")
         wait_for("assword:")
+        type_in("wrong\r")
+        wait_for("ncorrect")  # what a program that logs in looks for
+        wait_for("login:")
+        type_in("root\r")
+        wait_for("assword:")
         type_in(images.PASSWORD + "\r")
         wait_for("# ")
         type_in(command + "\r")
         wait_for("has the snapshot ready")
+        self.assertRegex(said, rf"{self.image} can't be added to the list of the guests that were made here \(.*\): .* "
+                               "say --files host\r\n")
         os.close(ours)
         self.assertEqual(process.wait(30), 0)
+        self.assertFalse(json.loads(self.tracer("image", "info", "--json", self.image).out)["made_here"])
         result = self.trace("--analysis_tool_path", COUNTER, "--workload_path_on_host", ARRAY, SPEAKS, image=self.image,
                             snapshot="ready")
         self.assert_succeeds(result)
@@ -116,43 +143,53 @@ class Prepare(SystemTest):
         result = self.trace("--dont_trace", "--workload_path_on_host", script, image=self.image, snapshot="ready")
         self.assert_fails(result, "the guest's kernel has panicked")
 
-    def test_interactively_given_up(self):
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen([TRACER, "image", "prepare", self.image, "ready", "--ram", "1024", "--interactive"],
-                                   stdin=theirs, stdout=theirs, stderr=theirs, env=self.environment)
-        os.close(theirs)
-        said = ""
-        while "gives up" not in said:
-            said += os.read(ours, 4096).decode(errors="replace")
-        time.sleep(2)
-        os.write(ours, b"\x1d")
-        self.assertEqual(process.wait(30), 130)
-        os.close(ours)
-        self.assert_untouched()
-
-    def test_a_wrong_password(self):
-        self.assert_last_line(self.prepare("--console-password", "wrong"), "doesn't let root log in")
-        self.assert_untouched()
-
     def test_a_user_who_may_not_become_root(self):
         result = self.prepare("--user", "researcher", "--console-password", images.PASSWORD)
         self.assert_last_line(result, "the agent could not be installed", "sudo")
         self.assert_untouched()
 
+
+class PrepareLoginPrompt(PrepareTest):
+    """A guest that is nothing but a login prompt, and boots at once."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.mkdtemp(prefix="mt_login_prompt.")
+        cls.addClassCleanup(shutil.rmtree, folder)
+        boot_image("boot_login.S", os.path.join(folder, "boot"))
+        os.truncate(os.path.join(folder, "boot"), 1 << 20)  # from a smaller disk, the firmware doesn't boot
+        cls.installed = os.path.join(folder, "boot.qcow2")
+        subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", os.path.join(folder, "boot"), cls.installed],
+                       check=True)
+
+    def test_a_wrong_password(self):
+        self.assert_last_line(self.prepare("--console-password", "wrong"), "doesn't let root log in")
+        self.assert_untouched()
+
+    def test_interactively_given_up(self):
+        process, ours = self.start_interactively()
+        said, deadline = "", time.time() + 60
+        while "login:" not in said:
+            self.assertLess(time.time(), deadline, said)
+            if select.select([ours], [], [], 1)[0]:
+                said += os.read(ours, 4096).decode(errors="replace")
+        self.assertIn("gives up", said)
+        os.write(ours, b"\x1d")
+        self.assertEqual(process.wait(30), 130)
+        os.close(ours)
+        self.assert_untouched()
+
     def test_ctrl_c(self):
         process = self.start("image", "prepare", self.image, "ready", "--ram", "1024", "--console-password", "x")
-        time.sleep(8)
+        deadline = time.time() + 30
+        while not any("-serial" in command for _, command in self.processes()) and time.time() < deadline:
+            time.sleep(0.05)
         for pid, command in self.processes():
             self.assertNotIn("--console-password x", command)
         process.send_signal(2)
         result = self.finish(process, 30)
         self.assertEqual(result.status, 130, result.err)
         self.assert_untouched()
-
-    def assert_last_line(self, result, *texts):
-        self.assertEqual(result.status, 1, result.err)
-        for text in texts:
-            self.assertIn(text, result.err.splitlines()[-1])
 
 
 class PrepareNothing(SystemTest):
