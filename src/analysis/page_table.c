@@ -3,56 +3,71 @@
 #include "page_table.h"
 
 #define FIRST_BITS 12
+#define CHUNK 256 /* entries */
 
 void page_table_init(PageTable *table)
 {
-    *table = (PageTable){ .bits = FIRST_BITS, .entries = g_new0(PageEntry, 1u << FIRST_BITS) };
-    for (guint i = 0; i < PAGE_TABLE_RECENT; i++) /* whatever is there is compared before it is used */
-        table->recent[i] = table->entries;
+    *table = (PageTable){ .bits = FIRST_BITS,
+                          .slots = g_new0(PageSlot, 1u << FIRST_BITS),
+                          .chunks = g_ptr_array_new_with_free_func(g_free) };
+    for (guint i = 0; i < PAGE_TABLE_RECENT; i++)
+        table->recent[i] = &table->none;
 }
 
 void page_table_clear(PageTable *table)
 {
-    g_free(table->entries);
+    g_ptr_array_unref(table->chunks);
+    g_free(table->slots);
 }
 
-/* The entry of `page`, or the free one where it belongs. Fibonacci hashing (Knuth, TAOCP 3, 6.4). */
-static PageEntry *probe(const PageTable *table, uint64_t page)
+/* Those that were made first come first. */
+static PageEntry *entry_at(const PageTable *table, uint64_t number)
+{
+    return (PageEntry *)table->chunks->pdata[number / CHUNK] + number % CHUNK;
+}
+
+/* The slot of `page`, or the free one where it belongs. Fibonacci hashing (Knuth, TAOCP 3, 6.4). */
+static PageSlot *probe(const PageTable *table, uint64_t page)
 {
     uint64_t mask = (UINT64_C(1) << table->bits) - 1;
     uint64_t i = (page * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - table->bits);
 
-    while (table->entries[i].page && table->entries[i].page != page)
+    while (table->slots[i].page && table->slots[i].page != page)
         i = (i + 1) & mask;
-    return &table->entries[i];
+    return &table->slots[i];
 }
 
 static void grow(PageTable *table)
 {
-    PageEntry *old = table->entries;
-    uint64_t count = UINT64_C(1) << table->bits;
-
     table->bits++;
-    table->entries = g_new0(PageEntry, count * 2);
-    for (uint64_t i = 0; i < count; i++)
-        if (old[i].page)
-            *probe(table, old[i].page) = old[i];
-    for (guint i = 0; i < PAGE_TABLE_RECENT; i++)
-        table->recent[i] = table->recent[i]->page ? probe(table, table->recent[i]->page) : table->entries;
-    g_free(old);
+    g_free(table->slots);
+    table->slots = g_new0(PageSlot, UINT64_C(1) << table->bits);
+    for (uint64_t i = 0; i < table->pages; i++) {
+        PageEntry *entry = entry_at(table, i);
+
+        *probe(table, entry->page) = (PageSlot){ entry->page, entry };
+    }
+}
+
+static PageEntry *add(PageTable *table, uint64_t page)
+{
+    PageEntry *entry;
+
+    if (table->pages >= UINT64_C(1) << (table->bits - 1))
+        grow(table);
+    if (table->pages % CHUNK == 0)
+        g_ptr_array_add(table->chunks, g_new0(PageEntry, CHUNK));
+    entry = entry_at(table, table->pages++);
+    entry->page = page;
+    *probe(table, page) = (PageSlot){ page, entry };
+    return entry;
 }
 
 PageEntry *page_table_find(PageTable *table, uint64_t page)
 {
-    PageEntry *entry = probe(table, page);
+    const PageSlot *slot = probe(table, page);
+    PageEntry *entry = slot->page ? slot->entry : add(table, page);
 
-    if (!entry->page) {
-        if (++table->pages > UINT64_C(1) << (table->bits - 1)) {
-            grow(table);
-            entry = probe(table, page);
-        }
-        entry->page = page;
-    }
     table->recent[page % PAGE_TABLE_RECENT] = entry;
     return entry;
 }
@@ -61,8 +76,8 @@ uint64_t page_table_lines(const PageTable *table)
 {
     uint64_t lines = 0;
 
-    for (uint64_t i = 0; i < UINT64_C(1) << table->bits; i++)
-        lines += (uint64_t)__builtin_popcountll(table->entries[i].lines);
+    for (uint64_t i = 0; i < table->pages; i++)
+        lines += (uint64_t)__builtin_popcountll(entry_at(table, i)->lines);
     return lines;
 }
 
@@ -72,9 +87,8 @@ uint64_t page_table_huge_pages(const PageTable *table)
     uint64_t pages;
 
     page_table_init(&huge);
-    for (uint64_t i = 0; i < UINT64_C(1) << table->bits; i++)
-        if (table->entries[i].page)
-            page_table_find(&huge, ((table->entries[i].page - 1) >> (HUGE_PAGE_SHIFT - PAGE_SHIFT)) + 1);
+    for (uint64_t i = 0; i < table->pages; i++)
+        page_table_find(&huge, ((entry_at(table, i)->page - 1) >> (HUGE_PAGE_SHIFT - PAGE_SHIFT)) + 1);
     pages = huge.pages;
     page_table_clear(&huge);
     return pages;
@@ -93,9 +107,8 @@ GArray *page_table_top(const PageTable *table, guint most)
 {
     GArray *all = g_array_sized_new(FALSE, FALSE, sizeof(PageEntry), (guint)table->pages);
 
-    for (uint64_t i = 0; i < UINT64_C(1) << table->bits; i++)
-        if (table->entries[i].page)
-            g_array_append_val(all, table->entries[i]);
+    for (uint64_t i = 0; i < table->pages; i++)
+        g_array_append_vals(all, entry_at(table, i), 1);
     g_array_sort(all, compare);
     if (all->len > most)
         g_array_set_size(all, most);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Pages that were touched, in a hash table: for each 4-KiB page the 64-byte lines that were, and how often. Exact.
- * Memory: 24 bytes per distinct page, at a load of at most 1/2.
+ * Memory: 24 bytes per distinct page, and 32 to 64 for finding it.
  */
 #ifndef MEMORY_TRACER_ANALYSIS_PAGE_TABLE_H
 #define MEMORY_TRACER_ANALYSIS_PAGE_TABLE_H
@@ -20,29 +20,39 @@ typedef struct PageEntry {
     uint64_t accesses; /* an access to two pages counts for both */
 } PageEntry;
 
+typedef struct PageSlot {
+    uint64_t page; /* 0: free */
+    PageEntry *entry;
+} PageSlot;
+
 typedef struct PageTable {
-    PageEntry *entries; /* open addressing, linear probing */
-    unsigned bits;      /* 1 << bits entries */
+    PageSlot *slots; /* open addressing, linear probing, at a load of at most 1/2 */
+    unsigned bits;   /* 1 << bits of them */
     uint64_t pages;
+    GPtrArray *chunks;                    /* of entries, which stay where they are */
+    PageEntry none;                       /* a recent one before there is any */
     PageEntry *recent[PAGE_TABLE_RECENT]; /* by the lowest bits of `page`: most accesses are to one of them */
 } PageTable;
 
 void page_table_init(PageTable *table);
 void page_table_clear(PageTable *table);
 
-/* The entry of `page` (a page number + 1), which is made if there is none. Becomes a recent one. */
+/* The entry of `page` (a page number + 1), which is made if there is none. Becomes a recent one. It belongs to the
+ * table, and stays where it is until that is cleared. */
 PageEntry *page_table_find(PageTable *table, uint64_t page);
 
-/* Marks a line (an address >> LINE_SHIFT), and counts `accesses` to its page. */
-static inline void page_table_touch(PageTable *table, uint64_t line, unsigned accesses)
+/* Marks a line (an address >> LINE_SHIFT). Returns the entry of its page. */
+static inline PageEntry *page_table_touch(PageTable *table, uint64_t line)
 {
     uint64_t page = (line >> (PAGE_SHIFT - LINE_SHIFT)) + 1;
+    uint64_t bit = UINT64_C(1) << (line & 63);
     PageEntry *entry = table->recent[page % PAGE_TABLE_RECENT];
 
     if (entry->page != page)
         entry = page_table_find(table, page);
-    entry->lines |= UINT64_C(1) << (line & 63);
-    entry->accesses += accesses;
+    if (!(entry->lines & bit)) /* hardly ever: without the store, the next access doesn't wait for this one */
+        entry->lines |= bit;
+    return entry;
 }
 
 /* Distinct lines, and distinct pages of 2 MiB. */

@@ -15,19 +15,25 @@
 
 #define MAX_VCPUS 256
 #define KINDS 256 /* values of a record's info */
+#define KIND_COPIES 4
+#define LINE_BYTES (1u << LINE_SHIFT)
 
 enum order { SAME, SEQUENTIAL, STRIDED, OTHER, ORDERS };
 
+/* What is kept of an instruction: half a cache line. Its accesses are counted apart, or the compiler would join two of
+ * its members into a vector to store them, which the next access of the instruction would wait for. */
 typedef struct {
-    uint64_t accesses;
-    uint64_t address; /* of the last one */
+    uint64_t address; /* of the last access */
+    PageEntry *page;  /* the page that this is in; NULL: there was none */
     int64_t stride;   /* between the last two */
-} Instruction;
+    uint64_t counted; /* of its accesses, those that are counted to their pages */
+} __attribute__((aligned(32))) Instruction;
 
 typedef struct {
-    uint64_t by_kind[2][KINDS]; /* two of them, so that equal neighbours don't wait for each other */
+    uint64_t by_kind[KIND_COPIES][KINDS]; /* several, so that equal neighbours don't wait for each other */
     uint64_t by_order[ORDERS];
     Instruction *instructions; /* by number */
+    uint64_t *accesses;        /* likewise */
     uint32_t room;
 } Vcpu;
 
@@ -62,7 +68,8 @@ static void stat_end(void *data)
 
     for (guint i = 0; i < MAX_VCPUS; i++)
         if (stat->vcpus[i]) {
-            g_free(stat->vcpus[i]->instructions);
+            g_aligned_free(stat->vcpus[i]->instructions);
+            g_free(stat->vcpus[i]->accesses);
             g_free(stat->vcpus[i]);
         }
     page_table_clear(&stat->pages);
@@ -81,21 +88,15 @@ static Vcpu *get_vcpu(Stat *stat, unsigned number)
 static void make_room(Vcpu *vcpu, uint32_t number)
 {
     uint32_t room = MAX(2 * vcpu->room, number + 1024);
+    Instruction *more = g_aligned_alloc0(room, sizeof *more, sizeof *more);
 
-    vcpu->instructions = g_renew(Instruction, vcpu->instructions, room);
-    memset(vcpu->instructions + vcpu->room, 0, (room - vcpu->room) * sizeof *vcpu->instructions);
+    if (vcpu->room)
+        memcpy(more, vcpu->instructions, vcpu->room * sizeof *more);
+    g_aligned_free(vcpu->instructions);
+    vcpu->instructions = more;
+    vcpu->accesses = g_renew(uint64_t, vcpu->accesses, room);
+    memset(vcpu->accesses + vcpu->room, 0, (room - vcpu->room) * sizeof *vcpu->accesses);
     vcpu->room = room;
-}
-
-static void touch_two_lines(Stat *stat, uint64_t first, uint64_t last)
-{
-    stat->lines_crossed++;
-    if (last >> (PAGE_SHIFT - LINE_SHIFT) != first >> (PAGE_SHIFT - LINE_SHIFT)) {
-        stat->pages_crossed++;
-        page_table_touch(&stat->pages, last, 1);
-    } else {
-        page_table_touch(&stat->pages, last, 0);
-    }
 }
 
 /* A loop for each question: together they need more registers than there are. */
@@ -105,61 +106,186 @@ static void add_kinds(Vcpu *vcpu, const struct mt_batch *batch)
     const uint8_t *info = batch->info;
     size_t i = 0;
 
-    for (; i + 1 < batch->count; i += 2) {
-        vcpu->by_kind[0][info[i]]++;
-        vcpu->by_kind[1][info[i + 1]]++;
-    }
-    if (i < batch->count)
+    for (; i + KIND_COPIES <= batch->count; i += KIND_COPIES)
+        for (size_t k = 0; k < KIND_COPIES; k++)
+            vcpu->by_kind[k][info[i + k]]++;
+    for (; i < batch->count; i++)
         vcpu->by_kind[0][info[i]]++;
 }
 
-static void add_pages(Stat *stat, const struct mt_batch *batch)
+/* Whether the bytes from `address` lie in two lines. */
+static inline bool crosses(uint64_t address, uint64_t bytes)
 {
-    for (size_t i = 0; i < batch->count; i++) {
-        uint64_t address = batch->address[i];
-        uint64_t first = address >> LINE_SHIFT, last = (address + mt_size(batch->info[i]) - 1) >> LINE_SHIFT;
+    return address % LINE_BYTES + bytes > LINE_BYTES;
+}
 
-        page_table_touch(&stat->pages, first, 1);
-        if (G_UNLIKELY(last != first))
-            touch_two_lines(stat, first, last);
+static void touch_second_line(Stat *stat, uint64_t address, uint64_t bytes)
+{
+    uint64_t last = (address + bytes - 1) >> LINE_SHIFT;
+    PageEntry *entry = page_table_touch(&stat->pages, last);
+
+    stat->lines_crossed++;
+    if (last >> (PAGE_SHIFT - LINE_SHIFT) != address >> PAGE_SHIFT) {
+        stat->pages_crossed++;
+        entry->accesses++;
     }
 }
 
-/* Without branches, which nobody could predict. Without instructions, all accesses are number 0's. */
-static void add_orders(Vcpu *vcpu, const struct mt_batch *batch)
+/* Without `count`, pages' accesses are not counted: nobody asks for them. */
+static inline __attribute__((always_inline)) void add_pages(Stat *stat, const struct mt_batch *batch, bool count)
 {
-    static const uint32_t none[1];
-    const uint32_t *numbers = batch->instruction ? batch->instruction : none;
-    size_t step = batch->instruction ? 1 : 0;
-    uint64_t all_same = 0, all_sequential = 0, all_strided = 0;
-    uint32_t highest = 0;
-    Instruction *instructions;
+    const uint64_t *addresses = batch->address;
+    const uint8_t *infos = batch->info;
 
-    for (size_t i = 0; batch->instruction && i < batch->count; i++)
-        highest = MAX(highest, numbers[i]);
-    if (highest >= vcpu->room)
-        make_room(vcpu, highest);
-    instructions = vcpu->instructions;
     for (size_t i = 0; i < batch->count; i++) {
-        Instruction *instruction = &instructions[numbers[i * step]];
-        uint64_t address = batch->address[i];
-        int64_t stride = (int64_t)(address - instruction->address), bytes = mt_size(batch->info[i]);
-        unsigned known = !!instruction->accesses;
-        unsigned same = known & (stride == 0);
-        unsigned sequential = known & ((stride == bytes) | (stride == -bytes));
-        unsigned strided = known & (stride == instruction->stride);
+        PageEntry *entry = page_table_touch(&stat->pages, addresses[i] >> LINE_SHIFT);
 
-        instruction->accesses++;
+        if (count)
+            entry->accesses++;
+        if (G_UNLIKELY(crosses(addresses[i], mt_size(infos[i]))))
+            touch_second_line(stat, addresses[i], mt_size(infos[i]));
+    }
+}
+
+/*
+ * The order of accesses.
+ *
+ * What most accesses have in common is that they are to the line that their instruction has accessed before: nothing is
+ * new then but its count. It is given to the page when the instruction turns to another one, and at the end.
+ */
+
+static void settle(Vcpu *vcpu, uint32_t number)
+{
+    Instruction *instruction = &vcpu->instructions[number];
+
+    if (instruction->page)
+        instruction->page->accesses += vcpu->accesses[number] - instruction->counted;
+    instruction->counted = vcpu->accesses[number];
+}
+
+/* An access to another line, or to two of them. */
+static __attribute__((noinline)) void touch(Stat *stat, Vcpu *vcpu, uint32_t number, uint64_t address, uint64_t bytes)
+{
+    PageEntry *entry = page_table_touch(&stat->pages, address >> LINE_SHIFT);
+
+    if (entry != vcpu->instructions[number].page) {
+        settle(vcpu, number);
+        vcpu->instructions[number].page = entry;
+    }
+    if (crosses(address, bytes))
+        touch_second_line(stat, address, bytes);
+}
+
+/* Three counts in a word, each of so many bits: there are too few registers for one each. */
+#define ORDER_BITS 21
+#define ORDER_MASK ((UINT64_C(1) << ORDER_BITS) - 1)
+#define ORDER_MAX ORDER_MASK
+
+/* How an access of so many bytes follows the one before of its instruction. Without branches, which nobody could
+ * foresee. */
+static inline uint64_t order_of(int64_t stride, int64_t before, int64_t bytes)
+{
+    uint64_t same = stride == 0, sequential = (stride == bytes) | (stride == -bytes), strided = stride == before;
+
+    return same | sequential << ORDER_BITS | (strided & ~(same | sequential)) << 2 * ORDER_BITS;
+}
+
+static void take_orders(Vcpu *vcpu, uint64_t orders, size_t count)
+{
+    uint64_t same = orders & ORDER_MASK, sequential = orders >> ORDER_BITS & ORDER_MASK,
+             strided = orders >> 2 * ORDER_BITS;
+
+    vcpu->by_order[SAME] += same;
+    vcpu->by_order[SEQUENTIAL] += sequential;
+    vcpu->by_order[STRIDED] += strided;
+    vcpu->by_order[OTHER] += count - same - sequential - strided;
+}
+
+/* Without instructions: all accesses are number 0's. */
+static void add_orders(Vcpu *vcpu, const uint64_t *addresses, const uint8_t *infos, size_t count)
+{
+    uint64_t address = vcpu->instructions[0].address, orders = 0;
+    int64_t stride = vcpu->instructions[0].stride;
+
+    for (size_t i = 0; i < count; i++) {
+        int64_t next = (int64_t)(addresses[i] - address);
+
+        orders += order_of(next, stride, mt_size(infos[i]));
+        address = addresses[i];
+        stride = next;
+    }
+    vcpu->accesses[0] += count;
+    vcpu->instructions[0].address = address;
+    vcpu->instructions[0].stride = stride;
+    take_orders(vcpu, orders, count);
+}
+
+/* The first access of all. */
+static void begin_orders(Vcpu *vcpu, uint64_t address)
+{
+    vcpu->accesses[0]++;
+    vcpu->instructions[0].address = address;
+    vcpu->instructions[0].stride = (int64_t)address;
+    vcpu->by_order[OTHER]++;
+}
+
+/* By log2 of an access's bytes: in how many places of a line it can begin without going on into the next one. */
+static const uint8_t places[8] = { 64, 63, 61, 57, 49, 33, 1, 0 };
+
+static void add_instructions(Stat *stat, Vcpu *vcpu, const uint64_t *addresses, const uint8_t *infos,
+                             const uint32_t *numbers, size_t count)
+{
+    Instruction *instructions = vcpu->instructions;
+    uint64_t *accesses = vcpu->accesses, orders = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t number = numbers[i];
+        Instruction *instruction = &instructions[number];
+        uint64_t address = addresses[i], before = instruction->address, bytes = mt_size(infos[i]);
+        int64_t stride = (int64_t)(address - before);
+        uint64_t order = order_of(stride, instruction->stride, (int64_t)bytes);
+
+        if (address - before / LINE_BYTES * LINE_BYTES >= places[infos[i] & 7] || !instruction->page) {
+            if (!instruction->page)
+                order = 0; /* its first one */
+            touch(stat, vcpu, number, address, bytes);
+        }
+        orders += order;
+        accesses[number]++;
         instruction->address = address;
         instruction->stride = stride;
-        all_same += same;
-        all_sequential += sequential;
-        all_strided += strided & ~(same | sequential);
     }
-    vcpu->by_order[SAME] += all_same;
-    vcpu->by_order[SEQUENTIAL] += all_sequential;
-    vcpu->by_order[STRIDED] += all_strided;
-    vcpu->by_order[OTHER] += batch->count - all_same - all_sequential - all_strided;
+    take_orders(vcpu, orders, count);
+}
+
+static uint32_t highest_of(const uint32_t *numbers, size_t count)
+{
+    uint32_t highest = 0;
+
+    for (size_t i = 0; i < count; i++)
+        highest = MAX(highest, numbers[i]);
+    return highest;
+}
+
+/* In pieces that the counts of the orders have room for. */
+static void add_with_orders(Stat *stat, Vcpu *vcpu, const struct mt_batch *batch)
+{
+    uint32_t highest = batch->instruction ? highest_of(batch->instruction, batch->count) : 0;
+    size_t at = 0;
+
+    if (highest >= vcpu->room)
+        make_room(vcpu, highest);
+    if (!batch->instruction && batch->count && !vcpu->accesses[0])
+        begin_orders(vcpu, batch->address[at++]);
+    while (at < batch->count) {
+        size_t count = MIN(batch->count - at, ORDER_MAX);
+
+        if (batch->instruction)
+            add_instructions(stat, vcpu, batch->address + at, batch->info + at, batch->instruction + at, count);
+        else
+            add_orders(vcpu, batch->address + at, batch->info + at, count);
+        at += count;
+    }
 }
 
 static bool stat_add(void *data, const struct mt_batch *batch, GError **error)
@@ -169,9 +295,13 @@ static bool stat_add(void *data, const struct mt_batch *batch, GError **error)
 
     (void)error;
     add_kinds(vcpu, batch);
-    add_pages(stat, batch);
-    if (!stat->options->brief)
-        add_orders(vcpu, batch);
+    if (stat->options->brief) {
+        add_pages(stat, batch, false);
+        return true;
+    }
+    if (!batch->instruction)
+        add_pages(stat, batch, true);
+    add_with_orders(stat, vcpu, batch);
     return true;
 }
 
@@ -185,8 +315,10 @@ typedef struct {
 static void count_vcpu(const Vcpu *vcpu, Counts *counts)
 {
     for (unsigned kind = 0; kind < KINDS; kind++) {
-        uint64_t accesses = vcpu->by_kind[0][kind] + vcpu->by_kind[1][kind];
+        uint64_t accesses = 0;
 
+        for (unsigned i = 0; i < KIND_COPIES; i++)
+            accesses += vcpu->by_kind[i][kind];
         counts->accesses += accesses;
         *(mt_is_store((uint8_t)kind) ? &counts->stores : &counts->loads) += accesses;
         counts->by_cpl[mt_cpl((uint8_t)kind)] += accesses;
@@ -304,7 +436,7 @@ static GArray *list_instructions(const Stat *stat)
         if (vcpu && vcpu->room > places->len)
             g_array_set_size(places, vcpu->room);
         for (uint32_t number = 1; vcpu && number < vcpu->room; number++)
-            g_array_index(places, Place, number).accesses += vcpu->instructions[number].accesses;
+            g_array_index(places, Place, number).accesses += vcpu->accesses[number];
     }
     for (guint i = 0; i < places->len; i++) {
         Place *place = &g_array_index(places, Place, i);
@@ -452,6 +584,9 @@ static void stat_describe(void *data, Report *report)
     Stat *stat = data;
     Counts counts = { 0 };
 
+    for (guint i = 0; i < MAX_VCPUS; i++)
+        for (uint32_t number = 0; stat->vcpus[i] && number < stat->vcpus[i]->room; number++)
+            settle(stat->vcpus[i], number);
     for (guint i = 0; i < MAX_VCPUS; i++)
         if (stat->vcpus[i])
             count_vcpu(stat->vcpus[i], &counts);

@@ -125,6 +125,46 @@ static void test_random_accesses_are_counted_exactly(Fixture *fixture, gconstpoi
     g_assert_cmpuint(number(node, "crossing_pages"), ==, crossing_pages);
 }
 
+/* What has been touched doesn't depend on who has touched it, nor on results in between, nor on sizes that no access
+ * can have. */
+static void test_pages_with_and_without_instructions(Fixture *fixture, gconstpointer data)
+{
+    static const char *const names[] = {
+        "distinct_64_byte_lines", "distinct_4_KiB_pages", "crossing_lines", "crossing_pages", "accesses", "top_pages"
+    };
+    enum { COUNT = 50000 };
+    g_autoptr(GRand) random = g_rand_new_with_seed(11);
+    g_autofree uint64_t *address = g_new(uint64_t, COUNT);
+    g_autofree uint8_t *info = g_new(uint8_t, COUNT);
+    g_autofree uint32_t *instruction = g_new(uint32_t, COUNT);
+    Fixture other;
+
+    set_up(&other, data);
+    for (int i = 0; i < COUNT; i++) {
+        /* Each instruction stays in a line, or leaves it, its page too, or comes back. */
+        instruction[i] = (uint32_t)g_rand_int_range(random, 0, 40);
+        address[i] = instruction[i] * UINT64_C(0x1000) + (uint64_t)g_rand_int_range(random, 0, 64 << i % 9);
+        info[i] = (uint8_t)g_rand_int_range(random, 0, 8);
+    }
+    for (size_t i = 0; i < COUNT; i += 1000) {
+        add(fixture, (unsigned)(i / 1000 % 2), 1000, address + i, info + i, instruction + i);
+        if (i % 5000 == 0)
+            json_node_unref(result(fixture));
+        add(&other, 0, 1000, address + i, info + i, NULL);
+    }
+
+    g_autoptr(JsonNode) node = result(fixture), other_node = result(&other);
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        JsonNode *one = json_object_get_member(json_node_get_object(node), names[i]);
+        g_autofree char *text = json_to_string(one, FALSE);
+        g_autofree char *other_text =
+            json_to_string(json_object_get_member(json_node_get_object(other_node), names[i]), FALSE);
+
+        g_assert_cmpstr(text, ==, other_text);
+    }
+    tear_down(&other, data);
+}
+
 static void test_orders(Fixture *fixture, gconstpointer data)
 {
     /* Instruction 1 goes forward by its 8 bytes, 2 backward by its 4, 3 by 24, 4 stays, 5 jumps about, all in turns. */
@@ -192,6 +232,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add("/stat/random_accesses_are_counted_exactly", Fixture, NULL, set_up,
                test_random_accesses_are_counted_exactly, tear_down);
+    g_test_add("/stat/pages_with_and_without_instructions", Fixture, NULL, set_up,
+               test_pages_with_and_without_instructions, tear_down);
     g_test_add("/stat/orders", Fixture, NULL, set_up, test_orders, tear_down);
     g_test_add("/stat/nothing", Fixture, NULL, set_up, test_nothing, tear_down);
     g_test_add_func("/stat/requests", test_requests);
