@@ -18,6 +18,7 @@
 #define NOTES_BYTES_MAX 65536
 #define BUILD_ID_BYTES_MAX 64
 #define HASHED_AT_ONCE 65536
+#define PAGE_BYTES 4096
 
 /* A file while it is read. */
 typedef struct {
@@ -66,6 +67,19 @@ const uint8_t *elf_code_at(const ElfCode *elf, uint64_t address, unsigned length
     const ElfSegment *segment = segment_of(elf, address);
 
     return segment && length <= elf_code_bytes_left(elf, address) ? segment->code + (address - segment->address) : NULL;
+}
+
+bool elf_code_find_bias(const ElfCode *elf, uint64_t address, uint64_t offset, uint64_t *bias)
+{
+    for (guint i = 0; i < elf->segments->len; i++) {
+        const ElfSegment *segment = &g_array_index(elf->segments, ElfSegment, i);
+
+        if (offset + PAGE_BYTES <= segment->offset || offset >= segment->offset + segment->bytes)
+            continue;
+        *bias = address - offset + segment->offset - segment->address;
+        return true;
+    }
+    return false;
 }
 
 bool elf_code_covers(const ElfCode *elf, uint64_t address)
@@ -119,7 +133,7 @@ static bool is_in_file(const Reader *reader, uint64_t offset, uint64_t bytes)
 
 static bool read_segment(Reader *reader, const GElf_Phdr *header, GError **error)
 {
-    ElfSegment segment = { .address = header->p_vaddr, .bytes = header->p_filesz };
+    ElfSegment segment = { .address = header->p_vaddr, .bytes = header->p_filesz, .offset = header->p_offset };
 
     if (!is_in_file(reader, header->p_offset, header->p_filesz) || header->p_vaddr + header->p_filesz < header->p_vaddr)
         return fail_damaged(reader, "its code is not in it", error);

@@ -12,6 +12,7 @@
 typedef struct ElfSegment {
     uint64_t address; /* as the file has it */
     uint64_t bytes;
+    uint64_t offset; /* in the file */
     uint8_t *code;
 } ElfSegment;
 
@@ -41,6 +42,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ElfCode, elf_code_free)
 const uint8_t *elf_code_at(const ElfCode *elf, uint64_t address, unsigned length);
 /* Whether that is an address of its code. */
 bool elf_code_covers(const ElfCode *elf, uint64_t address);
+/* What is added to the file's addresses where its part from `offset` on (a multiple of the page size) is mapped at
+ * `address`. False if no code is there. */
+bool elf_code_find_bias(const ElfCode *elf, uint64_t address, uint64_t offset, uint64_t *bias);
 /* How much code there is from this address on. */
 uint64_t elf_code_bytes_left(const ElfCode *elf, uint64_t address);
 

@@ -13,6 +13,7 @@
 #include "../record/x86.h"
 #include "../vm/guest_files.h"
 #include "../vm/known_programs.h"
+#include "mapped_code.h"
 
 /* Of all symbol tables, before they are compressed. */
 #define SYMBOLS_BYTES_MAX (3u << 20)
@@ -34,7 +35,9 @@ typedef struct {
 } KnownFile;
 
 struct KnownCode {
-    GPtrArray *files; /* of KnownFile */
+    GPtrArray *files;     /* of KnownFile */
+    bool sees_host;       /* paths in the guest are this machine's */
+    struct timespec from; /* when this was made */
 };
 
 static void free_file(void *data)
@@ -80,6 +83,8 @@ KnownCode *known_code_new(const WorkloadOptions *workload, const char *libraries
     const uint64_t at_its_place = 0;
 
     known->files = g_ptr_array_new_with_free_func(free_file);
+    known->sees_host = workload->sees_host;
+    clock_gettime(CLOCK_REALTIME, &known->from);
     if (agent)
         add_file(known, agent, AGENT, &at_its_place);
     add_told(known, workload->is_on_host ? libraries : NULL);
@@ -173,15 +178,49 @@ static bool is_loaded_already(const Names *names, const LoadedFile *file)
     return false;
 }
 
-static void read_files(const KnownCode *known, Names *names)
+static void read_files(const KnownCode *known, Names *names, GHashTable *read)
 {
-    g_autoptr(GHashTable) read = g_hash_table_new(g_str_hash, g_str_equal);
-
     for (guint i = 0; i < known->files->len; i++) {
         const KnownFile *file = known->files->pdata[i];
         LoadedFile loaded = { .elf = read_file(known, i, names, read), .bias = file->bias };
 
         if (loaded.elf && file->is_told && !is_loaded_already(names, &loaded))
+            g_array_append_val(names->loaded, loaded);
+    }
+}
+
+static bool is_before(const struct timespec *time, const struct timespec *other)
+{
+    return time->tv_sec < other->tv_sec || (time->tv_sec == other->tv_sec && time->tv_nsec < other->tv_nsec);
+}
+
+/* A file that the guest has mapped, which nobody had expected. NULL if it isn't what it was when the run began. */
+static const ElfCode *read_mapped_file(const KnownCode *known, char *path, Names *names, GHashTable *read)
+{
+    struct stat status;
+    ElfCode *elf = NULL;
+
+    if (g_hash_table_lookup_extended(read, path, NULL, (gpointer *)&elf))
+        return elf;
+    if (!stat(path, &status) && S_ISREG(status.st_mode) && is_before(&status.st_ctim, &known->from))
+        elf = elf_code_read(path, NULL);
+    g_hash_table_insert(read, path, elf);
+    if (elf) {
+        g_ptr_array_add(names->elves, elf);
+        g_ptr_array_add(names->shown, elf->path);
+    }
+    return elf;
+}
+
+/* The files that were mapped, where they were: those of all processes, and what they have loaded later. */
+static void read_mapped_files(const KnownCode *known, const GPtrArray *mapped, Names *names, GHashTable *read)
+{
+    for (guint i = 0; known->sees_host && i < mapped->len; i++) {
+        const MappedCode *code = mapped->pdata[i];
+        LoadedFile loaded = { .elf = read_mapped_file(known, code->path, names, read) };
+
+        if (loaded.elf && elf_code_find_bias(loaded.elf, code->address, code->offset, &loaded.bias) &&
+            !is_loaded_already(names, &loaded))
             g_array_append_val(names->loaded, loaded);
     }
 }
@@ -380,11 +419,16 @@ bool known_code_attach(const KnownCode *known, const Ring *ring, bool has_kernel
     g_autofree uint32_t *origins = NULL;
     g_autofree char *loaded = NULL;
     g_autoptr(GByteArray) code = NULL;
+    g_autoptr(GPtrArray) mapped = NULL;
+    g_autoptr(GHashTable) read = NULL; /* ElfCode by path */
     const struct mt_instruction *instructions;
 
     names_init(&names);
     copy_instructions(ring, &names);
-    read_files(known, &names);
+    mapped = mapped_code_list(ring);
+    read = g_hash_table_new(g_str_hash, g_str_equal);
+    read_files(known, &names, read);
+    read_mapped_files(known, mapped, &names, read);
     instructions = (const struct mt_instruction *)names.instructions->data;
     explanation_find_loaded(instructions, names.instructions->len, names.elves, names.loaded);
     names.owners = explanation_find_files(instructions, names.instructions->len, names.loaded);

@@ -391,7 +391,7 @@ int main(void) { long a[2] = {1, 2}; for (int i = 0; i < 100; i++) { first(a); s
         self.assertLess(names.get(None, 0), sum(names.values()) / 20)
 
     def test_an_unknown_program_at_the_same_addresses(self):
-        """It is not in the command line, so it has no names, rather than those of the program that started it."""
+        """Without knowing tasks, it has no names (it is not in the command line), rather than those of the program before."""
         unknown = self.compile("unknown", LOOP.format(name="unknown_loop", count=1000, operation="-= 7") +
                                LOOP.format(name="more", count=1000, operation="|= 9") +
                                "int main(void) { int a[8] = {0}; unknown_loop(a); more(a); return 0; }\n", "-static")
@@ -399,14 +399,26 @@ int main(void) { long a[2] = {1, 2}; for (int i = 0; i < 100; i++) { first(a); s
                              LOOP.format(name="second_loop", count=100, operation="^= 3") +
                              "#include <unistd.h>\nint main(void) { int a[8] = {0}; known_loop(a); second_loop(a);\n"
                              "char *no[] = { 0 }; execve(\"" + unknown + "\", no, no); return 1; }\n", "-static")
-        trace = self.record("a.mtrace", "--user-only", "--", known)
         addresses = [self.address(unknown, name) for name in ("unknown_loop", "more")]
         self.assertEqual(addresses[0], self.address(known, "known_loop"))
+        trace = self.record("a.mtrace", "--user-only", "--fields", "no-task", "--", known)
         names = self.names(trace, "--pc", f"{addresses[0]:x}..{self.address(known, 'main'):x}")
         self.assertEqual(set(names), {None})
         everything = self.names(trace)
         self.assertFalse({"unknown_loop", "more"} & set(everything))
         self.assertFalse({"known_loop", "second_loop"} & set(everything))
+        # The guest's kernel tells what it executes; what both programs have at the same address stays without a name.
+        self.assertIn("main", self.names(self.record("b.mtrace", "--user-only", "--", known)))
+
+    def test_what_is_loaded_later(self):
+        library = self.compile("later.so", LOOP.format(name="late_loop", count=1000, operation="+= 5"), "-shared", "-fPIC")
+        program = self.compile("prog", '#include <dlfcn.h>\nint main(void) { int a[8] = {0};\n'
+                               f'void *late = dlopen("{library}", RTLD_NOW);\n((void (*)(int *))dlsym(late, "late_loop"))(a);'
+                               "\nreturn 0; }\n")
+        trace = self.record("a.mtrace", "--user-only", "--", program)
+        os.unlink(library)
+        os.unlink(program)
+        self.assertGreaterEqual(self.names(trace)["late_loop"], 1000)
 
     def test_the_names_take_little_room(self):
         program = self.compile("prog", self.two_loops("hot_loop", "other") + MAIN.format(call="hot_loop"))
