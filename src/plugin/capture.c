@@ -78,30 +78,25 @@ static inline __attribute__((always_inline)) void record(RingProducer *producer,
         ring_producer_put(producer, known | meminfo_table[info], vaddr);
 }
 
-static inline __attribute__((always_inline)) void read_value(qemu_plugin_meminfo_t info, uint64_t value[2])
+/* By size_shift: of the low half of a value, the bits that an access has. */
+static const uint64_t low_masks[8] = { 0xff, 0xffff, 0xffffffff, UINT64_MAX, UINT64_MAX, 0, 0, 0 };
+
+/*
+ * The value of an access of 1 << size_shift bytes. QEMU gives a union and tells which member counts. But on hosts that
+ * are little-endian all begin with the lowest byte, and we know the size: so we take the widest and cut it, rather than
+ * wait for what QEMU tells, to jump to where it is read.
+ */
+static inline __attribute__((always_inline)) void read_value(qemu_plugin_meminfo_t info, unsigned size_shift,
+                                                             uint64_t value[2])
 {
     qemu_plugin_mem_value read = qemu_plugin_mem_get_value(info);
 
+    value[0] = read.data.u128.low & low_masks[size_shift];
     value[1] = 0;
-    switch (read.type) {
-    case QEMU_PLUGIN_MEM_VALUE_U8:
-        value[0] = read.data.u8;
-        break;
-    case QEMU_PLUGIN_MEM_VALUE_U16:
-        value[0] = read.data.u16;
-        break;
-    case QEMU_PLUGIN_MEM_VALUE_U32:
-        value[0] = read.data.u32;
-        break;
-    case QEMU_PLUGIN_MEM_VALUE_U64:
-        value[0] = read.data.u64;
-        break;
-    case QEMU_PLUGIN_MEM_VALUE_U128:
-        value[0] = read.data.u128.low;
+    if (G_UNLIKELY(size_shift == 4)) /* a load of both halves at once would wait for QEMU's two stores */
         value[1] = read.data.u128.high;
-        break;
-    }
 }
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the low bytes of a union's members are the same");
 
 /* With fields that widen the record. They are slow enough for what record() avoids to make no difference. */
 static inline __attribute__((always_inline)) void record_wide(unsigned vcpu, uint64_t known, qemu_plugin_meminfo_t info,
@@ -109,9 +104,10 @@ static inline __attribute__((always_inline)) void record_wide(unsigned vcpu, uin
 {
     RingProducer *producer = producer_of(vcpu);
     WideRow *wide = ring_producer_slot(producer);
+    uint8_t told = G_LIKELY(info < 1u << MEMINFO_TABLE_BITS) ? meminfo_table[info] : ask_meminfo(info);
     uint64_t paddr = 0;
 
-    wide->record.info = known | (G_LIKELY(info < 1u << MEMINFO_TABLE_BITS) ? meminfo_table[info] : ask_meminfo(info));
+    wide->record.info = known | told;
     wide->record.virt_addr = vaddr;
     if (fields & MT_FIELD_PADDR) {
         paddr = pages_translate(vcpu, info, vaddr);
@@ -121,7 +117,7 @@ static inline __attribute__((always_inline)) void record_wide(unsigned vcpu, uin
     if (fields & MT_FIELD_VALUE) {
         if (fields & MT_FIELD_PADDR)
             wide->paddr_beside_value = paddr;
-        read_value(info, wide->value);
+        read_value(info, told & 7, wide->value);
     }
     ring_producer_advance(producer, fields == (MT_FIELD_PADDR | MT_FIELD_VALUE) ? sizeof *wide : sizeof *wide / 2);
 }
@@ -248,14 +244,65 @@ static void access_cb_known_paddr_one_vcpu(unsigned int vcpu, qemu_plugin_meminf
     record_paddr(0, (uintptr_t)userdata, info, vaddr, userdata);
 }
 
-static void access_cb_value(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+static __attribute__((noinline)) void access_cb_value(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
+                                                      void *userdata)
 {
     access_wide(vcpu, info, vaddr, userdata, MT_FIELD_VALUE);
 }
 
-static void access_cb_paddr_value(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+static __attribute__((noinline)) void access_cb_paddr_value(unsigned int vcpu, qemu_plugin_meminfo_t info,
+                                                            uint64_t vaddr, void *userdata)
 {
     access_wide(vcpu, info, vaddr, userdata, MT_FIELD_PADDR | MT_FIELD_VALUE);
+}
+
+/* The same with values. The row is made before QEMU is asked for the value, so that only its place is kept meanwhile.
+ */
+static inline __attribute__((always_inline)) void record_value(unsigned vcpu, uint64_t known,
+                                                               qemu_plugin_meminfo_t info, uint64_t vaddr)
+{
+    WideRow *wide = ring_producer_slot(&producers[vcpu]);
+    uint8_t told = meminfo_table[info];
+
+    wide->record.info = known | told;
+    wide->record.virt_addr = vaddr;
+    read_value(info, told & 7, wide->value);
+}
+
+static inline __attribute__((always_inline)) void
+access_value(unsigned vcpu, uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS)) {
+        access_cb_value(vcpu, info, vaddr, userdata);
+    } else {
+        record_value(vcpu, known, info, vaddr);
+        ring_producer_advance(&producers[vcpu], sizeof(WideRow) / 2);
+    }
+}
+
+static void access_cb_plain_value(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    access_value(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr, userdata);
+}
+
+static void access_cb_plain_value_one_vcpu(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
+                                           void *userdata)
+{
+    (void)vcpu;
+    access_value(0, (uintptr_t)userdata, info, vaddr, userdata);
+}
+
+static void access_cb_known_paddr_value(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+{
+    uint64_t paddr;
+
+    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS || !pages_find(vcpu, vaddr, &paddr))) {
+        access_cb_paddr_value(vcpu, info, vaddr, userdata);
+    } else {
+        ring_producer_slot(&producers[vcpu])->paddr_beside_value = paddr;
+        record_value(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
+        ring_producer_advance(&producers[vcpu], sizeof(WideRow));
+    }
 }
 
 CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr, bool with_value)
@@ -264,7 +311,7 @@ CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t 
     CaptureAccess access = { .info = known | told, .vaddr = vaddr, .meminfo = info };
 
     if (with_value)
-        read_value(info, access.value);
+        read_value(info, told & 7, access.value);
     return access;
 }
 
@@ -352,20 +399,23 @@ void capture_init(void)
 static qemu_plugin_vcpu_mem_cb_t choose_callback(void)
 {
     bool one = plugin.vcpus == 1, turns = turns_are_taken();
+    bool plain = !turns && !plugin.options.roi && sampler_is_trivial(&plugin.options.sampler);
 
     switch (ring_fields(plugin.ring) & (MT_FIELD_PADDR | MT_FIELD_VALUE)) {
     case MT_FIELD_PADDR:
-        if (turns || plugin.options.roi || !sampler_is_trivial(&plugin.options.sampler))
+        if (!plain)
             return access_cb_paddr;
         return one ? access_cb_known_paddr_one_vcpu : access_cb_known_paddr;
     case MT_FIELD_VALUE:
-        return access_cb_value;
+        if (!plain)
+            return access_cb_value;
+        return one ? access_cb_plain_value_one_vcpu : access_cb_plain_value;
     case MT_FIELD_PADDR | MT_FIELD_VALUE:
-        return access_cb_paddr_value;
+        return plain ? access_cb_known_paddr_value : access_cb_paddr_value;
     }
     if (turns || plugin.options.roi)
         return access_cb_roi;
-    if (sampler_is_trivial(&plugin.options.sampler))
+    if (plain)
         return one ? access_cb_one_vcpu : access_cb;
     return one ? access_cb_sampled_one_vcpu : access_cb_sampled;
 }
