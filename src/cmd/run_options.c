@@ -176,6 +176,11 @@ GStrv run_options_warnings(const SessionOptions *session, const SessionResult *r
                     "ATTENTION: regions of interest that have begun and not ended: %" G_GUINT64_FORMAT
                     " (was a process killed inside?): all that came after them was traced",
                     result->open_regions);
+    if (result->lost_changes)
+        add_warning(warnings,
+                    "ATTENTION: there were more changes of tasks and of what they map than there is room for: "
+                    "%" G_GUINT64_FORMAT " are missing, so tasks may be unknown or have wrong names",
+                    result->lost_changes);
     if (result->ignored_markers)
         add_warning(warnings,
                     "the workload has executed %" G_GUINT64_FORMAT

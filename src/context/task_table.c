@@ -2,7 +2,8 @@
 /* The guest's tasks: see task_table.h. */
 #include "task_table.h"
 
-#define MAX_TASKS (1u << 22) /* a file can't make us take more memory than that */
+/* Numbers follow each other, but for a damaged part of a file: a file can't make us take much memory for few tasks. */
+#define GAP_MAX 65536
 
 typedef struct {
     uint32_t tgid, input;
@@ -92,7 +93,8 @@ static void add_task(TaskTable *table, const TraceChange *change)
                   .program = "",
                   .cgroup = "" };
 
-    if (!number || number >= MAX_TASKS || get(table, number))
+    if (!number || number >= (uint64_t)table->tasks->len + GAP_MAX || number > UINT32_MAX >> TASK_CONTEXT_BITS ||
+        get(table, number))
         return;
     task.name = g_string_chunk_insert_const(table->texts, change->text);
     task.process = find_process(table, &task);

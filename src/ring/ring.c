@@ -300,8 +300,10 @@ uint32_t ring_add_change(Ring *ring, const Change *change)
     size_t head = change_head_bytes(change->values), bytes = head + change->text_bytes;
     uint8_t *to = ring->changes + RING_MAX_CHANGES * sizeof *places + at;
 
-    if (number == RING_MAX_CHANGES || at > RING_CHANGE_BYTES - sizeof *change)
+    if (number == RING_MAX_CHANGES || at > RING_CHANGE_BYTES - sizeof *change) {
+        atomic_fetch_add(&ring->shared->lost_changes, 1);
         return 0;
+    }
     memcpy(to, change, head);
     memcpy(to + head, change->text, change->text_bytes);
     places[number] = at;
@@ -313,6 +315,11 @@ uint32_t ring_add_change(Ring *ring, const Change *change)
 uint32_t ring_changes(const Ring *ring)
 {
     return MIN(atomic_load_explicit(&ring->shared->changes, memory_order_acquire), RING_MAX_CHANGES);
+}
+
+uint64_t ring_lost_changes(const Ring *ring)
+{
+    return atomic_load(&ring->shared->lost_changes);
 }
 
 bool ring_get_change(const Ring *ring, uint32_t number, Change *change)

@@ -99,8 +99,9 @@ const struct mt_instruction *ring_get_instruction(const Ring *ring, uint32_t num
 /* With MT_FIELD_TASK, by the producers' side, one caller at a time: appends a change. Returns its number, from 1 on, or
  * 0 if there is no room. */
 uint32_t ring_add_change(Ring *ring, const Change *change);
-/* How many there are. */
+/* How many there are, and for how many there was no room. */
 uint32_t ring_changes(const Ring *ring);
+uint64_t ring_lost_changes(const Ring *ring);
 /* A copy of one, by a number from 1 to that. False if it makes no sense. */
 bool ring_get_change(const Ring *ring, uint32_t number, Change *change);
 /* By the producers' side: one more region of interest has begun. */

@@ -40,6 +40,7 @@ struct RingShared {
     _Atomic uint32_t instructions; /* in the table */
     _Atomic uint32_t changes;      /* likewise */
     uint64_t change_bytes;         /* the producers' own */
+    _Atomic uint64_t lost_changes;
     _Atomic uint32_t state;
     _Atomic uint32_t armed;
     _Atomic uint32_t closed;

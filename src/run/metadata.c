@@ -81,6 +81,8 @@ char *metadata_of_result(const SessionResult *result)
     json_object_set_u64_member(metadata, "guest_ns", result->guest_ns);
     json_object_set_u64_member(metadata, "regions", result->regions);
     json_object_set_u64_member(metadata, "open_regions", result->open_regions);
+    if (result->lost_changes)
+        json_object_set_u64_member(metadata, "lost_changes", result->lost_changes);
     json_object_set_boolean_member(metadata, "timed_out", result->timed_out);
     if (result->ended_by)
         set_string(metadata, "ended_by", result->ended_by);

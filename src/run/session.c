@@ -319,6 +319,7 @@ static void take_results(Session *session, SessionResult *result)
         result->regions = ring_regions(session->ring);
         result->open_regions = ring_open_regions(session->ring);
         result->ignored_markers = ring_ignored_markers(session->ring);
+        result->lost_changes = ring_lost_changes(session->ring);
     }
     result->analysis_output = destination_tool_output(session->destination);
     result->analyses = destination_analyses(session->destination);

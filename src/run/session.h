@@ -36,6 +36,7 @@ typedef struct SessionResult {
     uint64_t regions;            /* of interest that the workload has marked, with capture.roi */
     uint64_t open_regions;       /* of these, the ones that had not ended when the workload had */
     uint64_t ignored_markers;    /* START and STOP of roi.h, which are not for the workload */
+    uint64_t lost_changes;       /* of tasks and mappings: there was no room for them */
     uint64_t trace_bytes;        /* DESTINATION_TRACE: the file's size */
     LiveAnalyses *analyses;      /* with DESTINATION_ANALYSES; or NULL */
     bool timed_out;              /* the workload was stopped after workload.timeout_s */
