@@ -90,7 +90,13 @@ GOptionEntry *analysis_request_entries(AnalysisRequest *request)
     const AnalysisOption *option = request->type->options;
     GArray *entries = g_array_new(TRUE, TRUE, sizeof(GOptionEntry));
     const GOptionEntry by = {
-        "by", 0, 0, G_OPTION_ARG_STRING, &request->by, "Tell it of each group, too: process, thread or function", "WHAT"
+        "by",
+        0,
+        0,
+        G_OPTION_ARG_STRING,
+        &request->by,
+        "Tell it of each group, too: process, thread, function, line (of the source) or file (of the code)",
+        "WHAT"
     };
 
     for (; option && option->name; option++) {

@@ -11,7 +11,7 @@
 #define CONTEXT_MASK ((1u << TASK_CONTEXT_BITS) - 1)
 
 typedef struct {
-    uint64_t key; /* a process's or task's number, or the address of a function's name; see key_of_task() */
+    uint64_t key; /* a process's or task's number (key_of_task()), or the address of a name (name_of_instruction()) */
     void *state;
     uint64_t records;
     uint32_t rows; /* in the current batch */
@@ -30,6 +30,8 @@ static const Kind kinds[] = {
     [GROUP_BY_PROCESS] = { "process", "processes", "by process", MT_COLUMN_TASK, true },
     [GROUP_BY_THREAD] = { "thread", "threads", "by thread", MT_COLUMN_TASK, true },
     [GROUP_BY_FUNCTION] = { "function", "functions", "by function", MT_COLUMN_INSTRUCTION, false },
+    [GROUP_BY_LINE] = { "line", "lines_of_source", "by source line", MT_COLUMN_INSTRUCTION, false },
+    [GROUP_BY_FILE] = { "file", "files", "by file of code", MT_COLUMN_INSTRUCTION, false },
 };
 
 struct Groups {
@@ -42,6 +44,7 @@ struct Groups {
     uint32_t *of_instruction; /* the group of an instruction, plus 1; 0: not asked for yet */
     uint32_t instructions;    /* how many there is room for */
     GArray *group_of_row;     /* uint32_t, for the current batch */
+    GStringChunk *names;      /* those that we have made */
     GArray *present;          /* uint32_t: groups that it has */
     GByteArray *sorted[6];    /* its columns, group by group */
 };
@@ -56,7 +59,7 @@ bool groups_parse(const char *name, GroupBy *by, GError **error)
             *by = (GroupBy)i;
             return true;
         }
-    return mt_fail_usage(error, "--by must be process, thread or function, but %s isn't.", name);
+    return mt_fail_usage(error, "--by must be process, thread, function, line or file, but %s isn't.", name);
 }
 
 unsigned groups_columns(GroupBy by)
@@ -81,6 +84,7 @@ Groups *groups_new(GroupBy by, const AnalysisType *type, const void *options, co
     groups->groups = g_array_new(FALSE, TRUE, sizeof(Group));
     groups->numbers = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     groups->group_of_row = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    groups->names = g_string_chunk_new(4096);
     groups->present = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     for (guint i = 0; i < G_N_ELEMENTS(groups->sorted); i++)
         groups->sorted[i] = g_byte_array_new();
@@ -98,6 +102,7 @@ void groups_free(Groups *groups)
     g_free(groups->of_instruction);
     g_array_unref(groups->group_of_row);
     g_array_unref(groups->present);
+    g_string_chunk_free(groups->names);
     for (guint i = 0; i < G_N_ELEMENTS(groups->sorted); i++)
         g_byte_array_unref(groups->sorted[i]);
     g_free(groups);
@@ -151,11 +156,27 @@ static bool find_by_task(Groups *groups, const struct mt_batch *batch, GError **
     return true;
 }
 
-/* A function's name belongs to the context, which has each once. */
+/* What an instruction is grouped by: a text that is at the same place whenever it is the same one; NULL: unknown. */
+static const char *name_of_instruction(Groups *groups, uint32_t number)
+{
+    const struct mt_symbol *symbol = context_symbol(groups->context, number);
+    g_autofree char *line = NULL;
+    uint64_t offset;
+
+    switch (groups->by) {
+    case GROUP_BY_FUNCTION:
+        return context_function(groups->context, number, &offset); /* the context has each once */
+    case GROUP_BY_LINE:
+        line = symbol && symbol->line ? g_strdup_printf("%s:%u", symbol->file, symbol->line) : NULL;
+        return line ? g_string_chunk_insert_const(groups->names, line) : NULL;
+    default:
+        return symbol && symbol->object ? g_string_chunk_insert_const(groups->names, symbol->object) : NULL;
+    }
+}
+
 static bool find_of_instruction(Groups *groups, uint32_t number, GError **error)
 {
-    uint64_t offset;
-    int64_t group = find_group(groups, (uintptr_t)context_function(groups->context, number, &offset), error);
+    int64_t group = find_group(groups, (uintptr_t)name_of_instruction(groups, number), error);
 
     groups->of_instruction[number] = (uint32_t)(group + 1);
     return group >= 0;
@@ -170,7 +191,7 @@ static void make_room(Groups *groups, uint32_t number)
     groups->instructions = room;
 }
 
-static bool find_by_function(Groups *groups, const struct mt_batch *batch, GError **error)
+static bool find_by_instruction(Groups *groups, const struct mt_batch *batch, GError **error)
 {
     uint32_t *rows = (uint32_t *)groups->group_of_row->data;
 
@@ -267,7 +288,8 @@ bool groups_add(Groups *groups, const struct mt_batch *batch, GError **error)
     if (!batch->count)
         return true;
     g_array_set_size(groups->group_of_row, (guint)batch->count);
-    if (!(kinds[groups->by].is_by_task ? find_by_task(groups, batch, error) : find_by_function(groups, batch, error)))
+    if (!(kinds[groups->by].is_by_task ? find_by_task(groups, batch, error)
+                                       : find_by_instruction(groups, batch, error)))
         return false;
     find_present(groups, batch->count);
     if (groups->present->len > 1)
@@ -300,7 +322,7 @@ static const char *name_group(const Groups *groups, const Group *group, uint64_t
     const Task *task;
 
     *pid = *tid = 0;
-    if (groups->by == GROUP_BY_FUNCTION)
+    if (!kinds[groups->by].is_by_task)
         return group->key ? (const char *)(uintptr_t)group->key : "(unknown)";
     if (!number)
         return context_name(group->key);
@@ -343,7 +365,7 @@ static void describe_group(const Groups *groups, const Group *group, ReportTable
         report_add_count(part, "pid", NULL, pid);
     if (groups->by == GROUP_BY_THREAD)
         report_add_count(part, "tid", NULL, tid);
-    report_add_text(part, groups->by == GROUP_BY_FUNCTION ? "function" : "command", NULL, name);
+    report_add_text(part, kinds[groups->by].is_by_task ? "command" : kinds[groups->by].name, NULL, name);
     groups->type->describe(group->state, part);
 }
 
@@ -359,8 +381,8 @@ static ReportTable *make_table(const Groups *groups, Report *report)
         columns[count++] = (ReportColumn){ "pid", "pid", REPORT_COUNT };
     if (groups->by == GROUP_BY_THREAD)
         columns[count++] = (ReportColumn){ "tid", "tid", REPORT_COUNT };
-    columns[count] = groups->by == GROUP_BY_FUNCTION ? (ReportColumn){ "function", "function", REPORT_TEXT }
-                                                     : (ReportColumn){ "command", "command", REPORT_TEXT };
+    columns[count] = (ReportColumn){ kinds[groups->by].is_by_task ? "command" : kinds[groups->by].name,
+                                     kinds[groups->by].is_by_task ? "command" : kinds[groups->by].name, REPORT_TEXT };
     return report_add_table(report, kinds[groups->by].list, kinds[groups->by].label, columns);
 }
 

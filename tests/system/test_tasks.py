@@ -155,6 +155,17 @@ class Tasks(SystemTest):
             self.assertEqual((result.status, result.out), (1, ""))
             self.assertIn("doesn't tell which task made an access", result.err)
 
+    def test_lines_and_files(self):
+        """Together they have all accesses, and the static program made almost all by user code."""
+        trace, _ = self.record(options=["--user-only"])
+        for what, where in (("line", "lines_of_source"), ("file", "files"), ("function", "functions")):
+            groups = self.stat(trace, "--by", what)
+            self.assertEqual(sum(group["accesses"] for group in groups[where]), groups["accesses"])
+        files = {group["file"]: group["accesses"] for group in self.stat(trace, "--by", "file")["files"]}
+        self.assertEqual(max(files, key=files.get), workload("tasks"))
+        result = self.tracer("stat", "--by", "nothing", trace)
+        self.assertEqual((result.status, result.err.count("\n")), (2, 1))
+
     def test_live(self):
         result = self.tracer("run", "--json", "--analyze", "stat:by=process", "--", "/bin/sh", "-c", "/bin/true")
         summary = json.loads(result.err)
