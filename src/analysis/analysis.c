@@ -9,11 +9,13 @@
 #include "groups.h"
 #include "cache.h"
 #include "loaded.h"
+#include "mrc.h"
 #include "stat.h"
 #include "sweep.h"
 #include "tlb.h"
 
-static const AnalysisType *const types[] = { &cache_analysis, &stat_analysis, &sweep_analysis, &tlb_analysis, NULL };
+static const AnalysisType *const types[] = { &cache_analysis, &mrc_analysis, &stat_analysis,
+                                             &sweep_analysis, &tlb_analysis, NULL };
 
 struct AnalysisRequest {
     const AnalysisType *type;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../analysis/cache.h"
+#include "../analysis/mrc.h"
 #include "../analysis/stat.h"
 #include "../analysis/sweep.h"
 #include "../analysis/tlb.h"
@@ -27,6 +28,11 @@ static int run_sweep(int argc, char **argv, GError **error)
     return cmd_analysis(&sweep_analysis, argc, argv, error);
 }
 
+static int run_mrc(int argc, char **argv, GError **error)
+{
+    return cmd_analysis(&mrc_analysis, argc, argv, error);
+}
+
 static int run_tlb(int argc, char **argv, GError **error)
 {
     return cmd_analysis(&tlb_analysis, argc, argv, error);
@@ -41,6 +47,7 @@ static const CmdVerb verbs[] = {
     { "cache", run_cache, "simulate caches: hits, misses, and who misses most" },
     { "sweep", run_sweep, "the misses of many sizes and ways of one cache" },
     { "tlb", run_tlb, "simulate data TLBs: hits, walks, and who causes most" },
+    { "mrc", run_mrc, "miss-ratio curves: the misses of an LRU cache of each size" },
     { "analyze", cmd_analyze, "let several analyses, or your own, go through a trace" },
     { "dump", cmd_dump, "print the records of a trace" },
     { "check", cmd_check, "tell whether a trace is a good one" },

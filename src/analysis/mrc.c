@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Miss-ratio curves of fully associative LRU caches: from stack distances (lru_stack.h) of all granules, or of a sample
+ * of them, by their hashes: SHARDS with fixed rate or fixed size, adjusted (C. A. Waldspurger, N. Park, A. Garthwaite
+ * and I. Ahmad, "Efficient MRC Construction with SHARDS", 2015: SHARDS-adj). The figures are defined in
+ * memory_tracer-mrc(1).
+ *
+ * The key of a granule is its hash, which has an inverse: the sample's threshold, its greatest member and the places in
+ * the tables need no other.
+ */
+#include "mrc.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "../base/error.h"
+#include "../base/sizes.h"
+#include "lru_stack.h"
+
+#define MAX_GRANULARITIES 8
+#define LEAST_GRANULE 16
+#define MOST_GRANULE (UINT64_C(1) << 40)
+#define MAX_VCPUS 256
+#define MOST_KEYS (LRU_STACK_MOST_KEYS / 2) /* looked at after each batch only */
+#define STEP_BITS 3                         /* sizes between a power of two and the next: 8 */
+#define BUCKETS (64 << STEP_BITS)
+#define PARTITIONS 8
+#define PARTITION_SHIFT 24 /* of a key: above its place in most tables, below what decides about the sample */
+#define T_95 2.365         /* Student's t, two-sided, with 7 degrees of freedom */
+
+typedef struct {
+    char *granularity, *rate, *split;
+    int samples, seed;
+} MrcOptions;
+
+typedef struct {
+    LruStack stack;
+    double buckets[BUCKETS]; /* weights of uses, by distance */
+    double all;              /* with what was new */
+} Histogram;
+
+/* That of one group and granularity. */
+typedef struct {
+    unsigned shift;
+    char *group; /* or NULL */
+    uint64_t uses;
+    uint64_t last_key; /* of the last use, without a sample */
+    bool used;
+    uint64_t limit; /* keys up to this are in the sample */
+    GArray *heap;   /* the sample's keys, the greatest first; with a fixed size */
+    Histogram whole;
+    Histogram *parts; /* PARTITIONS of them; NULL without a sample */
+} Curve;
+
+typedef enum { SPLIT_NOT, SPLIT_CPL, SPLIT_VCPU } Split;
+
+typedef struct {
+    const MrcOptions *options;
+    GArray *granularities;
+    GPtrArray *curves; /* Curve, or NULL: by group, then granularity */
+    uint64_t limit, seed, records;
+    double rate;
+    Split split;
+    bool sampled;
+} Mrc;
+
+/* Murmur3's finalizer (Appleby 2011): one to one, and each bit depends on all. */
+static uint64_t mix(uint64_t value)
+{
+    value = (value ^ value >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    value = (value ^ value >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return value ^ value >> 33;
+}
+
+/* A bucket has the distances from bucket_begin(i) to bucket_begin(i + 1) - 1. */
+static unsigned bucket_of(uint64_t distance)
+{
+    unsigned above;
+
+    if (distance < 1 << STEP_BITS)
+        return (unsigned)distance;
+    above = 63u - (unsigned)__builtin_clzll(distance) - STEP_BITS;
+    return (above << STEP_BITS) + (unsigned)(distance >> above);
+}
+
+static uint64_t bucket_begin(unsigned bucket)
+{
+    unsigned above = bucket >> STEP_BITS;
+
+    return above ? ((UINT64_C(1) << STEP_BITS) + (bucket & ((1 << STEP_BITS) - 1))) << (above - 1) : bucket;
+}
+
+static void curve_free(gpointer data)
+{
+    Curve *curve = data;
+
+    if (!curve)
+        return;
+    for (unsigned i = 0; curve->parts && i < PARTITIONS; i++)
+        lru_stack_clear(&curve->parts[i].stack);
+    lru_stack_clear(&curve->whole.stack);
+    g_free(curve->parts);
+    g_free(curve->group);
+    g_array_unref(curve->heap);
+    g_free(curve);
+}
+
+static Curve *curve_new(const Mrc *mrc, uint64_t granularity, guint group)
+{
+    Curve *curve = g_new0(Curve, 1);
+
+    curve->shift = (unsigned)__builtin_ctzll(granularity);
+    curve->limit = mrc->limit;
+    curve->heap = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    if (mrc->split == SPLIT_CPL)
+        curve->group = g_strdup(group ? "user" : "kernel");
+    else if (mrc->split == SPLIT_VCPU)
+        curve->group = g_strdup_printf("vCPU %u", group);
+    lru_stack_init(&curve->whole.stack);
+    if (mrc->sampled)
+        curve->parts = g_new0(Histogram, PARTITIONS);
+    for (unsigned i = 0; curve->parts && i < PARTITIONS; i++)
+        lru_stack_init(&curve->parts[i].stack);
+    return curve;
+}
+
+/* `rate` is the share of granules that the histogram sees: distances are that much shorter there. */
+static void count(Histogram *histogram, uint64_t key, double rate)
+{
+    uint64_t distance = lru_stack_use(&histogram->stack, key);
+
+    histogram->all += 1 / rate;
+    if (distance == LRU_STACK_NEW)
+        return;
+    if (rate < 1)
+        distance = (uint64_t)((double)distance / rate);
+    histogram->buckets[bucket_of(distance)] += 1 / rate;
+}
+
+static Histogram *part_of(Curve *curve, uint64_t key)
+{
+    return &curve->parts[(key >> PARTITION_SHIFT) % PARTITIONS];
+}
+
+/* A binary heap of keys, the greatest at the top. */
+
+static void heap_add(GArray *heap, uint64_t key)
+{
+    guint at = heap->len;
+    uint64_t *keys;
+
+    g_array_append_val(heap, key);
+    keys = (uint64_t *)heap->data;
+    for (; at && keys[(at - 1) / 2] < key; at = (at - 1) / 2)
+        keys[at] = keys[(at - 1) / 2];
+    keys[at] = key;
+}
+
+static uint64_t heap_take(GArray *heap)
+{
+    uint64_t *keys = (uint64_t *)heap->data, top = keys[0], last = keys[heap->len - 1];
+    guint at = 0, below;
+
+    g_array_set_size(heap, heap->len - 1);
+    while ((below = 2 * at + 1) < heap->len) {
+        if (below + 1 < heap->len && keys[below + 1] > keys[below])
+            below++;
+        if (keys[below] <= last)
+            break;
+        keys[at] = keys[below];
+        at = below;
+    }
+    if (heap->len)
+        keys[at] = last;
+    return top;
+}
+
+static void drop_greatest(Curve *curve)
+{
+    uint64_t key = heap_take(curve->heap);
+
+    lru_stack_remove(&curve->whole.stack, key);
+    lru_stack_remove(&part_of(curve, key)->stack, key);
+    curve->limit = key - 1;
+}
+
+static double sample_rate(const Curve *curve)
+{
+    return ldexp((double)curve->limit, -64);
+}
+
+static void use_sampled(const Mrc *mrc, Curve *curve, uint64_t key)
+{
+    double rate = mrc->options->samples ? sample_rate(curve) : mrc->rate;
+    uint64_t before = curve->whole.stack.count;
+
+    count(&curve->whole, key, rate);
+    count(part_of(curve, key), key, rate / PARTITIONS);
+    if (!mrc->options->samples || curve->whole.stack.count == before)
+        return;
+    heap_add(curve->heap, key);
+    if (curve->heap->len > (guint)mrc->options->samples)
+        drop_greatest(curve);
+}
+
+static inline void use(const Mrc *mrc, Curve *curve, uint64_t granule)
+{
+    uint64_t key = mix(granule ^ mrc->seed);
+
+    if (key > curve->limit)
+        return;
+    if (mrc->sampled) {
+        use_sampled(mrc, curve, key);
+    } else if (curve->used && key == curve->last_key) {
+        curve->whole.buckets[0]++;
+        curve->whole.all++;
+    } else {
+        count(&curve->whole, key, 1);
+        curve->last_key = key;
+        curve->used = true;
+    }
+}
+
+static void use_access(const Mrc *mrc, Curve *curve, uint64_t address, uint8_t info)
+{
+    uint64_t granule = address >> curve->shift, last_possible = UINT64_MAX >> curve->shift;
+    uint64_t more = (((address + mt_size(info) - 1) >> curve->shift) - granule) & last_possible;
+
+    curve->uses += 1 + more;
+    use(mrc, curve, granule);
+    for (; G_UNLIKELY(more); more--)
+        use(mrc, curve, granule = (granule + 1) & last_possible);
+}
+
+static Curve *get_curve(Mrc *mrc, guint group, guint granularity)
+{
+    guint at = group * mrc->granularities->len + granularity;
+
+    if (at >= mrc->curves->len)
+        g_ptr_array_set_size(mrc->curves, (gint)at + 1);
+    if (!mrc->curves->pdata[at])
+        mrc->curves->pdata[at] = curve_new(mrc, g_array_index(mrc->granularities, uint64_t, granularity), group);
+    return mrc->curves->pdata[at];
+}
+
+static bool mrc_add(void *data, const struct mt_batch *batch, GError **error)
+{
+    Mrc *mrc = data;
+
+    mrc->records += batch->count;
+    for (guint k = 0; batch->count && k < mrc->granularities->len; k++) {
+        Curve *curve = mrc->split == SPLIT_CPL ? NULL : get_curve(mrc, mrc->split ? batch->vcpu % MAX_VCPUS : 0, k);
+
+        for (size_t i = 0; i < batch->count; i++)
+            use_access(mrc, curve ? curve : get_curve(mrc, mt_cpl(batch->info[i]) == 3, k), batch->address[i],
+                       batch->info[i]);
+    }
+    for (guint i = 0; i < mrc->curves->len; i++) {
+        const Curve *curve = mrc->curves->pdata[i];
+
+        if (curve && curve->whole.stack.count > MOST_KEYS)
+            return mt_fail(error, "mrc: more than %u different granules: a --rate or a greater --granularity is needed",
+                           MOST_KEYS);
+    }
+    return true;
+}
+
+/* The result. */
+
+/* The miss ratio at the end of each bucket. SHARDS-adj: uses that the sample has too many or too few of count as found
+ * at once, since it is the granules that are used most that make the difference. */
+static void make_ratios(const Histogram *histogram, uint64_t uses, unsigned buckets, double *ratios)
+{
+    double misses = histogram->all;
+
+    for (unsigned i = 0; i < buckets; i++) {
+        misses -= histogram->buckets[i];
+        ratios[i] = uses ? CLAMP(misses / (double)uses, 0, 1) : 0;
+    }
+}
+
+/* Half of the 95 % interval of each point, by the scatter of the partitions' curves. */
+static void make_widths(const Curve *curve, unsigned buckets, double *widths)
+{
+    g_autofree double *ratios = g_new(double, PARTITIONS *buckets);
+
+    for (unsigned part = 0; part < PARTITIONS; part++)
+        make_ratios(&curve->parts[part], curve->uses, buckets, ratios + part * buckets);
+    for (unsigned i = 0; i < buckets; i++) {
+        double mean = 0, squares = 0;
+
+        for (unsigned part = 0; part < PARTITIONS; part++)
+            mean += ratios[part * buckets + i] / PARTITIONS;
+        for (unsigned part = 0; part < PARTITIONS; part++)
+            squares += (ratios[part * buckets + i] - mean) * (ratios[part * buckets + i] - mean);
+        widths[i] = T_95 * sqrt(squares / (PARTITIONS - 1) / PARTITIONS);
+    }
+}
+
+static void describe_points(const Curve *curve, unsigned buckets, Report *report)
+{
+    static const ReportColumn exact[] = { { "bytes", "bytes", REPORT_COUNT },
+                                          { "miss_ratio", "miss ratio", REPORT_REAL },
+                                          { NULL } };
+    static const ReportColumn sampled[] = { { "bytes", "bytes", REPORT_COUNT },
+                                            { "miss_ratio", "miss ratio", REPORT_REAL },
+                                            { "low", "low", REPORT_REAL },
+                                            { "high", "high", REPORT_REAL },
+                                            { NULL } };
+    static const ReportColumn shown[] = {
+        { "size", "size", REPORT_TEXT }, { "percent", "misses %", REPORT_REAL }, { "plot", "", REPORT_TEXT }, { NULL }
+    };
+    ReportTable *points = report_add_table(report, "points", NULL, curve->parts ? sampled : exact);
+    ReportTable *text = report_add_table(report, NULL, "miss ratios", shown);
+    g_autofree double *ratios = g_new0(double, buckets), *widths = g_new0(double, buckets);
+
+    make_ratios(&curve->whole, curve->uses, buckets, ratios);
+    if (curve->parts)
+        make_widths(curve, buckets, widths);
+    for (unsigned i = 0; i < buckets; i++) {
+        uint64_t granules = bucket_begin(i + 1), bytes = granules << curve->shift;
+        g_autofree char *size = sizes_format(bytes), *plot = g_strnfill((gsize)(50 * ratios[i] + 0.5), '#');
+
+        if (curve->parts)
+            report_table_add_row(points, bytes, ratios[i], MAX(ratios[i] - widths[i], 0.0),
+                                 MIN(ratios[i] + widths[i], 1.0));
+        else
+            report_table_add_row(points, bytes, ratios[i]);
+        if (!(granules & (granules - 1)))
+            report_table_add_row(text, size, 100 * ratios[i], plot);
+    }
+}
+
+static void describe_curve(const Curve *curve, Report *report)
+{
+    g_autofree char *size = sizes_format(UINT64_C(1) << curve->shift);
+    g_autofree char *title =
+        g_strdup_printf("%s%sgranules of %s", curve->group ? curve->group : "", curve->group ? ", " : "", size);
+    Report *section = report_add_to_list(report, "curves", title);
+    unsigned buckets = 1;
+
+    for (unsigned i = 0; i < BUCKETS; i++)
+        if (curve->whole.buckets[i] > 0)
+            buckets = i + 1;
+    while (bucket_begin(buckets) & (bucket_begin(buckets) - 1)) /* up to a power of two */
+        buckets++;
+    report_add_count(section, "granularity", NULL, UINT64_C(1) << curve->shift);
+    if (curve->group)
+        report_add_text(section, "group", NULL, curve->group);
+    report_add_count(section, "uses", "uses", curve->uses);
+    report_add_count(section, "granules", curve->parts ? "granules in the sample" : "granules",
+                     curve->whole.stack.count);
+    if (curve->parts) {
+        report_add_real(section, "rate", "rate", sample_rate(curve), 6);
+        report_add_text(section, "interval", "95 % interval by", "Student's t of 8 partitions by hash");
+    }
+    describe_points(curve, buckets, section);
+}
+
+static void mrc_describe(void *data, Report *report)
+{
+    const Mrc *mrc = data;
+
+    report_add_count(report, "accesses", "accesses", mrc->records);
+    for (guint i = 0; i < mrc->curves->len; i++)
+        if (mrc->curves->pdata[i])
+            describe_curve(mrc->curves->pdata[i], report);
+}
+
+/* The beginning. */
+
+static bool set_granularities(Mrc *mrc, const char *text, GError **error)
+{
+    mrc->granularities = sizes_parse_list(text, MAX_GRANULARITIES);
+    if (!mrc->granularities)
+        return mt_fail_usage(error, "--granularity must be at most %d sizes such as 64,4K, but '%s' isn't",
+                             MAX_GRANULARITIES, text);
+    for (guint i = 0; i < mrc->granularities->len; i++) {
+        uint64_t bytes = g_array_index(mrc->granularities, uint64_t, i);
+
+        if (bytes & (bytes - 1) || bytes < LEAST_GRANULE || bytes > MOST_GRANULE)
+            return mt_fail_usage(
+                error, "--granularity must be powers of two from 16 to 1024G, but %" G_GUINT64_FORMAT " isn't", bytes);
+    }
+    return true;
+}
+
+static bool set_sample(Mrc *mrc, GError **error)
+{
+    const MrcOptions *options = mrc->options;
+    char *end = NULL;
+
+    mrc->rate = options->rate ? g_ascii_strtod(options->rate, &end) : 1;
+    if (options->rate && (end == options->rate || *end || !(mrc->rate >= 1e-9 && mrc->rate <= 1)))
+        return mt_fail_usage(error, "--rate must be from 1e-9 to 1, but '%s' isn't", options->rate);
+    if (options->rate && options->samples)
+        return mt_fail_usage(error, "--rate and --samples can't be given both");
+    if (options->samples < 0 || (options->samples && options->samples < 8 * PARTITIONS))
+        return mt_fail_usage(error, "--samples must be at least %d, but %d isn't", 8 * PARTITIONS, options->samples);
+    mrc->sampled = options->samples || mrc->rate < 1;
+    mrc->limit = mrc->rate < 1 ? (uint64_t)ldexp(mrc->rate, 64) : UINT64_MAX;
+    mrc->seed = mix((uint64_t)options->seed);
+    return true;
+}
+
+static bool set_split(Mrc *mrc, const char *name, GError **error)
+{
+    if (name && strcmp(name, "cpl") && strcmp(name, "vcpu"))
+        return mt_fail_usage(error, "--split must be cpl or vcpu, but '%s' isn't", name);
+    mrc->split = !name ? SPLIT_NOT : *name == 'c' ? SPLIT_CPL : SPLIT_VCPU;
+    return true;
+}
+
+static void mrc_end(void *data)
+{
+    Mrc *mrc = data;
+
+    g_ptr_array_unref(mrc->curves);
+    g_clear_pointer(&mrc->granularities, g_array_unref);
+    g_free(mrc);
+}
+
+static void *mrc_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
+{
+    Mrc *mrc = g_new0(Mrc, 1);
+
+    (void)type;
+    (void)context;
+    mrc->options = options;
+    mrc->curves = g_ptr_array_new_with_free_func(curve_free);
+    if (set_granularities(mrc, mrc->options->granularity ? mrc->options->granularity : "64", error) &&
+        set_sample(mrc, error) && set_split(mrc, mrc->options->split, error))
+        return mrc;
+    mrc_end(mrc);
+    return NULL;
+}
+
+static const MrcOptions defaults = { 0 };
+static const AnalysisOption options[] = {
+    { "granularity", G_OPTION_ARG_STRING, offsetof(MrcOptions, granularity),
+      "Bytes that are cached together, such as 64,4K (default: 64)", "LIST" },
+    { "rate", G_OPTION_ARG_STRING, offsetof(MrcOptions, rate), "Look at this share of granules only, such as 0.01",
+      "R" },
+    { "samples", G_OPTION_ARG_INT, offsetof(MrcOptions, samples), "Look at no more than N granules at once", "N" },
+    { "seed", G_OPTION_ARG_INT, offsetof(MrcOptions, seed), "Which granules a sample has (default: 0)", "N" },
+    { "split", G_OPTION_ARG_STRING, offsetof(MrcOptions, split), "Curves of kernel and user, or of each vCPU",
+      "cpl|vcpu" },
+    { NULL },
+};
+
+const AnalysisType mrc_analysis = {
+    .name = "mrc",
+    .summary = "Miss-ratio curves: which share of its uses an LRU cache of each size would miss.",
+    .columns = MT_COLUMN_ADDRESS | MT_COLUMN_INFO,
+    .options = options,
+    .defaults = &defaults,
+    .options_bytes = sizeof defaults,
+    .begin = mrc_begin,
+    .add = mrc_add,
+    .describe = mrc_describe,
+    .end = mrc_end,
+};
