@@ -128,7 +128,8 @@ static void sort(LineTable *table)
 
     if (table->sorted)
         return;
-    qsort(ranges->data, ranges->len, sizeof(LineRange), compare);
+    if (ranges->len)
+        qsort(ranges->data, ranges->len, sizeof(LineRange), compare);
     for (guint i = 0; i < ranges->len; i++) {
         LineRange range = g_array_index(ranges, LineRange, i);
         LineRange *last = left ? &g_array_index(ranges, LineRange, left - 1) : NULL;

@@ -3,10 +3,13 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <libelf.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../../src/context/code_table.h"
+#include "../../src/context/debug_file.h"
 #include "../../src/context/demangle.h"
 #include "../../src/context/elf_code.h"
 #include "../../src/context/explanation.h"
@@ -316,6 +319,53 @@ static void test_damaged_files(void)
     }
 }
 
+/* Where debug files are looked for. */
+
+static void write_elf(const char *path, const TinyElf *elf)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+
+    g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(path, (const char *)elf, sizeof *elf, NULL));
+}
+
+/* Whether the debug file of the program is found in the folder. */
+static bool has_debug_file(const char *program, const char *folder)
+{
+    int fd = g_open(program, O_RDONLY), found;
+    Elf *elf;
+
+    elf_version(EV_CURRENT);
+    elf = elf_begin(fd, ELF_C_READ, NULL);
+    found = debug_file_open(program, elf, folder);
+    elf_end(elf);
+    close(fd);
+    if (found >= 0)
+        close(found);
+    return found >= 0;
+}
+
+static void test_a_debug_file_by_its_build_id(void)
+{
+    g_autofree char *folder = g_dir_make_tmp("test_names.XXXXXX", NULL);
+    g_autofree char *program = g_build_filename(folder, "program", NULL);
+    g_autofree char *debug = g_build_filename(folder, ".build-id", "01", "020304050607ab.debug", NULL);
+    TinyElf elf = tiny_elf(), other;
+    g_autofree char *command = g_strdup_printf("rm -r %s", folder);
+
+    elf.header.e_shoff = elf.header.e_shnum = 0; /* libdw looks for notes among sections, if there are any */
+    other = elf;
+    other.note.id[7]++;
+    write_elf(program, &elf);
+    g_assert_false(has_debug_file(program, folder));
+    write_elf(debug, &other); /* of another build, whatever its name is */
+    g_assert_false(has_debug_file(program, folder));
+    write_elf(debug, &elf);
+    g_assert_true(has_debug_file(program, folder));
+    g_assert_false(has_debug_file(program, program));
+    g_assert_cmpint(system(command), ==, 0);
+}
+
 /* Names as programmers wrote them. */
 
 static void assert_demangled(const char *name, const char *with, const char *without)
@@ -502,6 +552,7 @@ int main(int argc, char **argv)
     g_test_add_func("/names/lines_are_written_and_read", test_lines_are_written_and_read);
     g_test_add_func("/names/lines_of_two_tables", test_lines_of_two_tables);
     g_test_add_func("/names/damaged_lines", test_damaged_lines);
+    g_test_add_func("/names/a_debug_file_by_its_build_id", test_a_debug_file_by_its_build_id);
     g_test_add_func("/names/damaged_files", test_damaged_files);
     g_test_add_func("/names/tables_as_text", test_tables_as_text);
     g_test_add_func("/names/origins_are_written", test_origins_are_written);
