@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What `stat` counts: shared by what counts it (stat.c) and what tells it (stat_result.c). */
+#ifndef MEMORY_TRACER_ANALYSIS_STAT_PRIVATE_H
+#define MEMORY_TRACER_ANALYSIS_STAT_PRIVATE_H
+
+#include "page_table.h"
+#include "stat.h"
+
+#define STAT_MAX_VCPUS 256
+#define STAT_KINDS 256 /* values of a record's info */
+#define STAT_KIND_COPIES 4
+
+enum stat_order { STAT_SAME, STAT_SEQUENTIAL, STAT_STRIDED, STAT_OTHER, STAT_ORDERS };
+
+/* What is kept of an instruction: half a cache line. Its accesses are counted apart, or the compiler would join two of
+ * its members into a vector to store them, which the next access of the instruction would wait for. */
+typedef struct {
+    uint64_t address; /* of the last access */
+    PageEntry *page;  /* the page that this is in; NULL: there was none */
+    int64_t stride;   /* between the last two */
+    uint64_t counted; /* of its accesses, those that are counted to their pages */
+} __attribute__((aligned(32))) StatInstruction;
+
+typedef struct {
+    uint64_t by_kind[STAT_KIND_COPIES][STAT_KINDS]; /* several, so that equal neighbours don't wait for each other */
+    uint64_t by_order[STAT_ORDERS];
+    StatInstruction *instructions; /* by number */
+    uint64_t *accesses;            /* likewise */
+    uint32_t room;
+} StatVcpu;
+
+typedef struct {
+    const StatOptions *options;
+    const Context *context;
+    StatVcpu *vcpus[STAT_MAX_VCPUS]; /* or NULL */
+    PageTable pages;
+    uint64_t lines_crossed, pages_crossed;
+} Stat;
+
+/* Counts an instruction's accesses to the page that it has accessed last. */
+void stat_settle(StatVcpu *vcpu, uint32_t number);
+/* AnalysisType's describe, and figures and measure. */
+void stat_describe(void *stat, Report *report);
+extern const ReportColumn stat_figures[];
+void stat_measure(void *stat, uint64_t *values);
+
+#endif
