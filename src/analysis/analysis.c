@@ -8,14 +8,15 @@
 #include "../base/options.h"
 #include "groups.h"
 #include "cache.h"
+#include "heatmap.h"
 #include "loaded.h"
 #include "mrc.h"
 #include "stat.h"
 #include "sweep.h"
 #include "tlb.h"
 
-static const AnalysisType *const types[] = { &cache_analysis, &mrc_analysis, &stat_analysis,
-                                             &sweep_analysis, &tlb_analysis, NULL };
+static const AnalysisType *const types[] = { &cache_analysis, &heatmap_analysis, &mrc_analysis, &stat_analysis,
+                                             &sweep_analysis, &tlb_analysis,     NULL };
 
 struct AnalysisRequest {
     const AnalysisType *type;
@@ -211,6 +212,11 @@ bool analysis_add(Analysis *analysis, const struct mt_batch *batch, GError **err
 {
     return analysis->type->add(analysis->state, batch, error) &&
            (!analysis->groups || groups_add(analysis->groups, batch, error));
+}
+
+bool analysis_finish(Analysis *analysis, GError **error)
+{
+    return !analysis->type->finish || analysis->type->finish(analysis->state, error);
 }
 
 void analysis_describe(Analysis *analysis, Report *report)

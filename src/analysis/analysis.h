@@ -37,6 +37,8 @@ struct AnalysisType {
     bool (*add)(void *state, const struct mt_batch *batch, GError **error);
     /* What has come of it so far. Between batches, in the thread that adds them. */
     void (*describe)(void *state, Report *report);
+    /* Once, behind the last record: writes the files that it was asked for; or NULL. Not of groups. */
+    bool (*finish)(void *state, GError **error);
     void (*end)(void *state);
 
     /* For tables of groups (groups.h), whose options are then these: columns of counts, up to one without a name, and
@@ -72,6 +74,8 @@ Analysis *analysis_new(const AnalysisRequest *request, const Context *context, G
 void analysis_free(Analysis *analysis);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Analysis, analysis_free)
 bool analysis_add(Analysis *analysis, const struct mt_batch *batch, GError **error);
+/* Behind the last record. */
+bool analysis_finish(Analysis *analysis, GError **error);
 void analysis_describe(Analysis *analysis, Report *report);
 const char *analysis_name(const Analysis *analysis);
 

@@ -46,6 +46,14 @@ bool pump_add(Pump *pump, const struct mt_batch *batch, GError **error)
     return true;
 }
 
+bool pump_finish(Pump *pump, GError **error)
+{
+    for (guint i = 0; i < pump->analyses->len; i++)
+        if (!analysis_finish(pump->analyses->pdata[i], error))
+            return false;
+    return true;
+}
+
 void pump_describe(Pump *pump, Report *report, bool named)
 {
     for (guint i = 0; i < pump->analyses->len; i++) {

@@ -37,7 +37,7 @@ static int analyze(GPtrArray *requests, const char *path, const Selection *selec
         return -1;
     context = context_new(input->trace);
     pump = pump_new(requests, context, error);
-    if (!pump || !add_all(pump, input, error))
+    if (!pump || !add_all(pump, input, error) || !pump_finish(pump, error))
         return -1;
     pump_describe(pump, report, requests->len > 1);
     forms_print(forms, report);

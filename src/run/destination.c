@@ -235,7 +235,8 @@ bool destination_finish(Destination *destination, GError **error)
         return true;
     if (ring_get_state(destination->ring) != RING_STOPPED)
         return mt_fail(error, "the plugin has not seen the markers: records are missing");
-    return run_loop_wait(destination->loop, &wait, error) && (!destination->tool || finish_tool(destination, error));
+    return run_loop_wait(destination->loop, &wait, error) && (!destination->tool || finish_tool(destination, error)) &&
+           (!destination->analyses || live_analyses_finish(destination->analyses, error));
 }
 
 static bool consumer_is_done(void *data)

@@ -76,6 +76,11 @@ const GError *live_analyses_error(const LiveAnalyses *live)
     return live->error;
 }
 
+bool live_analyses_finish(LiveAnalyses *live, GError **error)
+{
+    return pump_finish(live->pump, error);
+}
+
 void live_analyses_describe(LiveAnalyses *live, Report *report, bool named)
 {
     pump_describe(live->pump, report, named);

@@ -20,6 +20,8 @@ unsigned live_analyses_fields(const GPtrArray *requests);
 bool live_analyses_take(void *data, const struct gmbeoo_record *records, size_t count);
 /* Why one has failed, or NULL. */
 const GError *live_analyses_error(const LiveAnalyses *live);
+/* When no more is taken: files that analyses write are written. */
+bool live_analyses_finish(LiveAnalyses *live, GError **error);
 /* Adds the results, as pump_describe() does. When no more is taken. */
 void live_analyses_describe(LiveAnalyses *live, Report *report, bool named);
 

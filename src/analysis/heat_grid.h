@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Accesses by address and time, in bounded memory (32 MiB): at most HEAT_COLUMNS stretches of time of equal length, and
+ * HEAT_GRANULES stretches of memory of equal size. When there are more, two neighbours become one. So neither the
+ * length of a trace nor the memory that it touches need be known.
+ */
+#ifndef MEMORY_TRACER_ANALYSIS_HEAT_GRID_H
+#define MEMORY_TRACER_ANALYSIS_HEAT_GRID_H
+
+#include <glib.h>
+#include <stdint.h>
+
+#define HEAT_COLUMNS 512
+#define HEAT_GRANULES 8192
+#define HEAT_SMALLEST_SHIFT 6 /* granules begin as lines of 64 bytes */
+
+typedef struct HeatGrid HeatGrid;
+
+/* A granule that was accessed: its number is its address >> heat_grid_shift(). */
+typedef struct HeatGranule {
+    uint64_t number;
+    uint64_t *cells; /* HEAT_COLUMNS counts; belongs to the grid */
+} HeatGranule;
+
+/* Only accesses that begin at `first` to `last` are kept; all of them are time. */
+HeatGrid *heat_grid_new(uint64_t first, uint64_t last);
+void heat_grid_free(HeatGrid *grid);
+void heat_grid_add(HeatGrid *grid, const uint64_t *address, size_t count);
+
+unsigned heat_grid_shift(const HeatGrid *grid);
+/* How many accesses a column is, and how many columns there are. */
+uint64_t heat_grid_column_accesses(const HeatGrid *grid);
+unsigned heat_grid_columns(const HeatGrid *grid);
+/* All granules by address (HeatGranule), valid until more is added. To be unreferenced. */
+GArray *heat_grid_list(HeatGrid *grid);
+
+#endif

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Accesses by address and time: heat_grid.h, and the pictures that are made of it. What nobody touched is folded away.
+ * The figures are defined in memory_tracer-heatmap(1).
+ */
+#include "heatmap.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/error.h"
+#include "../base/part_file.h"
+#include "../report/picture.h"
+#include "heat_grid.h"
+
+#define TEXT_ROWS 40
+#define TEXT_COLUMNS 56
+#define FILE_ROWS 320
+#define MAX_REGIONS 16
+#define SMALLEST_REGION 30 /* a region has at least this part of the rows, so that its label can be read */
+#define UPPER_HALF (UINT64_C(1) << 63)
+
+typedef struct {
+    char *output, *zoom;
+    gboolean hottest;
+} HeatmapOptions;
+
+typedef struct {
+    const HeatmapOptions *options;
+    HeatGrid *grid;
+    uint64_t accesses;
+} Heatmap;
+
+/* Granules `begin` to `end` - 1 of the list; addresses of the first and of the last one. */
+typedef struct {
+    guint begin, end;
+    uint64_t first, last, accesses;
+} Region;
+
+static bool parse_zoom(const char *text, uint64_t *first, uint64_t *last, GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(text, "..", 2);
+    char *end[2];
+
+    if (g_strv_length(parts) == 2 && g_ascii_isxdigit(*parts[0]) && g_ascii_isxdigit(*parts[1])) {
+        *first = g_ascii_strtoull(parts[0], &end[0], 0);
+        *last = g_ascii_strtoull(parts[1], &end[1], 0);
+        if (!*end[0] && !*end[1] && *first <= *last)
+            return true;
+    }
+    return mt_fail_usage(error, "--zoom must be two addresses, FIRST..LAST, as in 0x400000..0x4fffff, not '%s'", text);
+}
+
+static bool check_output(const char *path, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+
+    if (!g_str_has_suffix(path, ".png") && !g_str_has_suffix(path, ".svg"))
+        return mt_fail_usage(error, "--output must end with .png or .svg, but '%s' doesn't", path);
+    return !access(folder, W_OK) || mt_fail(error, "can't write '%s': %s", path, g_strerror(errno));
+}
+
+static void *heatmap_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
+{
+    const HeatmapOptions *own = options;
+    uint64_t first = 0, last = UINT64_MAX;
+    Heatmap *heatmap;
+
+    (void)type;
+    (void)context;
+    if ((own->zoom && !parse_zoom(own->zoom, &first, &last, error)) ||
+        (own->output && !check_output(own->output, error)))
+        return NULL;
+    heatmap = g_new0(Heatmap, 1);
+    heatmap->options = own;
+    heatmap->grid = heat_grid_new(first, last);
+    return heatmap;
+}
+
+static void heatmap_end(void *data)
+{
+    Heatmap *heatmap = data;
+
+    heat_grid_free(heatmap->grid);
+    g_free(heatmap);
+}
+
+static bool heatmap_add(void *data, const struct mt_batch *batch, GError **error)
+{
+    Heatmap *heatmap = data;
+
+    (void)error;
+    heat_grid_add(heatmap->grid, batch->address, batch->count);
+    heatmap->accesses += batch->count;
+    return true;
+}
+
+/* Regions. */
+
+static uint64_t sum_cells(const HeatGranule *granule)
+{
+    uint64_t sum = 0;
+
+    for (guint i = 0; i < HEAT_COLUMNS; i++)
+        sum += granule->cells[i];
+    return sum;
+}
+
+/* By the layout of addresses of Linux on x86-64. */
+static const char *name_region(uint64_t address)
+{
+    if (address >= UINT64_C(0xffffffffc0000000))
+        return "kernel modules";
+    if (address >= UINT64_C(0xffffffff80000000))
+        return "kernel image";
+    if (address >= UPPER_HALF)
+        return "kernel memory";
+    if (address >= UINT64_C(0x700000000000))
+        return "libraries, stack";
+    return "program, heap";
+}
+
+typedef struct {
+    bool divides;      /* the two have different names */
+    uint64_t granules; /* between the two */
+    guint at;          /* the one behind it */
+} Gap;
+
+static gint compare_gaps(gconstpointer a, gconstpointer b)
+{
+    const Gap *one = a, *other = b;
+
+    if (one->divides != other->divides)
+        return one->divides ? -1 : 1;
+    if (one->granules != other->granules)
+        return one->granules < other->granules ? 1 : -1;
+    return one->at < other->at ? -1 : one->at > other->at;
+}
+
+static gint compare_numbers(gconstpointer a, gconstpointer b)
+{
+    const guint *one = a, *other = b;
+
+    return *one < *other ? -1 : *one > *other;
+}
+
+static const HeatGranule *granule_at(const GArray *list, guint at)
+{
+    return &g_array_index(list, HeatGranule, at);
+}
+
+/* All gaps; first those between regions of different names, then the largest ones. */
+static GArray *list_gaps(const GArray *list, unsigned shift)
+{
+    GArray *gaps = g_array_new(FALSE, FALSE, sizeof(Gap));
+
+    for (guint at = 1; at < list->len; at++) {
+        uint64_t before = granule_at(list, at - 1)->number, number = granule_at(list, at)->number;
+        Gap gap = { strcmp(name_region(before << shift), name_region(number << shift)) != 0, number - before - 1, at };
+
+        if (gap.granules)
+            g_array_append_val(gaps, gap);
+    }
+    g_array_sort(gaps, compare_gaps);
+    return gaps;
+}
+
+/* Where regions begin and end: at the largest gaps, unless that makes one too small. */
+static GArray *list_cuts(const GArray *list, unsigned shift)
+{
+    g_autoptr(GArray) gaps = list_gaps(list, shift);
+    GArray *cuts = g_array_new(FALSE, FALSE, sizeof(guint));
+    guint ends[] = { 0, list->len }, least = MAX(list->len / SMALLEST_REGION, 1);
+
+    g_array_append_vals(cuts, ends, 2);
+    for (guint i = 0; i < gaps->len && cuts->len <= MAX_REGIONS; i++) {
+        guint at = g_array_index(gaps, Gap, i).at;
+        bool fits = true;
+
+        for (guint k = 0; k < cuts->len; k++) {
+            guint cut = g_array_index(cuts, guint, k);
+
+            fits = fits && (cut > at ? cut - at : at - cut) >= least;
+        }
+        if (fits)
+            g_array_append_val(cuts, at);
+    }
+    g_array_sort(cuts, compare_numbers);
+    return cuts;
+}
+
+static GArray *list_regions(const GArray *list, unsigned shift)
+{
+    g_autoptr(GArray) cuts = list_cuts(list, shift);
+    GArray *regions = g_array_new(FALSE, FALSE, sizeof(Region));
+
+    for (guint i = 1; list->len && i < cuts->len; i++) {
+        Region region = { .begin = g_array_index(cuts, guint, i - 1), .end = g_array_index(cuts, guint, i) };
+
+        region.first = granule_at(list, region.begin)->number << shift;
+        region.last = (granule_at(list, region.end - 1)->number << shift) + (UINT64_C(1) << shift) - 1;
+        for (guint k = region.begin; k < region.end; k++)
+            region.accesses += sum_cells(granule_at(list, k));
+        g_array_append_val(regions, region);
+    }
+    return regions;
+}
+
+/* Leaves only the region with most accesses: all others go, with their granules. */
+static void keep_hottest(GArray **list, GArray **regions, unsigned shift)
+{
+    const Region *hottest = &g_array_index(*regions, Region, 0);
+
+    for (guint i = 1; i < (*regions)->len; i++)
+        if (g_array_index(*regions, Region, i).accesses > hottest->accesses)
+            hottest = &g_array_index(*regions, Region, i);
+    g_array_remove_range(*list, hottest->end, (*list)->len - hottest->end);
+    g_array_remove_range(*list, 0, hottest->begin);
+    g_array_unref(*regions);
+    *regions = list_regions(*list, shift);
+}
+
+/* Pictures. */
+
+/* What is to be seen, of so many rows and columns at most. */
+typedef struct {
+    GArray *list, *regions; /* HeatGranule, Region */
+    PictureRegion labels[MAX_REGIONS + 1];
+    uint64_t *counts;
+    guint *first_granule; /* of each row */
+    Picture picture;
+    char *title;
+} View;
+
+static void view_clear(View *view)
+{
+    g_array_unref(view->list);
+    g_array_unref(view->regions);
+    g_free(view->counts);
+    g_free(view->first_granule);
+    g_free(view->title);
+}
+
+/* A row is some granules, a column some of the grid's; each cell of the grid is in one of the picture's. */
+static void fill_counts(View *view, unsigned used)
+{
+    Picture *picture = &view->picture;
+
+    for (guint i = 0; i < view->list->len; i++) {
+        guint row = (guint)((uint64_t)i * picture->rows / view->list->len);
+
+        if (!i || row != (guint)((uint64_t)(i - 1) * picture->rows / view->list->len))
+            view->first_granule[row] = i;
+        for (guint column = 0; column < used; column++)
+            view->counts[(size_t)row * picture->columns + column * picture->columns / used] +=
+                granule_at(view->list, i)->cells[column];
+    }
+    for (size_t i = 0; i < (size_t)picture->rows * picture->columns; i++)
+        picture->max = MAX(picture->max, view->counts[i]);
+}
+
+static void view_init(View *view, Heatmap *heatmap, unsigned rows, unsigned columns)
+{
+    unsigned shift = heat_grid_shift(heatmap->grid), used = heat_grid_columns(heatmap->grid);
+    Picture *picture = &view->picture;
+
+    memset(view, 0, sizeof *view);
+    view->list = heat_grid_list(heatmap->grid);
+    view->regions = list_regions(view->list, shift);
+    if (heatmap->options->hottest && view->regions->len)
+        keep_hottest(&view->list, &view->regions, shift);
+    picture->rows = MIN(rows, view->list->len);
+    picture->columns = MIN(columns, used);
+    view->counts = g_new0(uint64_t, (size_t)picture->rows * picture->columns);
+    view->first_granule = g_new0(guint, picture->rows);
+    fill_counts(view, used);
+    for (guint i = 0; i < view->regions->len; i++) {
+        const Region *region = &g_array_index(view->regions, Region, i);
+
+        view->labels[i] = (PictureRegion){ (double)region->begin * picture->rows / view->list->len, region->first,
+                                           name_region(region->first) };
+    }
+    view->title = g_strdup_printf("accesses by address and time: %" G_GUINT64_FORMAT
+                                  " touched stretches of %" G_GUINT64_FORMAT " bytes",
+                                  (uint64_t)view->list->len, UINT64_C(1) << shift);
+    picture->counts = view->counts;
+    picture->title = view->title;
+    picture->accesses = heatmap->accesses;
+    picture->regions = view->labels;
+    picture->region_count = view->regions->len;
+    if (view->regions->len)
+        picture->last = g_array_index(view->regions, Region, view->regions->len - 1).last;
+}
+
+static bool write_file(const char *path, GBytes *bytes, GError **error)
+{
+    gsize count;
+    const char *data = g_bytes_get_data(bytes, &count);
+    const char *part = part_file_applies(path) ? part_file_begin(path, error) : path;
+
+    if (!part)
+        return false;
+    if (!g_file_set_contents_full(part, data, (gssize)count, G_FILE_SET_CONTENTS_NONE, 0666, error)) {
+        if (part != path)
+            part_file_abandon();
+        return false;
+    }
+    return part == path || part_file_commit(error);
+}
+
+static bool heatmap_finish(void *data, GError **error)
+{
+    Heatmap *heatmap = data;
+    const char *path = heatmap->options->output;
+    g_autoptr(GBytes) bytes = NULL;
+    View view;
+
+    if (!path)
+        return true;
+    view_init(&view, heatmap, FILE_ROWS, HEAT_COLUMNS);
+    bytes = g_str_has_suffix(path, ".svg") ? picture_as_svg(&view.picture) : picture_as_png(&view.picture, error);
+    view_clear(&view);
+    return bytes && write_file(path, bytes, error);
+}
+
+/* Results. */
+
+static void describe_regions(const View *view, unsigned shift, uint64_t accesses, Report *report)
+{
+    static const ReportColumn columns[] = { { "first", "from", REPORT_ADDRESS },
+                                            { "last", "to", REPORT_ADDRESS },
+                                            { "touched_bytes", "touched bytes", REPORT_COUNT },
+                                            { "accesses", "accesses", REPORT_COUNT },
+                                            { "percent", "%", REPORT_REAL },
+                                            { "name", "what", REPORT_TEXT },
+                                            { NULL } };
+    ReportTable *table = report_add_table(report, "regions", "regions", columns);
+
+    for (guint i = 0; i < view->regions->len; i++) {
+        const Region *region = &g_array_index(view->regions, Region, i);
+
+        report_table_add_row(table, region->first, region->last, (uint64_t)(region->end - region->begin) << shift,
+                             region->accesses, accesses ? 100.0 * (double)region->accesses / (double)accesses : 0,
+                             name_region(region->first));
+    }
+}
+
+/* What the picture in the terminal shows, for programs. */
+static void describe_cells(const View *view, unsigned shift, Report *report)
+{
+    static const ReportColumn columns[] = { { "row", NULL, REPORT_COUNT },
+                                            { "address", NULL, REPORT_ADDRESS },
+                                            { "column", NULL, REPORT_COUNT },
+                                            { "accesses", NULL, REPORT_COUNT },
+                                            { NULL } };
+    ReportTable *table = report_add_table(report, "cells", NULL, columns);
+    const Picture *picture = &view->picture;
+
+    for (unsigned row = 0; row < picture->rows; row++)
+        for (unsigned column = 0; column < picture->columns; column++) {
+            uint64_t count = picture->counts[(size_t)row * picture->columns + column];
+
+            if (count)
+                report_table_add_row(table, (uint64_t)row,
+                                     granule_at(view->list, view->first_granule[row])->number << shift,
+                                     (uint64_t)column, count);
+        }
+}
+
+/* What is printed may go to either. */
+static PictureStyle terminal_style(void)
+{
+    return isatty(STDOUT_FILENO) && isatty(STDERR_FILENO) && g_get_charset(NULL) && !g_getenv("NO_COLOR")
+               ? PICTURE_COLOUR
+               : PICTURE_ASCII;
+}
+
+static void heatmap_describe(void *data, Report *report)
+{
+    Heatmap *heatmap = data;
+    unsigned shift = heat_grid_shift(heatmap->grid);
+    PictureStyle style = terminal_style();
+    uint64_t shown = 0;
+    View view;
+
+    view_init(&view, heatmap, style == PICTURE_COLOUR ? TEXT_ROWS : TEXT_ROWS / 2, TEXT_COLUMNS);
+    for (guint i = 0; i < view.regions->len; i++)
+        shown += g_array_index(view.regions, Region, i).accesses;
+    report_add_count(report, "accesses", "accesses", heatmap->accesses);
+    report_add_count(report, "accesses_shown", "in the picture", shown);
+    report_add_count(report, "granule_bytes", "bytes of a granule", UINT64_C(1) << shift);
+    report_add_count(report, "granules", "granules", view.list->len);
+    report_add_count(report, "rows", NULL, view.picture.rows);
+    report_add_count(report, "columns", NULL, view.picture.columns);
+    if (heatmap->options->output)
+        report_add_text(report, "output", "picture", heatmap->options->output);
+    describe_regions(&view, shift, heatmap->accesses, report);
+    describe_cells(&view, shift, report);
+    if (view.list->len) {
+        g_autofree char *text = picture_as_text(&view.picture, style);
+
+        report_set_title(report_add_section(report, NULL, ""), text);
+    }
+    view_clear(&view);
+}
+
+static const HeatmapOptions defaults = { 0 };
+static const AnalysisOption options[] = {
+    { "output", G_OPTION_ARG_STRING, offsetof(HeatmapOptions, output),
+      "Write a picture into this file, which ends with .png or .svg", "FILE" },
+    { "zoom", G_OPTION_ARG_STRING, offsetof(HeatmapOptions, zoom), "Show only these addresses", "FIRST..LAST" },
+    { "hottest", G_OPTION_ARG_NONE, offsetof(HeatmapOptions, hottest), "Show only the region with most accesses",
+      NULL },
+    { NULL },
+};
+
+const AnalysisType heatmap_analysis = {
+    .name = "heatmap",
+    .summary = "Which memory was accessed when, as a picture.",
+    .columns = MT_COLUMN_ADDRESS,
+    .options = options,
+    .defaults = &defaults,
+    .options_bytes = sizeof defaults,
+    .begin = heatmap_begin,
+    .add = heatmap_add,
+    .describe = heatmap_describe,
+    .finish = heatmap_finish,
+    .end = heatmap_end,
+};

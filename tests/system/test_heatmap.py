@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`heatmap` against closed forms and a naive count, and its pictures: that they are read, and what their pixels are."""
+import os
+import random
+import struct
+import unittest
+import xml.etree.ElementTree
+import zlib
+
+from test_cache import CacheTest
+
+KERNEL_IMAGE = 0xffffffff82000000
+WIDTH, HEIGHT = 1480, 830
+LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 250, 60, 960, 640
+UNTOUCHED = (0xf2, 0xf2, 0xf2)
+
+
+def read_png(path):
+    """Rows of (red, green, blue), of a PNG of 8 bits a colour."""
+    with open(path, "rb") as file:
+        data = file.read()
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    at, packed, width, height = 8, b"", 0, 0
+    while at < len(data):
+        length, kind = struct.unpack(">I4s", data[at:at + 8])
+        body = data[at + 8:at + 8 + length]
+        assert struct.unpack(">I", data[at + 8 + length:at + 12 + length])[0] == zlib.crc32(kind + body)
+        if kind == b"IHDR":
+            width, height, depth, colours = struct.unpack(">IIBB", body[:10])
+            assert (depth, colours) == (8, 2)
+        packed += body if kind == b"IDAT" else b""
+        at += 12 + length
+    raw, rows, before = zlib.decompress(packed), [], bytes(3 * width)
+    for row in range(height):
+        kind, *line = raw[row * (3 * width + 1):(row + 1) * (3 * width + 1)]
+        for i, value in enumerate(line):
+            left, up, corner = line[i - 3] if i >= 3 else 0, before[i], before[i - 3] if i >= 3 else 0
+            guess = left + up - corner
+            nearest = min((abs(guess - one), order, one) for order, one in enumerate((left, up, corner)))[2]
+            line[i] = (value + (0, left, up, (left + up) // 2, nearest)[kind]) % 256
+        rows.append([tuple(line[i:i + 3]) for i in range(0, 3 * width, 3)])
+        before = line
+    return rows
+
+
+class Heatmap(CacheTest):
+    def heatmap(self, *arguments):
+        return self.analyze("heatmap", *arguments)
+
+    def cells(self, result):
+        return {(cell["row"], cell["column"]): cell["accesses"] for cell in result["cells"]}
+
+    def test_a_walk_is_a_diagonal(self):
+        path = self.make("walk", [(0, 3, 0x400000 + 64 * i) for i in range(48)])
+        result = self.heatmap(path)
+        self.assertEqual((result["granule_bytes"], result["granules"], result["rows"], result["columns"]), (64, 48, 20, 48))
+        self.assertEqual(self.cells(result), {(i * 20 // 48, i): 1 for i in range(48)})
+        self.assertEqual(result["regions"], [{"first": "0x400000", "last": "0x400bff", "touched_bytes": 3072, "accesses": 48,
+                                              "percent": 100, "name": "program, heap"}])
+
+    def test_untouched_memory_is_folded_away(self):
+        rows = [(0, 3, base + 64 * (i % 4)) for i in range(12) for base in (0x400000, 0x7ffff0000000, KERNEL_IMAGE)]
+        result = self.heatmap(self.make("a", rows + [(0, 3, KERNEL_IMAGE)]))
+        self.assertEqual((result["granules"], result["rows"]), (12, 12))
+        self.assertEqual([(region["first"], region["accesses"], region["name"]) for region in result["regions"]],
+                         [("0x400000", 12, "program, heap"), ("0x7ffff0000000", 12, "libraries, stack"), (hex(KERNEL_IMAGE), 13, "kernel image")])
+        hottest = self.heatmap("--hottest", self.path("a"))
+        self.assertEqual((hottest["granules"], hottest["accesses"], hottest["accesses_shown"]), (4, 37, 13))
+        zoom = self.heatmap("--zoom", "0x7ffff0000040..0x7ffff000007f", self.path("a"))
+        self.assertEqual((zoom["granules"], zoom["accesses"], zoom["accesses_shown"]), (1, 37, 3))
+        # Time is that of all accesses.
+        self.assertEqual([cell["column"] for cell in zoom["cells"]], [3 * 1 + 1, 3 * 5 + 1, 3 * 9 + 1])
+
+    def test_against_a_naive_count(self):
+        chance = random.Random(5)
+        # More granules and accesses than there may be: both become coarser, some of them in the middle.
+        addresses = [chance.choice((0x400000, KERNEL_IMAGE)) + min(8 * i, 1 << 20) + chance.randrange(1 << chance.choice((8, 16, 21)))
+                     for i in range(50000)]
+        result = self.heatmap(self.make("random", [(0, 3, address) for address in addresses]))
+        size, column = result["granule_bytes"], 128  # accesses: 50000 in at most 512 columns
+        granules = sorted({address // size for address in addresses})
+        self.assertEqual(result["granules"], len(granules))
+        self.assertTrue(64 < size and 4096 < len(granules) <= 8192)
+        used, rows, columns = -(-len(addresses) // column), result["rows"], result["columns"]
+        row_of = {granule: i * rows // len(granules) for i, granule in enumerate(granules)}
+        expected = {}
+        for i, address in enumerate(addresses):
+            key = (row_of[address // size], i // column * columns // used)
+            expected[key] = expected.get(key, 0) + 1
+        self.assertEqual(self.cells(result), expected)
+        self.assertEqual(sum(region["accesses"] for region in result["regions"]), len(addresses))
+
+    def test_png(self):
+        # Four lines, one after the other; the second one is accessed twice as often as the others.
+        rows = [(0, 3, 0x400000 + 64 * i) for i in (0, 1, 2, 3)] + [(0, 3, 0x400040)]
+        self.heatmap("--output", self.path("a.png"), self.make("a", rows * 100))
+        pixels = read_png(self.path("a.png"))
+        self.assertEqual((len(pixels[0]), len(pixels)), (WIDTH, HEIGHT))
+        bottom = [pixels[TOP + PLOT_HEIGHT - 80][LEFT + PLOT_WIDTH * (2 * i + 1) // 1000] for i in range(500)]
+        self.assertEqual([colour != UNTOUCHED for colour in bottom], [i % 5 == 0 for i in range(500)])
+        above = [pixels[TOP + PLOT_HEIGHT - 240][LEFT + PLOT_WIDTH * (2 * i + 1) // 1000] for i in range(500)]
+        self.assertEqual([colour != UNTOUCHED for colour in above], [i % 5 in (1, 4) for i in range(500)])
+
+    def test_svg(self):
+        rows = [(0, 3, base + 64 * i) for i in range(4) for base in (0x400000, KERNEL_IMAGE)]
+        self.heatmap("--output", self.path("a.svg"), self.make("a", rows))
+        root = xml.etree.ElementTree.parse(self.path("a.svg")).getroot()
+        texts = [element.text for element in root if element.tag.endswith("text")]
+        for text in ("0x400000", hex(KERNEL_IMAGE), "0xffffffff820000ff", "program, heap", "kernel image", "time in accesses", "8", "none"):
+            self.assertIn(text, texts)
+
+    def test_text_without_a_terminal_is_ascii(self):
+        result = self.tracer("heatmap", self.make("a", [(0, 3, 64 * (i % 3)) for i in range(30)]))
+        self.assertEqual(result.status, 0)
+        self.assertTrue(result.out.isascii())
+        self.assertIn("  0x0 |@  @  @", result.out)
+        self.assertNotIn("\033", result.out)
+
+    def test_nothing(self):
+        for rows in ([], [(0, 3, 0)]):
+            result = self.heatmap("--output", self.path("a.png"), "--address", "0x1000..0x2000", self.make("a", rows))
+            self.assertEqual((result["accesses"], result["granules"], result["cells"]), (0, 0, []))
+            self.assertTrue(os.path.exists(self.path("a.png")))
+
+    def test_bad_ones(self):
+        path = self.make("a", [(0, 3, 0)])
+        for arguments, message in ((["--zoom", "1"], "FIRST..LAST"), (["--zoom", "5..4"], "FIRST..LAST"), (["--zoom", "a..b"], "FIRST..LAST"),
+                                   (["--output", "a.gif"], "must end with .png or .svg")):
+            with self.subTest(arguments):
+                self.assert_fails(self.tracer("heatmap", *arguments, path), message, status=2)
+        self.assert_fails(self.tracer("heatmap", "--output", "/nowhere/a.png", path), "can't write '/nowhere/a.png'", status=1)
+        folder = self.path("folder.svg")
+        os.mkdir(folder)
+        self.assert_fails(self.tracer("heatmap", "--output", folder, path), "folder.svg", status=1)
+
+
+if __name__ == "__main__":
+    unittest.main()
