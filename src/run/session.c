@@ -74,20 +74,6 @@ static void warn_of_few_cores(const Session *session)
             vcpus, cores == 1 ? "is" : "are", cores, cores == 1 ? "" : "s");
 }
 
-/* What the guest can mount: all, to be read, and what it may write to. To be freed, without the strings. */
-static const char **shared_folders(const WorkloadOptions *workload)
-{
-    const char *const *writable = workload->writable;
-    GPtrArray *folders = g_ptr_array_new();
-
-    if (workload->sees_host)
-        g_ptr_array_add(folders, (gpointer) "/");
-    for (; workload->sees_host && writable && *writable; writable++)
-        g_ptr_array_add(folders, (gpointer)*writable);
-    g_ptr_array_add(folders, NULL);
-    return (const char **)g_ptr_array_free(folders, FALSE);
-}
-
 /* Whether what is traced can't be understood without knowing the guest's kernel. */
 static bool needs_kernel(const SessionOptions *options)
 {
@@ -118,7 +104,7 @@ static bool start_guest(Session *session, GError **error)
     g_autofree char *description = g_build_filename(session->folder->path, "kernel", NULL);
     unsigned fields = options->destination.fields;
     CaptureOptions capture = options->capture;
-    g_autofree const char **shares = shared_folders(&options->workload);
+    g_autofree const char **shares = setup_list_shares(&options->workload);
     struct rlimit before;
     uint64_t folder_bytes;
     QemuOptions qemu = { .binary = session->setup.qemu_binary,

@@ -141,3 +141,16 @@ void setup_clear(Setup *setup)
     g_free(setup->plugin);
     g_free(setup->snapshot);
 }
+
+const char **setup_list_shares(const WorkloadOptions *workload)
+{
+    const char *const *writable = workload->writable;
+    GPtrArray *folders = g_ptr_array_new();
+
+    if (workload->sees_host)
+        g_ptr_array_add(folders, (gpointer) "/");
+    for (; workload->sees_host && writable && *writable; writable++)
+        g_ptr_array_add(folders, (gpointer)*writable);
+    g_ptr_array_add(folders, NULL);
+    return (const char **)g_ptr_array_free(folders, FALSE);
+}

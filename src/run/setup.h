@@ -17,4 +17,7 @@ typedef struct Setup {
 bool setup_find(Setup *setup, const SessionOptions *options, RunLoop *loop, GError **error);
 void setup_clear(Setup *setup);
 
+/* What the guest can mount: all, to be read, and what it may write to. To be freed, without the strings. */
+const char **setup_list_shares(const WorkloadOptions *workload);
+
 #endif

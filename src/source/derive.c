@@ -12,7 +12,7 @@
 #include "../context/attachment.h"
 #include "../trace/file.h"
 #include "../trace/writer.h"
-#include "merged_code.h"
+#include "merged_instructions.h"
 
 /* Makes a batch's wanted records look as a ring has them. `rows` has room for all. */
 static void make_rows(const Input *input, unsigned fields, unsigned vcpu, const uint32_t *numbers, uint8_t *rows)
@@ -42,71 +42,6 @@ static void make_rows(const Input *input, unsigned fields, unsigned vcpu, const 
         }
         memcpy(rows + k * bytes, &wide, bytes);
     }
-}
-
-/* The instructions of all inputs, each once: those that are equal, and from the same file. */
-typedef struct {
-    GHashTable *known; /* of KnownInstruction, which are their own values */
-    GArray *all;       /* struct mt_instruction */
-    GPtrArray *maps;   /* uint32_t[]: new numbers by old ones, an array for each input */
-    MergedCode *code;
-} Instructions;
-
-typedef struct {
-    const struct mt_instruction *instruction; /* its trace's */
-    uint32_t origin, number;
-} KnownInstruction;
-
-static guint hash_instruction(gconstpointer key)
-{
-    const KnownInstruction *known = key;
-
-    return (guint)((known->instruction->pc + known->origin) * UINT64_C(0x9e3779b97f4a7c15) >> 32) +
-           known->instruction->bytes[0];
-}
-
-static gboolean same_instruction(gconstpointer a, gconstpointer b)
-{
-    const KnownInstruction *known = a, *other = b;
-    const struct mt_instruction *x = known->instruction, *y = other->instruction;
-
-    return known->origin == other->origin && x->pc == y->pc && x->cpl == y->cpl && x->mode == y->mode &&
-           x->length == y->length && !memcmp(x->bytes, y->bytes, sizeof x->bytes);
-}
-
-/* Returns its number in the new trace. */
-static uint32_t add_instruction(Instructions *instructions, const struct mt_instruction *instruction, uint32_t origin)
-{
-    KnownInstruction key = { .instruction = instruction, .origin = origin };
-    const KnownInstruction *known = g_hash_table_lookup(instructions->known, &key);
-    struct mt_instruction copy = {
-        .pc = instruction->pc, .cpl = instruction->cpl, .length = instruction->length, .mode = instruction->mode
-    };
-
-    if (known)
-        return known->number;
-    memcpy(copy.bytes, instruction->bytes, sizeof copy.bytes);
-    g_array_append_val(instructions->all, copy);
-    merged_code_add_instruction(instructions->code, origin);
-    key.number = instructions->all->len;
-    g_hash_table_add(instructions->known, g_memdup2(&key, sizeof key));
-    return key.number;
-}
-
-static void add_instructions(Instructions *instructions, mt_trace *trace)
-{
-    uint32_t count = mt_trace_instructions(trace);
-    uint32_t *map = g_new0(uint32_t, (gsize)count + 1);
-    guint input = instructions->maps->len;
-
-    merged_code_add_input(instructions->code, trace);
-    for (uint32_t i = 1; i <= count; i++) {
-        const struct mt_instruction *instruction = mt_trace_instruction(trace, i);
-
-        if (instruction)
-            map[i] = add_instruction(instructions, instruction, merged_code_origin(instructions->code, input, i));
-    }
-    g_ptr_array_add(instructions->maps, map);
 }
 
 static bool copy_attachments(TraceWriter *writer, const Input *input, GError **error)
@@ -220,7 +155,7 @@ typedef struct {
     GPtrArray *inputs;   /* Input */
     GArray *first_vcpu;  /* unsigned: what is added to the input's vCPU numbers */
     GArray *first_input; /* and to the numbers of its own inputs */
-    Instructions instructions;
+    MergedInstructions instructions;
     Progress progress; /* of all inputs */
     unsigned fields, vcpus, input_count;
     bool vcpus_unknown;
@@ -360,7 +295,7 @@ static bool plan(Job *job, GError **error)
     if (job->vcpus > RING_MAX_VCPUS)
         return mt_fail(error, "there would be %u vCPUs, but a trace can have %d", job->vcpus, RING_MAX_VCPUS);
     for (guint i = 0; i < job->inputs->len; i++)
-        add_instructions(&job->instructions, ((const Input *)job->inputs->pdata[i])->trace);
+        merged_instructions_add(&job->instructions, ((const Input *)job->inputs->pdata[i])->trace);
     return true;
 }
 
@@ -471,10 +406,7 @@ static void job_init(Job *job, GPtrArray *inputs, VcpuPolicy policy)
     job->first_vcpu = g_array_new(FALSE, FALSE, sizeof(unsigned));
     job->tasks = g_array_new(FALSE, FALSE, sizeof(InputTasks));
     job->first_input = g_array_new(FALSE, FALSE, sizeof(unsigned));
-    job->instructions.known = g_hash_table_new_full(hash_instruction, same_instruction, g_free, NULL);
-    job->instructions.code = merged_code_new();
-    job->instructions.all = g_array_new(FALSE, FALSE, sizeof(struct mt_instruction));
-    job->instructions.maps = g_ptr_array_new_with_free_func(g_free);
+    merged_instructions_init(&job->instructions);
 }
 
 static void job_clear(Job *job)
@@ -483,10 +415,7 @@ static void job_clear(Job *job)
     g_array_unref(job->first_vcpu);
     g_array_unref(job->first_input);
     g_array_unref(job->tasks);
-    g_hash_table_unref(job->instructions.known);
-    g_array_unref(job->instructions.all);
-    g_ptr_array_unref(job->instructions.maps);
-    merged_code_free(job->instructions.code);
+    merged_instructions_clear(&job->instructions);
     g_free(job->rows);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)
