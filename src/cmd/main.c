@@ -7,6 +7,7 @@
 #include "../analysis/cache.h"
 #include "../analysis/mrc.h"
 #include "../analysis/heatmap.h"
+#include "../analysis/sharing.h"
 #include "../analysis/stat.h"
 #include "../analysis/sweep.h"
 #include "../analysis/tlb.h"
@@ -44,6 +45,11 @@ static int run_heatmap(int argc, char **argv, GError **error)
     return cmd_analysis(&heatmap_analysis, argc, argv, error);
 }
 
+static int run_sharing(int argc, char **argv, GError **error)
+{
+    return cmd_analysis(&sharing_analysis, argc, argv, error);
+}
+
 static const CmdVerb verbs[] = {
     { "run", cmd_run, "trace a program of this machine, and sum up its accesses" },
     { "record", cmd_record, "trace a program of this machine into a trace file" },
@@ -55,6 +61,7 @@ static const CmdVerb verbs[] = {
     { "tlb", run_tlb, "simulate data TLBs: hits, walks, and who causes most" },
     { "mrc", run_mrc, "miss-ratio curves: the misses of an LRU cache of each size" },
     { "heatmap", run_heatmap, "draw which memory was accessed when" },
+    { "sharing", run_sharing, "find lines that vCPUs share, truly or falsely" },
     { "analyze", cmd_analyze, "let several analyses, or your own, go through a trace" },
     { "dump", cmd_dump, "print the records of a trace" },
     { "check", cmd_check, "tell whether a trace is a good one" },

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "../base/json_numbers.h"
 #include "../trace/file.h"
 #include "names.h"
 
@@ -51,6 +52,32 @@ bool context_has_instructions(const Context *context)
     if (context->ring)
         return ring_fields(context->ring) & MT_FIELD_INSTRUCTION;
     return context->trace && mt_trace_fields(context->trace) & MT_FIELD_INSTRUCTION;
+}
+
+/* Metadata are objects, a line each, of which the last one that tells counts. */
+static bool was_recorded_in_order(const char *metadata)
+{
+    g_auto(GStrv) lines = g_strsplit(metadata, "\n", -1);
+    bool strict = false, icount = false;
+
+    for (char **line = lines; *line; line++) {
+        g_autoptr(JsonNode) node = json_parse_text(*line);
+        JsonObject *object = node && JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
+
+        if (object && json_object_has_member(object, "strict_order"))
+            strict = json_object_get_boolean_member_with_default(object, "strict_order", FALSE);
+        if (object && json_object_has_member(object, "icount"))
+            icount = *json_object_get_string_member_with_default(object, "icount", "");
+    }
+    return strict || icount;
+}
+
+bool context_order_is_exact(const Context *context)
+{
+    if (context->ring)
+        return ring_vcpus(context->ring) == 1 || ring_is_in_turns(context->ring);
+    return context->trace &&
+           (mt_trace_vcpus(context->trace) == 1 || was_recorded_in_order(mt_trace_metadata(context->trace)));
 }
 
 const struct mt_instruction *context_instruction(const Context *context, uint32_t number)

@@ -255,6 +255,11 @@ void ring_set_in_turns(Ring *ring)
     atomic_store(&ring->shared->in_turns, 1);
 }
 
+bool ring_is_in_turns(const Ring *ring)
+{
+    return atomic_load(&ring->shared->in_turns);
+}
+
 void ring_set_vcpus_known(Ring *ring)
 {
     atomic_store(&ring->shared->vcpus_known, 1);

@@ -85,6 +85,7 @@ void ring_add_dropped(Ring *ring, unsigned vcpu, uint64_t accesses);
 /* By the producers' side, before any record: the vCPUs run in one thread, in turns, and use the first one's ring. So
  * the order of all records is exact; they are counted as the first one's. */
 void ring_set_in_turns(Ring *ring);
+bool ring_is_in_turns(const Ring *ring);
 /* By the producers' side: records in turns say which vCPU they are of. */
 void ring_set_vcpus_known(Ring *ring);
 /* Whether records tell vCPUs apart. */

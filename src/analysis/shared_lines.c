@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lines and who touches them: see shared_lines.h. */
+#include "shared_lines.h"
+
+#include <string.h>
+
+#define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
+#define FIRST_SLOTS 4096
+#define RECENT 512
+
+typedef struct {
+    uint64_t key; /* the line's number plus 1 */
+    SharedLine *line;
+    Sharer *sharer;
+} Recent;
+
+struct SharedLines {
+    unsigned shift;
+    SharedLine **slots; /* a hash table, at most half full */
+    size_t slot_count, used;
+    Recent *recent[SHARED_MAX_VCPUS]; /* or NULL */
+    uint64_t (*pairs)[SHARED_MAX_VCPUS];
+};
+
+SharedLines *shared_lines_new(unsigned shift)
+{
+    SharedLines *lines = g_new0(SharedLines, 1);
+
+    lines->shift = shift;
+    lines->slot_count = FIRST_SLOTS;
+    lines->slots = g_new0(SharedLine *, lines->slot_count);
+    lines->pairs = g_malloc0(SHARED_MAX_VCPUS * sizeof *lines->pairs);
+    return lines;
+}
+
+void shared_lines_free(SharedLines *lines)
+{
+    if (!lines)
+        return;
+    for (size_t i = 0; i < lines->slot_count; i++) {
+        Sharer *sharer = lines->slots[i] ? lines->slots[i]->sharers : NULL;
+
+        while (sharer) {
+            Sharer *next = sharer->next;
+
+            g_free(sharer);
+            sharer = next;
+        }
+        g_free(lines->slots[i]);
+    }
+    for (guint i = 0; i < SHARED_MAX_VCPUS; i++)
+        g_free(lines->recent[i]);
+    g_free(lines->slots);
+    g_free(lines->pairs);
+    g_free(lines);
+}
+
+unsigned shared_lines_shift(const SharedLines *lines)
+{
+    return lines->shift;
+}
+
+static size_t find_slot(SharedLine *const *slots, size_t count, uint64_t number)
+{
+    size_t at = (size_t)((number * HASH_FACTOR) >> 20) & (count - 1);
+
+    while (slots[at] && slots[at]->number != number)
+        at = (at + 1) & (count - 1);
+    return at;
+}
+
+static void grow(SharedLines *lines)
+{
+    size_t count = 2 * lines->slot_count;
+    SharedLine **slots = g_new0(SharedLine *, count);
+
+    for (size_t i = 0; i < lines->slot_count; i++)
+        if (lines->slots[i])
+            slots[find_slot(slots, count, lines->slots[i]->number)] = lines->slots[i];
+    g_free(lines->slots);
+    lines->slots = slots;
+    lines->slot_count = count;
+}
+
+static SharedLine *get_line(SharedLines *lines, uint64_t number)
+{
+    size_t at = find_slot(lines->slots, lines->slot_count, number);
+
+    if (lines->slots[at])
+        return lines->slots[at];
+    if (2 * lines->used >= lines->slot_count) {
+        grow(lines);
+        at = find_slot(lines->slots, lines->slot_count, number);
+    }
+    lines->used++;
+    lines->slots[at] = g_new0(SharedLine, 1);
+    lines->slots[at]->number = number;
+    return lines->slots[at];
+}
+
+static Sharer *get_sharer(SharedLine *line, unsigned vcpu)
+{
+    Sharer *sharer = line->sharers;
+
+    while (sharer && sharer->vcpu != vcpu)
+        sharer = sharer->next;
+    if (!sharer) {
+        sharer = g_new0(Sharer, 1);
+        sharer->vcpu = (uint16_t)vcpu;
+        sharer->next = line->sharers;
+        line->sharers = sharer;
+    }
+    return sharer;
+}
+
+static Recent *find_recent(SharedLines *lines, unsigned vcpu, uint64_t number)
+{
+    Recent **of_vcpu = &lines->recent[vcpu], *recent;
+
+    if (G_UNLIKELY(!*of_vcpu))
+        *of_vcpu = g_new0(Recent, RECENT);
+    recent = &(*of_vcpu)[number % RECENT];
+    if (recent->key != number + 1) {
+        recent->key = number + 1;
+        recent->line = get_line(lines, number);
+        recent->sharer = get_sharer(recent->line, vcpu);
+    }
+    return recent;
+}
+
+/* All other copies go. */
+static void take_line(SharedLines *lines, SharedLine *line, Sharer *sharer)
+{
+    for (Sharer *other = line->sharers; other; other = other->next)
+        if (other != sharer && other->holds) {
+            other->holds = false;
+            line->invalidations++;
+            lines->pairs[sharer->vcpu][other->vcpu]++;
+        }
+    sharer->holds = true;
+    line->owner = sharer;
+    if (line->writer == sharer)
+        return;
+    if (line->writer && line->other_writer == sharer)
+        line->ping_pongs++;
+    line->other_writer = line->writer;
+    line->writer = sharer;
+}
+
+static void vote(SharedCandidate *candidate, uint32_t instruction)
+{
+    if (candidate->instruction == instruction) {
+        if (candidate->votes < UINT32_MAX)
+            candidate->votes++;
+    } else if (candidate->votes) {
+        candidate->votes--;
+    } else {
+        *candidate = (SharedCandidate){ instruction, 1 };
+    }
+}
+
+static void add_to_line(SharedLines *lines, unsigned vcpu, uint64_t number, uint32_t words, bool is_store,
+                        uint32_t instruction)
+{
+    Recent *recent = find_recent(lines, vcpu, number);
+    SharedLine *line = recent->line;
+    Sharer *sharer = recent->sharer;
+
+    if (is_store) {
+        if (line->owner != sharer)
+            take_line(lines, line, sharer);
+        sharer->stores++;
+        sharer->written |= words;
+        vote(&sharer->storer, instruction);
+    } else {
+        if (!sharer->holds) {
+            sharer->holds = true;
+            line->owner = NULL;
+        }
+        sharer->loads++;
+        sharer->read |= words;
+        vote(&sharer->loader, instruction);
+    }
+}
+
+/* Those of the bytes `first` to `last` of a line. */
+static uint32_t words_of(unsigned first, unsigned last)
+{
+    unsigned low = first >> SHARED_WORD_SHIFT, high = last >> SHARED_WORD_SHIFT;
+
+    return (UINT32_MAX >> (31 - high)) & (UINT32_MAX << low);
+}
+
+void shared_lines_add(SharedLines *lines, unsigned vcpu, uint64_t address, unsigned size, bool is_store,
+                      uint32_t instruction)
+{
+    uint64_t line_bytes = UINT64_C(1) << lines->shift;
+
+    while (size) {
+        unsigned first = (unsigned)(address & (line_bytes - 1)), piece = MIN(size, (unsigned)line_bytes - first);
+
+        add_to_line(lines, vcpu, address >> lines->shift, words_of(first, first + piece - 1), is_store, instruction);
+        address += piece;
+        size -= piece;
+    }
+}
+
+size_t shared_lines_count(const SharedLines *lines)
+{
+    return lines->used;
+}
+
+SharedLine *const *shared_lines_slots(const SharedLines *lines, size_t *slots)
+{
+    *slots = lines->slot_count;
+    return lines->slots;
+}
+
+uint64_t shared_lines_pair(const SharedLines *lines, unsigned by, unsigned of)
+{
+    return lines->pairs[by][of];
+}
+
+uint32_t shared_line_true_words(const SharedLine *line)
+{
+    uint32_t touched = 0, twice = 0, written = 0;
+
+    for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next) {
+        uint32_t own = sharer->read | sharer->written;
+
+        twice |= touched & own;
+        touched |= own;
+        written |= sharer->written;
+    }
+    return twice & written;
+}
+
+SharedKind shared_line_kind(const SharedLine *line)
+{
+    uint32_t written = 0;
+
+    if (!line->sharers->next)
+        return SHARED_BY_NOBODY;
+    for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next)
+        written |= sharer->written;
+    return !written ? SHARED_FOR_READING : shared_line_true_words(line) ? SHARED_TRULY : SHARED_FALSELY;
+}

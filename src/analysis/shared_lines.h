@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which vCPUs touch which words of each line, and who would invalidate whose copy if each vCPU had a cache without end,
+ * kept coherent by invalidation (MSI). Memory: some 180 bytes for each line, and 56 for each further vCPU of a line.
+ */
+#ifndef MEMORY_TRACER_ANALYSIS_SHARED_LINES_H
+#define MEMORY_TRACER_ANALYSIS_SHARED_LINES_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SHARED_WORD_SHIFT 2 /* a line has at most 32 words of 4 bytes */
+#define SHARED_MAX_SHIFT 7
+#define SHARED_MAX_VCPUS 256
+
+/* The instruction that does most of something, if one does more than half of it (majority vote; Boyer and Moore 1981).
+ */
+typedef struct SharedCandidate {
+    uint32_t instruction, votes;
+} SharedCandidate;
+
+/* What a vCPU does with a line. */
+typedef struct Sharer {
+    struct Sharer *next;
+    uint64_t loads, stores;
+    uint32_t read, written; /* words, a bit each, from the lowest one */
+    SharedCandidate loader, storer;
+    uint16_t vcpu;
+    bool holds; /* a copy */
+} Sharer;
+
+typedef struct SharedLine {
+    uint64_t number; /* its address >> shift */
+    Sharer *sharers;
+    const Sharer *owner;                 /* it has stored, and is the only one that has a copy; or NULL */
+    const Sharer *writer, *other_writer; /* the last one, and the last one before that was another */
+    uint64_t invalidations, ping_pongs;
+} SharedLine;
+
+typedef struct SharedLines SharedLines;
+
+SharedLines *shared_lines_new(unsigned shift);
+void shared_lines_free(SharedLines *lines);
+unsigned shared_lines_shift(const SharedLines *lines);
+/* An access of `size` bytes, which may cross into the next line. `vcpu` is below SHARED_MAX_VCPUS. */
+void shared_lines_add(SharedLines *lines, unsigned vcpu, uint64_t address, unsigned size, bool is_store,
+                      uint32_t instruction);
+
+size_t shared_lines_count(const SharedLines *lines);
+/* All lines, in no order, as an array of pointers that belongs to `lines`. NULL where there is none. */
+SharedLine *const *shared_lines_slots(const SharedLines *lines, size_t *slots);
+/* How many copies of the one were invalidated by the other. */
+uint64_t shared_lines_pair(const SharedLines *lines, unsigned by, unsigned of);
+
+typedef enum { SHARED_BY_NOBODY, SHARED_FOR_READING, SHARED_TRULY, SHARED_FALSELY } SharedKind;
+
+/* Truly: several vCPUs touch one word, and one of them writes it. Falsely: no word is like that, but one of them writes
+ * the line. */
+SharedKind shared_line_kind(const SharedLine *line);
+/* The words that make it truly shared. */
+uint32_t shared_line_true_words(const SharedLine *line);
+
+#endif

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""`sharing` against closed forms, and against a naive model of the same definitions."""
+import json
+import random
+import subprocess
+import unittest
+
+from test_cache import MAKE_TRACE, PC, STORE, USER, CacheTest
+
+WORD = 2  # size_shift
+
+
+class Naive:
+    """All lines of one size, as memory_tracer-sharing(1) defines the figures."""
+
+    def __init__(self, bytes_of_line, rows):
+        self.read, self.written, self.holders, self.writers = {}, {}, {}, {}
+        self.invalidations, self.pairs, self.ping_pongs = {}, {}, 0
+        for vcpu, info, address, *_ in rows:
+            touched = range(address, address + (1 << (info & 7)))
+            for line in sorted({byte // bytes_of_line for byte in touched}):
+                words = {byte // 4 for byte in touched if byte // bytes_of_line == line}
+                (self.written if info & STORE else self.read).setdefault(line, {}).setdefault(vcpu, set()).update(words)
+                holders = self.holders.setdefault(line, set())
+                if info & STORE:
+                    for other in holders - {vcpu}:
+                        self.invalidations[line] = self.invalidations.get(line, 0) + 1
+                        self.pairs[vcpu, other] = self.pairs.get((vcpu, other), 0) + 1
+                    holders.clear()
+                    writers = self.writers.setdefault(line, [])
+                    if not writers or writers[-1] != vcpu:
+                        self.ping_pongs += writers[-2:-1] == [vcpu]
+                        writers.append(vcpu)
+                holders.add(vcpu)
+
+    def kind(self, line):
+        read, written = self.read.get(line, {}), self.written.get(line, {})
+        vcpus = set(read) | set(written)
+        if len(vcpus) < 2:
+            return "own"
+        if not written:
+            return "read"
+        for vcpu, words in written.items():
+            for other in vcpus - {vcpu}:
+                if words & (read.get(other, set()) | written.get(other, set())):
+                    return "true"
+        return "false"
+
+    def row(self, line_bytes):
+        kinds = {line: self.kind(line) for line in self.holders}
+        count = list(kinds.values()).count
+        return {"line_bytes": line_bytes, "lines": len(kinds), "read_shared": count("read"), "true_shared": count("true"),
+                "false_shared": count("false"), "invalidations": sum(self.invalidations.values()),
+                "false_invalidations": sum(number for line, number in self.invalidations.items() if kinds[line] == "false"),
+                "ping_pongs": self.ping_pongs}
+
+
+class Sharing(CacheTest):
+    def sharing(self, *arguments):
+        return self.analyze("sharing", *arguments)
+
+    def take_turns(self, addresses, turns=10):
+        return [(vcpu, WORD | STORE | USER, address, vcpu + 1) for _ in range(turns) for vcpu, address in enumerate(addresses)]
+
+    def test_true_sharing(self):
+        result = self.sharing(self.make("a", self.take_turns([0x1000, 0x1000]), vcpus=2))
+        # The first store takes it from nobody; a ping-pong needs two before it.
+        for size in result["sizes"]:
+            self.assertEqual((size["lines"], size["true_shared"], size["false_shared"], size["invalidations"], size["ping_pongs"]), (1, 1, 0, 19, 18))
+        self.assertEqual([(pair["by"], pair["of"], pair["invalidations"]) for pair in result["pairs"]], [(0, 1, 9), (1, 0, 10)] * 2)
+        self.assertEqual(result["words"], [{"address": "0x1000", "vcpus": 2, "writers": 2}])
+        self.assertEqual([(side["vcpu"], side["stores"], side["words_written"], side["storer"]) for side in result["sides"] if side["line_bytes"] == 64],
+                         [(0, 10, "1", "0x401000"), (1, 10, "1", "0x402000")])
+
+    def test_false_sharing(self):
+        result = self.sharing(self.make("a", self.take_turns([0x1000, 0x1004]), vcpus=2))
+        self.assertEqual([(line["kind"], line["invalidations"]) for line in result["top_lines"]], [("falsely", 19), ("falsely", 19)])
+        self.assertEqual(([size["false_invalidations"] for size in result["sizes"]], result["words"]), ([19, 19], []))
+        # Neighbours of 64 bytes share nothing but a line of 128 bytes.
+        result = self.sharing(self.make("b", self.take_turns([0x1000, 0x1040]), vcpus=2))
+        self.assertEqual([(size["lines"], size["false_shared"], size["invalidations"]) for size in result["sizes"]], [(2, 0, 0), (1, 1, 19)])
+
+    def test_what_is_only_read_is_not_invalidated(self):
+        rows = [(vcpu, WORD, 0x1000) for vcpu in (0, 1)] * 5
+        result = self.sharing(self.make("a", rows, vcpus=2))
+        self.assertEqual([(size["read_shared"], size["invalidations"]) for size in result["sizes"]], [(1, 0), (1, 0)])
+        self.assertEqual(result["top_lines"], [])
+        # Three readers' copies, then one store: two copies go.
+        rows = [(vcpu, WORD, 0x1000) for vcpu in range(3)] + [(1, WORD | STORE, 0x1000)] * 2
+        self.assertEqual([size["invalidations"] for size in self.sharing(self.make("b", rows, vcpus=3))["sizes"]], [2, 2])
+
+    def test_against_a_naive_model(self):
+        chance = random.Random(4)
+        rows = []
+        while len(rows) < 12000:
+            vcpu = chance.randrange(4)
+            rows += [(vcpu, chance.choice((0, 1, 2, 3, 4)) | chance.choice((0, 0, STORE)), 0x1000 + 64 * chance.randrange(300) + chance.randrange(64))
+                     for _ in range(chance.randrange(1, 30))]
+            rows += [(vcpu, WORD | STORE, 0x40000 + 128 * chance.randrange(200) + 16 * vcpu), (vcpu, WORD, 0x80000 + 64 * chance.randrange(9))]
+        result = self.sharing(self.make("random", rows, vcpus=4))
+        for size in (64, 128):
+            naive = Naive(size, rows)
+            self.assertEqual(next(row for row in result["sizes"] if row["line_bytes"] == size), naive.row(size))
+            self.assertEqual({(pair["by"], pair["of"]): pair["invalidations"] for pair in result["pairs"] if pair["line_bytes"] == size}, naive.pairs)
+        self.assertTrue(all(result["sizes"][0].values()))
+
+    def test_whether_the_order_is_exact(self):
+        for vcpus, metadata, exact in ((1, None, True), (2, None, False), (2, {"strict_order": True}, True), (2, {"strict_order": False}, False),
+                                       (2, {"icount": "shift=0"}, True)):
+            lines = ([f"m {json.dumps(metadata)}"] if metadata else []) + ["c 0 0 1", "r 3 0 0 0 0"]
+            subprocess.run([MAKE_TRACE, self.path("a"), str(PC), str(vcpus), "65536"], input="\n".join(lines) + "\n", text=True, check=True)
+            with self.subTest(vcpus=vcpus, metadata=metadata):
+                result = self.sharing(self.path("a"))
+                self.assertEqual((result["order_is_exact"], result["order"].split(":")[0]), (exact, "exact" if exact else "estimate"))
+
+    def test_top(self):
+        rows = self.take_turns([0x1000, 0x1000]) + self.take_turns([0x2000, 0x2000], 5)
+        result = self.sharing("--top", "1", self.make("a", rows, vcpus=2))
+        self.assertEqual([line["address"] for line in result["top_lines"]], ["0x1000", "0x1000"])
+        self.assert_fails(self.tracer("sharing", "--top", "-1", self.path("a")), "can't be negative", status=2)
+
+
+if __name__ == "__main__":
+    unittest.main()
