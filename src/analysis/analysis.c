@@ -12,12 +12,14 @@
 #include "loaded.h"
 #include "mrc.h"
 #include "sharing.h"
+#include "reuse.h"
 #include "stat.h"
 #include "sweep.h"
 #include "tlb.h"
 
-static const AnalysisType *const types[] = { &cache_analysis, &heatmap_analysis, &mrc_analysis, &sharing_analysis,
-                                             &stat_analysis,  &sweep_analysis,   &tlb_analysis, NULL };
+static const AnalysisType *const types[] = { &cache_analysis, &heatmap_analysis, &mrc_analysis,
+                                             &reuse_analysis, &sharing_analysis, &stat_analysis,
+                                             &sweep_analysis, &tlb_analysis,     NULL };
 
 struct AnalysisRequest {
     const AnalysisType *type;

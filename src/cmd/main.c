@@ -8,6 +8,7 @@
 #include "../analysis/mrc.h"
 #include "../analysis/heatmap.h"
 #include "../analysis/sharing.h"
+#include "../analysis/reuse.h"
 #include "../analysis/stat.h"
 #include "../analysis/sweep.h"
 #include "../analysis/tlb.h"
@@ -50,6 +51,11 @@ static int run_sharing(int argc, char **argv, GError **error)
     return cmd_analysis(&sharing_analysis, argc, argv, error);
 }
 
+static int run_reuse(int argc, char **argv, GError **error)
+{
+    return cmd_analysis(&reuse_analysis, argc, argv, error);
+}
+
 static const CmdVerb verbs[] = {
     { "run", cmd_run, "trace a program of this machine, and sum up its accesses" },
     { "record", cmd_record, "trace a program of this machine into a trace file" },
@@ -62,6 +68,7 @@ static const CmdVerb verbs[] = {
     { "mrc", run_mrc, "miss-ratio curves: the misses of an LRU cache of each size" },
     { "heatmap", run_heatmap, "draw which memory was accessed when" },
     { "sharing", run_sharing, "find lines that vCPUs share, truly or falsely" },
+    { "reuse", run_reuse, "how soon memory is used again, and by which strides" },
     { "analyze", cmd_analyze, "let several analyses, or your own, go through a trace" },
     { "dump", cmd_dump, "print the records of a trace" },
     { "check", cmd_check, "tell whether a trace is a good one" },

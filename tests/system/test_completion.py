@@ -25,7 +25,7 @@ class Completion(SystemTest):
         return set(re.findall(r"^  (?:-\w, )?(--[\w-]+)", self.tracer(*verb, "--help").out, re.M)) - {"--help"}
 
     def test_verbs(self):
-        self.assertEqual(self.complete("re"), ["record", "recover"])
+        self.assertEqual(self.complete("re"), ["record", "reuse", "recover"])
         self.assertEqual(self.complete("image", ""), ["build", "prepare", "info"])
         for verb in self.complete(""):
             self.assertEqual(self.tracer(verb, "--help").status, 0)
