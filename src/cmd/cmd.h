@@ -51,13 +51,12 @@ int cmd_tool(const AnalysisType *type, int argc, char **argv, GError **error);
 bool cmd_parse_analyses(char **words, GPtrArray *requests, GError **error);
 
 /* What the verbs are, for messages. */
-"run, record, info, tasks, stat, cache, sweep, tlb, mrc, reuse, sharing, heatmap, analyze, dump, check, recover, cut, "
-"merge, convert, image, ctl"
+#define CMD_VERBS                                                                                                      \
+    "run, record, info, tasks, stat, cache, sweep, tlb, mrc, reuse, sharing, heatmap, analyze, dump, check, recover, " \
+    "cut, merge, convert, image, ctl"
 
-    /* Runs a workload and prints what both positional command lines print. Returns the exit status, or -1 with an
-       error. */
-    int
-    cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError **error);
+/* Runs a workload and prints what both positional command lines print. Returns the exit status, or -1 with an error. */
+int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError **error);
 
 /* Appends what was counted, with the labels of --print_trace_info. */
 void cmd_format_counts(GString *text, const RingCounts *counts);
