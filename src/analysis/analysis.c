@@ -164,9 +164,14 @@ static bool parse_options(AnalysisRequest *request, const char *text, GError **e
 
 AnalysisRequest *analysis_request_parse(const char *word, GError **error)
 {
-    bool is_path = strchr(word, '/');
-    g_autofree char *name = is_path ? g_strdup(word) : g_strndup(word, strcspn(word, ":"));
-    const AnalysisType *type = analysis_find_type(name);
+    size_t length = strcspn(word, ":=");
+    g_autofree char *first = g_strndup(word, length);
+    const AnalysisType *type = analysis_find_type(first);
+    bool is_path = !type && strchr(word, '/'); /* an option's value may be a path, too */
+    g_autofree char *name = is_path ? g_strdup(word) : g_steal_pointer(&first);
+    /* "heatmap=FILE" is "heatmap:output=FILE" */
+    g_autofree char *text = word[length] == '=' ? g_strconcat("output", word + length, NULL)
+                                                : g_strdup(word[length] ? word + length + 1 : "");
     LoadedAnalysis *loaded = is_path ? loaded_analysis_open(word, error) : NULL;
     g_autoptr(AnalysisRequest) request = NULL;
 
@@ -178,7 +183,7 @@ AnalysisRequest *analysis_request_parse(const char *word, GError **error)
     }
     request = analysis_request_new(loaded ? loaded_analysis_type(loaded) : type);
     request->loaded = loaded;
-    if (!is_path && word[strlen(name)] && !parse_options(request, word + strlen(name) + 1, error))
+    if (!is_path && *text && !parse_options(request, text, error))
         return NULL;
     return g_steal_pointer(&request);
 }

@@ -52,7 +52,8 @@ struct AnalysisType {
 const AnalysisType *const *analysis_types(void);
 const AnalysisType *analysis_find_type(const char *name);
 
-/* What somebody has asked for: a type and its options, from words like "stat" and "stat:top=20,by=pc". A word with a
+/* What somebody has asked for: a type and its options, from words like "stat", "stat:top=20,by=process" and
+ * "heatmap=FILE", which is "heatmap:output=FILE". Any other word with a
  * slash is the path of a shared object (memory_tracer/analysis.h). NULL on failure. */
 typedef struct AnalysisRequest AnalysisRequest;
 AnalysisRequest *analysis_request_parse(const char *word, GError **error);

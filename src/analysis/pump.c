@@ -2,8 +2,13 @@
 /* Several analyses at once: see pump.h. */
 #include "pump.h"
 
+#include <time.h>
+
+#define NS_PER_S 1e9
+
 struct Pump {
     GPtrArray *analyses; /* Analysis */
+    GArray *cpu_ns;      /* what each of them took (uint64_t), if they are several */
 };
 
 unsigned pump_columns(const GPtrArray *requests)
@@ -20,6 +25,7 @@ Pump *pump_new(const GPtrArray *requests, const Context *context, GError **error
     g_autoptr(Pump) pump = g_new0(Pump, 1);
 
     pump->analyses = g_ptr_array_new_with_free_func((GDestroyNotify)analysis_free);
+    pump->cpu_ns = g_array_new(FALSE, TRUE, sizeof(uint64_t));
     for (guint i = 0; i < requests->len; i++) {
         Analysis *analysis = analysis_new(requests->pdata[i], context, error);
 
@@ -27,6 +33,7 @@ Pump *pump_new(const GPtrArray *requests, const Context *context, GError **error
             return NULL;
         g_ptr_array_add(pump->analyses, analysis);
     }
+    g_array_set_size(pump->cpu_ns, requests->len);
     return g_steal_pointer(&pump);
 }
 
@@ -35,14 +42,33 @@ void pump_free(Pump *pump)
     if (!pump)
         return;
     g_ptr_array_unref(pump->analyses);
+    g_array_unref(pump->cpu_ns);
     g_free(pump);
+}
+
+/* Of this thread. Other processes that want the processor don't count. */
+static uint64_t cpu_time_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 bool pump_add(Pump *pump, const struct mt_batch *batch, GError **error)
 {
-    for (guint i = 0; i < pump->analyses->len; i++)
+    bool several = pump->analyses->len > 1;
+    uint64_t before = several ? cpu_time_ns() : 0, now;
+
+    for (guint i = 0; i < pump->analyses->len; i++) {
         if (!analysis_add(pump->analyses->pdata[i], batch, error))
             return false;
+        if (several) {
+            now = cpu_time_ns();
+            g_array_index(pump->cpu_ns, uint64_t, i) += now - before;
+            before = now;
+        }
+    }
     return true;
 }
 
@@ -54,6 +80,31 @@ bool pump_finish(Pump *pump, GError **error)
     return true;
 }
 
+static void describe_costs(const Pump *pump, Report *report)
+{
+    static const ReportColumn columns[] = { { "analysis", "analysis", REPORT_TEXT },
+                                            { "cpu_seconds", "CPU seconds", REPORT_REAL },
+                                            { "percent", "%", REPORT_REAL },
+                                            { NULL } };
+    uint64_t all = 0;
+    guint slowest = 0;
+    ReportTable *table;
+
+    for (guint i = 0; i < pump->cpu_ns->len; i++) {
+        all += g_array_index(pump->cpu_ns, uint64_t, i);
+        if (g_array_index(pump->cpu_ns, uint64_t, i) > g_array_index(pump->cpu_ns, uint64_t, slowest))
+            slowest = i;
+    }
+    report_add_text(report, "slowest_analysis", "slowest analysis", analysis_name(pump->analyses->pdata[slowest]));
+    table = report_add_table(report, "analysis_costs", "what the analyses cost", columns);
+    for (guint i = 0; i < pump->cpu_ns->len; i++) {
+        double ns = (double)g_array_index(pump->cpu_ns, uint64_t, i);
+
+        report_table_add_row(table, analysis_name(pump->analyses->pdata[i]), ns / NS_PER_S,
+                             all ? 100 * ns / (double)all : 0);
+    }
+}
+
 void pump_describe(Pump *pump, Report *report, bool named)
 {
     for (guint i = 0; i < pump->analyses->len; i++) {
@@ -62,4 +113,6 @@ void pump_describe(Pump *pump, Report *report, bool named)
 
         analysis_describe(analysis, named ? report_add_section(report, name, name) : report);
     }
+    if (pump->analyses->len > 1)
+        describe_costs(pump, report);
 }

@@ -19,7 +19,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pump, pump_free)
 bool pump_add(Pump *pump, const struct mt_batch *batch, GError **error);
 /* Behind the last record: files that analyses write are written. */
 bool pump_finish(Pump *pump, GError **error);
-/* Adds the results: each as a section with the analysis's name, or, unless `named`, all to `report` itself. */
+/* Adds the results: each as a section with the analysis's name, or, unless `named`, all to `report` itself; and,
+ * if they are several, the CPU time that each has taken in pump_add(). */
 void pump_describe(Pump *pump, Report *report, bool named);
 
 #endif

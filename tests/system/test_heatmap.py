@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`heatmap` against closed forms and a naive count, and its pictures: that they are read, and what their pixels are."""
+import json
 import os
 import random
 import struct
@@ -108,6 +109,30 @@ class Heatmap(CacheTest):
         texts = [element.text for element in root if element.tag.endswith("text")]
         for text in ("0x400000", hex(KERNEL_IMAGE), "0xffffffff820000ff", "program, heap", "kernel image", "time in accesses", "8", "none"):
             self.assertIn(text, texts)
+
+    def test_several_analyses_at_once(self):
+        path = self.make("a", [(0, 3, 0x400000 + 64 * (i % 4000)) for i in range(20000)])
+        alone = {verb: self.analyze(verb, path) for verb in ("heatmap", "sharing", "tlb")}
+        self.assertNotIn("analysis_costs", alone["tlb"])
+        picture = self.path("a,b.png")  # a path is a value, too, and may have a comma
+        together = self.analyze("analyze", "--analyze", f"tlb:top=3;heatmap={picture};sharing", path)
+        costs = together.pop("analysis_costs")
+        self.assertEqual([cost["analysis"] for cost in costs], ["tlb", "heatmap", "sharing"])
+        self.assertEqual(together.pop("slowest_analysis"), max(costs, key=lambda cost: cost["cpu_seconds"])["analysis"])
+        self.assertTrue(all(cost["cpu_seconds"] > 0 for cost in costs))
+        self.assertAlmostEqual(sum(cost["percent"] for cost in costs), 100)
+        self.assertEqual(together["heatmap"].pop("output"), picture)
+        self.assertEqual(together, alone)
+        self.assertTrue(os.path.getsize(picture))
+        self.assert_fails(self.tracer("analyze", "--analyze", "tlb=out", path), "tlb: Unknown option --output", status=2)
+
+    def test_several_analyses_of_a_running_guest(self):
+        picture = self.path("live.png")
+        result = self.tracer("run", "--json", "--analyze", f"tlb;heatmap={picture}", "--", "true")
+        summary = json.loads(result.err)
+        self.assertEqual(summary["heatmap"]["accesses_shown"], summary["tlb"]["accesses"])
+        self.assertEqual({cost["analysis"] for cost in summary["analysis_costs"]}, {"tlb", "heatmap"})
+        self.assertTrue(os.path.getsize(picture))
 
     def test_text_without_a_terminal_is_ascii(self):
         result = self.tracer("heatmap", self.make("a", [(0, 3, 64 * (i % 3)) for i in range(30)]))
