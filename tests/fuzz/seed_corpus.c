@@ -72,9 +72,9 @@ static void write_trace(const char *path, unsigned fields, unsigned vcpus)
 
     for (unsigned i = 0; i < G_N_ELEMENTS(instructions); i++) {
         instructions[i] = (struct mt_instruction){ .pc = (i < 20 ? 0xffffffff81000000 : 0x555555555000) + i * 4,
-                                             .cpl = i < 20 ? 0 : 3,
-                                             .mode = (uint8_t)(i % 4),
-                                             .length = (uint8_t)(1 + i % 15) };
+                                                   .cpl = i < 20 ? 0 : 3,
+                                                   .mode = (uint8_t)(i % 4),
+                                                   .length = (uint8_t)(1 + i % 15) };
         memset(instructions[i].bytes, (int)(0x90 + i), instructions[i].length);
     }
     fine = fine && trace_writer_add_attachment(writer, "kallsyms", "ffffffff81000000 T _text\n", 25, &error);
@@ -112,7 +112,8 @@ static void write_walks(const char *path)
     bool fine;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(instructions); i++)
-        instructions[i] = (struct mt_instruction){ .pc = 0x400000 + 2 * i, .cpl = 3, .length = 2, .bytes = { 0x8b, i } };
+        instructions[i] =
+            (struct mt_instruction){ .pc = 0x400000 + 2 * i, .cpl = 3, .length = 2, .bytes = { 0x8b, i } };
     fine = writer && trace_writer_add_instructions(writer, instructions, G_N_ELEMENTS(instructions), &error);
     for (unsigned i = 0; fine && i < RECORDS + 1; i++) {
         uint64_t step = i / 4, addresses[] = { 0x1000 + 8 * step, 0x100000000000 + 0x200000008 * step,
