@@ -121,6 +121,16 @@ static const char *name_region(uint64_t address)
     return "program, heap";
 }
 
+/* What is too small to be a region of its own is in a neighbour's. */
+static const char *name_all(const Region *region)
+{
+    const char *name = name_region(region->first);
+
+    if (!strcmp(name, name_region(region->last)))
+        return name;
+    return region->last < UPPER_HALF ? "user memory" : region->first < UPPER_HALF ? "user and kernel" : "kernel memory";
+}
+
 typedef struct {
     bool divides;      /* the two have different names */
     uint64_t granules; /* between the two */
@@ -278,8 +288,8 @@ static void view_init(View *view, Heatmap *heatmap, unsigned rows, unsigned colu
     for (guint i = 0; i < view->regions->len; i++) {
         const Region *region = &g_array_index(view->regions, Region, i);
 
-        view->labels[i] = (PictureRegion){ (double)region->begin * picture->rows / view->list->len, region->first,
-                                           name_region(region->first) };
+        view->labels[i] =
+            (PictureRegion){ (double)region->begin * picture->rows / view->list->len, region->first, name_all(region) };
     }
     view->title = g_strdup_printf("accesses by address and time: %" G_GUINT64_FORMAT
                                   " touched stretches of %" G_GUINT64_FORMAT " bytes",
@@ -342,7 +352,7 @@ static void describe_regions(const View *view, unsigned shift, uint64_t accesses
 
         report_table_add_row(table, region->first, region->last, (uint64_t)(region->end - region->begin) << shift,
                              region->accesses, accesses ? 100.0 * (double)region->accesses / (double)accesses : 0,
-                             name_region(region->first));
+                             name_all(region));
     }
 }
 

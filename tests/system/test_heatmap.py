@@ -72,6 +72,12 @@ class Heatmap(CacheTest):
         # Time is that of all accesses.
         self.assertEqual([cell["column"] for cell in zoom["cells"]], [3 * 1 + 1, 3 * 5 + 1, 3 * 9 + 1])
 
+    def test_small_regions_are_in_a_neighbours(self):
+        rows = [(0, 3, 0x400000)] + [(0, 3, 0x7ffff0000000 + 64 * i) for i in range(99)] + [(0, 3, KERNEL_IMAGE)]
+        for stop, names in ((100, ["user memory"]), (101, ["user and kernel"])):
+            result = self.heatmap(self.make("a", rows[:stop]))
+            self.assertEqual([region["name"] for region in result["regions"]], names)
+
     def test_against_a_naive_count(self):
         chance = random.Random(5)
         # More granules and accesses than there may be: both become coarser, some of them in the middle.
