@@ -16,10 +16,12 @@
 #include "stat.h"
 #include "sweep.h"
 #include "tlb.h"
+#include "wss.h"
 
-static const AnalysisType *const types[] = { &cache_analysis, &heatmap_analysis, &mrc_analysis,
-                                             &reuse_analysis, &sharing_analysis, &stat_analysis,
-                                             &sweep_analysis, &tlb_analysis,     NULL };
+static const AnalysisType *const types[] = {
+    &cache_analysis, &heatmap_analysis, &mrc_analysis, &reuse_analysis, &sharing_analysis,
+    &stat_analysis,  &sweep_analysis,   &tlb_analysis, &wss_analysis,   NULL
+};
 
 struct AnalysisRequest {
     const AnalysisType *type;

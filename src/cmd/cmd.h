@@ -52,8 +52,8 @@ bool cmd_parse_analyses(char **words, GPtrArray *requests, GError **error);
 
 /* What the verbs are, for messages. */
 #define CMD_VERBS                                                                                                      \
-    "run, record, info, tasks, stat, cache, sweep, tlb, mrc, reuse, sharing, heatmap, analyze, dump, check, recover, " \
-    "cut, merge, convert, image, ctl"
+    "run, record, info, tasks, stat, cache, sweep, tlb, mrc, reuse, wss, sharing, heatmap, analyze, dump, check, "     \
+    "recover, cut, merge, convert, image, ctl"
 
 /* Runs a workload and prints what both positional command lines print. Returns the exit status, or -1 with an error. */
 int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError **error);

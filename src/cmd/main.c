@@ -12,6 +12,7 @@
 #include "../analysis/stat.h"
 #include "../analysis/sweep.h"
 #include "../analysis/tlb.h"
+#include "../analysis/wss.h"
 #include "cmd.h"
 
 #define TOOL_PREFIX "memory_tracer-"
@@ -56,6 +57,11 @@ static int run_reuse(int argc, char **argv, GError **error)
     return cmd_analysis(&reuse_analysis, argc, argv, error);
 }
 
+static int run_wss(int argc, char **argv, GError **error)
+{
+    return cmd_analysis(&wss_analysis, argc, argv, error);
+}
+
 static const CmdVerb verbs[] = {
     { "run", cmd_run, "trace a program of this machine, and sum up its accesses" },
     { "record", cmd_record, "trace a program of this machine into a trace file" },
@@ -69,6 +75,7 @@ static const CmdVerb verbs[] = {
     { "heatmap", run_heatmap, "draw which memory was accessed when" },
     { "sharing", run_sharing, "find lines that vCPUs share, truly or falsely" },
     { "reuse", run_reuse, "how soon memory is used again, and by which strides" },
+    { "wss", run_wss, "the working set over time" },
     { "analyze", cmd_analyze, "let several analyses, or your own, go through a trace" },
     { "dump", cmd_dump, "print the records of a trace" },
     { "check", cmd_check, "tell whether a trace is a good one" },

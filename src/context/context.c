@@ -18,7 +18,6 @@ struct Context {
 Context *context_new(mt_trace *trace)
 {
     Context *context = g_new0(Context, 1);
-
     const TraceFile *file = trace ? trace_file_of(trace) : NULL;
 
     context->trace = trace;
@@ -47,11 +46,21 @@ void context_free(Context *context)
     g_free(context);
 }
 
-bool context_has_instructions(const Context *context)
+static unsigned fields_of(const Context *context)
 {
     if (context->ring)
-        return ring_fields(context->ring) & MT_FIELD_INSTRUCTION;
-    return context->trace && mt_trace_fields(context->trace) & MT_FIELD_INSTRUCTION;
+        return ring_fields(context->ring);
+    return context->trace ? mt_trace_fields(context->trace) : 0;
+}
+
+bool context_has_instructions(const Context *context)
+{
+    return fields_of(context) & MT_FIELD_INSTRUCTION;
+}
+
+bool context_has_times(const Context *context)
+{
+    return fields_of(context) & MT_FIELD_TIME;
 }
 
 /* Metadata are objects, a line each, of which the last one that tells counts. */
@@ -90,9 +99,7 @@ const struct mt_instruction *context_instruction(const Context *context, uint32_
 
 bool context_has_tasks(const Context *context)
 {
-    if (context->ring)
-        return ring_fields(context->ring) & MT_FIELD_TASK;
-    return context->trace && mt_trace_fields(context->trace) & MT_FIELD_TASK;
+    return fields_of(context) & MT_FIELD_TASK;
 }
 
 const TaskTable *context_tasks(const Context *context)

@@ -22,6 +22,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Context, context_free)
 bool context_has_instructions(const Context *context);
 /* Whether records of several vCPUs are in the order in which they happened, as far as is known. */
 bool context_order_is_exact(const Context *context);
+/* Whether records have times. */
+bool context_has_times(const Context *context);
 /* By its number; NULL if it isn't known. */
 const struct mt_instruction *context_instruction(const Context *context, uint32_t number);
 /* Whether records say which task made them, and which tasks there are. Of a live ring: those that are known so far. */
