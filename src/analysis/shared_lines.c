@@ -113,14 +113,15 @@ static Sharer *get_sharer(SharedLine *line, unsigned vcpu)
     return sharer;
 }
 
-static Recent *find_recent(SharedLines *lines, unsigned vcpu, uint64_t number)
+/* Most accesses are to a line that their vCPU has touched lately. */
+static inline Recent *find_recent(SharedLines *lines, unsigned vcpu, uint64_t number)
 {
     Recent **of_vcpu = &lines->recent[vcpu], *recent;
 
     if (G_UNLIKELY(!*of_vcpu))
         *of_vcpu = g_new0(Recent, RECENT);
     recent = &(*of_vcpu)[number % RECENT];
-    if (recent->key != number + 1) {
+    if (G_UNLIKELY(recent->key != number + 1)) {
         recent->key = number + 1;
         recent->line = get_line(lines, number);
         recent->sharer = get_sharer(recent->line, vcpu);
@@ -147,7 +148,7 @@ static void take_line(SharedLines *lines, SharedLine *line, Sharer *sharer)
     line->writer = sharer;
 }
 
-static void vote(SharedCandidate *candidate, uint32_t instruction)
+static inline void vote(SharedCandidate *candidate, uint32_t instruction)
 {
     if (candidate->instruction == instruction) {
         if (candidate->votes < UINT32_MAX)
@@ -159,8 +160,8 @@ static void vote(SharedCandidate *candidate, uint32_t instruction)
     }
 }
 
-static void add_to_line(SharedLines *lines, unsigned vcpu, uint64_t number, uint32_t words, bool is_store,
-                        uint32_t instruction)
+static inline void add_to_line(SharedLines *lines, unsigned vcpu, uint64_t number, uint32_t words, bool is_store,
+                               uint32_t instruction)
 {
     Recent *recent = find_recent(lines, vcpu, number);
     SharedLine *line = recent->line;
@@ -191,18 +192,27 @@ static uint32_t words_of(unsigned first, unsigned last)
     return (UINT32_MAX >> (31 - high)) & (UINT32_MAX << low);
 }
 
-void shared_lines_add(SharedLines *lines, unsigned vcpu, uint64_t address, unsigned size, bool is_store,
-                      uint32_t instruction)
+/* An access that may cross into the next line. */
+static void add_access(SharedLines *lines, const struct mt_batch *batch, size_t i)
 {
-    uint64_t line_bytes = UINT64_C(1) << lines->shift;
+    const uint64_t line_bytes = UINT64_C(1) << lines->shift;
+    uint64_t address = batch->address[i];
+    unsigned size = mt_size(batch->info[i]);
 
     while (size) {
         unsigned first = (unsigned)(address & (line_bytes - 1)), piece = MIN(size, (unsigned)line_bytes - first);
 
-        add_to_line(lines, vcpu, address >> lines->shift, words_of(first, first + piece - 1), is_store, instruction);
+        add_to_line(lines, batch->vcpu, address >> lines->shift, words_of(first, first + piece - 1),
+                    mt_is_store(batch->info[i]), batch->instruction ? batch->instruction[i] : 0);
         address += piece;
         size -= piece;
     }
+}
+
+void shared_lines_add(SharedLines *lines, const struct mt_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        add_access(lines, batch, i);
 }
 
 size_t shared_lines_count(const SharedLines *lines)

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../../include/memory_tracer/trace.h"
+
 #define SHARED_WORD_SHIFT 2 /* a line has at most 32 words of 4 bytes */
 #define SHARED_MAX_SHIFT 7
 #define SHARED_MAX_VCPUS 256
@@ -43,9 +45,8 @@ typedef struct SharedLines SharedLines;
 SharedLines *shared_lines_new(unsigned shift);
 void shared_lines_free(SharedLines *lines);
 unsigned shared_lines_shift(const SharedLines *lines);
-/* An access of `size` bytes, which may cross into the next line. `vcpu` is below SHARED_MAX_VCPUS. */
-void shared_lines_add(SharedLines *lines, unsigned vcpu, uint64_t address, unsigned size, bool is_store,
-                      uint32_t instruction);
+/* Records, whose vCPU is below SHARED_MAX_VCPUS. Instructions needn't be known. */
+void shared_lines_add(SharedLines *lines, const struct mt_batch *batch);
 
 size_t shared_lines_count(const SharedLines *lines);
 /* All lines, in no order, as an array of pointers that belongs to `lines`. NULL where there is none. */

@@ -56,9 +56,7 @@ static bool sharing_add(void *data, const struct mt_batch *batch, GError **error
     sharing->accesses += batch->count;
     sharing->merged = sharing->merged || batch->input;
     for (unsigned k = 0; k < SIZES; k++)
-        for (size_t i = 0; i < batch->count; i++)
-            shared_lines_add(sharing->lines[k], batch->vcpu, batch->address[i], mt_size(batch->info[i]),
-                             mt_is_store(batch->info[i]), batch->instruction ? batch->instruction[i] : 0);
+        shared_lines_add(sharing->lines[k], batch);
     return true;
 }
 
