@@ -269,7 +269,7 @@ static void sharing_describe(void *data, Report *report)
 
     report_add_count(report, "accesses", "accesses", sharing->accesses);
     report_add_text(report, "order", "order between vCPUs",
-                    exact ? "exact" : "estimate: not recorded with --strict_order or --icount");
+                    exact ? "exact" : "estimate: not recorded with --strict-order or --icount");
     report_add_flag(report, "order_is_exact", NULL, exact);
     describe_sizes(sharing, report);
     describe_pairs(sharing, report);
