@@ -36,20 +36,19 @@ GPtrArray *mapped_code_list(const Ring *ring)
     Change change;
 
     for (uint32_t number = 1; number <= count && list->len < MAPPED_MAX; number++) {
-        const MappedCode found = { .path = change.text };
-        MappedCode *mapped;
+        MappedCode found = { .path = change.text }, *mapped;
 
         if (!ring_get_change(ring, number, &change) || change.kind != CHANGE_MAP || *change.text != '/' ||
             !(change.value[3] & CHANGE_MAP_EXECUTE))
             continue;
+        found.address = change.value[1];
+        found.offset = change.value[4];
+        if (g_hash_table_contains(known, &found))
+            continue;
         mapped = g_memdup2(&found, sizeof found);
         mapped->path = g_strdup(change.text);
-        mapped->address = change.value[1];
-        mapped->offset = change.value[4];
-        if (!g_hash_table_add(known, mapped))
-            free_mapped(mapped);
-        else
-            g_ptr_array_add(list, mapped);
+        g_hash_table_add(known, mapped);
+        g_ptr_array_add(list, mapped);
     }
     return list;
 }

@@ -609,7 +609,7 @@ print(records, kernel)
     def chunks_of_a_user_only_recording(self):
         """Those of instructions and of blocks."""
         path = self.path("prog.mtrace")
-        self.assert_succeeds(self.tracer("record", "-o", path, "--user-only", self.path("prog")))
+        self.assert_succeeds(self.tracer("record", "-o", path, "--user-only", "--fields", "no-task", self.path("prog")))
         with open(path, "rb") as file:
             data = file.read()
         chunks = trace_chunks(data)

@@ -72,7 +72,7 @@ class Recorded(SystemTest):
             self.assertRegex(text, rf"{pc:016x}  main\+0x\S+ +{mnemonic.rstrip('l')}")
 
     def test_the_fields_that_were_not_asked_for_are_not_there(self):
-        path, array = self.array_trace(fields="pc")
+        path, array = self.array_trace(fields="pc,no-task")
         rows = self.rows(path, "--address", f"{array:x}..{array + 4 * ELEMENTS:x}", "--cpl", "3")
         self.assertEqual(len(rows), 2 * ELEMENTS * TIMES)
         self.assertEqual(set(rows[0]), {"index", "vcpu", "cpl", "type", "size", "sign_extended", "big_endian", "address",
@@ -82,7 +82,7 @@ class Recorded(SystemTest):
         path = self.record("a.mtrace", "--user-only", "--fields", "pc,time", "--", ARRAY, "100", "1")
         info = self.info(path)
         metadata = info["metadata"]
-        self.assertEqual((info["complete"], info["fields"], info["vcpus"]), (True, ["pc", "time"], 1))
+        self.assertEqual((info["complete"], info["fields"], info["vcpus"]), (True, ["pc", "time", "task"], 1))
         self.assertEqual(metadata["command"], [ARRAY, "100", "1"])
         self.assertEqual((metadata["image"], metadata["snapshot"]), (IMAGE, SNAPSHOT))
         self.assertEqual((metadata["user_only"], metadata["log_tracing_ratio"]), (True, 0))

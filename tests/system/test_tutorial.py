@@ -32,7 +32,8 @@ def pattern(line):
         return re.escape(line)
     if line.endswith(".qcow2 is ready"): # the last time's may have been kept
         return re.escape(line.removesuffix("ready")) + "(ready|up to date)"
-    return r"\s+".join(re.sub(r"[0-9a-f]*[0-9][0-9a-f]*", "[0-9a-f]+", re.escape(word)) for word in line.split())
+    words = (re.sub(r"[0-9a-f]*[0-9][0-9a-f]*", "[0-9a-f]+", re.escape(word)) for word in line.split())
+    return r"\s+".join("[0-9a-f]+(/[0-9a-f]+)?" if word == "[0-9a-f]+/[0-9a-f]+" else word for word in words)  # a first thread's or not
 
 
 def link_images(source, target):
