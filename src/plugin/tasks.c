@@ -336,7 +336,8 @@ static void begin_context(unsigned vcpu, enum task_context context)
 {
     TaskVcpu *self = &vcpus[vcpu];
 
-    current(vcpu);
+    if (!self->task) /* else it is known: nobody else has come since */
+        current(vcpu);
     if (self->depth < MAX_CONTEXTS)
         self->context[self->depth++] = (uint8_t)context;
     say(vcpu);
@@ -359,8 +360,10 @@ static void on_function(unsigned vcpu, unsigned what)
 {
     uint64_t first = 0, second = 0;
 
-    kernel_read_register(KERNEL_RDI, &first);
-    kernel_read_register(KERNEL_RSI, &second);
+    if (what < KERNEL_IRQ_ENTER) { /* those that come often have no arguments that matter */
+        kernel_read_register(KERNEL_RDI, &first);
+        kernel_read_register(KERNEL_RSI, &second);
+    }
     switch (what) {
     case KERNEL_SWITCH_TO:
         on_switch(vcpu, first, second);

@@ -38,4 +38,24 @@ enum row_event {
 };
 #define ROW_EVENT_MASK UINT64_C(0xff)
 
+/* How many of `count` rows, which are `bytes` apart, come before the first event. Events are rare: several rows are
+ * looked at at once. */
+static inline size_t rows_until_event(const uint8_t *rows, size_t count, unsigned bytes)
+{
+    size_t accesses = 0;
+
+    while (accesses + 8 <= count) {
+        uint64_t all = GMBEOO_VALID;
+
+        for (unsigned i = 0; i < 8; i++)
+            all &= ((const struct gmbeoo_record *)(rows + (accesses + i) * bytes))->info;
+        if (!all)
+            break;
+        accesses += 8;
+    }
+    while (accesses < count && gmbeoo_is_valid((const struct gmbeoo_record *)(rows + accesses * bytes)))
+        accesses++;
+    return accesses;
+}
+
 #endif

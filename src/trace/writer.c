@@ -361,11 +361,6 @@ static bool add_accesses(TraceWriter *writer, unsigned vcpu, const uint8_t *rows
     return true;
 }
 
-static bool is_event(const uint8_t *row)
-{
-    return !gmbeoo_is_valid((const struct gmbeoo_record *)row);
-}
-
 static bool add_event(TraceWriter *writer, unsigned vcpu, const struct gmbeoo_record *row, GError **error)
 {
     Encoder *encoder = writer->encoders[vcpu];
@@ -393,10 +388,8 @@ static bool add_rows(TraceWriter *writer, unsigned vcpu, const uint8_t *rows, si
     const unsigned bytes = ring_record_bytes_for(writer->fields);
 
     while (count) {
-        size_t accesses = 0;
+        size_t accesses = rows_until_event(rows, count, bytes);
 
-        while (accesses < count && !is_event(rows + accesses * bytes))
-            accesses++;
         if (!add_accesses(writer, vcpu, rows, accesses, time_ns, error))
             return false;
         rows += accesses * bytes;
