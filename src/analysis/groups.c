@@ -124,8 +124,8 @@ static int64_t find_group(Groups *groups, uint64_t key, GError **error)
     return groups->groups->len - 1;
 }
 
-/* A process or thread is the number of its task, or of what a vCPU did meanwhile (enum task_context), which is nobody's
- * work. */
+/* A process or thread is the number of its task, or of what a vCPU did meanwhile (enum mt_task_context), which is
+ * nobody's work. */
 static uint64_t key_of_task(const Groups *groups, uint32_t event)
 {
     uint64_t context = event & CONTEXT_MASK;
@@ -311,7 +311,9 @@ static gint compare_groups(gconstpointer a, gconstpointer b)
 
 static const char *context_name(uint64_t context)
 {
-    return context == TASK_IN_INTERRUPT ? "(interrupts)" : context == TASK_IN_SOFTIRQ ? "(softirqs)" : "(unknown)";
+    return context == MT_TASK_IN_INTERRUPT ? "(interrupts)"
+           : context == MT_TASK_IN_SOFTIRQ ? "(softirqs)"
+                                           : "(unknown)";
 }
 
 /* What a group is called, and the pid and thread id that it has, or 0. */

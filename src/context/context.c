@@ -22,9 +22,7 @@ Context *context_new(mt_trace *trace)
 
     context->trace = trace;
     context->names = trace ? names_new(trace, true) : NULL;
-    context->tasks = task_table_new();
-    for (guint i = 0; file && i < file->changes->list->len; i++)
-        task_table_add(context->tasks, &g_array_index(file->changes->list, TraceChange, i));
+    context->tasks = task_table_new_of(file ? file->changes : NULL);
     return context;
 }
 

@@ -22,9 +22,7 @@ static Tasks *make_tasks(const TraceFile *file)
 {
     Tasks *tasks = g_new0(Tasks, 1);
 
-    tasks->table = task_table_new();
-    for (guint i = 0; file && i < file->changes->list->len; i++)
-        task_table_add(tasks->table, &g_array_index(file->changes->list, TraceChange, i));
+    tasks->table = task_table_new_of(file ? file->changes : NULL);
     tasks->tasks = g_new0(struct mt_task, task_table_tasks(tasks->table) + 1);
     for (uint32_t i = 1; i <= task_table_tasks(tasks->table); i++) {
         const Task *task = task_table_task(tasks->table, i);

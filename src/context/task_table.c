@@ -131,6 +131,15 @@ void task_table_add(TaskTable *table, const TraceChange *change)
     }
 }
 
+TaskTable *task_table_new_of(const TraceChanges *changes)
+{
+    TaskTable *table = task_table_new();
+
+    for (guint i = 0; changes && i < changes->list->len; i++)
+        task_table_add(table, &g_array_index(changes->list, TraceChange, i));
+    return table;
+}
+
 const Task *task_table_task(const TaskTable *table, uint32_t number)
 {
     return get(table, number);

@@ -35,6 +35,8 @@ typedef struct Process {
 typedef struct TaskTable TaskTable;
 
 TaskTable *task_table_new(void);
+/* Of all that a trace file tells. NULL is a trace that tells nothing. */
+TaskTable *task_table_new_of(const TraceChanges *changes);
 void task_table_free(TaskTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TaskTable, task_table_free)
 

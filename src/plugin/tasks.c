@@ -34,7 +34,7 @@ typedef struct {
     uint32_t number;
     uint64_t said; /* the number of its last event */
     unsigned depth;
-    uint8_t context[MAX_CONTEXTS]; /* enum task_context */
+    uint8_t context[MAX_CONTEXTS]; /* enum mt_task_context */
 } __attribute__((aligned(64))) TaskVcpu;
 
 static GMutex lock;           /* of all that follows, and of the memories */
@@ -75,7 +75,7 @@ static void note(unsigned vcpu, Change *change)
 static void say(unsigned vcpu)
 {
     TaskVcpu *self = &vcpus[vcpu];
-    uint64_t context = self->depth ? self->context[self->depth - 1] : TASK_RUNS;
+    uint64_t context = self->depth ? self->context[self->depth - 1] : MT_TASK_RUNS;
     uint64_t number = (uint64_t)self->number << TASK_CONTEXT_BITS | context;
 
     if (number == self->said || !is_wanted())
@@ -332,7 +332,7 @@ static void on_map(unsigned vcpu, uint64_t vma)
     memories_map(vcpu, vma, kernel_read_pointer(self, KERNEL_TASK_FS), note);
 }
 
-static void begin_context(unsigned vcpu, enum task_context context)
+static void begin_context(unsigned vcpu, enum mt_task_context context)
 {
     TaskVcpu *self = &vcpus[vcpu];
 
@@ -344,7 +344,7 @@ static void begin_context(unsigned vcpu, enum task_context context)
 }
 
 /* What has begun inside of it, and whose end we have not seen, ends, too. */
-static void end_context(unsigned vcpu, enum task_context context)
+static void end_context(unsigned vcpu, enum mt_task_context context)
 {
     TaskVcpu *self = &vcpus[vcpu];
 
@@ -393,16 +393,16 @@ static void on_function(unsigned vcpu, unsigned what)
         on_moved(vcpu);
         break;
     case KERNEL_IRQ_ENTER:
-        begin_context(vcpu, TASK_IN_INTERRUPT);
+        begin_context(vcpu, MT_TASK_IN_INTERRUPT);
         break;
     case KERNEL_IRQ_EXIT | LEAVES:
-        end_context(vcpu, TASK_IN_INTERRUPT);
+        end_context(vcpu, MT_TASK_IN_INTERRUPT);
         break;
     case KERNEL_SOFTIRQS:
-        begin_context(vcpu, TASK_IN_SOFTIRQ);
+        begin_context(vcpu, MT_TASK_IN_SOFTIRQ);
         break;
     case KERNEL_SOFTIRQS | LEAVES:
-        end_context(vcpu, TASK_IN_SOFTIRQ);
+        end_context(vcpu, MT_TASK_IN_SOFTIRQ);
         break;
     default:
         break;

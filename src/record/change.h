@@ -31,9 +31,9 @@ enum change_map_flags { CHANGE_MAP_READ = 1, CHANGE_MAP_WRITE = 2, CHANGE_MAP_EX
 #define CHANGE_TASK_INPUT 7
 #define CHANGE_TEXT_BYTES 4096 /* with the 0 at its end */
 
-/* What a task's event (ROW_EVENT_TASK) has as its number: the task, and what the vCPU does meanwhile. */
+/* A task's event (ROW_EVENT_TASK) has as its number the task's, and in so many low bits what the vCPU does meanwhile
+ * (enum mt_task_context). */
 #define TASK_CONTEXT_BITS 2
-enum task_context { TASK_RUNS, TASK_IN_INTERRUPT, TASK_IN_SOFTIRQ };
 
 typedef struct Change {
     uint16_t kind; /* of enum change_kind; readers leave out what they don't know */

@@ -23,8 +23,6 @@
 #define DEBUG_ENTRIES_MAX (UINT64_C(20) << 20)
 #define AGENT "memory_tracer_agent"
 
-_Static_assert(sizeof(struct mt_instruction) == sizeof(struct mt_instruction), "they are the same, see trace/reader.c");
-
 typedef struct {
     char *path; /* on this machine */
     const char *shown;

@@ -34,7 +34,7 @@ static bool is_wanted(const TaskTable *table, const Task *task, const char *proc
 TaskSelection *task_selection_new(mt_trace *trace, const char *process, const char *thread, GError **error)
 {
     const TraceFile *file = trace_file_of(trace);
-    g_autoptr(TaskTable) table = task_table_new();
+    g_autoptr(TaskTable) table = NULL;
     TaskSelection *selection;
     bool any = false;
 
@@ -42,8 +42,7 @@ TaskSelection *task_selection_new(mt_trace *trace, const char *process, const ch
         mt_fail(error, "the trace doesn't tell which task made an access: --process and --thread can't be used");
         return NULL;
     }
-    for (guint i = 0; i < file->changes->list->len; i++)
-        task_table_add(table, &g_array_index(file->changes->list, TraceChange, i));
+    table = task_table_new_of(file->changes);
     selection = g_new0(TaskSelection, 1);
     selection->wanted = g_byte_array_new();
     g_byte_array_set_size(selection->wanted, task_table_tasks(table) + 1);
@@ -72,6 +71,6 @@ bool task_selection_wants(const TaskSelection *selection, uint32_t event)
 {
     uint32_t task = event >> TASK_CONTEXT_BITS;
 
-    return (event & ((1u << TASK_CONTEXT_BITS) - 1)) == TASK_RUNS && task < selection->wanted->len &&
+    return (event & ((1u << TASK_CONTEXT_BITS) - 1)) == MT_TASK_RUNS && task < selection->wanted->len &&
            selection->wanted->data[task];
 }

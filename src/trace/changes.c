@@ -80,13 +80,6 @@ void trace_change_renumber(TraceChange *change, uint64_t tasks, uint64_t memorie
     }
 }
 
-static void append_varint(GByteArray *to, uint64_t value)
-{
-    uint8_t bytes[VARINT_MAX_BYTES];
-
-    g_byte_array_append(to, bytes, (guint)(varint_put(bytes, value) - bytes));
-}
-
 void trace_change_write(GByteArray *contents, uint64_t *last_index, const TraceChange *change)
 {
     g_autoptr(GByteArray) entry = g_byte_array_new();
@@ -94,14 +87,14 @@ void trace_change_write(GByteArray *contents, uint64_t *last_index, const TraceC
 
     while (values && !change->value[values - 1])
         values--;
-    append_varint(entry, change->index - *last_index);
-    append_varint(entry, change->vcpu);
-    append_varint(entry, change->kind);
-    append_varint(entry, values);
+    varint_append(entry, change->index - *last_index);
+    varint_append(entry, change->vcpu);
+    varint_append(entry, change->kind);
+    varint_append(entry, values);
     for (unsigned i = 0; i < values; i++)
-        append_varint(entry, change->value[i]);
+        varint_append(entry, change->value[i]);
     g_byte_array_append(entry, (const uint8_t *)change->text, (guint)strlen(change->text));
-    append_varint(contents, entry->len);
+    varint_append(contents, entry->len);
     g_byte_array_append(contents, entry->data, entry->len);
     *last_index = change->index;
 }

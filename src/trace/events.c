@@ -54,13 +54,6 @@ void event_writer_free(EventWriter *writer)
     g_free(writer);
 }
 
-static void append_varint(GByteArray *to, uint64_t value)
-{
-    uint8_t bytes[VARINT_MAX_BYTES];
-
-    g_byte_array_append(to, bytes, (guint)(varint_put(bytes, value) - bytes));
-}
-
 bool event_writer_add(EventWriter *writer, uint32_t access, uint32_t number)
 {
     Successor *expected = successor(&writer->predictor);
@@ -71,9 +64,9 @@ bool event_writer_add(EventWriter *writer, uint32_t access, uint32_t number)
     if (expected->gap == event.gap && expected->number == event.number) {
         writer->right++;
     } else {
-        append_varint(writer->exceptions, writer->right);
-        append_varint(writer->exceptions, event.gap);
-        append_varint(writer->exceptions, event.number);
+        varint_append(writer->exceptions, writer->right);
+        varint_append(writer->exceptions, event.gap);
+        varint_append(writer->exceptions, event.number);
         writer->right = 0;
         *expected = event;
     }
@@ -87,8 +80,8 @@ const uint8_t *event_writer_finish(EventWriter *writer, size_t *bytes)
 {
     g_byte_array_set_size(writer->column, 0);
     if (writer->state || writer->events) {
-        append_varint(writer->column, writer->state);
-        append_varint(writer->column, writer->events);
+        varint_append(writer->column, writer->state);
+        varint_append(writer->column, writer->events);
         g_byte_array_append(writer->column, writer->exceptions->data, writer->exceptions->len);
     }
     *bytes = writer->column->len;

@@ -3,6 +3,7 @@
 #ifndef MEMORY_TRACER_TRACE_FORMAT_H
 #define MEMORY_TRACER_TRACE_FORMAT_H
 
+#include <glib.h>
 #include <stdint.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are read and written as they are in memory");
@@ -191,6 +192,13 @@ static inline uint8_t *varint_put(uint8_t *to, uint64_t value)
     }
     *to++ = (uint8_t)value;
     return to;
+}
+
+static inline void varint_append(GByteArray *to, uint64_t value)
+{
+    uint8_t bytes[VARINT_MAX_BYTES];
+
+    g_byte_array_append(to, bytes, (guint)(varint_put(bytes, value) - bytes));
 }
 
 /* Returns what follows the varint, or NULL if it isn't one. */
