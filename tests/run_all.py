@@ -9,6 +9,7 @@ usage: tests/run_all.py [--quick | --all | --system]    --quick leaves out the b
 The unit tests run as built, and with ASan, UBSan and TSan (the ring and the trace reader); the system tests as built, and those that are about
 the runner with ASan and UBSan in it (QEMU itself has no sanitizers, so neither has the plugin).
 """
+import functools
 import glob
 import os
 import re
@@ -40,10 +41,10 @@ def say(text):
     print(text, flush=True)
 
 
-def build(folder, *options):
+def build(folder, *options, targets=()):
     """Configures and builds. Returns false, and counts a failure, if that doesn't work."""
     say(f"== building {os.path.basename(folder)}")
-    steps = [["ninja", "-C", folder]]
+    steps = [["ninja", "-C", folder, *targets]]
     if not os.path.exists(os.path.join(folder, "build.ninja")):
         steps.insert(0, ["meson", "setup", folder, ROOT, *options])
     for step in steps:
@@ -56,24 +57,39 @@ def build(folder, *options):
     return True
 
 
-def run_unit_tests(folder, names=None):
+def count(passed, failed, skipped, seconds, cpu_seconds, title):
+    with Count.lock:
+        Count.passed += passed
+        Count.failed += failed
+        Count.skipped += skipped
+        Count.times.append((seconds, cpu_seconds, title))
+
+
+def unit_tests(folder, names=None):
+    """Jobs: the programs of a build, all or those of these names."""
     programs = sorted(path for path in glob.glob(os.path.join(folder, "test_*")) if os.access(path, os.X_OK)
                       and os.path.isfile(path) and (names is None or os.path.basename(path) in names))
-    for program in programs:
-        say(f"== {os.path.relpath(program, ROOT)}")
-        result = subprocess.run([program, "--tap"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600,
-                                env=dict(os.environ, **SANITIZER_OPTIONS), errors="replace")
-        passed = len(re.findall(r"^ok (?!.*# SKIP)", result.stdout, re.M))
-        skipped = len(re.findall(r"^ok .*# SKIP", result.stdout, re.M))
-        planned = re.search(r"^1\.\.(\d+)", result.stdout, re.M)
-        failed = (int(planned.group(1)) if planned else passed + 1) - passed - skipped
-        if result.returncode and not failed:
-            failed = 1
-        if failed:
-            say(result.stdout)
-        Count.passed += passed
-        Count.skipped += skipped
-        Count.failed += failed
+    return [functools.partial(run_unit_test, program, names[os.path.basename(program)] if names else []) for program in programs]
+
+
+def run_unit_test(program, paths):
+    title = os.path.relpath(program, ROOT)
+    began = time.time()
+    process = subprocess.Popen([program, "--tap", *(word for path in paths for word in ("-p", path))], stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, text=True, env=dict(os.environ, **SANITIZER_OPTIONS), errors="replace")
+    killer = threading.Timer(UNIT_TEST_TIMEOUT_S, process.kill)
+    killer.start()
+    output = process.stdout.read()
+    usage = os.wait4(process.pid, 0)
+    killer.cancel()
+    passed = len(re.findall(r"^ok (?!.*# SKIP)", output, re.M))
+    skipped = len(re.findall(r"^ok .*# SKIP", output, re.M))
+    planned = re.findall(r"^1\.\.(\d+)", output, re.M)  # once for each path, each time for all until there
+    failed = max((int(planned[-1]) if planned else passed + 1) - passed - skipped, 0)
+    if usage[1] and not failed:
+        failed = 1
+    say(f"== {title}" + ("\n" + output if failed else ""))
+    count(passed, failed, skipped, time.time() - began, usage[2].ru_utime + usage[2].ru_stime, title)
 
 
 def cpu_s():
@@ -123,15 +139,20 @@ BOOTING = ["test_heavy", "test_image", "test_image_build", "test_tutorial"]
 NOT_SANITIZED = BOOTING + ["test_build_rootfs", "test_documents", "test_guest", "test_kernel_module", "test_limits", "test_markers",
                         "test_options", "test_plugin_alone", "test_prepare", "test_qemu", "test_sizes", "test_sources", "test_tracing",
                         "test_vcpus"]
-# So many modules run beside each other: one more than there are cores, as they often wait for something.
-JOBS = len(os.sched_getaffinity(0)) + 1
+# The unit tests that have threads, and which of their tests, if not all.
+THREADED_UNIT_TESTS = {"test_ring": [], "test_fifo": [],
+                       "test_trace": ["/trace/blocks_are_read_in_parallel", "/trace/a_live_ring_is_read"]}
+UNIT_TEST_TIMEOUT_S = 600
+# So many jobs run beside each other: two more than there are cores, as they often wait for something.
+JOBS = len(os.sched_getaffinity(0)) + 2
 
 
 def system_tests(folders):
-    """The modules, each with the folder of the build that it tries."""
+    """Jobs: the modules, each with each of the builds that it tries."""
     names = sorted(os.path.basename(path)[:-3] for path in glob.glob(os.path.join(ROOT, "tests", "system", "test_*.py")))
     names.sort(key=lambda name: LONGEST.index(name) if name in LONGEST else len(LONGEST))
-    return [(folder, name) for name in names for folder in folders if folder != SANITIZED or name not in NOT_SANITIZED]
+    return [functools.partial(run_system_test, folder, name) for name in names for folder in folders
+            if folder != SANITIZED or name not in NOT_SANITIZED]
 
 
 def start_system_tests(folder, name):
@@ -139,12 +160,16 @@ def start_system_tests(folder, name):
     environment = dict(os.environ, MEMORY_TRACER_BUILD=folder, **SANITIZER_OPTIONS)
     if folder == SANITIZED:
         environment.pop("MEMORY_TRACER_HEAVY_TESTS", None)
+        environment["MEMORY_TRACER_SANITIZED"] = "1"
     return subprocess.Popen([sys.executable, os.path.abspath(__file__), "--system_tests", name], stdout=subprocess.PIPE,
                             text=True, env=environment, cwd=ROOT)
 
 
-def follow_system_tests(process, name):
+def run_system_test(folder, name):
+    title = f"{name} with {os.path.basename(folder)}"
+    say("== " + title)
     counts, cpu_seconds, began = None, 0, time.time()
+    process = start_system_tests(folder, name)
     for line in process.stdout:
         found = re.match(r"counts: (\d+) (\d+) (\d+) CPU ([\d.]+)", line)
         if found:
@@ -155,21 +180,15 @@ def follow_system_tests(process, name):
     if counts is None:
         say("FAILED: the system tests ended without a result")
         counts = [0, 1, 0]
-    with Count.lock:
-        Count.passed += counts[0]
-        Count.failed += counts[1]
-        Count.skipped += counts[2]
-        Count.times.append((time.time() - began, cpu_seconds, name))
+    count(*counts, time.time() - began, cpu_seconds, title)
 
 
-def run_system_tests(folders):
-    left = iter(system_tests(folders))
+def run_jobs(jobs):
+    left = iter(jobs)
 
     def work():
-        for folder, name in left:
-            title = f"{name} with {os.path.basename(folder)}"
-            say("== " + title)
-            follow_system_tests(start_system_tests(folder, name), title)
+        for job in left:
+            job()
 
     threads = [threading.Thread(target=work) for _ in range(JOBS)]
     for thread in threads:
@@ -178,9 +197,23 @@ def run_system_tests(folders):
         thread.join()
 
 
+def runs_here(test):
+    return not (os.environ.get("MEMORY_TRACER_SANITIZED") and
+                getattr(getattr(test, test._testMethodName, None), "not_sanitized", False))
+
+
+def tests_of(suite):
+    """The suite's tests, without those that are not about what is sanitized (harness.not_sanitized)."""
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            yield from tests_of(test)
+        elif runs_here(test):
+            yield test
+
+
 def system_tests_here(names):
     sys.path.insert(0, os.path.join(ROOT, "tests", "system"))
-    suite = unittest.defaultTestLoader.loadTestsFromNames(names)
+    suite = unittest.TestSuite(tests_of(unittest.defaultTestLoader.loadTestsFromNames(names)))
     runner = unittest.TextTestRunner(stream=sys.stdout, verbosity=0, resultclass=Reporter)
     result = runner.run(suite)
     failed = len({test.id().split(" ")[0] for test, _ in result.failures + result.errors})
@@ -192,20 +225,20 @@ def main():
         system_tests_here(sys.argv[2:])
         return 0
     if "--system" in sys.argv:
-        run_system_tests([os.environ.get("MEMORY_TRACER_BUILD", os.path.join(ROOT, "build"))])
+        run_jobs(system_tests([os.environ.get("MEMORY_TRACER_BUILD", os.path.join(ROOT, "build"))]))
         return tell_result()
     quick = "--quick" in sys.argv
     normal = os.path.join(ROOT, "build")
     if "--all" in sys.argv:
         os.environ["MEMORY_TRACER_HEAVY_TESTS"] = "1"
-    folders = [normal]
-    run_unit_tests(normal)
+    folders, unit = [normal], unit_tests(normal)
     if not quick and build(SANITIZED, "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbuildtype=debugoptimized"):
         folders.append(SANITIZED)
-        run_unit_tests(SANITIZED)
-    if not quick and build(THREADS, "-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized"):
-        run_unit_tests(THREADS, ["test_ring", "test_fifo", "test_trace"])
-    run_system_tests(folders)
+        unit += unit_tests(SANITIZED)
+    if not quick and build(THREADS, "-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized",
+                           targets=THREADED_UNIT_TESTS):
+        unit += unit_tests(THREADS, THREADED_UNIT_TESTS)
+    run_jobs(system_tests(folders) + unit)
     return tell_result()
 
 

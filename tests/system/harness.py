@@ -69,6 +69,12 @@ def read_to_end(path, into):
         into.append(file.read())
 
 
+def not_sanitized(test):
+    """Marks a test that isn't run once more with sanitizers: it takes long, and what it takes of the runner others take, too."""
+    test.not_sanitized = True
+    return test
+
+
 class SystemTest(unittest.TestCase):
     """Each test has a folder of its own, which is also the temporary folder of what it starts: nothing may stay there."""
 

@@ -4,6 +4,7 @@ import bisect
 import random
 import unittest
 
+from harness import not_sanitized
 from test_cache import STORE, USER, CacheTest
 
 SEEDS = 100
@@ -78,6 +79,7 @@ class Curves(CacheTest):
                          [("kernel", 3, 3), ("user", 4, 2)])
         self.assertEqual([(curve["group"], curve["uses"]) for curve in self.curves("--split", "vcpu", path)], [("vCPU 0", 4), ("vCPU 1", 3)])
 
+    @not_sanitized
     def test_samples_lie_in_their_intervals(self):
         chance = random.Random(7)
         path = self.make("big", [(0, 3, 64 * int(20000 ** chance.random())) for _ in range(60000)])

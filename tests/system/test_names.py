@@ -10,7 +10,7 @@ import time
 import unittest
 
 import test_elf_names
-from harness import BUILD, ROOT, SystemTest
+from harness import BUILD, ROOT, SystemTest, not_sanitized
 from symbols import symbols_of
 
 LOOP = """__attribute__((noinline)) void {name}(volatile int *p) {{ for (int i = 0; i < {count}; i++) p[i & 7] {operation}; }}
@@ -67,6 +67,7 @@ class Names(SystemTest):
         self.assertLessEqual({"dash", "gzip", "wc"}, set(names))
         self.assertLess(names.get(None, 0), sum(names.values()) / 20)
 
+    @not_sanitized
     def test_a_program_that_changes_during_the_run(self):
         """Which of the two was executed isn't known."""
         program = self.compile("prog", self.two_loops("hot_loop", "other") + MAIN.format(call="hot_loop"))
@@ -133,6 +134,7 @@ class Names(SystemTest):
         subprocess.run([compiler, "-gdwarf-4", *options, "-o", self.path(name), source], check=True)
         return self.path(name)
 
+    @not_sanitized
     def test_lines_are_addr2lines_and_stay(self):
         for text, *options in ((test_elf_names.CPP,), (test_elf_names.C, "-static"), (test_elf_names.C, "-static-pie")):
             with self.subTest(options=options, language="C++" if text == test_elf_names.CPP else "C"):
@@ -380,6 +382,7 @@ int main(void) { long a[2] = {1, 2}; for (int i = 0; i < 100; i++) { first(a); s
         self.assertGreaterEqual(names["hot_loop"], 1000)
         self.assertIn("main", names)
 
+    @not_sanitized
     def test_the_programs_that_a_shell_starts(self):
         with open(self.path("data"), "wb") as file:
             file.write(os.urandom(1000) * 10)

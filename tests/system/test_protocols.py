@@ -5,7 +5,7 @@ import re
 import subprocess
 import unittest
 
-from harness import BUILD, IMAGE, QEMU, SNAPSHOT, SPEAKS, SystemTest
+from harness import BUILD, IMAGE, QEMU, SNAPSHOT, SPEAKS, SystemTest, not_sanitized
 
 BEGIN, END = "-----begin workload info-----", "-----end workload info-----"
 READY, STOP = "Ready to trace. Press enter to continue", "Stop tracing"
@@ -80,6 +80,7 @@ class Workloads(SystemTest):
                 label = f"workload info:\n{re.escape(info)}\n" if info else ""
                 self.assertRegex(out, rf"\A{label}tracing_duration_in_milliseconds: \d+\n\Z")
 
+    @not_sanitized
     def test_in_the_guest(self):
         def run(path):
             result = self.trace("--dont_trace", "--workload_path_on_host", path, SPEAKS)

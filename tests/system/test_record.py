@@ -13,7 +13,7 @@ import sys
 import time
 import unittest
 
-from harness import ARRAY, BUILD, IMAGE, QEMU, ROOT, SNAPSHOT, SPEAKS, TRACER, SystemTest, check_stream, trace_chunks
+from harness import ARRAY, BUILD, IMAGE, QEMU, ROOT, SNAPSHOT, SPEAKS, TRACER, SystemTest, check_stream, trace_chunks, not_sanitized
 from images import VCPUS, several_vcpus
 
 PYTHON = "/usr/bin/python3"  # Debian's, which has its packages: numpy and protobuf
@@ -103,6 +103,7 @@ class Recorded(SystemTest):
         path = self.record("a.mtrace", "--", b"/bin/true", b"\xe9\xff")
         self.assertEqual(self.info(path)["metadata"]["command"][0], "/bin/true")
 
+    @not_sanitized
     def test_sampled_and_dropped_records_add_up(self):
         for options in (["--log-of-GMBE-block-len", "10", "--log-of-GMBE-tracing-ratio", "3"], ["--roi"],
                         ["--icount", "--fields", "pc,time"], ["--strict-order"],
@@ -117,6 +118,7 @@ class Recorded(SystemTest):
         self.assertEqual((result.status, result.out), (3, "hello\n"))
         self.assertIn("bytes per record", result.err)
 
+    @not_sanitized
     def test_several_vcpus(self):
         path = self.record("v.mtrace", "--image", several_vcpus(), "--", "sh", "-c",
                            "for i in 1 2 3 4; do seq 1000 >/dev/null & done; wait")
@@ -253,6 +255,7 @@ class Verbs(SystemTest):
                      int(row["size"]), int(row["pc"] or "0", 16)] for row in rows]
         self.assertTrue(packets == expected)
 
+    @not_sanitized
     def test_npy_is_mapped_by_numpy(self):
         self.convert("npy")
         script = ("import numpy, sys\n"
@@ -329,6 +332,7 @@ class Verbs(SystemTest):
             file.write(change(data))
         return path
 
+    @not_sanitized
     def test_a_damaged_file_is_told_from_a_good_one_and_recovered(self):
         big = self.path("big.mtrace")
         self.assertEqual(self.tracer("merge", *[self.whole_path] * 2, "-o", big).status, 0)
@@ -470,6 +474,7 @@ class Verbs(SystemTest):
         self.assertIn("", [row["pc"] for row in rows])
         self.assertEqual(self.tracer("cut", "-o", self.path("cut"), instructions).status, 0)
 
+    @not_sanitized
     def test_what_is_made_of_an_incomplete_trace_says_so(self):
         with open(self.whole_path, "rb") as file:
             data = file.read()
