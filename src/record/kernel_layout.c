@@ -20,6 +20,37 @@ static const char *const functions[KERNEL_FUNCTIONS][MAX_NAMES] = {
     [KERNEL_IRQ_ENTER] = { "irq_enter_rcu" },
     [KERNEL_IRQ_EXIT] = { "irq_exit_rcu" },
     [KERNEL_SOFTIRQS] = { "handle_softirqs", "__do_softirq" }, /* the former since 6.8, and in stable kernels */
+    [KERNEL_SETUP_OBJECT] = { "setup_object" },
+    [KERNEL_ALLOCATE_SLAB] = { "allocate_slab", "new_slab" },
+    [KERNEL_FREE_SLAB] = { "__free_slab" },
+    [KERNEL_PTE_INSTALL] = { "pmd_install" },
+    [KERNEL_PTE_ALLOC_KERNEL] = { "__pte_alloc_kernel" },
+    [KERNEL_PMD_ALLOC] = { "__pmd_alloc" },
+    [KERNEL_PUD_ALLOC] = { "__pud_alloc" },
+    [KERNEL_P4D_ALLOC] = { "__p4d_alloc" },
+    [KERNEL_PGD_ALLOC] = { "pgd_alloc" },
+    [KERNEL_PTE_FREE] = { "___pte_free_tlb" },
+    [KERNEL_PMD_FREE] = { "___pmd_free_tlb" },
+    [KERNEL_PUD_FREE] = { "___pud_free_tlb" },
+    [KERNEL_P4D_FREE] = { "___p4d_free_tlb" },
+    [KERNEL_PGD_FREE] = { "pgd_free" },
+    [KERNEL_VMALLOC] = { "__get_vm_area_node" },
+    [KERNEL_VFREE] = { "remove_vm_area" },
+};
+
+static const char *const variables[KERNEL_VARIABLES] = {
+    [KERNEL_VMEMMAP_BASE] = "vmemmap_base",
+    [KERNEL_PAGE_OFFSET_BASE] = "page_offset_base",
+    [KERNEL_VMALLOC_BASE] = "vmalloc_base",
+    [KERNEL_MAX_FRAME] = "max_pfn",
+    [KERNEL_PER_CPU_START] = "__per_cpu_start",
+    [KERNEL_PER_CPU_OFFSET] = "__per_cpu_offset",
+    [KERNEL_PER_CPU_UNIT_SIZE] = "pcpu_unit_size",
+    [KERNEL_PGD_LIST] = "pgd_list",
+    [KERNEL_PGD] = "init_top_pgt",
+    [KERNEL_VMAP_AREAS] = "vmap_area_list",
+    [KERNEL_VMAP_NODES] = "vmap_nodes",
+    [KERNEL_VMAP_NODE_COUNT] = "nr_vmap_nodes",
 };
 
 static const char *const members[KERNEL_OFFSETS] = {
@@ -65,6 +96,27 @@ static const char *const members[KERNEL_OFFSETS] = {
     [KERNEL_REGS_DI] = "pt_regs di",
     [KERNEL_REGS_SI] = "pt_regs si",
     [KERNEL_REGS_DX] = "pt_regs dx",
+    [KERNEL_TASK_STACK] = "task_struct stack",
+    [KERNEL_IRQ_STACK] = "pcpu_hot hardirq_stack_ptr", /* as current_task */
+    [KERNEL_PAGE_BYTES] = "page",
+    [KERNEL_PAGE_FLAGS] = "page flags",
+    [KERNEL_PAGE_TYPE] = "page page_type",
+    [KERNEL_PAGE_LRU] = "page lru",
+    [KERNEL_PAGE_HEAD] = "page compound_head",
+    [KERNEL_SLAB_FLAG] = "pageflags PG_slab",  /* up to 6.10 */
+    [KERNEL_SLAB_TYPE] = "pagetype PGTY_slab", /* since 6.12 */
+    [KERNEL_SLAB_CACHE] = "slab slab_cache",
+    [KERNEL_SLAB_OBJECTS] = "slab objects",
+    [KERNEL_CACHE_NAME] = "kmem_cache name",
+    [KERNEL_CACHE_SIZE] = "kmem_cache size",
+    [KERNEL_VM_ADDRESS] = "vm_struct addr",
+    [KERNEL_VM_SIZE] = "vm_struct size",
+    [KERNEL_VM_CALLER] = "vm_struct caller",
+    [KERNEL_VMAP_LIST] = "vmap_area list",
+    [KERNEL_VMAP_VM] = "vmap_area vm",
+    [KERNEL_VMAP_NODE_BYTES] = "vmap_node",
+    [KERNEL_VMAP_NODE_BUSY] = "vmap_node busy",
+    [KERNEL_RB_LIST_HEAD] = "rb_list head",
 };
 
 const char *const *kernel_layout_function_names(KernelFunction function)
@@ -75,6 +127,11 @@ const char *const *kernel_layout_function_names(KernelFunction function)
 const char *kernel_layout_member(KernelOffset offset)
 {
     return members[offset];
+}
+
+const char *kernel_layout_variable_name(KernelVariable variable)
+{
+    return variables[variable];
 }
 
 void kernel_layout_init(KernelLayout *layout)
@@ -90,6 +147,24 @@ bool kernel_layout_tells_tasks(const KernelLayout *layout)
         if (layout->offset[needed[i]] == KERNEL_UNKNOWN)
             return false;
     return layout->function[KERNEL_SWITCH_TO].begin != KERNEL_UNKNOWN;
+}
+
+bool kernel_layout_tells_slabs(const KernelLayout *layout)
+{
+    static const KernelOffset needed[] = { KERNEL_PAGE_BYTES,   KERNEL_PAGE_FLAGS, KERNEL_SLAB_CACHE,
+                                           KERNEL_SLAB_OBJECTS, KERNEL_CACHE_NAME, KERNEL_CACHE_SIZE };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(needed); i++)
+        if (layout->offset[needed[i]] == KERNEL_UNKNOWN)
+            return false;
+    return (layout->offset[KERNEL_SLAB_FLAG] != KERNEL_UNKNOWN ||
+            (layout->offset[KERNEL_SLAB_TYPE] != KERNEL_UNKNOWN &&
+             layout->offset[KERNEL_PAGE_TYPE] != KERNEL_UNKNOWN)) &&
+           layout->variable[KERNEL_VMEMMAP_BASE] != KERNEL_UNKNOWN &&
+           layout->variable[KERNEL_PAGE_OFFSET_BASE] != KERNEL_UNKNOWN &&
+           layout->variable[KERNEL_MAX_FRAME] != KERNEL_UNKNOWN &&
+           layout->function[KERNEL_ALLOCATE_SLAB].begin != KERNEL_UNKNOWN &&
+           layout->function[KERNEL_FREE_SLAB].begin != KERNEL_UNKNOWN;
 }
 
 /* All numbers of a layout with their names, in one order. */
@@ -115,6 +190,8 @@ static void visit(KernelLayout *layout, void (*take)(void *data, const char *nam
 
         take(data, name, &layout->offset[i]);
     }
+    for (unsigned i = 0; i < KERNEL_VARIABLES; i++)
+        take(data, variables[i], &layout->variable[i]);
 }
 
 static void write_number(void *data, const char *name, uint64_t *value)
@@ -155,4 +232,20 @@ void kernel_layout_read(KernelLayout *layout, const char *text)
         g_hash_table_insert(numbers, *line, space + 1);
     }
     visit(layout, read_number, numbers);
+}
+
+static void add_name(void *data, const char *name, uint64_t *value)
+{
+    (void)value;
+    g_checksum_update(data, (const guchar *)name, (gssize)strlen(name) + 1);
+}
+
+char *kernel_layout_version(void)
+{
+    g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA256);
+    KernelLayout layout;
+
+    kernel_layout_init(&layout);
+    visit(&layout, add_name, checksum);
+    return g_strndup(g_checksum_get_string(checksum), 16);
 }

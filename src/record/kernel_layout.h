@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the plugin must know of a guest's Linux kernel to tell tasks apart: where its functions are, and where members
- * lie in its structures. The runner finds it out (from kallsyms and BTF) and hands it over as text, a line each: a
- * name, and a number in hexadecimal.
+ * What the plugin must know of a guest's Linux kernel to tell tasks apart, and what its memory is used for: where its
+ * functions and variables are, and where members lie in its structures. The runner finds it out (from kallsyms and BTF)
+ * and hands it over as text, a line each: a name, and a number in hexadecimal.
  */
 #ifndef MEMORY_TRACER_RECORD_KERNEL_LAYOUT_H
 #define MEMORY_TRACER_RECORD_KERNEL_LAYOUT_H
@@ -26,10 +26,26 @@ typedef enum {
     KERNEL_IRQ_ENTER,
     KERNEL_IRQ_EXIT,
     KERNEL_SOFTIRQS,
+    KERNEL_SETUP_OBJECT, /* this one and those that follow: of what the kernel's memory is used for */
+    KERNEL_ALLOCATE_SLAB,
+    KERNEL_FREE_SLAB,
+    KERNEL_PTE_INSTALL,
+    KERNEL_PTE_ALLOC_KERNEL,
+    KERNEL_PMD_ALLOC,
+    KERNEL_PUD_ALLOC,
+    KERNEL_P4D_ALLOC,
+    KERNEL_PGD_ALLOC,
+    KERNEL_PTE_FREE,
+    KERNEL_PMD_FREE,
+    KERNEL_PUD_FREE,
+    KERNEL_P4D_FREE,
+    KERNEL_PGD_FREE,
+    KERNEL_VMALLOC,
+    KERNEL_VFREE,
     KERNEL_FUNCTIONS,
 } KernelFunction;
 
-/* Members of structures, and a per-CPU variable. */
+/* Members of structures, per-CPU variables, sizes of structures and values of constants. */
 typedef enum {
     KERNEL_CURRENT, /* task_struct *: where it lies behind gs_base */
     KERNEL_TASK_PID,
@@ -73,8 +89,46 @@ typedef enum {
     KERNEL_REGS_DI,
     KERNEL_REGS_SI,
     KERNEL_REGS_DX,
+    KERNEL_TASK_STACK,
+    KERNEL_IRQ_STACK, /* a pointer: where it lies in a CPU's variables */
+    KERNEL_PAGE_BYTES,
+    KERNEL_PAGE_FLAGS,
+    KERNEL_PAGE_TYPE,
+    KERNEL_PAGE_LRU,
+    KERNEL_PAGE_HEAD,
+    KERNEL_SLAB_FLAG, /* number of the bit in a page's flags; newer kernels have: */
+    KERNEL_SLAB_TYPE, /* the top byte of a page's type */
+    KERNEL_SLAB_CACHE,
+    KERNEL_SLAB_OBJECTS,
+    KERNEL_CACHE_NAME,
+    KERNEL_CACHE_SIZE,
+    KERNEL_VM_ADDRESS,
+    KERNEL_VM_SIZE,
+    KERNEL_VM_CALLER,
+    KERNEL_VMAP_LIST,
+    KERNEL_VMAP_VM,
+    KERNEL_VMAP_NODE_BYTES,
+    KERNEL_VMAP_NODE_BUSY,
+    KERNEL_RB_LIST_HEAD,
     KERNEL_OFFSETS,
 } KernelOffset;
+
+/* Variables: their addresses. */
+typedef enum {
+    KERNEL_VMEMMAP_BASE,
+    KERNEL_PAGE_OFFSET_BASE,
+    KERNEL_VMALLOC_BASE,
+    KERNEL_MAX_FRAME,
+    KERNEL_PER_CPU_START,
+    KERNEL_PER_CPU_OFFSET,
+    KERNEL_PER_CPU_UNIT_SIZE,
+    KERNEL_PGD_LIST,
+    KERNEL_PGD,
+    KERNEL_VMAP_AREAS, /* a list; newer kernels have several: */
+    KERNEL_VMAP_NODES,
+    KERNEL_VMAP_NODE_COUNT,
+    KERNEL_VARIABLES,
+} KernelVariable;
 
 typedef struct KernelRange {
     uint64_t begin, end;
@@ -84,12 +138,15 @@ typedef struct KernelLayout {
     KernelRange function[KERNEL_FUNCTIONS];
     KernelRange cold[KERNEL_FUNCTIONS]; /* a part of it that the compiler has moved away */
     uint64_t offset[KERNEL_OFFSETS];
+    uint64_t variable[KERNEL_VARIABLES];
 } KernelLayout;
 
 /* All unknown. */
 void kernel_layout_init(KernelLayout *layout);
 /* Whether it has what tasks can't do without. */
 bool kernel_layout_tells_tasks(const KernelLayout *layout);
+/* Whether it has what it takes to tell which pages are slabs, and of which cache. */
+bool kernel_layout_tells_slabs(const KernelLayout *layout);
 /* To be freed with g_free(). */
 char *kernel_layout_write(const KernelLayout *layout);
 /* Lines that make no sense are left out. */
@@ -97,7 +154,11 @@ void kernel_layout_read(KernelLayout *layout, const char *text);
 
 /* The names that a kernel has for a function, in the order of preference, up to NULL. */
 const char *const *kernel_layout_function_names(KernelFunction function);
-/* The structure and the member that an offset is of, as BTF has them: "struct member". */
+/* The structure and the member that an offset is of, as BTF has them: "struct member"; or "struct", for its size; or an
+ * enumeration and the name of one of its values. */
 const char *kernel_layout_member(KernelOffset offset);
+const char *kernel_layout_variable_name(KernelVariable variable);
+/* Differs between versions of this program that look for different things. To be freed with g_free(). */
+char *kernel_layout_version(void);
 
 #endif

@@ -33,7 +33,7 @@ Recording *recording_start(const char *path, Ring *ring, const RecordingFacts *f
     trace_writer_set_ring(recording->writer, ring);
     if ((facts->metadata && !trace_writer_add_metadata(recording->writer, facts->metadata, error)) ||
         !attach(recording, "kallsyms", facts->kallsyms, error) ||
-        !attach(recording, "modules", facts->modules, error) ||
+        !attach(recording, "modules", facts->modules, error) || !attach(recording, "iomem", facts->iomem, error) ||
         !attach(recording, "libraries", facts->libraries, error))
         return NULL;
     return g_steal_pointer(&recording);

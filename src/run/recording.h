@@ -13,7 +13,7 @@
 /* What a trace file tells about itself. All strings belong to the caller; any may be NULL. */
 typedef struct RecordingFacts {
     const char *metadata; /* a JSON object */
-    const char *kallsyms, *modules, *libraries;
+    const char *kallsyms, *modules, *iomem, *libraries;
     const KnownCode *code;
 } RecordingFacts;
 

@@ -347,6 +347,7 @@ static bool start_destination(Session *session, GError **error)
     const RecordingFacts facts = { .metadata = metadata,
                                    .kallsyms = session->kernel.kallsyms,
                                    .modules = session->kernel.modules,
+                                   .iomem = session->kernel.iomem,
                                    .libraries = workload->libraries,
                                    .code = session->code };
 

@@ -55,6 +55,7 @@ void kernel_symbols_clear(KernelSymbols *symbols)
 {
     g_clear_pointer(&symbols->kallsyms, g_free);
     g_clear_pointer(&symbols->modules, g_free);
+    g_clear_pointer(&symbols->iomem, g_free);
     g_clear_pointer(&symbols->layout, g_free);
 }
 
@@ -85,14 +86,16 @@ bool kernel_symbols_load(KernelSymbols *symbols, const QemuOptions *qemu, const 
                          GError **error)
 {
     const WorkloadOptions nothing = { 0 };
+    g_autofree char *version = kernel_layout_version(), *layout_name = g_strconcat("layout.", version, NULL);
     g_autoptr(GError) problem = NULL;
     g_autoptr(RunLoop) loop = NULL; /* our own: what fails here doesn't end the run */
     g_autoptr(Guest) guest = NULL;
 
     symbols->kallsyms = read_cached(qemu, "kallsyms");
     symbols->modules = read_cached(qemu, "modules");
-    symbols->layout = read_cached(qemu, "layout");
-    if (symbols->kallsyms && symbols->modules && symbols->layout)
+    symbols->iomem = read_cached(qemu, "iomem");
+    symbols->layout = read_cached(qemu, layout_name);
+    if (symbols->kallsyms && symbols->modules && symbols->iomem && symbols->layout)
         return true;
     kernel_symbols_clear(symbols);
     loop = run_loop_nest(outer);
@@ -104,6 +107,10 @@ bool kernel_symbols_load(KernelSymbols *symbols, const QemuOptions *qemu, const 
     if (symbols->kallsyms)
         symbols->modules = read_in_guest(guest, "/proc/modules", NULL, &problem);
     if (symbols->modules)
+        symbols->iomem = read_in_guest(guest, "/proc/iomem", NULL, NULL);
+    if (symbols->modules && !symbols->iomem)
+        symbols->iomem = g_strdup(""); /* devices have no names then */
+    if (symbols->modules)
         symbols->layout = find_layout(guest, symbols->kallsyms);
     if (g_error_matches(problem, MT_ERROR, MT_ERROR_INTERRUPTED)) {
         g_propagate_error(error, g_steal_pointer(&problem));
@@ -114,7 +121,8 @@ bool kernel_symbols_load(KernelSymbols *symbols, const QemuOptions *qemu, const 
     if (symbols->layout) {
         keep(qemu, "kallsyms", symbols->kallsyms);
         keep(qemu, "modules", symbols->modules);
-        keep(qemu, "layout", symbols->layout);
+        keep(qemu, "iomem", symbols->iomem);
+        keep(qemu, layout_name, symbols->layout);
     }
     return true;
 }

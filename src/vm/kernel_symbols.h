@@ -7,6 +7,7 @@
 
 typedef struct KernelSymbols {
     char *kallsyms, *modules; /* the guest's /proc/kallsyms and /proc/modules */
+    char *iomem;              /* its /proc/iomem: which physical addresses are of which device */
     char *layout;             /* what tells tasks apart (kernel_layout_write()); "" if its kernel doesn't tell */
 } KernelSymbols;
 

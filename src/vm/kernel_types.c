@@ -116,6 +116,28 @@ static uint64_t find_member(const struct btf *btf, uint32_t id, const char *name
     return KERNEL_UNKNOWN;
 }
 
+/* What a name stands for: a member's offset, a structure's size, or the value of a constant in an enumeration. */
+static uint64_t find_number(const struct btf *btf, const char *type_name, const char *name)
+{
+    int id = btf__find_by_name_kind(btf, type_name, BTF_KIND_STRUCT);
+    const struct btf_type *type;
+    const struct btf_enum *value;
+
+    if (id > 0 && !name)
+        return btf__type_by_id(btf, (uint32_t)id)->size;
+    if (id > 0)
+        return find_member(btf, (uint32_t)id, name, 0);
+    id = name ? btf__find_by_name_kind(btf, type_name, BTF_KIND_ENUM) : 0;
+    if (id <= 0)
+        return KERNEL_UNKNOWN;
+    type = btf__type_by_id(btf, (uint32_t)id);
+    value = btf_enum(type);
+    for (uint32_t i = 0; i < btf_vlen(type); i++, value++)
+        if (!g_strcmp0(btf__name_by_offset(btf, value->name_off), name))
+            return (uint32_t)value->val;
+    return KERNEL_UNKNOWN;
+}
+
 static int say_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
 {
     (void)level;
@@ -134,19 +156,16 @@ static void find_members(KernelLayout *layout, GBytes *bytes)
         return;
     for (unsigned i = 0; i < KERNEL_OFFSETS; i++) {
         g_auto(GStrv) words = g_strsplit(kernel_layout_member(i), " ", 2);
-        int id = btf__find_by_name_kind(btf, words[0], BTF_KIND_STRUCT);
 
-        if (id > 0)
-            layout->offset[i] = find_member(btf, (uint32_t)id, words[1], 0);
+        layout->offset[i] = find_number(btf, words[0], words[1]);
     }
     btf__free(btf);
 }
 
 /* A per-CPU variable: of its own, or a member of pcpu_hot, whose offset is known by now. */
-static void find_current(KernelLayout *layout, const GArray *symbols)
+static void find_per_cpu(uint64_t *offset, const GArray *symbols, const char *name)
 {
-    KernelRange own = find_function(symbols, "current_task", false), hot = find_function(symbols, "pcpu_hot", false);
-    uint64_t *offset = &layout->offset[KERNEL_CURRENT];
+    KernelRange own = find_function(symbols, name, false), hot = find_function(symbols, "pcpu_hot", false);
 
     if (own.begin != KERNEL_UNKNOWN)
         *offset = own.begin;
@@ -154,6 +173,14 @@ static void find_current(KernelLayout *layout, const GArray *symbols)
         *offset += hot.begin;
     else
         *offset = KERNEL_UNKNOWN;
+}
+
+static void find_variables(KernelLayout *layout, const GArray *symbols)
+{
+    for (unsigned i = 0; i < KERNEL_VARIABLES; i++)
+        layout->variable[i] = find_function(symbols, kernel_layout_variable_name(i), false).begin;
+    find_per_cpu(&layout->offset[KERNEL_CURRENT], symbols, "current_task");
+    find_per_cpu(&layout->offset[KERNEL_IRQ_STACK], symbols, "hardirq_stack_ptr");
 }
 
 void kernel_types_find_layout(KernelLayout *layout, const char *kallsyms, GBytes *btf)
@@ -164,5 +191,5 @@ void kernel_types_find_layout(KernelLayout *layout, const char *kallsyms, GBytes
     find_functions(layout, symbols);
     if (btf)
         find_members(layout, btf);
-    find_current(layout, symbols);
+    find_variables(layout, symbols);
 }
