@@ -23,6 +23,28 @@ enum change_kind {
     CHANGE_MOVE,     /* memory, begin, end, new begin, new end */
     CHANGE_COPY,     /* new memory, the memory that it begins as a copy of */
     CHANGE_GONE,     /* memory */
+
+    /* What the kernel's memory is used for. Frames are pages of physical memory of 4096 bytes, by number. */
+    CHANGE_USES = 11,         /* 1: what was told of it before no longer counts, and what follows is how it is now; up
+                                 to the next of these, which has 2. And what is told: enum change_uses */
+    CHANGE_KERNEL_AREA = 12,  /* of enum change_area, begin, end, number of the vCPU */
+    CHANGE_SLAB_CACHE = 13,   /* cache (a number from 1 on), bytes from one object to the next; its name */
+    CHANGE_SLAB = 14,         /* cache, or 0: no longer slabs; first frame, frames, frames of each slab. A slab's first
+                                 object begins where it does */
+    CHANGE_PAGE_TABLE = 15,   /* 1, or 0: no longer page tables; first frame, frames */
+    CHANGE_KERNEL_STACK = 16, /* task, begin, end */
+    CHANGE_VMALLOC = 17,      /* begin, end, address in the function that has asked for it */
+    CHANGE_VFREE = 18,        /* begin of such an area */
+};
+
+enum change_uses { CHANGE_TELLS_SLABS = 1, CHANGE_TELLS_PAGE_TABLES = 2, CHANGE_TELLS_VMALLOC = 4 };
+
+enum change_area {
+    CHANGE_AREA_DIRECT_MAP = 1, /* of all frames, from number 0 on */
+    CHANGE_AREA_VMALLOC,
+    CHANGE_AREA_VMEMMAP,
+    CHANGE_AREA_PER_CPU,
+    CHANGE_AREA_INTERRUPT_STACK,
 };
 
 enum change_map_flags { CHANGE_MAP_READ = 1, CHANGE_MAP_WRITE = 2, CHANGE_MAP_EXECUTE = 4, CHANGE_MAP_SHARED = 8 };

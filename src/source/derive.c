@@ -206,6 +206,8 @@ static bool write_changes(Job *job, TraceWriter *writer, guint number, uint64_t 
 
         if (change.index > index)
             break;
+        if (job->input_count > 1 && trace_change_is_of_one_kernel(&change))
+            continue;
         trace_change_renumber(&change, tasks->tasks, tasks->memories);
         if (change.kind == CHANGE_TASK)
             change.value[CHANGE_TASK_INPUT] += g_array_index(job->first_input, unsigned, number);

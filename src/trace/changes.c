@@ -46,6 +46,7 @@ static const struct {
     [CHANGE_MOVE] = { 0, 1 << 0 },
     [CHANGE_COPY] = { 0, 1 << 0 | 1 << 1 },
     [CHANGE_GONE] = { 0, 1 << 0 },
+    [CHANGE_KERNEL_STACK] = { 1 << 0, 0 },
 };
 
 void trace_changes_find_last(const TraceChanges *changes, uint64_t *task, uint64_t *memory)
@@ -61,6 +62,11 @@ void trace_changes_find_last(const TraceChanges *changes, uint64_t *task, uint64
                 *memory = MAX(*memory, change->value[k]);
         }
     }
+}
+
+bool trace_change_is_of_one_kernel(const TraceChange *change)
+{
+    return change->kind >= CHANGE_USES && change->kind <= CHANGE_VFREE;
 }
 
 /* 0 is none. */

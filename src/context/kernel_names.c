@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names for the kernel's memory: see kernel_names.h. The attachments are not trusted. */
+#include "kernel_names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "attachment.h"
+#include "code_table.h"
+
+typedef struct {
+    uint64_t address;
+    const char *name;
+    const char *module; /* NULL: the kernel itself */
+} Symbol;
+
+struct KernelNames {
+    GArray *symbols; /* Symbol, by address; of one address, the preferred one comes first */
+    GArray *modules; /* KernelName, in no order: there are few */
+    GArray *devices; /* the same, those that lie in others after these */
+    GStringChunk *texts;
+};
+
+/* Of several symbols at one address, a variable's own name comes before a section's, which has underscores. */
+static gint compare_symbols(gconstpointer a, gconstpointer b)
+{
+    const Symbol *x = a, *y = b;
+
+    if (x->address != y->address)
+        return x->address < y->address ? -1 : 1;
+    return (*x->name == '_') - (*y->name == '_');
+}
+
+/* "ffffffff82a0f940 D jiffies", perhaps followed by a tab and "[module]". */
+static void read_symbol(KernelNames *names, char *line)
+{
+    char *after, *module;
+    Symbol symbol = { .address = g_ascii_strtoull(line, &after, 16) };
+
+    if (after == line || strlen(after) < 4 || after[0] != ' ' || after[2] != ' ')
+        return;
+    module = strchr(after + 3, '\t');
+    if (module) {
+        *module++ = 0;
+        module += *module == '[';
+        module[strcspn(module, "]")] = 0;
+        symbol.module = g_string_chunk_insert_const(names->texts, module);
+    }
+    symbol.name = g_string_chunk_insert(names->texts, after + 3);
+    g_array_append_val(names->symbols, symbol);
+}
+
+/* "overlay 163840 0 - Live 0xffffffffc041e000" */
+static void read_module(KernelNames *names, char *line)
+{
+    g_auto(GStrv) words = g_strsplit(line, " ", -1);
+    KernelName module;
+
+    if (g_strv_length(words) < 6)
+        return;
+    module.begin = g_ascii_strtoull(words[5], NULL, 16);
+    module.end = module.begin + g_ascii_strtoull(words[1], NULL, 10);
+    module.name = g_string_chunk_insert_const(names->texts, words[0]);
+    if (module.begin && module.begin < module.end)
+        g_array_append_val(names->modules, module);
+}
+
+/* "    febc0000-febc3fff : virtio-pci-modern". A driver's name says less than its device's, which is the line before.
+ */
+static void read_device(KernelNames *names, char *line)
+{
+    char *after;
+    KernelName device = { .begin = g_ascii_strtoull(line, &after, 16) };
+    const KernelName *last =
+        names->devices->len ? &g_array_index(names->devices, KernelName, names->devices->len - 1) : NULL;
+
+    if (*after++ != '-')
+        return;
+    device.end = g_ascii_strtoull(after, &after, 16) + 1;
+    if (!g_str_has_prefix(after, " : ") || device.end <= device.begin)
+        return;
+    if (last && last->begin == device.begin && last->end == device.end) {
+        g_autofree char *both = g_strconcat(last->name, " ", after + 3, NULL);
+
+        device.name = g_string_chunk_insert(names->texts, both);
+    } else {
+        device.name = g_string_chunk_insert(names->texts, after + 3);
+    }
+    g_array_append_val(names->devices, device);
+}
+
+static void read_lines(KernelNames *names, mt_trace *trace, const char *attachment,
+                       void (*read_line)(KernelNames *, char *))
+{
+    size_t bytes;
+    char *text = attachment_read(trace, attachment, &bytes, false);
+
+    for (char *line = text, *next; line; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = 0;
+        read_line(names, line);
+    }
+    free(text);
+}
+
+/* There are symbols of several kernels. */
+static bool is_of_several(mt_trace *trace)
+{
+    g_autoptr(CodeTable) table = code_table_read(trace, false);
+
+    for (guint i = 0; i < table->origins->len; i++)
+        if (g_str_has_prefix(((const CodeOrigin *)table->origins->pdata[i])->attachment, CODE_TABLE_KALLSYMS "/"))
+            return true;
+    return false;
+}
+
+KernelNames *kernel_names_read(mt_trace *trace)
+{
+    KernelNames *names = g_new0(KernelNames, 1);
+
+    names->symbols = g_array_new(FALSE, FALSE, sizeof(Symbol));
+    names->modules = g_array_new(FALSE, FALSE, sizeof(KernelName));
+    names->devices = g_array_new(FALSE, FALSE, sizeof(KernelName));
+    names->texts = g_string_chunk_new(1 << 16);
+    if (is_of_several(trace))
+        return names;
+    read_lines(names, trace, CODE_TABLE_KALLSYMS, read_symbol);
+    read_lines(names, trace, "modules", read_module);
+    read_lines(names, trace, "iomem", read_device);
+    g_array_sort(names->symbols, compare_symbols);
+    return names;
+}
+
+void kernel_names_free(KernelNames *names)
+{
+    if (!names)
+        return;
+    g_array_unref(names->symbols);
+    g_array_unref(names->modules);
+    g_array_unref(names->devices);
+    g_string_chunk_free(names->texts);
+    g_free(names);
+}
+
+static const Symbol *symbol_at(const KernelNames *names, guint i)
+{
+    return &g_array_index(names->symbols, Symbol, i);
+}
+
+/* The number of symbols at or below an address. */
+static guint count_until(const KernelNames *names, uint64_t address)
+{
+    guint low = 0, high = names->symbols->len;
+
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+
+        if (symbol_at(names, middle)->address <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool kernel_names_symbol(const KernelNames *names, uint64_t address, KernelName *found)
+{
+    guint end = count_until(names, address), first = end;
+
+    if (!end || end == names->symbols->len) /* the last one has no end */
+        return false;
+    while (first && symbol_at(names, first - 1)->address == symbol_at(names, end - 1)->address)
+        first--;
+    if (symbol_at(names, first)->module)
+        return false;
+    *found =
+        (KernelName){ symbol_at(names, first)->name, symbol_at(names, first)->address, symbol_at(names, end)->address };
+    return true;
+}
+
+uint64_t kernel_names_address(const KernelNames *names, const char *name)
+{
+    for (guint i = 0; i < names->symbols->len; i++)
+        if (!symbol_at(names, i)->module && !strcmp(symbol_at(names, i)->name, name))
+            return symbol_at(names, i)->address;
+    return UINT64_MAX;
+}
+
+/* The last one that has it: that is the innermost. */
+static bool find_range(const GArray *ranges, uint64_t address, KernelName *found)
+{
+    for (guint i = ranges->len; i--;) {
+        const KernelName *range = &g_array_index(ranges, KernelName, i);
+
+        if (address >= range->begin && address < range->end) {
+            *found = *range;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool kernel_names_module(const KernelNames *names, uint64_t address, uint64_t low, KernelName *found)
+{
+    guint end;
+    const Symbol *below;
+
+    if (find_range(names->modules, address, found))
+        return true;
+    end = count_until(names, address);
+    below = end ? symbol_at(names, end - 1) : NULL;
+    if (!below || !below->module || below->address < low)
+        return false;
+    *found = (KernelName){ below->module, low, address + 1 };
+    return true;
+}
+
+bool kernel_names_device(const KernelNames *names, uint64_t paddr, KernelName *found)
+{
+    return find_range(names->devices, paddr, found);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The names that a trace has for its kernel's memory: of symbols, modules and devices (the attachments `kallsyms`,
+ * `modules` and `iomem`). */
+#ifndef MEMORY_TRACER_CONTEXT_KERNEL_NAMES_H
+#define MEMORY_TRACER_CONTEXT_KERNEL_NAMES_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "../../include/memory_tracer/trace.h"
+
+typedef struct KernelNames KernelNames;
+
+/* What something is called that lies from begin to end. The name belongs to the KernelNames. */
+typedef struct KernelName {
+    const char *name;
+    uint64_t begin, end;
+} KernelName;
+
+/* Of a trace that was merged from those of different kernels, nothing is known. */
+KernelNames *kernel_names_read(mt_trace *trace);
+void kernel_names_free(KernelNames *names);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(KernelNames, kernel_names_free)
+
+/* The kernel's own symbol at or below an address, which ends where the next one begins. */
+bool kernel_names_symbol(const KernelNames *names, uint64_t address, KernelName *found);
+/* The same for what begins with a symbol of this name: UINT64_MAX if there is none. */
+uint64_t kernel_names_address(const KernelNames *names, const char *name);
+/* The module that has an address. Where only its symbols tell, these must lie from `low` on. */
+bool kernel_names_module(const KernelNames *names, uint64_t address, uint64_t low, KernelName *found);
+/* The device at a physical address, and which of these are its. */
+bool kernel_names_device(const KernelNames *names, uint64_t paddr, KernelName *found);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a kernel's address is of: see kernel_objects.h.
+ *
+ * The kernel's address space is divided into areas; where these are, and what their pages are used for, the trace's
+ * changes tell. The kernel's image and its modules are known by their symbols.
+ */
+#include "kernel_objects.h"
+
+#include "../record/x86.h"
+#include "../trace/trace_private.h"
+#include "kernel_names.h"
+#include "page_uses.h"
+#include "task_table.h"
+
+/* On x86-64 these are fixed (Documentation/arch/x86/x86_64/mm.rst): each CPU's tables and stacks for exceptions; and
+ * where modules end. */
+#define CPU_ENTRY_AREA UINT64_C(0xfffffe0000000000)
+#define CPU_ENTRY_AREA_END UINT64_C(0xfffffe8000000000)
+#define MODULES_END UINT64_C(0xffffffffff000000)
+
+typedef struct {
+    uint64_t begin, end;
+} Range;
+
+/* A CPU's variables, or its stack for interrupts. */
+typedef struct {
+    Range range;
+    bool is_stack;
+    const char *name;
+} CpuArea;
+
+struct KernelObjects {
+    KernelNames *names;
+    PageUses *uses;
+    GArray *cpus; /* CpuArea */
+    Range direct_map, vmalloc, vmemmap, text, image;
+    uint64_t per_cpu_caller;             /* who asks vmalloc() for more room for them */
+    uint64_t per_cpu_begin, per_cpu_end; /* of the symbols of per-CPU variables; both 0: not known */
+    const char **stacks;                 /* names, by the task's number */
+    uint32_t tasks;
+    GStringChunk *texts;
+};
+
+static bool covers(const Range *range, uint64_t address)
+{
+    return address >= range->begin && address < range->end;
+}
+
+/* Reading. */
+
+static void read_areas(KernelObjects *objects)
+{
+    const GArray *areas = page_uses_areas(objects->uses);
+
+    for (guint i = 0; i < areas->len; i++) {
+        const PageUsesArea *area = &g_array_index(areas, PageUsesArea, i);
+        CpuArea cpu = { .range = { area->begin, area->end }, .name = "per-cpu" };
+
+        switch (area->kind) {
+        case CHANGE_AREA_DIRECT_MAP:
+            objects->direct_map = cpu.range;
+            break;
+        case CHANGE_AREA_VMALLOC:
+            objects->vmalloc = cpu.range;
+            break;
+        case CHANGE_AREA_VMEMMAP:
+            objects->vmemmap = cpu.range;
+            break;
+        case CHANGE_AREA_INTERRUPT_STACK: {
+            g_autofree char *name = g_strdup_printf("interrupt stack of CPU %u", area->number);
+
+            cpu.name = g_string_chunk_insert_const(objects->texts, name);
+            cpu.is_stack = true;
+            g_array_append_val(objects->cpus, cpu);
+            break;
+        }
+        case CHANGE_AREA_PER_CPU:
+            g_array_append_val(objects->cpus, cpu);
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+static void read_image(KernelObjects *objects)
+{
+    objects->text.begin = kernel_names_address(objects->names, "_stext");
+    objects->text.end = kernel_names_address(objects->names, "_etext");
+    objects->image.begin = kernel_names_address(objects->names, "_text");
+    objects->image.end = kernel_names_address(objects->names, "_end");
+    objects->per_cpu_caller = kernel_names_address(objects->names, "pcpu_get_vm_areas");
+    objects->per_cpu_begin = kernel_names_address(objects->names, "__per_cpu_start");
+    objects->per_cpu_end = kernel_names_address(objects->names, "__per_cpu_end");
+    if (objects->per_cpu_begin == UINT64_MAX || objects->per_cpu_end == UINT64_MAX)
+        objects->per_cpu_begin = objects->per_cpu_end = 0;
+}
+
+static void name_stacks(KernelObjects *objects, const TraceChanges *changes)
+{
+    g_autoptr(TaskTable) table = task_table_new_of(changes);
+
+    objects->tasks = task_table_tasks(table);
+    objects->stacks = g_new0(const char *, objects->tasks + 1);
+    for (uint32_t i = 1; i <= objects->tasks; i++) {
+        const Task *task = task_table_task(table, i);
+        g_autofree char *name = task ? g_strdup_printf("stack of %u", task->pid) : NULL;
+
+        objects->stacks[i] = name ? g_string_chunk_insert_const(objects->texts, name) : NULL;
+    }
+}
+
+KernelObjects *kernel_objects_read(mt_trace *trace)
+{
+    KernelObjects *objects = g_new0(KernelObjects, 1);
+    const TraceChanges *changes = trace->file ? trace->file->changes : NULL;
+
+    objects->names = kernel_names_read(trace);
+    objects->uses = page_uses_new_of(changes);
+    objects->cpus = g_array_new(FALSE, FALSE, sizeof(CpuArea));
+    objects->texts = g_string_chunk_new(4096);
+    read_areas(objects);
+    read_image(objects);
+    name_stacks(objects, changes);
+    return objects;
+}
+
+void kernel_objects_free(KernelObjects *objects)
+{
+    if (!objects)
+        return;
+    kernel_names_free(objects->names);
+    page_uses_free(objects->uses);
+    g_array_unref(objects->cpus);
+    g_string_chunk_free(objects->texts);
+    g_free(objects->stacks);
+    g_free(objects);
+}
+
+/* Finding. */
+
+static AddressObject make(ObjectRegion region, const char *name, uint64_t begin, uint64_t end)
+{
+    return (AddressObject){ .region = region, .name = name, .begin = begin, .end = end };
+}
+
+static AddressObject unknown(void)
+{
+    return make(OBJECT_UNKNOWN_KERNEL, "unknown-kernel", UINT64_C(1) << 63, UINT64_MAX);
+}
+
+/* In a slab, what is left over at its end is no object. */
+static AddressObject find_slab_object(const KernelObjects *objects, const PageUse *use, uint64_t address)
+{
+    const PageUsesCache *cache = page_uses_cache(objects->uses, use->number);
+    uint64_t begin = objects->direct_map.begin + (use->first << PAGE_USES_SHIFT);
+    uint64_t end = begin + ((uint64_t)use->pages << PAGE_USES_SHIFT), room = end - begin;
+    uint64_t bytes = cache ? cache->object_bytes : room, number = (address - begin) / bytes;
+
+    if (bytes > room || number >= room / bytes)
+        return make(OBJECT_SLAB, cache ? cache->name : "slab", begin + room / bytes * bytes, end);
+    return make(OBJECT_SLAB, cache ? cache->name : "slab", begin + number * bytes, begin + (number + 1) * bytes);
+}
+
+static AddressObject find_stack(const KernelObjects *objects, const PageUse *use, uint64_t begin)
+{
+    const char *name = use->number <= objects->tasks ? objects->stacks[use->number] : NULL;
+    AddressObject object = make(OBJECT_KERNEL_STACK, name ? name : "kernel-stack", begin,
+                                begin + ((uint64_t)use->pages << PAGE_USES_SHIFT));
+
+    object.task = name ? use->number : 0;
+    return object;
+}
+
+static bool find_of_cpu(const KernelObjects *objects, uint64_t address, AddressObject *object)
+{
+    for (guint i = 0; i < objects->cpus->len; i++) {
+        const CpuArea *area = &g_array_index(objects->cpus, CpuArea, i);
+        uint64_t base = area->range.begin - objects->per_cpu_begin; /* of a variable with the address 0 */
+        KernelName symbol;
+
+        if (!covers(&area->range, address))
+            continue;
+        if (area->is_stack)
+            *object = make(OBJECT_KERNEL_STACK, area->name, area->range.begin, area->range.end);
+        else if (address - base < objects->per_cpu_end &&
+                 kernel_names_symbol(objects->names, address - base, &symbol) && symbol.begin >= objects->per_cpu_begin)
+            *object = make(OBJECT_PER_CPU, symbol.name, symbol.begin + base, symbol.end + base);
+        else /* alloc_percpu() */
+            *object = make(OBJECT_PER_CPU, area->name, area->range.begin, area->range.end);
+        return true;
+    }
+    return false;
+}
+
+static AddressObject find_in_direct_map(const KernelObjects *objects, uint64_t position, uint64_t address)
+{
+    const Range *map = &objects->direct_map;
+    uint64_t page = (address - map->begin) >> PAGE_USES_SHIFT, begin = map->begin + (page << PAGE_USES_SHIFT);
+    const PageUse *use = page_uses_find(objects->uses, page, position);
+    unsigned needed = CHANGE_TELLS_SLABS | CHANGE_TELLS_PAGE_TABLES;
+    AddressObject object;
+
+    if (use && use->kind == PAGE_SLAB)
+        return find_slab_object(objects, use, address);
+    if (use && use->kind == PAGE_TABLE)
+        return make(OBJECT_PAGE_TABLE, "page-table", begin, begin + (1u << PAGE_USES_SHIFT));
+    if (use && use->kind == PAGE_STACK)
+        return find_stack(objects, use, map->begin + (use->first << PAGE_USES_SHIFT));
+    if (find_of_cpu(objects, address, &object))
+        return object;
+    if ((page_uses_told(objects->uses) & needed) != needed)
+        return unknown();
+    return make(OBJECT_DIRECT_MAP, "direct-map", map->begin, map->end);
+}
+
+/* Who has asked for an area of vmalloc(): a function, or a module. */
+static const char *name_of_caller(const KernelObjects *objects, uint64_t caller)
+{
+    KernelName name;
+
+    if (kernel_names_symbol(objects->names, caller, &name) || kernel_names_module(objects->names, caller, 0, &name))
+        return name.name;
+    return "vmalloc";
+}
+
+static AddressObject find_in_vmalloc(const KernelObjects *objects, uint64_t position, uint64_t address)
+{
+    const PageUse *use = page_uses_find(objects->uses, address >> PAGE_USES_SHIFT, position);
+    uint64_t begin = use ? use->first << PAGE_USES_SHIFT : 0;
+    AddressObject object;
+
+    if (find_of_cpu(objects, address, &object))
+        return object;
+    if (use && use->kind == PAGE_STACK)
+        return find_stack(objects, use, begin);
+    if (use && use->kind == PAGE_VMALLOC && use->caller == objects->per_cpu_caller)
+        return make(OBJECT_PER_CPU, "per-cpu", begin, begin + ((uint64_t)use->pages << PAGE_USES_SHIFT));
+    if (use && use->kind == PAGE_VMALLOC)
+        return make(OBJECT_VMALLOC, name_of_caller(objects, use->caller), begin,
+                    begin + ((uint64_t)use->pages << PAGE_USES_SHIFT));
+    return make(OBJECT_VMALLOC, "vmalloc", objects->vmalloc.begin, objects->vmalloc.end);
+}
+
+/* Between the kernel's image and MODULES_END. Code that isn't a module's (BPF programs) has symbols like one's. */
+static AddressObject find_in_modules(const KernelObjects *objects, uint64_t position, uint64_t address)
+{
+    const PageUse *use = page_uses_find(objects->uses, address >> PAGE_USES_SHIFT, position);
+    uint64_t begin = use && use->kind == PAGE_VMALLOC ? use->first << PAGE_USES_SHIFT : 0;
+    uint64_t end = begin ? begin + ((uint64_t)use->pages << PAGE_USES_SHIFT) : 0;
+    KernelName module;
+
+    if (kernel_names_module(objects->names, address, begin ? begin : address & ~UINT64_C(0xfffff), &module))
+        return make(OBJECT_MODULE, module.name, module.begin, MAX(module.end, end));
+    if (begin)
+        return make(OBJECT_MODULE, name_of_caller(objects, use->caller), begin, end);
+    return unknown();
+}
+
+/* The first CPU's idle task has its stack there. */
+static AddressObject find_in_image(const KernelObjects *objects, uint64_t position, uint64_t address)
+{
+    const PageUse *use = page_uses_find(objects->uses, address >> PAGE_USES_SHIFT, position);
+    bool is_text = covers(&objects->text, address);
+    KernelName symbol = { is_text ? "kernel-text" : "kernel-data", objects->image.begin, objects->image.end };
+
+    if (use && use->kind == PAGE_STACK)
+        return find_stack(objects, use, use->first << PAGE_USES_SHIFT);
+    kernel_names_symbol(objects->names, address, &symbol);
+    return make(is_text ? OBJECT_KERNEL_TEXT : OBJECT_KERNEL_DATA, symbol.name, symbol.begin, symbol.end);
+}
+
+static AddressObject find_device(const KernelObjects *objects, uint64_t address, uint64_t paddr)
+{
+    KernelName device = { "device", paddr, paddr + 1 };
+
+    kernel_names_device(objects->names, paddr, &device);
+    return make(OBJECT_DEVICE, device.name, address - (paddr - device.begin), address + (device.end - paddr));
+}
+
+bool kernel_objects_find(KernelObjects *objects, uint64_t position, uint64_t address, uint64_t paddr,
+                         AddressObject *object)
+{
+    if (!x86_is_kernel_address(address))
+        return false;
+    if (paddr != MT_PADDR_UNKNOWN && (paddr & MT_PADDR_IO))
+        *object = find_device(objects, address, paddr & ~MT_PADDR_IO);
+    else if (covers(&objects->direct_map, address))
+        *object = find_in_direct_map(objects, position, address);
+    else if (covers(&objects->vmalloc, address))
+        *object = find_in_vmalloc(objects, position, address);
+    else if (covers(&objects->vmemmap, address))
+        *object = make(OBJECT_VMEMMAP, "vmemmap", objects->vmemmap.begin, objects->vmemmap.end);
+    else if (covers(&objects->image, address))
+        *object = find_in_image(objects, position, address);
+    else if (address >= CPU_ENTRY_AREA && address < CPU_ENTRY_AREA_END)
+        *object = make(OBJECT_PER_CPU, "cpu_entry_area", CPU_ENTRY_AREA, CPU_ENTRY_AREA_END);
+    else if (address >= objects->image.end && address < MODULES_END)
+        *object = find_in_modules(objects, position, address);
+    else
+        *object = unknown();
+    return true;
+}
