@@ -69,7 +69,7 @@ bool kernel_read_register(KernelRegister number, uint64_t *value)
     return true;
 }
 
-static bool read_memory(uint64_t address, void *to, size_t bytes)
+bool kernel_read_memory(uint64_t address, void *to, size_t bytes)
 {
     GByteArray *from = buffer();
 
@@ -90,7 +90,7 @@ bool kernel_read_bytes(uint64_t address, KernelOffset offset, void *to, size_t b
 {
     uint64_t member = kernel_member(address, offset);
 
-    return member && read_memory(member, to, bytes);
+    return member && kernel_read_memory(member, to, bytes);
 }
 
 bool kernel_read_u32(uint64_t address, KernelOffset offset, uint32_t *value)
@@ -110,6 +110,13 @@ uint64_t kernel_read_pointer(uint64_t address, KernelOffset offset)
     return kernel_read_u64(address, offset, &value) ? value : 0;
 }
 
+bool kernel_read_variable(KernelVariable variable, uint64_t *value)
+{
+    uint64_t address = layout.variable[variable];
+
+    return address != KERNEL_UNKNOWN && kernel_read_memory(address, value, sizeof *value);
+}
+
 /* Paths: they are put together from their end. */
 
 typedef struct {
@@ -123,10 +130,10 @@ static bool read_name(uint64_t address, char name[NAME_BYTES])
     size_t in_page = MIN(NAME_BYTES, PAGE_BYTES - address % PAGE_BYTES);
 
     memset(name, 0, NAME_BYTES);
-    if (!address || !read_memory(address, name, in_page))
+    if (!address || !kernel_read_memory(address, name, in_page))
         return false;
     if (!memchr(name, 0, in_page) && in_page < NAME_BYTES &&
-        !read_memory(address + in_page, name + in_page, NAME_BYTES - in_page))
+        !kernel_read_memory(address + in_page, name + in_page, NAME_BYTES - in_page))
         return false;
     name[NAME_BYTES - 1] = 0;
     return *name;

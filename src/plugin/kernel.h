@@ -41,6 +41,10 @@ uint64_t kernel_read_pointer(uint64_t address, KernelOffset offset);
 /* Where a member is, for structures in structures; 0 if that isn't known. */
 uint64_t kernel_member(uint64_t address, KernelOffset offset);
 
+/* What is at an address; and the value of a variable of 8 bytes. */
+bool kernel_read_memory(uint64_t address, void *to, size_t bytes);
+bool kernel_read_variable(KernelVariable variable, uint64_t *value);
+
 /* The path of the file (struct file) at `file`, as a process sees it whose root is that of the structure fs_struct at
  * `fs` (0: the whole system's). `path` has CHANGE_TEXT_BYTES. "" if it can't be told. */
 void kernel_read_path(uint64_t file, uint64_t fs, char *path);

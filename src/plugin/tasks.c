@@ -12,6 +12,7 @@
 
 #include "../record/x86.h"
 #include "kernel.h"
+#include "kernel_memory.h"
 #include "memories.h"
 
 #define MAX_CONTEXTS 8 /* interrupts in softirqs, and so on */
@@ -27,6 +28,7 @@ typedef struct {
     Identity identity;
     uint32_t number, process; /* both from 1 on */
     uint64_t moved[3];        /* what mremap() was asked for: begin, end, new size */
+    uint64_t entry;           /* for kernel_memory.h */
 } Task;
 
 typedef struct {
@@ -180,6 +182,7 @@ static Task *add(unsigned vcpu, uint64_t structure, const Identity *identity, ui
     read_name(structure, &change);
     note(vcpu, &change);
     note_cgroup(vcpu, task, structure);
+    kernel_memory_on_task(vcpu, task->number, structure, note);
     return task;
 }
 
@@ -356,10 +359,27 @@ static void end_context(unsigned vcpu, enum mt_task_context context)
         }
 }
 
+/* What the kernel uses its memory for. */
+static void on_memory(unsigned vcpu, unsigned function, bool ends)
+{
+    Task *task;
+
+    if (!vcpus[vcpu].task)
+        current(vcpu);
+    task = vcpus[vcpu].task;
+    if (task)
+        (ends ? kernel_memory_on_end : kernel_memory_on_function)(vcpu, function, &task->entry, note);
+}
+
 static void on_function(unsigned vcpu, unsigned what)
 {
     uint64_t first = 0, second = 0;
 
+    kernel_memory_look(vcpu, note);
+    if (kernel_memory_heeds(what & ~LEAVES)) {
+        on_memory(vcpu, what & ~LEAVES, what & LEAVES);
+        return;
+    }
     if (what < KERNEL_IRQ_ENTER) { /* those that come often have no arguments that matter */
         kernel_read_register(KERNEL_RDI, &first);
         kernel_read_register(KERNEL_RSI, &second);
@@ -452,7 +472,8 @@ static bool leaves(struct qemu_plugin_insn *insn, KernelFunction function)
 
 static bool has_end(KernelFunction function)
 {
-    return function == KERNEL_MREMAP || function == KERNEL_IRQ_EXIT || function == KERNEL_SOFTIRQS;
+    return function == KERNEL_MREMAP || function == KERNEL_IRQ_EXIT || function == KERNEL_SOFTIRQS ||
+           kernel_memory_heeds_end(function);
 }
 
 void tasks_look_for_function(struct qemu_plugin_insn *insn)
@@ -462,7 +483,7 @@ void tasks_look_for_function(struct qemu_plugin_insn *insn)
 
     if (!x86_is_kernel_address(address) || !kernel_is_known() || !ring_vcpus_are_known(plugin.ring))
         return;
-    for (unsigned i = 0; i < KERNEL_FUNCTIONS; i++) {
+    for (unsigned i = 0; i < (kernel_memory_is_wanted() ? KERNEL_FUNCTIONS : KERNEL_SETUP_OBJECT); i++) {
         unsigned what = layout->function[i].begin == address ? i : i | LEAVES;
 
         if (what == i || (has_end(i) && leaves(insn, i)))
@@ -480,6 +501,7 @@ void tasks_begin(void (*when_process_ends)(uint32_t process))
     if (!tasks)
         tasks = g_hash_table_new(hash_identity, same_identity);
     last_number = MAX(last_number, plugin.vcpus);
+    kernel_memory_begin();
     for (unsigned i = 0; i < plugin.vcpus; i++) {
         vcpus[i] = (TaskVcpu){ .number = i + 1 };
         capture_producer_of(i)->resumes = say_again;

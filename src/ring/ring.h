@@ -44,7 +44,7 @@ enum ring_state {
 /* Instruction 0 stands for those that the table has no room for. */
 #define RING_MAX_INSTRUCTIONS (1u << 24)
 /* With MT_FIELD_TASK: so many changes, of so many bytes in all. */
-#define RING_MAX_CHANGES (1u << 20)
+#define RING_MAX_CHANGES (1u << 21)
 #define RING_CHANGE_BYTES (128u << 20)
 
 typedef struct Ring Ring;
