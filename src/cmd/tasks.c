@@ -40,12 +40,41 @@ static void describe_tasks(Report *report, const TaskTable *tasks)
     }
 }
 
-static const char *kind_name(unsigned kind)
-{
-    static const char *const names[] = { [CHANGE_MAP] = "map",   [CHANGE_UNMAP] = "unmap", [CHANGE_MOVE] = "move",
-                                         [CHANGE_COPY] = "copy", [CHANGE_EXEC] = "exec",   [CHANGE_GONE] = "gone" };
+/* How the changes of mappings are shown: which of their values are a memory, where a range begins and ends. */
+typedef struct {
+    const char *name;
+    unsigned memory, begin; /* `begin` 0: there is no range */
+} MappingKind;
 
-    return kind < G_N_ELEMENTS(names) ? names[kind] : NULL;
+static const MappingKind *mapping_kind(unsigned kind)
+{
+    static const MappingKind kinds[] = {
+        [CHANGE_EXEC] = { "exec", 1, 0 },      [CHANGE_MAP] = { "map", 0, 1 },     [CHANGE_UNMAP] = { "unmap", 0, 1 },
+        [CHANGE_MOVE] = { "move", 0, 1 },      [CHANGE_COPY] = { "copy", 0, 0 },   [CHANGE_GONE] = { "gone", 0, 0 },
+        [CHANGE_WAS_MAPPED] = { "was", 0, 1 }, [CHANGE_STACK] = { "stack", 1, 2 }, [CHANGE_MEMORY] = { "memory", 1, 0 },
+    };
+
+    return kind < G_N_ELEMENTS(kinds) && kinds[kind].name ? &kinds[kind] : NULL;
+}
+
+/* What else is known of one, beside the text that it has; or NULL. To be freed. */
+static char *more_of_change(const TraceChange *change)
+{
+    const uint64_t *value = change->value;
+
+    switch (change->kind) {
+    case CHANGE_MOVE:
+        return g_strdup_printf("to %" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x", value[3], value[4]);
+    case CHANGE_COPY:
+        return g_strdup_printf("of memory %" G_GUINT64_FORMAT, value[1]);
+    case CHANGE_EXEC:
+        return g_strdup_printf("%s, by task %" G_GUINT64_FORMAT, change->text, value[0]);
+    case CHANGE_STACK:
+    case CHANGE_MEMORY:
+        return g_strdup_printf("of task %" G_GUINT64_FORMAT, value[0]);
+    default:
+        return NULL;
+    }
 }
 
 /* "rwxp", as in /proc/PID/maps. */
@@ -74,24 +103,18 @@ static void describe_mappings(Report *report, const TraceChanges *changes)
     for (guint i = 0; i < changes->list->len; i++) {
         const TraceChange *change = &g_array_index(changes->list, TraceChange, i);
         const uint64_t *value = change->value;
-        const char *name = kind_name(change->kind);
-        g_autofree char *more = NULL;
+        const MappingKind *kind = mapping_kind(change->kind);
+        bool is_map = change->kind == CHANGE_MAP || change->kind == CHANGE_WAS_MAPPED;
+        g_autofree char *more = more_of_change(change);
         char flags[5] = "";
 
-        if (!name)
+        if (!kind)
             continue;
-        if (change->kind == CHANGE_MAP)
+        if (is_map)
             flags_text(value[3], flags);
-        else if (change->kind == CHANGE_MOVE)
-            more = g_strdup_printf("to %" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x", value[3], value[4]);
-        else if (change->kind == CHANGE_COPY)
-            more = g_strdup_printf("of memory %" G_GUINT64_FORMAT, value[1]);
-        else if (change->kind == CHANGE_EXEC)
-            more = g_strdup_printf("%s, by task %" G_GUINT64_FORMAT, change->text, value[0]);
-        report_table_add_row(table, change->index, name, value[change->kind == CHANGE_EXEC],
-                             change->kind >= CHANGE_MAP && change->kind <= CHANGE_MOVE ? value[1] : 0,
-                             change->kind >= CHANGE_MAP && change->kind <= CHANGE_MOVE ? value[2] : 0, flags,
-                             change->kind == CHANGE_MAP ? value[4] : 0, more ? more : change->text);
+        report_table_add_row(table, change->index, kind->name, value[kind->memory],
+                             kind->begin ? value[kind->begin] : 0, kind->begin ? value[kind->begin + 1] : 0, flags,
+                             is_map ? value[4] : 0, more ? more : change->text);
     }
 }
 

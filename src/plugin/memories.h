@@ -13,10 +13,16 @@ typedef void (*MemoriesNote)(unsigned vcpu, Change *change);
 
 /* The number of the descriptor at `mm`; 0 for none. *is_new: it was not known before. */
 uint32_t memories_number(uint64_t mm, bool *is_new);
+/* Nobody has watched for a while: descriptors get new numbers. */
+void memories_forget_all(void);
 /* It is taken apart: whatever is at this address later is another one. */
 void memories_end(unsigned vcpu, uint64_t mm, MemoriesNote note);
-/* The area (vm_area_struct) at `vma` is mapped, or has become larger. `fs`: see kernel_read_path(). */
+/* Tells what a memory that was there before us has mapped. `fs`: see kernel_read_path(). */
+void memories_tell_mapped(unsigned vcpu, uint64_t mm, uint64_t fs, MemoriesNote note);
+/* The area (vm_area_struct) at `vma` is mapped, or has become larger. */
 void memories_map(unsigned vcpu, uint64_t vma, uint64_t fs, MemoriesNote note);
+/* brk(2) is called with this address: what lies behind it ends. */
+void memories_shrink_heap(unsigned vcpu, uint64_t mm, uint64_t address, MemoriesNote note);
 /* Tells a change of a memory and what it consists of: `count` values. */
 void memories_note_range(unsigned vcpu, enum change_kind kind, uint32_t memory, const uint64_t *values, unsigned count,
                          MemoriesNote note);

@@ -14,6 +14,7 @@
 #include "kernel.h"
 #include "kernel_memory.h"
 #include "memories.h"
+#include "user_stack.h"
 
 #define MAX_CONTEXTS 8 /* interrupts in softirqs, and so on */
 #define LEAVES 0x100u  /* in a callback's userdata, beside the function's number: it returns */
@@ -27,6 +28,7 @@ typedef struct {
 typedef struct {
     Identity identity;
     uint32_t number, process; /* both from 1 on */
+    uint32_t run;             /* in which it was seen last */
     uint64_t moved[3];        /* what mremap() was asked for: begin, end, new size */
     uint64_t entry;           /* for kernel_memory.h */
 } Task;
@@ -43,6 +45,7 @@ static GMutex lock;           /* of all that follows, and of the memories */
 static GHashTable *tasks;     /* Task by Identity */
 static GHashTable *processes; /* numbers by Identity of the first thread */
 static uint32_t last_number;
+static uint32_t run; /* counts tasks_begin() */
 static TaskVcpu vcpus[RING_MAX_VCPUS];
 static void (*process_ends)(uint32_t process);
 
@@ -141,11 +144,17 @@ static void note_cgroup(unsigned vcpu, const Task *task, uint64_t structure)
         note(vcpu, &change);
 }
 
-/* The number of a task's memory. That of a new process begins as a copy of its parent's. */
-static uint32_t memory_of(unsigned vcpu, uint64_t structure, uint64_t parent_structure)
+/* The number of a task's memory. That of a new process begins as a copy of its parent's; what one has that was there
+ * before is told. */
+static uint32_t memory_of(unsigned vcpu, uint64_t structure, uint64_t parent_structure, bool *is_copy)
 {
     bool is_new, other;
-    uint32_t number = memories_number(kernel_read_pointer(structure, KERNEL_TASK_MM), &is_new);
+    uint64_t mm = kernel_read_pointer(structure, KERNEL_TASK_MM);
+    uint32_t number = memories_number(mm, &is_new);
+
+    *is_copy = is_new && parent_structure;
+    if (is_new && !parent_structure)
+        memories_tell_mapped(vcpu, mm, kernel_read_pointer(structure, KERNEL_TASK_FS), note);
 
     if (is_new && parent_structure) {
         uint64_t parent[] = { memories_number(kernel_read_pointer(parent_structure, KERNEL_TASK_MM), &other) };
@@ -153,6 +162,22 @@ static uint32_t memory_of(unsigned vcpu, uint64_t structure, uint64_t parent_str
         memories_note_range(vcpu, CHANGE_COPY, number, parent, 1, note);
     }
     return number;
+}
+
+/* A task that shares its memory with others has a stack of its own in it, unless it goes on with its creator's, as
+ * after vfork(). */
+static void note_stack(unsigned vcpu, const Task *task, uint32_t memory, uint64_t structure, uint64_t creator)
+{
+    UserStack stack, other;
+    Change change = { .kind = CHANGE_STACK, .values = 5, .value = { task->number, memory } };
+
+    if (!user_stack_read(structure, creator, &stack) ||
+        (creator && user_stack_read(creator, 0, &other) && other.pointer == stack.pointer))
+        return;
+    change.value[2] = stack.begin;
+    change.value[3] = stack.end;
+    change.value[4] = stack.pointer;
+    note(vcpu, &change);
 }
 
 /* A task that has not been seen before. `number`: for a vCPU's first one; else 0. */
@@ -163,6 +188,7 @@ static Task *add(unsigned vcpu, uint64_t structure, const Identity *identity, ui
     uint64_t leader_structure = kernel_read_pointer(structure, KERNEL_TASK_LEADER);
     Identity leader;
     uint32_t tgid = 0;
+    bool is_copy;
     Change change = { .kind = CHANGE_TASK, .values = 7 };
 
     kernel_read_u32(structure, KERNEL_TASK_TGID, &tgid);
@@ -171,6 +197,7 @@ static Task *add(unsigned vcpu, uint64_t structure, const Identity *identity, ui
     task->identity = *identity;
     task->number = number ? number : ++last_number;
     task->process = process_number(&leader);
+    task->run = run;
     g_hash_table_insert(tasks, &task->identity, task);
     change.value[0] = task->number;
     change.value[1] = identity->pid;
@@ -178,12 +205,27 @@ static Task *add(unsigned vcpu, uint64_t structure, const Identity *identity, ui
     change.value[3] = identity->start_ns;
     change.value[4] = leader.start_ns;
     change.value[5] = parent_structure ? vcpus[vcpu].number : 0;
-    change.value[6] = memory_of(vcpu, structure, parent_structure);
+    change.value[6] = memory_of(vcpu, structure, parent_structure, &is_copy);
     read_name(structure, &change);
     note(vcpu, &change);
+    if (change.value[6] && !is_copy && (parent_structure || tgid != identity->pid))
+        note_stack(vcpu, task, (uint32_t)change.value[6], structure, parent_structure);
     note_cgroup(vcpu, task, structure);
     kernel_memory_on_task(vcpu, task->number, structure, note);
     return task;
+}
+
+/* A task that is known from an earlier run. Its memory may have changed while nobody watched. */
+static void see_again(unsigned vcpu, Task *task, uint64_t structure)
+{
+    Change change = { .kind = CHANGE_MEMORY, .values = 2, .value = { task->number } };
+    bool is_copy;
+
+    task->run = run;
+    change.value[1] = memory_of(vcpu, structure, 0, &is_copy);
+    note(vcpu, &change);
+    if (change.value[1])
+        note_stack(vcpu, task, (uint32_t)change.value[1], structure, 0);
 }
 
 /* NULL if the guest's memory can't be read. */
@@ -195,6 +237,8 @@ static Task *find_or_add(unsigned vcpu, uint64_t structure, uint32_t number, uin
     if (!read_identity(structure, &identity))
         return NULL;
     task = g_hash_table_lookup(tasks, &identity);
+    if (task && task->run != run)
+        see_again(vcpu, task, structure);
     return task ? task : add(vcpu, structure, &identity, number, parent_structure);
 }
 
@@ -297,6 +341,14 @@ static void on_unmap(unsigned vcpu, uint64_t registers)
     if (kernel_read_u64(registers, KERNEL_REGS_DI, &begin) && kernel_read_u64(registers, KERNEL_REGS_SI, &bytes))
         memories_note_range(vcpu, CHANGE_UNMAP, memories_number(kernel_read_pointer(self, KERNEL_TASK_MM), &is_new),
                             (const uint64_t[]){ begin, (begin + bytes + 4095) & ~UINT64_C(4095) }, 2, note);
+}
+
+static void on_brk(unsigned vcpu, uint64_t registers)
+{
+    uint64_t self = current(vcpu), address;
+
+    if (kernel_read_u64(registers, KERNEL_REGS_DI, &address))
+        memories_shrink_heap(vcpu, kernel_read_pointer(self, KERNEL_TASK_MM), address, note);
 }
 
 static void on_move(unsigned vcpu, uint64_t registers)
@@ -406,10 +458,14 @@ static void on_function(unsigned vcpu, unsigned what)
     case KERNEL_MUNMAP:
         on_unmap(vcpu, first);
         break;
+    case KERNEL_BRK:
+        on_brk(vcpu, first);
+        break;
     case KERNEL_MREMAP:
         on_move(vcpu, first);
         break;
     case KERNEL_MREMAP | LEAVES:
+    case KERNEL_DO_MREMAP | LEAVES:
         on_moved(vcpu);
         break;
     case KERNEL_IRQ_ENTER:
@@ -472,7 +528,9 @@ static bool leaves(struct qemu_plugin_insn *insn, KernelFunction function)
 
 static bool has_end(KernelFunction function)
 {
-    return function == KERNEL_MREMAP || function == KERNEL_IRQ_EXIT || function == KERNEL_SOFTIRQS ||
+    if (function == KERNEL_MREMAP) /* its last jump is to the function that does it */
+        return kernel_layout()->function[KERNEL_DO_MREMAP].begin == KERNEL_UNKNOWN;
+    return function == KERNEL_DO_MREMAP || function == KERNEL_IRQ_EXIT || function == KERNEL_SOFTIRQS ||
            kernel_memory_heeds_end(function);
 }
 
@@ -500,6 +558,8 @@ void tasks_begin(void (*when_process_ends)(uint32_t process))
         return;
     if (!tasks)
         tasks = g_hash_table_new(hash_identity, same_identity);
+    memories_forget_all();
+    run++;
     last_number = MAX(last_number, plugin.vcpus);
     kernel_memory_begin();
     for (unsigned i = 0; i < plugin.vcpus; i++) {

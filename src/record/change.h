@@ -18,7 +18,7 @@ enum change_kind {
     CHANGE_EXIT,     /* task, exit code as wait(2) has it */
     CHANGE_CGROUP,   /* task; its cgroup's path */
     CHANGE_MAP,      /* memory, begin, end, flags (of enum change_map_flags), offset in the file, device, inode; the
-                        file's path, or "" */
+                        file's path, "[vdso]" or the like, or ""; where in it the heap begins that brk(2) makes, or 0 */
     CHANGE_UNMAP,    /* memory, begin, end */
     CHANGE_MOVE,     /* memory, begin, end, new begin, new end */
     CHANGE_COPY,     /* new memory, the memory that it begins as a copy of */
@@ -35,6 +35,12 @@ enum change_kind {
     CHANGE_KERNEL_STACK = 16, /* task, begin, end */
     CHANGE_VMALLOC = 17,      /* begin, end, address in the function that has asked for it */
     CHANGE_VFREE = 18,        /* begin of such an area */
+
+    /* The memory of processes, once more. */
+    CHANGE_WAS_MAPPED = 20, /* as CHANGE_MAP: it was so before the memory was seen first */
+    CHANGE_STACK,           /* task, memory, begin (0: where the mapping does), end, stack pointer: where the task's
+                               stack is in user memory, if it isn't the process's main one */
+    CHANGE_MEMORY,          /* task, memory: the task is known, but its memory has got a new number */
 };
 
 enum change_uses { CHANGE_TELLS_SLABS = 1, CHANGE_TELLS_PAGE_TABLES = 2, CHANGE_TELLS_VMALLOC = 4 };
@@ -47,7 +53,13 @@ enum change_area {
     CHANGE_AREA_INTERRUPT_STACK,
 };
 
-enum change_map_flags { CHANGE_MAP_READ = 1, CHANGE_MAP_WRITE = 2, CHANGE_MAP_EXECUTE = 4, CHANGE_MAP_SHARED = 8 };
+enum change_map_flags {
+    CHANGE_MAP_READ = 1,
+    CHANGE_MAP_WRITE = 2,
+    CHANGE_MAP_EXECUTE = 4,
+    CHANGE_MAP_SHARED = 8,
+    CHANGE_MAP_STACK = 16 /* the main one: it grows down */
+};
 
 #define CHANGE_VALUES 8
 #define CHANGE_TASK_INPUT 7

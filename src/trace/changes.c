@@ -47,6 +47,9 @@ static const struct {
     [CHANGE_COPY] = { 0, 1 << 0 | 1 << 1 },
     [CHANGE_GONE] = { 0, 1 << 0 },
     [CHANGE_KERNEL_STACK] = { 1 << 0, 0 },
+    [CHANGE_WAS_MAPPED] = { 0, 1 << 0 },
+    [CHANGE_STACK] = { 1 << 0, 1 << 1 },
+    [CHANGE_MEMORY] = { 1 << 0, 1 << 1 },
 };
 
 void trace_changes_find_last(const TraceChanges *changes, uint64_t *task, uint64_t *memory)
