@@ -8,6 +8,7 @@
 #include "attachment.h"
 #include "code_table.h"
 #include "name_match.h"
+#include "variable_table.h"
 
 typedef struct {
     const NameMatch *match;
@@ -29,14 +30,12 @@ static void add_range(Search *search, uint64_t begin, uint64_t end)
         g_array_append_val(search->ranges, range);
 }
 
-/* "begin end name" */
 static void search_line(Search *search, char *line)
 {
-    char *end_text, *name;
-    uint64_t begin = g_ascii_strtoull(line, &end_text, 16), end = g_ascii_strtoull(end_text, &name, 16);
+    Variable variable;
 
-    if (end_text > line && name > end_text && *name == ' ' && name_match_test(search->match, name + 1))
-        add_range(search, begin, end);
+    if (variable_parse(line, &variable) && name_match_test(search->match, variable.name))
+        add_range(search, variable.begin, variable.end);
 }
 
 static void search_file(Search *search, char *text)

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The two halves of memory_map.h: memory_map.c answers, memory_changes.c goes through the changes. */
+#ifndef MEMORY_TRACER_CONTEXT_MEMORY_MAP_PRIVATE_H
+#define MEMORY_TRACER_CONTEXT_MEMORY_MAP_PRIVATE_H
+
+#include "memory_map.h"
+
+/* A file can't make us take more memory than for so many stretches. */
+#define MEMORY_MAP_STRETCHES_MAX (1u << 24)
+
+typedef struct {
+    GArray *now;       /* Stretch: what is mapped, by address, while changes are gone through; `to` means nothing */
+    GArray *stretches; /* Stretch: that have ended */
+    uint32_t owner;    /* number of the first task that has had it */
+    /* For memory_map_find(), made at the end: */
+    GArray *borders; /* uint64_t: where stretches begin or end, by address */
+    guint *cells;    /* where in `members` those of the addresses from a border to the next one begin */
+    guint *members;  /* indexes of stretches, of each cell by time */
+} Memory;
+
+typedef struct {
+    uint64_t from;
+    uint32_t memory;
+} TaskMemory;
+
+typedef struct {
+    uint32_t tid, pid;
+    GArray *memories; /* TaskMemory, by time */
+} MapTask;
+
+struct MemoryMap {
+    GPtrArray *memories; /* Memory by number, or NULL */
+    GPtrArray *tasks;    /* MapTask by number, or NULL */
+    GArray *objects;     /* MappedObject */
+    GStringChunk *texts;
+    guint stretches; /* of all memories, so far */
+};
+
+/* Goes through all of them: fills `now`, `stretches`, `tasks` and `objects`, but not the objects' names. */
+void memory_changes_apply(MemoryMap *map, const TraceChanges *changes);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What an address of a process's memory was at some time: a variable, a stack, the heap, a file. Known from the trace
+ * alone. */
+#ifndef MEMORY_TRACER_CONTEXT_USER_OBJECTS_H
+#define MEMORY_TRACER_CONTEXT_USER_OBJECTS_H
+
+#include "../../include/memory_tracer/trace.h"
+#include "address_object.h"
+#include "memory_map.h"
+#include "variable_table.h"
+
+/* Which addresses and positions (numbers of records) have the same answer: up to, not including, the ends. */
+typedef struct ObjectExtent {
+    uint64_t begin, end, from, to;
+} ObjectExtent;
+
+typedef struct UserObjects UserObjects;
+
+/* The trace must stay. */
+UserObjects *user_objects_read(mt_trace *trace);
+void user_objects_free(UserObjects *objects);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(UserObjects, user_objects_free)
+
+/*
+ * What `address` was in a memory (its number) at a position. Of memory 0, which isn't known: a variable, if the trace
+ * tells nothing of tasks, so that there are no other addresses that it could be of. Positions may go back. False, with
+ * OBJECT_UNKNOWN_USER, if it isn't known. *extent may be NULL. Variables have the linker's names.
+ */
+bool user_objects_find(UserObjects *objects, uint64_t position, uint32_t memory, uint64_t address,
+                       AddressObject *object, ObjectExtent *extent);
+
+/* Which memory a task has, and so on: what they are found in. */
+const MemoryMap *user_objects_map(const UserObjects *objects);
+
+/* A file's variables where it was loaded; of a memory (0: any). Called for each. */
+typedef void (*UserVariableFunc)(void *data, const MappedObject *file, const Variable *variable, uint64_t bias);
+void user_objects_list_variables(UserObjects *objects, UserVariableFunc function, void *data);
+
+#endif
