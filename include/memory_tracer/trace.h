@@ -199,6 +199,7 @@ struct mt_batch {
     const bool *value_unknown;       /* whose value isn't known, and 0 here; NULL: all are known */
     unsigned input;                  /* of a merged file: from which of its inputs these are, counted from 0 */
     struct mt_events task, executed; /* with MT_COLUMN_TASK and MT_COLUMN_EXECUTED; a batch may have no access then */
+    const uint64_t *index;           /* each one's in the trace; NULL, as in what mt_reader_next() gives: see `first` */
 };
 
 /* Tasks: the guest's processes and threads, and the kernel's own. With MT_FIELD_TASK. */
@@ -233,6 +234,21 @@ const struct mt_task *mt_trace_task(mt_trace *trace, uint32_t number);
  * isn't known, or the batch was read without MT_COLUMN_TASK. */
 const struct mt_task *mt_task_at(mt_trace *trace, const struct mt_batch *batch, size_t i,
                                  enum mt_task_context *context);
+
+/* What an access goes to. Later versions append members. */
+struct mt_object {
+    const char *region; /* the kind of memory, one word: "variable", "stack", "heap", "slab" and so on, as
+                           memory_tracer-trace(1) lists them; "unknown-user" and "unknown-kernel" */
+    const char *name;   /* "counter", "stack of 123" (a thread's id), "heap of 123" (a process's), a file's path, a slab
+                           cache's name; printable. Valid until the trace is closed */
+    uint64_t begin, end; /* virtual addresses of all of it; in a slab, of the one object */
+    uint32_t task;       /* number of the task whose stack it is, else 0 */
+};
+
+/* What the batch's record `i` (below its count) goes to, by the address of its first byte, as the trace itself tells:
+ * what was mapped where at that time. The batch must have been read with MT_COLUMN_ADDRESS and MT_COLUMN_TASK; with
+ * MT_COLUMN_PADDR, devices are told, too. Valid until the calling thread's next call. NULL without addresses. */
+const struct mt_object *mt_object_of(mt_trace *trace, const struct mt_batch *batch, size_t i);
 
 /* What a record's info says. The library has these as functions, too, for languages that can't use them from here. */
 #ifndef MT_INLINE

@@ -117,6 +117,11 @@ void context_note_change(Context *context, uint32_t number)
     task_table_add(context->tasks, &taken);
 }
 
+AddressObjects *context_new_objects(const Context *context)
+{
+    return context->trace && trace_file_of(context->trace) ? address_objects_new(context->trace) : NULL;
+}
+
 const struct mt_symbol *context_symbol(const Context *context, uint32_t number)
 {
     return context->names ? names_symbol(context->names, number) : NULL;

@@ -8,6 +8,7 @@
 
 #include "../../include/memory_tracer/trace.h"
 #include "../ring/ring.h"
+#include "address_objects.h"
 #include "task_table.h"
 
 typedef struct Context Context;
@@ -35,5 +36,8 @@ void context_note_change(Context *context, uint32_t number);
 const struct mt_symbol *context_symbol(const Context *context, uint32_t number);
 /* The function that it is in, as one shows it, which belongs to the context, and how far; NULL if that isn't known. */
 const char *context_function(const Context *context, uint32_t number, uint64_t *offset);
+/* What accesses go to, for somebody who asks about them in their order: it is to be freed. NULL if nothing is known of
+ * that, as while a guest runs. */
+AddressObjects *context_new_objects(const Context *context);
 
 #endif

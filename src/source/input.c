@@ -261,6 +261,7 @@ void input_free(Input *input)
     g_clear_pointer(&input->addresses, g_array_unref);
     g_free(input->code);
     g_free(input->selected);
+    g_free(input->wanted_index);
     g_free(input->wanted_address);
     g_free(input->wanted_paddr);
     g_free(input->wanted_info);
@@ -385,6 +386,15 @@ int input_next(Input *input, GError **error)
         input->wanted.column = input->wanted_##column;                                                                 \
     }
 
+/* What is left out in between makes numbers that don't follow each other. */
+static void pick_indexes(Input *input)
+{
+    input->wanted_index = g_renew(uint64_t, input->wanted_index, input->room);
+    for (size_t i = 0; i < input->count; i++)
+        input->wanted_index[i] = input->batch->first + input->selected[i];
+    input->wanted.index = input->wanted_index;
+}
+
 /* The tasks' events stand before what is selected. */
 static void pick_tasks(Input *input)
 {
@@ -422,6 +432,7 @@ const struct mt_batch *input_next_batch(Input *input, GError **error)
                                        .first = batch->first + input->selected[0],
                                        .vcpu = batch->vcpu,
                                        .time_ns = batch->time_ns };
+    pick_indexes(input);
     PICK(address)
     PICK(info)
     PICK(instruction)

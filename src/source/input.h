@@ -54,7 +54,7 @@ typedef struct Input {
     size_t count;                 /* how many */
     size_t room;
     struct mt_batch wanted; /* what input_next_batch() gives, and its columns: */
-    uint64_t *wanted_address, *wanted_paddr;
+    uint64_t *wanted_index, *wanted_address, *wanted_paddr;
     uint8_t *wanted_info;
     uint32_t *wanted_instruction;
     struct mt_value *wanted_value;

@@ -96,6 +96,8 @@ void mt_trace_close(mt_trace *trace)
         trace->free_names(trace->names);
     if (trace->tasks)
         trace->free_tasks(trace->tasks);
+    if (trace->objects)
+        trace->free_objects(trace->objects);
     g_mutex_clear(&trace->names_lock);
     trace_file_free(trace->file);
     stream_free(trace->stream);

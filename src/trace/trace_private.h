@@ -21,6 +21,8 @@ struct mt_trace {
     void (*free_names)(void *);
     void *tasks; /* and context/task_of.c here */
     void (*free_tasks)(void *);
+    void *objects; /* and context/object_of.c here */
+    void (*free_objects)(void *);
 };
 
 /* Puts a GError into the caller's struct. */

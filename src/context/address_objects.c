@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What accesses go to: see address_objects.h.
+ *
+ * An answer holds for a range of addresses and of positions (numbers of records). Each vCPU has the answers of late in
+ * a small table, by page, and those that hold for less than a page, by 64-byte line in another one. So most accesses
+ * cost a comparison or two.
+ */
+#include "address_objects.h"
+
+#include <string.h>
+
+#include "../base/printable.h"
+#include "../record/change.h"
+#include "../record/x86.h"
+#include "../trace/file.h"
+#include "demangle.h"
+#include "kernel_objects.h"
+
+#define PAGE_SHIFT 12
+#define LINE_SHIFT 6
+#define CACHE_BITS 9
+#define CACHE_ENTRIES (1u << CACHE_BITS)
+
+/* Something with a number. */
+typedef struct {
+    ObjectRegion region;
+    char *name, *linker_name;
+} Named;
+
+typedef struct {
+    uint64_t begin, bytes;   /* addresses */
+    uint64_t from, records;  /* positions */
+    uint32_t memory, number; /* number 0: nothing is kept here */
+} Answer;
+
+typedef struct {
+    Answer pages[CACHE_ENTRIES], lines[CACHE_ENTRIES];
+    /* The memory of the task that was asked for last. */
+    uint32_t task, memory;
+    uint64_t from, to;
+} Cache;
+
+struct AddressObjects {
+    UserObjects *user;
+    KernelObjects *kernel;
+    GArray *kernel_changes; /* uint64_t: positions at which the kernel's memory was put to other use, each once */
+    GPtrArray *caches;      /* Cache for each vCPU, or NULL */
+    GArray *named;          /* Named; the first one is no thing */
+    GHashTable *numbers;    /* by "REGION NAME" */
+    GString *key;
+};
+
+static void clear_named(void *data)
+{
+    Named *named = data;
+
+    g_free(named->name);
+    g_free(named->linker_name);
+}
+
+/* Whether a change is one of user memory or of a task's name, after which the kernel's memory is what it was. */
+static bool is_of_user(uint32_t kind)
+{
+    return kind == CHANGE_NAME || kind == CHANGE_CGROUP || (kind >= CHANGE_MAP && kind <= CHANGE_GONE) ||
+           kind >= CHANGE_WAS_MAPPED;
+}
+
+static void find_kernel_changes(AddressObjects *objects, const TraceChanges *changes)
+{
+    uint64_t last = UINT64_MAX;
+
+    for (guint i = 0; changes && i < changes->list->len; i++) {
+        const TraceChange *change = &g_array_index(changes->list, TraceChange, i);
+
+        if (!is_of_user(change->kind) && change->index != last)
+            g_array_append_val(objects->kernel_changes, change->index);
+        last = is_of_user(change->kind) ? last : change->index;
+    }
+}
+
+AddressObjects *address_objects_new(mt_trace *trace)
+{
+    AddressObjects *objects = g_new0(AddressObjects, 1);
+    const TraceFile *file = trace_file_of(trace);
+    const Named nothing = { OBJECT_UNKNOWN_USER, g_strdup("unknown"), NULL };
+
+    objects->user = user_objects_read(trace);
+    objects->kernel = kernel_objects_read(trace);
+    objects->kernel_changes = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    objects->caches = g_ptr_array_new_with_free_func(g_free);
+    objects->named = g_array_new(FALSE, FALSE, sizeof(Named));
+    g_array_set_clear_func(objects->named, clear_named);
+    g_array_append_val(objects->named, nothing);
+    objects->numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    objects->key = g_string_new(NULL);
+    find_kernel_changes(objects, file ? file->changes : NULL);
+    return objects;
+}
+
+void address_objects_free(AddressObjects *objects)
+{
+    if (!objects)
+        return;
+    user_objects_free(objects->user);
+    kernel_objects_free(objects->kernel);
+    g_array_unref(objects->kernel_changes);
+    g_ptr_array_unref(objects->caches);
+    g_array_unref(objects->named);
+    g_hash_table_unref(objects->numbers);
+    g_string_free(objects->key, TRUE);
+    g_free(objects);
+}
+
+/* Numbers. */
+
+static uint32_t add_named(AddressObjects *objects, const AddressObject *object)
+{
+    g_autofree char *programmers = object->region == OBJECT_VARIABLE ? demangle(object->name, true) : NULL;
+    Named named = { .region = object->region,
+                    .name = text_make_printable(programmers ? programmers : object->name),
+                    .linker_name = g_strdup(object->name) };
+
+    g_array_append_val(objects->named, named);
+    g_hash_table_insert(objects->numbers, g_strdup(objects->key->str), GUINT_TO_POINTER(objects->named->len - 1));
+    return objects->named->len - 1;
+}
+
+static uint32_t number_of(AddressObjects *objects, const AddressObject *object)
+{
+    uint32_t number;
+
+    g_string_printf(objects->key, "%u %s", object->region, object->name);
+    number = GPOINTER_TO_UINT(g_hash_table_lookup(objects->numbers, objects->key->str));
+    return number ? number : add_named(objects, object);
+}
+
+uint32_t address_objects_count(const AddressObjects *objects)
+{
+    return objects->named->len - 1;
+}
+
+ObjectRegion address_objects_region(const AddressObjects *objects, uint32_t number)
+{
+    return g_array_index(objects->named, Named, number).region;
+}
+
+const char *address_objects_name(const AddressObjects *objects, uint32_t number)
+{
+    return g_array_index(objects->named, Named, number).name;
+}
+
+const char *address_objects_linker_name(const AddressObjects *objects, uint32_t number)
+{
+    return g_array_index(objects->named, Named, number).linker_name;
+}
+
+/* Answers. */
+
+/* Between which of the kernel's changes a position is. */
+static void find_kernel_period(const AddressObjects *objects, uint64_t position, ObjectExtent *extent)
+{
+    const GArray *changes = objects->kernel_changes;
+    guint first = 0, end = changes->len;
+
+    while (first < end) { /* how many changes come before the record */
+        guint middle = first + (end - first) / 2;
+
+        if (g_array_index(changes, uint64_t, middle) <= position)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    extent->from = first ? g_array_index(changes, uint64_t, first - 1) : 0;
+    extent->to = first < changes->len ? g_array_index(changes, uint64_t, first) : UINT64_MAX;
+}
+
+static bool is_always_there(ObjectRegion region)
+{
+    return region == OBJECT_KERNEL_TEXT || region == OBJECT_KERNEL_DATA || region == OBJECT_PER_CPU ||
+           region == OBJECT_VMEMMAP;
+}
+
+static void find_in_kernel(AddressObjects *objects, uint64_t position, uint64_t address, uint64_t paddr,
+                           AddressObject *object, ObjectExtent *extent)
+{
+    if (!kernel_objects_find(objects->kernel, position, address, paddr, object))
+        *object = (AddressObject){ OBJECT_UNKNOWN_KERNEL, "unknown-kernel", address, address + 1, 0 };
+    *extent = (ObjectExtent){ object->begin, object->end, 0, UINT64_MAX };
+    if (object->region == OBJECT_SLAB) { /* all objects in a page are of the same cache */
+        extent->begin = address >> PAGE_SHIFT << PAGE_SHIFT;
+        extent->end = extent->begin + (UINT64_C(1) << PAGE_SHIFT);
+    }
+    if (object->region == OBJECT_DEVICE || address < extent->begin || address >= extent->end) {
+        extent->begin = address; /* a device is told by the physical address */
+        extent->end = address + 1;
+    }
+    if (!is_always_there(object->region))
+        find_kernel_period(objects, position, extent);
+}
+
+static void find(AddressObjects *objects, uint64_t position, uint32_t memory, uint64_t address, uint64_t paddr,
+                 AddressObject *object, ObjectExtent *extent)
+{
+    if (x86_is_kernel_address(address))
+        find_in_kernel(objects, position, address, paddr, object, extent);
+    else
+        user_objects_find(objects->user, position, memory, address, object, extent);
+}
+
+/* The kernel's addresses are the same in all memories. */
+static bool holds(const Answer *answer, uint64_t position, uint32_t memory, uint64_t address)
+{
+    return address - answer->begin < answer->bytes && position - answer->from < answer->records &&
+           (answer->memory == memory || x86_is_kernel_address(address));
+}
+
+static void keep(Answer *answer, const ObjectExtent *extent, uint64_t begin, uint64_t end, uint32_t memory,
+                 uint32_t number)
+{
+    begin = MAX(begin, extent->begin);
+    end = MIN(end, extent->end);
+    *answer = (Answer){ begin, end - begin, extent->from, extent->to - extent->from, memory, number };
+}
+
+static uint32_t ask(AddressObjects *objects, Cache *cache, uint64_t position, uint32_t memory, uint64_t address,
+                    uint64_t paddr)
+{
+    AddressObject object;
+    ObjectExtent extent;
+    uint64_t page = address >> PAGE_SHIFT << PAGE_SHIFT, line = address >> LINE_SHIFT << LINE_SHIFT;
+    uint32_t number;
+
+    find(objects, position, memory, address, paddr, &object, &extent);
+    number = number_of(objects, &object);
+    if (extent.begin <= page && extent.end - page >= UINT64_C(1) << PAGE_SHIFT)
+        keep(&cache->pages[page >> PAGE_SHIFT & (CACHE_ENTRIES - 1)], &extent, page, page + (UINT64_C(1) << PAGE_SHIFT),
+             memory, number);
+    else
+        keep(&cache->lines[line >> LINE_SHIFT & (CACHE_ENTRIES - 1)], &extent, 0, UINT64_MAX, memory, number);
+    return number;
+}
+
+static Cache *cache_of(AddressObjects *objects, unsigned vcpu)
+{
+    if (vcpu >= objects->caches->len)
+        g_ptr_array_set_size(objects->caches, (gint)vcpu + 1);
+    if (!objects->caches->pdata[vcpu])
+        objects->caches->pdata[vcpu] = g_new0(Cache, 1);
+    return objects->caches->pdata[vcpu];
+}
+
+/* Where memory begins to be another one: *to. */
+static uint32_t memory_of(const AddressObjects *objects, Cache *cache, uint32_t task, uint64_t position)
+{
+    if (task != cache->task || position < cache->from || position >= cache->to) {
+        cache->task = task;
+        cache->memory = memory_map_of_task(user_objects_map(objects->user), task, position, &cache->from, &cache->to);
+    }
+    return cache->memory;
+}
+
+static uint64_t position_of(const struct mt_batch *batch, size_t i)
+{
+    return batch->index ? batch->index[i] : batch->first + i;
+}
+
+/* The records from `begin` to `end` - 1, all of one task. */
+static void number_of_task(AddressObjects *objects, const struct mt_batch *batch, uint32_t task, size_t begin,
+                           size_t end, uint32_t *numbers)
+{
+    Cache *cache = cache_of(objects, batch->vcpu);
+
+    for (size_t i = begin; i < end; i++) {
+        uint64_t address = batch->address[i], position = position_of(batch, i);
+        uint32_t memory = memory_of(objects, cache, task, position);
+        const Answer *answer = &cache->pages[address >> PAGE_SHIFT & (CACHE_ENTRIES - 1)];
+
+        if (!holds(answer, position, memory, address))
+            answer = &cache->lines[address >> LINE_SHIFT & (CACHE_ENTRIES - 1)];
+        numbers[i] = holds(answer, position, memory, address) ? answer->number
+                                                              : ask(objects, cache, position, memory, address,
+                                                                    batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN);
+    }
+}
+
+void address_objects_number(AddressObjects *objects, const struct mt_batch *batch, uint32_t *numbers)
+{
+    const struct mt_events *tasks = &batch->task;
+    uint32_t event = tasks->state;
+    size_t begin = 0;
+
+    for (size_t i = 0; i <= tasks->count; i++) {
+        size_t end = i < tasks->count ? tasks->event[i].before : batch->count;
+
+        number_of_task(objects, batch, event >> TASK_CONTEXT_BITS, begin, end, numbers);
+        begin = end;
+        event = i < tasks->count ? tasks->event[i].number : 0;
+    }
+}
+
+/* The task at record `i`: that of the last event before it. */
+static uint32_t task_at(const struct mt_events *events, size_t i)
+{
+    size_t first = 0, end = events->count;
+
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+
+        if (events->event[middle].before <= i)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return (first ? events->event[first - 1].number : events->state) >> TASK_CONTEXT_BITS;
+}
+
+void address_objects_find(AddressObjects *objects, const struct mt_batch *batch, size_t i, AddressObject *object)
+{
+    uint64_t position = position_of(batch, i), from, to;
+    uint32_t memory =
+        memory_map_of_task(user_objects_map(objects->user), task_at(&batch->task, i), position, &from, &to);
+    ObjectExtent extent;
+
+    find(objects, position, memory, batch->address[i], batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN, object,
+         &extent);
+    object->name = address_objects_name(objects, number_of(objects, object));
+}
