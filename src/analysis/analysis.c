@@ -103,7 +103,8 @@ GOptionEntry *analysis_request_entries(AnalysisRequest *request)
         0,
         G_OPTION_ARG_STRING,
         &request->by,
-        "Tell it of each group, too: process, thread, function, line (of the source) or file (of the code)",
+        "Tell it of each group, too: process, thread, function, line (of the source), file (of the code), object (what "
+        "is accessed) or region (which kind of memory)",
         "WHAT"
     };
 

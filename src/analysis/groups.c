@@ -11,7 +11,8 @@
 #define CONTEXT_MASK ((1u << TASK_CONTEXT_BITS) - 1)
 
 typedef struct {
-    uint64_t key; /* a process's or task's number (key_of_task()), or the address of a name (name_of_instruction()) */
+    uint64_t key; /* a process's or task's number (key_of_task()), the address of a name (name_of_instruction()), or an
+                     object's or region's number */
     void *state;
     uint64_t records;
     uint32_t rows; /* in the current batch */
@@ -22,16 +23,18 @@ typedef struct {
 typedef struct {
     const char *name, *list, *label; /* --by NAME; the list in the results */
     unsigned columns;
-    bool is_by_task;
+    enum { BY_TASK, BY_INSTRUCTION, BY_OBJECT } way;
 } Kind;
 
 static const Kind kinds[] = {
-    [GROUP_BY_NOTHING] = { NULL, NULL, NULL, 0, false },
-    [GROUP_BY_PROCESS] = { "process", "processes", "by process", MT_COLUMN_TASK, true },
-    [GROUP_BY_THREAD] = { "thread", "threads", "by thread", MT_COLUMN_TASK, true },
-    [GROUP_BY_FUNCTION] = { "function", "functions", "by function", MT_COLUMN_INSTRUCTION, false },
-    [GROUP_BY_LINE] = { "line", "lines_of_source", "by source line", MT_COLUMN_INSTRUCTION, false },
-    [GROUP_BY_FILE] = { "file", "files", "by file of code", MT_COLUMN_INSTRUCTION, false },
+    [GROUP_BY_NOTHING] = { NULL, NULL, NULL, 0, BY_TASK },
+    [GROUP_BY_PROCESS] = { "process", "processes", "by process", MT_COLUMN_TASK, BY_TASK },
+    [GROUP_BY_THREAD] = { "thread", "threads", "by thread", MT_COLUMN_TASK, BY_TASK },
+    [GROUP_BY_FUNCTION] = { "function", "functions", "by function", MT_COLUMN_INSTRUCTION, BY_INSTRUCTION },
+    [GROUP_BY_LINE] = { "line", "lines_of_source", "by source line", MT_COLUMN_INSTRUCTION, BY_INSTRUCTION },
+    [GROUP_BY_FILE] = { "file", "files", "by file of code", MT_COLUMN_INSTRUCTION, BY_INSTRUCTION },
+    [GROUP_BY_OBJECT] = { "object", "objects", "by object", ADDRESS_OBJECTS_COLUMNS, BY_OBJECT },
+    [GROUP_BY_REGION] = { "region", "regions", "by kind of memory", ADDRESS_OBJECTS_COLUMNS, BY_OBJECT },
 };
 
 struct Groups {
@@ -39,14 +42,15 @@ struct Groups {
     const AnalysisType *type;
     const void *options;
     const Context *context;
-    GArray *groups;           /* Group */
-    GHashTable *numbers;      /* their numbers, plus 1, by key */
-    uint32_t *of_instruction; /* the group of an instruction, plus 1; 0: not asked for yet */
-    uint32_t instructions;    /* how many there is room for */
-    GArray *group_of_row;     /* uint32_t, for the current batch */
-    GStringChunk *names;      /* those that we have made */
-    GArray *present;          /* uint32_t: groups that it has */
-    GByteArray *sorted[6];    /* its columns, group by group */
+    GArray *groups;          /* Group */
+    GHashTable *numbers;     /* their numbers, plus 1, by key */
+    AddressObjects *objects; /* if it is by them; or NULL */
+    uint32_t *of_number;     /* the group of an instruction or object, plus 1; 0: not asked for yet */
+    uint32_t room;           /* for how many there is room */
+    GArray *group_of_row;    /* uint32_t, for the current batch */
+    GStringChunk *names;     /* those that we have made */
+    GArray *present;         /* uint32_t: groups that it has */
+    GByteArray *sorted[6];   /* its columns, group by group */
 };
 
 bool groups_parse(const char *name, GroupBy *by, GError **error)
@@ -59,7 +63,8 @@ bool groups_parse(const char *name, GroupBy *by, GError **error)
             *by = (GroupBy)i;
             return true;
         }
-    return mt_fail_usage(error, "--by must be process, thread, function, line or file, but %s isn't.", name);
+    return mt_fail_usage(error, "--by must be process, thread, function, line, file, object or region, but %s isn't.",
+                         name);
 }
 
 unsigned groups_columns(GroupBy by)
@@ -71,12 +76,20 @@ Groups *groups_new(GroupBy by, const AnalysisType *type, const void *options, co
 {
     Groups *groups;
 
-    if (kinds[by].is_by_task ? !context_has_tasks(context) : !context_has_instructions(context)) {
+    AddressObjects *objects = kinds[by].way == BY_OBJECT ? context_new_objects(context) : NULL;
+
+    if (kinds[by].way == BY_OBJECT && !objects) {
+        mt_fail(error, "--by %s: only a trace file tells what an access goes to", kinds[by].name);
+        return NULL;
+    }
+    if ((kinds[by].way == BY_TASK && !context_has_tasks(context)) ||
+        (kinds[by].way == BY_INSTRUCTION && !context_has_instructions(context))) {
         mt_fail(error, "--by %s: the trace doesn't tell which %s made an access", kinds[by].name,
-                kinds[by].is_by_task ? "task" : "instruction");
+                kinds[by].way == BY_TASK ? "task" : "instruction");
         return NULL;
     }
     groups = g_new0(Groups, 1);
+    groups->objects = objects;
     groups->by = by;
     groups->type = type;
     groups->options = type->figures ? type->figure_options : options;
@@ -99,7 +112,8 @@ void groups_free(Groups *groups)
         groups->type->end(g_array_index(groups->groups, Group, i).state);
     g_array_unref(groups->groups);
     g_hash_table_unref(groups->numbers);
-    g_free(groups->of_instruction);
+    address_objects_free(groups->objects);
+    g_free(groups->of_number);
     g_array_unref(groups->group_of_row);
     g_array_unref(groups->present);
     g_string_chunk_free(groups->names);
@@ -174,37 +188,57 @@ static const char *name_of_instruction(Groups *groups, uint32_t number)
     }
 }
 
-static bool find_of_instruction(Groups *groups, uint32_t number, GError **error)
+static uint64_t key_of_number(Groups *groups, uint32_t number)
 {
-    int64_t group = find_group(groups, (uintptr_t)name_of_instruction(groups, number), error);
+    if (groups->by == GROUP_BY_REGION)
+        return address_objects_region(groups->objects, number);
+    return groups->objects ? number : (uintptr_t)name_of_instruction(groups, number);
+}
 
-    groups->of_instruction[number] = (uint32_t)(group + 1);
+static bool find_of_number(Groups *groups, uint32_t number, GError **error)
+{
+    int64_t group = find_group(groups, key_of_number(groups, number), error);
+
+    groups->of_number[number] = (uint32_t)(group + 1);
     return group >= 0;
 }
 
 static void make_room(Groups *groups, uint32_t number)
 {
-    uint32_t room = MAX(2 * groups->instructions, number + 1024);
+    uint32_t room = MAX(2 * groups->room, number + 1024);
 
-    groups->of_instruction = g_renew(uint32_t, groups->of_instruction, room);
-    memset(groups->of_instruction + groups->instructions, 0, (room - groups->instructions) * sizeof(uint32_t));
-    groups->instructions = room;
+    groups->of_number = g_renew(uint32_t, groups->of_number, room);
+    memset(groups->of_number + groups->room, 0, (room - groups->room) * sizeof(uint32_t));
+    groups->room = room;
 }
 
-static bool find_by_instruction(Groups *groups, const struct mt_batch *batch, GError **error)
+/* `numbers` of instructions or of objects; they may be at the place of the groups' numbers. */
+static bool find_by_number(Groups *groups, const uint32_t *numbers, size_t count, GError **error)
 {
     uint32_t *rows = (uint32_t *)groups->group_of_row->data;
 
-    for (size_t i = 0; i < batch->count; i++) {
-        uint32_t number = batch->instruction[i];
+    for (size_t i = 0; i < count; i++) {
+        uint32_t number = numbers[i];
 
-        if (number >= groups->instructions)
+        if (number >= groups->room)
             make_room(groups, number);
-        if (!groups->of_instruction[number] && !find_of_instruction(groups, number, error))
+        if (!groups->of_number[number] && !find_of_number(groups, number, error))
             return false;
-        rows[i] = groups->of_instruction[number] - 1;
+        rows[i] = groups->of_number[number] - 1;
     }
     return true;
+}
+
+static bool find_groups(Groups *groups, const struct mt_batch *batch, GError **error)
+{
+    uint32_t *rows = (uint32_t *)groups->group_of_row->data;
+
+    if (kinds[groups->by].way == BY_TASK)
+        return find_by_task(groups, batch, error);
+    if (!groups->objects)
+        return find_by_number(groups, batch->instruction, batch->count, error);
+    address_objects_number(groups->objects, batch, rows);
+    return find_by_number(groups, rows, batch->count, error);
 }
 
 /* Sorts the batch's records by group (counting, so that those of one stay in order). */
@@ -263,6 +297,7 @@ static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **er
     sorted.value_unknown =
         sort_column(groups, 5, batch->value_unknown, sizeof *batch->value_unknown, rows, batch->count);
     sorted.task = sorted.executed = (struct mt_events){ 0 }; /* whose records these are is known */
+    sorted.index = NULL;
     for (guint i = 0; i < groups->present->len; i++) {
         Group *group = &g_array_index(groups->groups, Group, g_array_index(groups->present, uint32_t, i));
         struct mt_batch part = sorted;
@@ -288,8 +323,7 @@ bool groups_add(Groups *groups, const struct mt_batch *batch, GError **error)
     if (!batch->count)
         return true;
     g_array_set_size(groups->group_of_row, (guint)batch->count);
-    if (!(kinds[groups->by].is_by_task ? find_by_task(groups, batch, error)
-                                       : find_by_instruction(groups, batch, error)))
+    if (!find_groups(groups, batch, error))
         return false;
     find_present(groups, batch->count);
     if (groups->present->len > 1)
@@ -316,6 +350,16 @@ static const char *context_name(uint64_t context)
                                            : "(unknown)";
 }
 
+static bool is_by_task(const Groups *groups)
+{
+    return kinds[groups->by].way == BY_TASK;
+}
+
+static const char *region_of(const Groups *groups, const Group *group)
+{
+    return object_region_name(address_objects_region(groups->objects, (uint32_t)group->key));
+}
+
 /* What a group is called, and the pid and thread id that it has, or 0. */
 static const char *name_group(const Groups *groups, const Group *group, uint64_t *pid, uint64_t *tid)
 {
@@ -324,7 +368,11 @@ static const char *name_group(const Groups *groups, const Group *group, uint64_t
     const Task *task;
 
     *pid = *tid = 0;
-    if (!kinds[groups->by].is_by_task)
+    if (groups->by == GROUP_BY_REGION)
+        return object_region_name((ObjectRegion)group->key);
+    if (groups->objects)
+        return address_objects_name(groups->objects, (uint32_t)group->key);
+    if (!is_by_task(groups))
         return group->key ? (const char *)(uintptr_t)group->key : "(unknown)";
     if (!number)
         return context_name(group->key);
@@ -351,8 +399,10 @@ static void describe_group(const Groups *groups, const Group *group, ReportTable
         report_table_begin_row(table);
         for (guint i = 0; groups->type->figures[i].name; i++)
             report_table_add_count(table, figures[i]);
-        if (kinds[groups->by].is_by_task)
+        if (is_by_task(groups))
             report_table_add_count(table, pid);
+        if (groups->by == GROUP_BY_OBJECT)
+            report_table_add_text(table, region_of(groups, group));
         if (groups->by == GROUP_BY_THREAD)
             report_table_add_count(table, tid);
         report_table_add_text(table, name);
@@ -363,11 +413,13 @@ static void describe_group(const Groups *groups, const Group *group, ReportTable
             : groups->by == GROUP_BY_PROCESS ? g_strdup_printf("%s, pid %" G_GUINT64_FORMAT, name, pid)
                                              : g_strdup(name);
     part = report_add_to_list(report, kinds[groups->by].list, title);
-    if (kinds[groups->by].is_by_task)
+    if (is_by_task(groups))
         report_add_count(part, "pid", NULL, pid);
+    if (groups->by == GROUP_BY_OBJECT)
+        report_add_text(part, "region", NULL, region_of(groups, group));
     if (groups->by == GROUP_BY_THREAD)
         report_add_count(part, "tid", NULL, tid);
-    report_add_text(part, kinds[groups->by].is_by_task ? "command" : kinds[groups->by].name, NULL, name);
+    report_add_text(part, is_by_task(groups) ? "command" : kinds[groups->by].name, NULL, name);
     groups->type->describe(group->state, part);
 }
 
@@ -379,12 +431,14 @@ static ReportTable *make_table(const Groups *groups, Report *report)
 
     for (; groups->type->figures[count].name; count++)
         columns[count] = groups->type->figures[count];
-    if (kinds[groups->by].is_by_task)
+    if (is_by_task(groups))
         columns[count++] = (ReportColumn){ "pid", "pid", REPORT_COUNT };
+    if (groups->by == GROUP_BY_OBJECT)
+        columns[count++] = (ReportColumn){ "region", "region", REPORT_TEXT };
     if (groups->by == GROUP_BY_THREAD)
         columns[count++] = (ReportColumn){ "tid", "tid", REPORT_COUNT };
-    columns[count] = (ReportColumn){ kinds[groups->by].is_by_task ? "command" : kinds[groups->by].name,
-                                     kinds[groups->by].is_by_task ? "command" : kinds[groups->by].name, REPORT_TEXT };
+    columns[count] = (ReportColumn){ is_by_task(groups) ? "command" : kinds[groups->by].name,
+                                     is_by_task(groups) ? "command" : kinds[groups->by].name, REPORT_TEXT };
     return report_add_table(report, kinds[groups->by].list, kinds[groups->by].label, columns);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An analysis once more for each process, thread, function, source line or file of code (--by): whatever it is, it is
- * given the records of each group alone, in their order.
+ * An analysis once more for each process, thread, function, source line, file of code, object or kind of memory (--by):
+ * whatever it is, it is given the records of each group alone, in their order.
  */
 #ifndef MEMORY_TRACER_ANALYSIS_GROUPS_H
 #define MEMORY_TRACER_ANALYSIS_GROUPS_H
@@ -13,8 +13,10 @@ typedef enum {
     GROUP_BY_PROCESS,
     GROUP_BY_THREAD,
     GROUP_BY_FUNCTION,
-    GROUP_BY_LINE, /* of the source */
-    GROUP_BY_FILE, /* that the code is of */
+    GROUP_BY_LINE,   /* of the source */
+    GROUP_BY_FILE,   /* that the code is of */
+    GROUP_BY_OBJECT, /* that is accessed */
+    GROUP_BY_REGION, /* its kind of memory */
 } GroupBy;
 
 /* By the name that users give it; NULL is GROUP_BY_NOTHING. */

@@ -1,28 +1,68 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What accesses go to: a workload has memory of all kinds, and says itself what it does to it, and what it has mapped."""
+import collections
+import fnmatch
 import json
+import os
+import shutil
+import tempfile
 import unittest
 
 from harness import SystemTest, workload
 
 PAGE = 4096
 
+Touched = collections.namedtuple("Touched", "region begin end times tid name")
+
 
 class Objects(SystemTest):
-    def record(self, *options):
-        """Gives the trace, and the lines that the workload prints, split: those of objects, and those of its maps."""
-        trace, file = self.path("trace"), self.path("file")
+    def record(self, folder, *options):
+        """Gives the trace, what the workload touches, the lines of its maps, and its pid."""
+        trace, file = os.path.join(folder, "trace"), os.path.join(folder, "file")
         with open(file, "wb") as mapped:
             mapped.write(bytes(4 * PAGE))
-        result = self.tracer("record", "-o", trace, "--rw", self.folder, *options, "--", workload("objects"), file)
+        result = self.tracer("record", "-o", trace, "--rw", folder, *options, "--", workload("objects"), file)
         self.assertEqual(result.status, 0, result.err)
         lines = [line.split(None, 6) for line in result.out.splitlines()]
-        self.pid = next(int(line[1]) for line in lines if line[0] == "pid")
-        return trace, *([line[1:] for line in lines if line[0] == kind] for kind in ("object", "maps"))
+        touched = [Touched(*line[1:]) for line in lines if line[0] == "object"]
+        return trace, touched, [line[1:] for line in lines if line[0] == "maps"], \
+            next(int(line[1]) for line in lines if line[0] == "pid")
 
-    def mappings_at_the_end(self, trace):
+    def stat(self, trace, *options):
+        result = self.tracer("stat", "--json", *options, trace)
+        self.assertEqual(result.status, 0, result.err)
+        return json.loads(result.out)
+
+
+class OfOneProcess(Objects):
+    """One recording for all."""
+    recorded = None
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.shared_folder = tempfile.mkdtemp(prefix="mt_objects.")
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.shared_folder)
+        super().tearDownClass()
+
+    def setUp(self):
+        super().setUp()
+        if not OfOneProcess.recorded:
+            OfOneProcess.recorded = self.record(self.shared_folder, "--user-only")
+        self.trace_file, self.touched, self.maps, self.pid = OfOneProcess.recorded
+
+    def select(self, touched):
+        """Options for what increment() stored there. It loads as often; but a store to a page that is to be copied first
+        fails, and then the load is made again; and its return address may be on the same stack."""
+        return ["--thread", touched.tid, "--function", "increment", "--stores",
+                "--address", f"{touched.begin}..{touched.end}"]
+
+    def mappings_at_the_end(self):
         """Of the workload's memory: the flags and the file of each page."""
-        table = json.loads(self.tracer("tasks", "--json", trace).out)
+        table = json.loads(self.tracer("tasks", "--json", self.trace_file).out)
         memory = next(change["memory"] for change in table["mappings"]
                       if change["change"] == "exec" and "workload_objects" in change["path"])
         pages = {}
@@ -44,15 +84,35 @@ class Objects(SystemTest):
         return pages
 
     def test_mappings_are_those_of_the_process_itself(self):
-        trace, _, maps = self.record("--user-only")
-        told, own = self.mappings_at_the_end(trace), {}
-        for ends, flags, _, _, _, *path in maps:
+        told, own = self.mappings_at_the_end(), {}
+        for ends, flags, _, _, _, *path in self.maps:
             path = path[0].replace(" (deleted)", "") if path else ""
             begin, end = (int(word, 16) // PAGE for word in ends.split("-"))
             own.update({page: (flags, "" if path in ("[heap]", "[stack]") else path) for page in range(begin, end)})
         self.assertGreater(len(own), 6000)  # three stacks of 8 MiB
         self.assertEqual({f"{page:x}": (told.get(page), own.get(page)) for page in told.keys() | own.keys()
                           if told.get(page) != own.get(page)}, {})
+
+    def test_counts_by_object_and_region_are_exact(self):
+        self.assertGreaterEqual(len(self.touched), 16)
+        for touched in self.touched:
+            counts = (0, int(touched.times))
+            objects = self.stat(self.trace_file, "--by", "object", *self.select(touched))["objects"]
+            self.assertEqual([(each["region"], each["loads"], each["stores"]) for each in objects],
+                             [(touched.region, *counts)], touched)
+            self.assertTrue(fnmatch.fnmatch(objects[0]["object"], touched.name if touched.name != "*"
+                                            else f"anonymous * of {self.pid}"), (touched, objects))
+            regions = self.stat(self.trace_file, "--by", "region", *self.select(touched))["regions"]
+            self.assertEqual([(each["region"], each["loads"], each["stores"]) for each in regions],
+                             [(touched.region, *counts)], touched)
+
+    def test_every_analysis_can_be_told_by_object(self):
+        whole = self.stat(self.trace_file, "--by", "object")
+        self.assertEqual(sum(each["accesses"] for each in whole["objects"]), whole["accesses"])
+        result = self.tracer("wss", "--by", "region", "--json", self.trace_file)
+        self.assertEqual(result.status, 0, result.err)
+        self.assertLessEqual({"variable", "stack", "heap", "shared", "vdso"},
+                             {each["region"] for each in json.loads(result.out)["regions"]})
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory of all kinds, each of which is incremented a known number of times: "object REGION BEGIN END INCREMENTS NAME",
- * BEGIN and END of what is touched. Before it ends, it prints what it has mapped ("maps ..."). usage: objects FILE,
- * which is mapped. With a second word it waits for a line on standard input first.
+ * Memory of all kinds, each of which is incremented a known number of times: "object REGION BEGIN END INCREMENTS TID
+ * NAME", BEGIN and END of what is touched. Before it ends, it prints what it has mapped ("maps ..."). usage: objects
+ * FILE, which is mapped. With a second word it waits for a line on standard input first.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -23,16 +23,21 @@
 int objects_zeroes[INTS];
 int objects_data[INTS] = { 1 };
 
-/* One load and one store each, nothing else goes there. */
+/* One load and one store each; on a stack, it loads its return address, too. */
+static __attribute__((noinline)) void increment(int *words, int times)
+{
+    for (int i = 0; i < times; i++)
+        __asm__ volatile("incl %0" : "+m"(words[i % INTS]));
+}
+
 static void touch(const char *region, int *words, int times, const char *name)
 {
     char line[512];
     int length;
 
-    for (int i = 0; i < times; i++)
-        __asm__ volatile("incl %0" : "+m"(words[i % INTS]));
-    length = snprintf(line, sizeof line, "object %s %" PRIxPTR " %" PRIxPTR " %d %s\n", region, (uintptr_t)words,
-                      (uintptr_t)(words + INTS), times, name);
+    increment(words, times);
+    length = snprintf(line, sizeof line, "object %s %" PRIxPTR " %" PRIxPTR " %d %d %s\n", region, (uintptr_t)words,
+                      (uintptr_t)(words + INTS), times, gettid(), name);
     if (write(STDOUT_FILENO, line, (size_t)length) != length)
         exit(1);
 }
