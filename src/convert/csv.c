@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Comma-separated values, a line for each record, with what the trace has. */
+#include <string.h>
+
 #include "convert.h"
+#include "object_column.h"
 
 static bool write_heading(Output *output, GError **error)
 {
     unsigned fields = output->fields;
 
-    return fprintf(output->file, "index,vcpu,cpl,type,size,sign_extended,big_endian,address%s%s%s%s%s\n",
+    output->state = object_column_is_wanted(output) ? object_column_new(output->trace) : NULL;
+    return fprintf(output->file, "index,vcpu,cpl,type,size,sign_extended,big_endian,address%s%s%s%s%s%s\n",
                    fields & MT_FIELD_INSTRUCTION ? ",pc" : "", fields & MT_FIELD_PADDR ? ",paddr,io" : "",
                    fields & MT_FIELD_VALUE ? ",value" : "", fields & MT_FIELD_TIME ? ",time_ns" : "",
-                   fields & MT_FIELD_TASK ? ",pid,tid,context" : "") > 0 ||
+                   fields & MT_FIELD_TASK ? ",pid,tid,context" : "", output->state ? ",region,object" : "") > 0 ||
            output_fail(output, error);
 }
 
@@ -24,6 +28,19 @@ static void write_task(const Output *output, const Access *access)
         fprintf(output->file, ",%u,%u,%s", task->pid, task->tid, context < G_N_ELEMENTS(names) ? names[context] : "");
     else
         fputs(",,,", output->file);
+}
+
+/* A name is quoted if it has what would end it. */
+static void write_object(const Output *output, const Access *access)
+{
+    uint32_t number = object_column_number(output->state, access);
+    const AddressObjects *objects = object_column_objects(output->state);
+    const char *name = address_objects_name(objects, number);
+    g_auto(GStrv) parts = strpbrk(name, ",\"") ? g_strsplit(name, "\"", -1) : NULL;
+    g_autofree char *doubled = parts ? g_strjoinv("\"\"", parts) : NULL;
+
+    fprintf(output->file, doubled ? ",%s,\"%s\"" : ",%s,%s",
+            object_region_name(address_objects_region(objects, number)), doubled ? doubled : name);
 }
 
 static bool write_access(Output *output, const Access *access, GError **error)
@@ -59,7 +76,14 @@ static bool write_access(Output *output, const Access *access, GError **error)
         fprintf(file, ",%" G_GUINT64_FORMAT, access->time_ns);
     if (output->fields & MT_FIELD_TASK)
         write_task(output, access);
+    if (output->state)
+        write_object(output, access);
     return fputc('\n', file) != EOF || output_fail(output, error);
+}
+
+static void clear(Output *output)
+{
+    object_column_free(output->state);
 }
 
 const ConvertFormat convert_csv = {
@@ -69,4 +93,5 @@ const ConvertFormat convert_csv = {
     .columns = MT_COLUMN_ALL | MT_COLUMN_TASK,
     .begin = write_heading,
     .access = write_access,
+    .clear = clear,
 };

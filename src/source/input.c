@@ -8,8 +8,14 @@
 #include "../base/error.h"
 #include "../base/json_numbers.h"
 #include "../base/options.h"
+#include "../context/address_objects.h"
 #include "../trace/file.h"
 #include "named_parts.h"
+
+/* As in context/object_region.c; the completion takes them from here. */
+#define REGIONS                                                                                                        \
+    "variable|text|stack|heap|anonymous|file|shared|vdso|unknown-user|kernel-text|kernel-data|per-cpu|kernel-stack|"   \
+    "module|vmalloc|page-table|slab|direct-map|vmemmap|device|unknown-kernel"
 
 GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
 {
@@ -33,6 +39,13 @@ GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
           "NAME|PID" },
         { "thread", 0, 0, G_OPTION_ARG_STRING, &selection->thread, "Only accesses by this thread: its id, or its name",
           "NAME|TID" },
+        { "object", 0, 0, G_OPTION_ARG_STRING_ARRAY, &selection->objects,
+          "Only accesses to this object: a variable, \"stack of 123\", a file, a slab cache (may have the wildcards * "
+          "and "
+          "?, and be given several times)",
+          "NAME" },
+        { "region", 0, 0, G_OPTION_ARG_STRING_ARRAY, &selection->regions,
+          "Only accesses to this kind of memory (may be given several times)", REGIONS },
         { "from", 0, 0, G_OPTION_ARG_STRING, &selection->format, "The input's format, if it can't be told",
           "auto|file|gmbeoo|compact" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
@@ -47,6 +60,8 @@ void selection_clear(Selection *selection)
     g_free(selection->address);
     g_free(selection->pc);
     g_strfreev(selection->functions);
+    g_strfreev(selection->objects);
+    g_strfreev(selection->regions);
     g_free(selection->process);
     g_free(selection->thread);
     g_free(selection->format);
@@ -208,7 +223,7 @@ static bool select_code(Input *input, const char *path, const Selection *selecti
 static unsigned columns_to_select(const Input *input)
 {
     return MT_COLUMN_INFO | (input->addresses ? MT_COLUMN_ADDRESS : 0) | (input->code ? MT_COLUMN_INSTRUCTION : 0) |
-           (input->tasks ? MT_COLUMN_TASK : 0);
+           (input->tasks ? MT_COLUMN_TASK : 0) | (input->objects ? ADDRESS_OBJECTS_COLUMNS : 0);
 }
 
 Input *input_open(const char *path, const Selection *selection, unsigned columns, GError **error)
@@ -225,7 +240,8 @@ Input *input_open(const char *path, const Selection *selection, unsigned columns
     if (!parse_range("--events", selection->events, 10, &input->events, error) ||
         !parse_range_or_name("--address", selection->address, &address, error) ||
         !parse_range_or_name("--pc", selection->pc, &pc, error) ||
-        !input_parse_format(selection->format, &format, error) || !check_numbers(selection, error))
+        !input_parse_format(selection->format, &format, error) || !check_numbers(selection, error) ||
+        !object_selection_check(selection->regions, error))
         return NULL;
     input->trace = input_open_trace(path, format, error);
     if (!input->trace)
@@ -234,6 +250,9 @@ Input *input_open(const char *path, const Selection *selection, unsigned columns
         fprintf(stderr, "memory_tracer: ATTENTION: the trace is incomplete (%s)\n", mt_trace_damage(input->trace));
     if ((selection->process || selection->thread) &&
         !(input->tasks = task_selection_new(input->trace, selection->process, selection->thread, error)))
+        return NULL;
+    if ((selection->objects || selection->regions) &&
+        !(input->objects = object_selection_new(input->trace, selection->objects, selection->regions, error)))
         return NULL;
     if (!select_addresses(input, path, selection, address, error) || !select_code(input, path, selection, pc, error))
         return NULL;
@@ -256,6 +275,7 @@ void input_free(Input *input)
     mt_reader_free(input->reader);
     mt_trace_close(input->trace);
     task_selection_free(input->tasks);
+    object_selection_free(input->objects);
     if (input->wanted_task)
         g_array_unref(input->wanted_task);
     g_clear_pointer(&input->addresses, g_array_unref);
@@ -275,7 +295,7 @@ bool input_is_whole(const Input *input)
 {
     return !input->events.begin && input->events.end == UINT64_MAX && !input->addresses && !input->code &&
            input->cpl == SELECTION_ANY && input->vcpu == SELECTION_ANY && input->loads && input->stores &&
-           !input->tasks;
+           !input->tasks && !input->objects;
 }
 
 static bool touches(const GArray *ranges, uint64_t address, unsigned bytes)
@@ -301,7 +321,9 @@ static bool is_wanted(const Input *input, size_t i)
         return false;
     if (input->addresses && !touches(input->addresses, batch->address[i], mt_size(info)))
         return false;
-    return !input->code || (batch->instruction[i] <= input->code_count && input->code[batch->instruction[i]]);
+    if (input->code && !(batch->instruction[i] <= input->code_count && input->code[batch->instruction[i]]))
+        return false;
+    return !input->objects || object_selection_wants(input->objects, i);
 }
 
 /* The next batch of the trace, with progress. NULL at the end, and with an error. */
@@ -357,8 +379,11 @@ static void select_records(Input *input)
         input->selected = g_renew(uint32_t, input->selected, input->room);
     }
     input->count = 0;
-    if (input->vcpu == SELECTION_ANY || batch->vcpu == (unsigned)input->vcpu)
-        select_by_task(input);
+    if (input->vcpu != SELECTION_ANY && batch->vcpu != (unsigned)input->vcpu)
+        return;
+    if (input->objects)
+        object_selection_look_at(input->objects, batch);
+    select_by_task(input);
 }
 
 int input_next(Input *input, GError **error)

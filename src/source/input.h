@@ -9,6 +9,7 @@
 
 #include "../../include/memory_tracer/trace.h"
 #include "../base/progress.h"
+#include "object_selection.h"
 #include "task_selection.h"
 
 /* From `begin` to `end` - 1. */
@@ -21,7 +22,7 @@ typedef struct Range {
 /* Which records are wanted. As GOption leaves them; input_open() understands them. */
 typedef struct Selection {
     char *events, *address, *pc, *process, *thread;
-    char **functions;
+    char **functions, **objects, **regions;
     int cpl, vcpu; /* or SELECTION_ANY */
     gboolean loads, stores;
     char *format;
@@ -46,8 +47,9 @@ typedef struct Input {
     uint32_t code_count; /* the highest number in it */
     int cpl, vcpu;
     bool loads, stores;
-    TaskSelection *tasks; /* NULL: all */
-    Progress *progress;   /* `own_progress`, or one that several inputs share */
+    TaskSelection *tasks;     /* NULL: all */
+    ObjectSelection *objects; /* NULL: all */
+    Progress *progress;       /* `own_progress`, or one that several inputs share */
     Progress own_progress;
     const struct mt_batch *batch; /* the current one */
     uint32_t *selected;           /* which of its records are wanted */

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What accesses go to: a workload has memory of all kinds, and says itself what it does to it, and what it has mapped."""
 import collections
+import csv
 import fnmatch
+import io
 import json
 import os
 import shutil
@@ -113,6 +115,40 @@ class OfOneProcess(Objects):
         self.assertEqual(result.status, 0, result.err)
         self.assertLessEqual({"variable", "stack", "heap", "shared", "vdso"},
                              {each["region"] for each in json.loads(result.out)["regions"]})
+
+    def test_selection_by_object_and_region(self):
+        by_name = {each["object"]: each["accesses"] for each in self.stat(self.trace_file, "--by", "object")["objects"]}
+        for name in ("objects_data", f"stack of {self.pid}", self.touched[6].name):
+            self.assertGreater(self.stat(self.trace_file, "--object", name)["accesses"], 200)
+        self.assertEqual(self.stat(self.trace_file, "--object", "objects_*", "--object", "heap of *")["accesses"],
+                         sum(count for name, count in by_name.items() if name.startswith(("objects_", "heap of "))))
+        by_region = {each["region"]: each["accesses"]
+                     for each in self.stat(self.trace_file, "--by", "region")["regions"]}
+        self.assertEqual(self.stat(self.trace_file, "--region", "heap", "--region", "vdso")["accesses"],
+                         by_region["heap"] + by_region["vdso"])
+        cut = self.path("cut")
+        self.assertEqual(self.tracer("cut", "--region", "heap", "-o", cut, self.trace_file).status, 0)
+        self.assertEqual(self.stat(cut, "--by", "region")["regions"][0]["accesses"], by_region["heap"])
+
+    def test_selection_that_makes_no_sense(self):
+        result = self.tracer("stat", "--region", "nothing", self.trace_file)
+        self.assertEqual(result.status, 2)
+        words = result.err.split("must be one of ")[1].split(", but nothing isn't.")[0].split(", ")
+        self.assertIn(f"--region={'|'.join(words)} ", self.tracer("stat", "--help").out)
+        stream = self.path("stream")
+        with open(stream, "wb") as file:
+            file.write(bytes(7) + b"\x80" + bytes(8))
+        for option in ("--region", "--object", "--by"):
+            result = self.tracer("stat", option, "object" if option == "--by" else "heap", stream)
+            self.assertEqual(result.status, 1)
+            self.assertIn("only a trace file tells what an access goes to", result.err)
+
+    def test_columns_of_csv(self):
+        touched = self.touched[1]
+        rows = csv.DictReader(io.StringIO(self.tracer("convert", "-t", "csv", *self.select(touched),
+                                                      self.trace_file).out))
+        self.assertEqual([(row["region"], row["object"]) for row in rows],
+                         [("variable", touched.name)] * int(touched.times))
 
 
 if __name__ == "__main__":

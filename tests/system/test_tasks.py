@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import struct
 import unittest
 
@@ -129,11 +130,17 @@ class Tasks(SystemTest):
         array = self.path("npy")
         self.assertEqual(self.tracer("convert", "-t", "npy", "-o", array, *select, trace).status, 0)
         with open(array, "rb") as file:
-            self.assertIn(b"('task', '<u4'), ('pid', '<u4'), ('tid', '<u4'), ('context', 'u1')", file.read(512))
+            head = file.read(512)
             rows = file.read()
-        size = len(rows) // (2 * increments)
-        self.assertEqual({struct.unpack("<IIB", rows[at + size - 9:at + size]) for at in range(0, len(rows), size)},
-                         {(pid, tid, 0)})
+        self.assertIn(b"('task', '<u4'), ('pid', '<u4'), ('tid', '<u4'), ('context', 'u1'), ('region', 'u1'), "
+                      b"('object', '<u4')]", head)
+        size = sum(int(word) for word in re.findall(rb"'[<u]*u?(\d)'", head)) + head.count(b"'?'")
+        self.assertEqual({struct.unpack("<IIBB", rows[at - 14:at - 4]) for at in
+                          range(size, size * (2 * increments + 1), size)}, {(pid, tid, 0, 6)})  # shared memory
+        objects = rows[size * 2 * increments:]
+        width = 16 + int(re.search(rb"\('region', 'S16'\), \('name', 'S(\d+)'\)", objects)[1])
+        number = struct.unpack("<I", rows[size - 4:size])[0]
+        self.assertRegex(objects[512:][width * number:width * (number + 1)], rb"^shared\0{10}shared memory \d+\0*$")
 
     def test_the_table_of_tasks(self):
         trace = self.path("trace")

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which objects are wanted: see object_selection.h. */
+#include "object_selection.h"
+
+#include <string.h>
+
+#include "../base/error.h"
+#include "../context/address_objects.h"
+#include "../context/name_match.h"
+#include "../trace/file.h"
+
+struct ObjectSelection {
+    AddressObjects *objects;
+    GPtrArray *names;             /* NameMatch; NULL: any */
+    char **globs;                 /* the same as texts */
+    bool regions[OBJECT_REGIONS]; /* which are wanted */
+    GByteArray *wanted;           /* by an object's number: 1 it is, 2 it isn't, 0 not asked for yet */
+    GArray *numbers;              /* uint32_t: the batch's */
+};
+
+bool object_selection_check(char **regions, GError **error)
+{
+    ObjectRegion region;
+
+    for (; regions && *regions; regions++)
+        if (!object_region_parse(*regions, &region)) {
+            g_autofree char *all = object_region_list();
+
+            return mt_fail_usage(error, "--region must be one of %s, but %s isn't.", all, *regions);
+        }
+    return true;
+}
+
+ObjectSelection *object_selection_new(mt_trace *trace, char **objects, char **regions, GError **error)
+{
+    ObjectSelection *selection;
+    ObjectRegion region;
+
+    if (!object_selection_check(regions, error))
+        return NULL;
+    if (!trace_file_of(trace)) {
+        mt_fail(error, "only a trace file tells what an access goes to: --object and --region can't be used");
+        return NULL;
+    }
+    selection = g_new0(ObjectSelection, 1);
+    selection->objects = address_objects_new(trace);
+    selection->wanted = g_byte_array_new();
+    selection->numbers = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    selection->globs = g_strdupv(objects);
+    if (objects)
+        selection->names = g_ptr_array_new_with_free_func((GDestroyNotify)name_match_free);
+    for (; objects && *objects; objects++)
+        g_ptr_array_add(selection->names, name_match_new(*objects, true));
+    if (!regions)
+        memset(selection->regions, true, sizeof selection->regions);
+    for (; regions && *regions; regions++)
+        if (object_region_parse(*regions, &region))
+            selection->regions[region] = true;
+    return selection;
+}
+
+void object_selection_free(ObjectSelection *selection)
+{
+    if (!selection)
+        return;
+    address_objects_free(selection->objects);
+    g_clear_pointer(&selection->names, g_ptr_array_unref);
+    g_strfreev(selection->globs);
+    g_byte_array_unref(selection->wanted);
+    g_array_unref(selection->numbers);
+    g_free(selection);
+}
+
+void object_selection_look_at(ObjectSelection *selection, const struct mt_batch *batch)
+{
+    guint known = selection->wanted->len, count;
+
+    g_array_set_size(selection->numbers, (guint)batch->count);
+    address_objects_number(selection->objects, batch, (uint32_t *)selection->numbers->data);
+    count = address_objects_count(selection->objects) + 1;
+    if (count > known) {
+        g_byte_array_set_size(selection->wanted, count);
+        memset(selection->wanted->data + known, 0, count - known);
+    }
+}
+
+static bool has_name(const ObjectSelection *selection, uint32_t number)
+{
+    const char *name = address_objects_name(selection->objects, number), *slash = strrchr(name, '/');
+    bool is_variable = address_objects_region(selection->objects, number) == OBJECT_VARIABLE;
+
+    for (guint i = 0; i < selection->names->len; i++) {
+        if (g_pattern_match_simple(selection->globs[i], name) ||
+            (slash && g_pattern_match_simple(selection->globs[i], slash + 1)) ||
+            (is_variable &&
+             name_match_test(selection->names->pdata[i], address_objects_linker_name(selection->objects, number))))
+            return true;
+    }
+    return false;
+}
+
+bool object_selection_wants(ObjectSelection *selection, size_t i)
+{
+    uint32_t number = g_array_index(selection->numbers, uint32_t, i);
+    uint8_t *answer = &selection->wanted->data[number];
+
+    if (!*answer)
+        *answer = selection->regions[address_objects_region(selection->objects, number)] &&
+                          (!selection->names || has_name(selection, number))
+                      ? 1
+                      : 2;
+    return *answer == 1;
+}

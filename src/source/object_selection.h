@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Accesses to which objects and kinds of memory are wanted: --object and --region. */
+#ifndef MEMORY_TRACER_SOURCE_OBJECT_SELECTION_H
+#define MEMORY_TRACER_SOURCE_OBJECT_SELECTION_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "../../include/memory_tracer/trace.h"
+
+typedef struct ObjectSelection ObjectSelection;
+
+/*
+ * `objects` are names with the wildcards * and ? (NULL: any), of which one must match: a variable's as programmers or
+ * the linker have it, another object's whole name, or the last part of a path. `regions` are words (NULL: any). NULL
+ * with an error if a region's word is none, or the trace is no file.
+ */
+ObjectSelection *object_selection_new(mt_trace *trace, char **objects, char **regions, GError **error);
+void object_selection_free(ObjectSelection *selection);
+
+/* Whether all of these words are regions; else an error of usage. NULL is fine. */
+bool object_selection_check(char **regions, GError **error);
+
+/* Finds out what each record of a batch goes to, which must have ADDRESS_OBJECTS_COLUMNS. */
+void object_selection_look_at(ObjectSelection *selection, const struct mt_batch *batch);
+/* Whether record `i` of the batch that was looked at last is wanted. */
+bool object_selection_wants(ObjectSelection *selection, size_t i);
+
+#endif
