@@ -30,6 +30,7 @@ int cmd_run(int argc, char **argv, GError **error);
 int cmd_record(int argc, char **argv, GError **error);
 int cmd_info(int argc, char **argv, GError **error);
 int cmd_tasks(int argc, char **argv, GError **error);
+int cmd_objects(int argc, char **argv, GError **error);
 int cmd_dump(int argc, char **argv, GError **error);
 int cmd_check(int argc, char **argv, GError **error);
 int cmd_recover(int argc, char **argv, GError **error);
@@ -52,7 +53,8 @@ bool cmd_parse_analyses(char **words, GPtrArray *requests, GError **error);
 
 /* What the verbs are, for messages. */
 #define CMD_VERBS                                                                                                      \
-    "run, record, info, tasks, stat, cache, sweep, tlb, mrc, reuse, wss, sharing, heatmap, analyze, dump, check, "     \
+    "run, record, info, tasks, objects, stat, cache, sweep, tlb, mrc, reuse, wss, sharing, heatmap, analyze, dump, "   \
+    "check, "                                                                                                          \
     "recover, cut, merge, convert, image, ctl"
 
 /* Runs a workload and prints what both positional command lines print. Returns the exit status, or -1 with an error. */

@@ -67,6 +67,7 @@ static const CmdVerb verbs[] = {
     { "record", cmd_record, "trace a program of this machine into a trace file" },
     { "info", cmd_info, "tell what a trace file holds" },
     { "tasks", cmd_tasks, "list the processes of a trace, and what they had mapped" },
+    { "objects", cmd_objects, "list what the processes of a trace had in memory" },
     { "stat", run_stat, "count accesses, pages, strides, and who made most" },
     { "cache", run_cache, "simulate caches: hits, misses, and who misses most" },
     { "sweep", run_sweep, "the misses of many sizes and ways of one cache" },

@@ -143,6 +143,31 @@ class OfOneProcess(Objects):
             self.assertEqual(result.status, 1)
             self.assertIn("only a trace file tells what an access goes to", result.err)
 
+    def test_the_list_of_objects(self):
+        """Each mapping that the workload has at its end is covered by objects that are of the right kind."""
+        every = json.loads(self.tracer("objects", "--json", "--variables", self.trace_file).out)["objects"]
+        own = [(int(str(each["begin"]), 0), int(str(each["end"]), 0), each) for each in every if each["pid"] == self.pid]
+        for ends, flags, _, _, _, *path in self.maps:
+            begin, end = (int(word, 16) for word in ends.split("-"))
+            path = path[0] if path else ""
+            there = [each for first, last, each in own if first <= begin and last >= end]
+            kinds = {each["region"] for each in there}
+            if "s" in flags:
+                self.assertIn("shared", kinds, (ends, path))
+            elif path.startswith("/"):
+                self.assertIn(path, [each["object"] for each in there if
+                                     each["region"] == ("text" if "x" in flags else "file")], ends)
+            elif path == "[stack]":
+                self.assertIn(f"stack of {self.pid}", [each["object"] for each in there])
+            elif path.startswith("[v"):
+                self.assertIn("vdso", kinds)
+        heap = next(each for each in every if each["object"] == f"heap of {self.pid}")
+        self.assertEqual(heap["bytes"], int(str(heap["end"]), 0) - int(str(heap["begin"]), 0))
+        self.assertLess(heap["from"], heap["to"])
+        variables = {each["object"]: each for each in every if each["region"] == "variable" and each["pid"] == self.pid}
+        self.assertEqual(int(str(variables["objects_zeroes"]["begin"]), 0), int(self.touched[0].begin, 16))
+        self.assertEqual(variables["objects_data"]["bytes"], 4096)
+
     def test_columns_of_csv(self):
         touched = self.touched[1]
         rows = csv.DictReader(io.StringIO(self.tracer("convert", "-t", "csv", *self.select(touched),
