@@ -10,13 +10,14 @@
 
 #include <string.h>
 
-#define GAP_MAX 65536 /* numbers follow each other, but for a damaged part of a file */
+/* Each number comes with a change at least, unless that was lost with a damaged part of a file. */
+#define LOST_MAX 65536
 
 static Memory *get_memory(MemoryMap *map, uint64_t number)
 {
     Memory *memory;
 
-    if (!number || number >= (uint64_t)map->memories->len + GAP_MAX || number > G_MAXINT - 1)
+    if (!number || number > map->last_number)
         return NULL;
     if (number >= map->memories->len)
         g_ptr_array_set_size(map->memories, (gint)number + 1);
@@ -33,7 +34,7 @@ static MapTask *get_task(MemoryMap *map, uint64_t number)
 {
     MapTask *task;
 
-    if (!number || number >= (uint64_t)map->tasks->len + GAP_MAX || number > G_MAXINT - 1)
+    if (!number || number > map->last_number)
         return NULL;
     if (number >= map->tasks->len)
         g_ptr_array_set_size(map->tasks, (gint)number + 1);
@@ -406,6 +407,7 @@ static void apply(MemoryMap *map, const TraceChange *change)
 
 void memory_changes_apply(MemoryMap *map, const TraceChanges *changes)
 {
+    map->last_number = LOST_MAX + (changes ? changes->list->len : 0);
     for (guint i = 0; changes && i < changes->list->len; i++)
         apply(map, &g_array_index(changes->list, TraceChange, i));
     for (guint i = 0; i < map->memories->len; i++)

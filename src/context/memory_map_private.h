@@ -33,7 +33,8 @@ struct MemoryMap {
     GPtrArray *tasks;    /* MapTask by number, or NULL */
     GArray *objects;     /* MappedObject */
     GStringChunk *texts;
-    guint stretches; /* of all memories, so far */
+    guint stretches;      /* of all memories, so far */
+    uint64_t last_number; /* of tasks and memories: higher ones can't be */
 };
 
 /* Goes through all of them: fills `now`, `stretches`, `tasks` and `objects`, but not the objects' names. */
