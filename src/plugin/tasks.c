@@ -509,8 +509,6 @@ static bool leaves(struct qemu_plugin_insn *insn, KernelFunction function)
     uint8_t code[16];
     size_t bytes = qemu_plugin_insn_data(insn, code, sizeof code);
 
-    if (!covers(&layout->function[function], address))
-        return false;
     if (bytes && (code[bytes - 1] == 0xc3) && (bytes == 1 || (bytes == 2 && code[0] == 0xf3)))
         return true;
     if (bytes == 5 && code[0] == 0xe9) {
@@ -538,12 +536,15 @@ void tasks_look_for_function(struct qemu_plugin_insn *insn)
 {
     const KernelLayout *layout = kernel_layout();
     uint64_t address = qemu_plugin_insn_vaddr(insn);
+    unsigned count = kernel_memory_is_wanted() ? KERNEL_FUNCTIONS : KERNEL_SETUP_OBJECT;
 
     if (!x86_is_kernel_address(address) || !kernel_is_known() || !ring_vcpus_are_known(plugin.ring))
         return;
-    for (unsigned i = 0; i < (kernel_memory_is_wanted() ? KERNEL_FUNCTIONS : KERNEL_SETUP_OBJECT); i++) {
+    for (unsigned i = 0; i < count; i++) {
         unsigned what = layout->function[i].begin == address ? i : i | LEAVES;
 
+        if (!covers(&layout->function[i], address)) /* of most instructions, this is all that is asked */
+            continue;
         if (what == i || (has_end(i) && leaves(insn, i)))
             qemu_plugin_register_vcpu_insn_exec_cb(insn,
                                                    turns_are_taken() ? turns_wrap_function(function_cb) : function_cb,
