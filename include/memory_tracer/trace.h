@@ -249,6 +249,11 @@ struct mt_object {
  * what was mapped where at that time. The batch must have been read with MT_COLUMN_ADDRESS and MT_COLUMN_TASK; with
  * MT_COLUMN_PADDR, devices are told, too. Valid until the calling thread's next call. NULL without addresses. */
 const struct mt_object *mt_object_of(mt_trace *trace, const struct mt_batch *batch, size_t i);
+/* What the instruction of the batch's record `i` (below its count) belongs to, in the process that executed it: two
+ * programs may have the same instruction at the same address, which then has one number, and mt_symbol_of() may not
+ * tell whose it is. The batch must have been read with MT_COLUMN_INSTRUCTION, and with MT_COLUMN_TASK: without, and
+ * where the process isn't known, this is mt_symbol_of(). NULL if it isn't known. Valid until the trace is closed. */
+const struct mt_symbol *mt_symbol_at(mt_trace *trace, const struct mt_batch *batch, size_t i);
 
 /* What a record's info says. The library has these as functions, too, for languages that can't use them from here. */
 #ifndef MT_INLINE

@@ -9,6 +9,8 @@
 
 #define MAX_FIGURES 8
 #define CONTEXT_MASK ((1u << TASK_CONTEXT_BITS) - 1)
+#define GROUP_VARIES UINT32_MAX
+#define CODE_COLUMNS (MT_COLUMN_INSTRUCTION | MT_COLUMN_TASK)
 
 typedef struct {
     uint64_t key; /* a process's or task's number (key_of_task()), the address of a name (name_of_instruction()), or an
@@ -30,9 +32,9 @@ static const Kind kinds[] = {
     [GROUP_BY_NOTHING] = { NULL, NULL, NULL, 0, BY_TASK },
     [GROUP_BY_PROCESS] = { "process", "processes", "by process", MT_COLUMN_TASK, BY_TASK },
     [GROUP_BY_THREAD] = { "thread", "threads", "by thread", MT_COLUMN_TASK, BY_TASK },
-    [GROUP_BY_FUNCTION] = { "function", "functions", "by function", MT_COLUMN_INSTRUCTION, BY_INSTRUCTION },
-    [GROUP_BY_LINE] = { "line", "lines_of_source", "by source line", MT_COLUMN_INSTRUCTION, BY_INSTRUCTION },
-    [GROUP_BY_FILE] = { "file", "files", "by file of code", MT_COLUMN_INSTRUCTION, BY_INSTRUCTION },
+    [GROUP_BY_FUNCTION] = { "function", "functions", "by function", CODE_COLUMNS, BY_INSTRUCTION },
+    [GROUP_BY_LINE] = { "line", "lines_of_source", "by source line", CODE_COLUMNS, BY_INSTRUCTION },
+    [GROUP_BY_FILE] = { "file", "files", "by file of code", CODE_COLUMNS, BY_INSTRUCTION },
     [GROUP_BY_OBJECT] = { "object", "objects", "by object", ADDRESS_OBJECTS_COLUMNS, BY_OBJECT },
     [GROUP_BY_REGION] = { "region", "regions", "by kind of memory", ADDRESS_OBJECTS_COLUMNS, BY_OBJECT },
 };
@@ -45,8 +47,9 @@ struct Groups {
     GArray *groups;          /* Group */
     GHashTable *numbers;     /* their numbers, plus 1, by key */
     AddressObjects *objects; /* if it is by them; or NULL */
-    uint32_t *of_number;     /* the group of an instruction or object, plus 1; 0: not asked for yet */
+    uint32_t *of_number;     /* the group of an instruction or object, plus 1; 0: not asked for yet; or GROUP_VARIES */
     uint32_t room;           /* for how many there is room */
+    GHashTable *of_executed; /* of an instruction that is another one in each memory: by `memory << 32 | number` */
     GArray *group_of_row;    /* uint32_t, for the current batch */
     GStringChunk *names;     /* those that we have made */
     GArray *present;         /* uint32_t: groups that it has */
@@ -96,6 +99,7 @@ Groups *groups_new(GroupBy by, const AnalysisType *type, const void *options, co
     groups->context = context;
     groups->groups = g_array_new(FALSE, TRUE, sizeof(Group));
     groups->numbers = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    groups->of_executed = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     groups->group_of_row = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     groups->names = g_string_chunk_new(4096);
     groups->present = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -114,6 +118,7 @@ void groups_free(Groups *groups)
     g_hash_table_unref(groups->numbers);
     address_objects_free(groups->objects);
     g_free(groups->of_number);
+    g_hash_table_unref(groups->of_executed);
     g_array_unref(groups->group_of_row);
     g_array_unref(groups->present);
     g_string_chunk_free(groups->names);
@@ -171,15 +176,15 @@ static bool find_by_task(Groups *groups, const struct mt_batch *batch, GError **
 }
 
 /* What an instruction is grouped by: a text that is at the same place whenever it is the same one; NULL: unknown. */
-static const char *name_of_instruction(Groups *groups, uint32_t number)
+static const char *name_of_instruction(Groups *groups, uint32_t memory, uint32_t number)
 {
-    const struct mt_symbol *symbol = context_symbol(groups->context, number);
+    const struct mt_symbol *symbol = context_symbol_in(groups->context, memory, number);
     g_autofree char *line = NULL;
     uint64_t offset;
 
     switch (groups->by) {
-    case GROUP_BY_FUNCTION:
-        return context_function(groups->context, number, &offset); /* the context has each once */
+    case GROUP_BY_FUNCTION: /* the context has each once */
+        return context_function_in(groups->context, memory, number, &offset);
     case GROUP_BY_LINE:
         line = symbol && symbol->line ? g_strdup_printf("%s:%u", symbol->file, symbol->line) : NULL;
         return line ? g_string_chunk_insert_const(groups->names, line) : NULL;
@@ -192,15 +197,34 @@ static uint64_t key_of_number(Groups *groups, uint32_t number)
 {
     if (groups->by == GROUP_BY_REGION)
         return address_objects_region(groups->objects, number);
-    return groups->objects ? number : (uintptr_t)name_of_instruction(groups, number);
+    return groups->objects ? number : (uintptr_t)name_of_instruction(groups, 0, number);
 }
 
 static bool find_of_number(Groups *groups, uint32_t number, GError **error)
 {
-    int64_t group = find_group(groups, key_of_number(groups, number), error);
+    int64_t group;
 
+    if (!groups->objects && context_names_vary(groups->context, number)) {
+        groups->of_number[number] = GROUP_VARIES;
+        return true;
+    }
+    group = find_group(groups, key_of_number(groups, number), error);
     groups->of_number[number] = (uint32_t)(group + 1);
     return group >= 0;
+}
+
+/* The group, plus 1, of an instruction that is another one in each memory. 0 on failure. */
+static uint32_t find_executed(Groups *groups, uint32_t memory, uint32_t number, GError **error)
+{
+    uint64_t key = (uint64_t)memory << 32 | number;
+    uint32_t group = GPOINTER_TO_UINT(g_hash_table_lookup(groups->of_executed, &key));
+
+    if (!group) {
+        group = (uint32_t)(find_group(groups, (uintptr_t)name_of_instruction(groups, memory, number), error) + 1);
+        if (group)
+            g_hash_table_insert(groups->of_executed, g_memdup2(&key, sizeof key), GUINT_TO_POINTER(group));
+    }
+    return group;
 }
 
 static void make_room(Groups *groups, uint32_t number)
@@ -212,33 +236,54 @@ static void make_room(Groups *groups, uint32_t number)
     groups->room = room;
 }
 
-/* `numbers` of instructions or of objects; they may be at the place of the groups' numbers. */
-static bool find_by_number(Groups *groups, const uint32_t *numbers, size_t count, GError **error)
+/* `numbers` of instructions or of objects, for the records of a run; they may be at the place of the groups' numbers.
+ */
+static bool find_by_number(Groups *groups, const uint32_t *numbers, const MemoryRun *run, GError **error)
 {
     uint32_t *rows = (uint32_t *)groups->group_of_row->data;
 
-    for (size_t i = 0; i < count; i++) {
-        uint32_t number = numbers[i];
+    for (size_t i = run->begin; i < run->end; i++) {
+        uint32_t number = numbers[i], group;
 
         if (number >= groups->room)
             make_room(groups, number);
         if (!groups->of_number[number] && !find_of_number(groups, number, error))
             return false;
-        rows[i] = groups->of_number[number] - 1;
+        group = groups->of_number[number];
+        if (group == GROUP_VARIES && !(group = find_executed(groups, run->memory, number, error)))
+            return false;
+        rows[i] = group - 1;
     }
+    return true;
+}
+
+static bool find_by_instruction(Groups *groups, const struct mt_batch *batch, GError **error)
+{
+    const TaskMemory *tasks = context_task_memory(groups->context);
+    MemoryRun run = { .end = tasks ? 0 : batch->count };
+
+    if (!tasks)
+        return find_by_number(groups, batch->instruction, &run, error);
+    while (task_memory_next_run(tasks, batch, &run))
+        if (!find_by_number(groups, batch->instruction, &run, error))
+            return false;
     return true;
 }
 
 static bool find_groups(Groups *groups, const struct mt_batch *batch, GError **error)
 {
     uint32_t *rows = (uint32_t *)groups->group_of_row->data;
+    MemoryRun all = { .end = batch->count };
 
-    if (kinds[groups->by].way == BY_TASK)
+    switch (kinds[groups->by].way) {
+    case BY_TASK:
         return find_by_task(groups, batch, error);
-    if (!groups->objects)
-        return find_by_number(groups, batch->instruction, batch->count, error);
-    address_objects_number(groups->objects, batch, rows);
-    return find_by_number(groups, rows, batch->count, error);
+    case BY_INSTRUCTION:
+        return find_by_instruction(groups, batch, error);
+    default:
+        address_objects_number(groups->objects, batch, rows);
+        return find_by_number(groups, rows, &all, error);
+    }
 }
 
 /* Sorts the batch's records by group (counting, so that those of one stay in order). */

@@ -19,6 +19,7 @@ typedef struct {
     gboolean lines;           /* are wanted */
     csh disassemblers[MODES]; /* by mode_number() */
     GPtrArray *texts;         /* what is printed of an instruction, by its number; NULL: not made yet */
+    GHashTable *varying;      /* the same by `memory << 32 | number`, of those that depend on the memory */
 } Dump;
 
 /* Where its disassembler is: of code of 16, 32 or 64 bits. */
@@ -41,11 +42,12 @@ static void append_line(GString *text, const struct mt_symbol *symbol)
 }
 
 /* "PC  symbol+0x12  mov rax, qword ptr [rdi]" */
-static char *describe_instruction(Dump *dump, const struct mt_instruction *instruction, uint32_t number)
+static char *describe_instruction(Dump *dump, const struct mt_instruction *instruction, uint32_t memory,
+                                  uint32_t number)
 {
     GString *text = g_string_new(NULL);
     uint64_t offset;
-    const char *function = names_of_instruction(dump->names, number, &offset);
+    const char *function = names_of_instruction_in(dump->names, memory, number, &offset);
     csh disassembler = dump->disassemblers[mode_number(instruction)];
     cs_insn *decoded;
     size_t count;
@@ -66,22 +68,47 @@ static char *describe_instruction(Dump *dump, const struct mt_instruction *instr
             g_string_append_printf(text, " %02x", instruction->bytes[i]);
     }
     if (dump->lines)
-        append_line(text, names_symbol(dump->names, number));
+        append_line(text, names_symbol_in(dump->names, memory, number));
     return g_string_free(text, FALSE);
 }
 
-static const char *instruction_text(Dump *dump, uint32_t number)
+/* In which memory the batch's record is made. */
+static uint32_t memory_of(const Dump *dump, size_t i)
 {
+    const struct mt_batch *batch = dump->input->batch;
+    const struct mt_task *task = mt_task_at(dump->input->trace, batch, i, NULL);
+
+    return task ? task_memory_at(names_task_memory(dump->names), task->number, batch->first + i, NULL) : 0;
+}
+
+/* Of an instruction that is of another program in another memory. */
+static const char *varying_text(Dump *dump, const struct mt_instruction *instruction, uint32_t memory, uint32_t number)
+{
+    uint64_t key = (uint64_t)memory << 32 | number;
+    char *text = g_hash_table_lookup(dump->varying, &key);
+
+    if (!text) {
+        text = describe_instruction(dump, instruction, memory, number);
+        g_hash_table_insert(dump->varying, g_memdup2(&key, sizeof key), text);
+    }
+    return text;
+}
+
+static const char *instruction_text(Dump *dump, size_t i)
+{
+    uint32_t number = dump->input->batch->instruction[i];
     const struct mt_instruction *instruction = mt_trace_instruction(dump->input->trace, number);
     char *text;
 
     if (!instruction)
         return "  (unknown instruction)";
+    if (names_vary(dump->names, number))
+        return varying_text(dump, instruction, memory_of(dump, i), number);
     if (number >= dump->texts->len)
         g_ptr_array_set_size(dump->texts, (gint)MAX(mt_trace_instructions(dump->input->trace), number) + 1);
     text = dump->texts->pdata[number];
     if (!text)
-        dump->texts->pdata[number] = text = describe_instruction(dump, instruction, number);
+        dump->texts->pdata[number] = text = describe_instruction(dump, instruction, 0, number);
     return text;
 }
 
@@ -129,7 +156,7 @@ static void print_record(Dump *dump, size_t i)
     if (mt_trace_fields(dump->input->trace) & MT_FIELD_TASK)
         print_task(dump, i);
     if (mt_trace_fields(dump->input->trace) & MT_FIELD_INSTRUCTION)
-        fputs(instruction_text(dump, batch->instruction[i]), stdout);
+        fputs(instruction_text(dump, i), stdout);
     putchar('\n');
 }
 
@@ -179,6 +206,7 @@ static void dump_clear(Dump *dump)
         if (dump->disassemblers[i])
             cs_close(&dump->disassemblers[i]);
     g_clear_pointer(&dump->texts, g_ptr_array_unref);
+    g_clear_pointer(&dump->varying, g_hash_table_unref);
     names_free(dump->names);
     input_free(dump->input);
 }
@@ -213,6 +241,7 @@ int cmd_dump(int argc, char **argv, GError **error)
     if (!open_disassemblers(&dump, error))
         return -1;
     dump.names = names_new(dump.input->trace, true);
+    dump.varying = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
     dump.texts = g_ptr_array_new_with_free_func(g_free);
     return dump_all(&dump, error);
 }

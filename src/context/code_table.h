@@ -17,6 +17,8 @@
 #define CODE_TABLE_KALLSYMS "kallsyms"
 #define CODE_TABLE_ELF "elf/"   /* followed by the file's id */
 #define CODE_TABLE_DATA "data/" /* likewise */
+/* What a process has made itself; followed by its pid. */
+#define CODE_TABLE_GENERATED "jit/"
 #define CODE_TABLE_ORIGINS_MAX 4096
 
 /* Where code comes from: a file, loaded somewhere, or a kernel. */

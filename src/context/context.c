@@ -131,3 +131,23 @@ const char *context_function(const Context *context, uint32_t number, uint64_t *
 {
     return context->names ? names_of_instruction(context->names, number, offset) : NULL;
 }
+
+const struct mt_symbol *context_symbol_in(const Context *context, uint32_t memory, uint32_t number)
+{
+    return context->names ? names_symbol_in(context->names, memory, number) : NULL;
+}
+
+const char *context_function_in(const Context *context, uint32_t memory, uint32_t number, uint64_t *offset)
+{
+    return context->names ? names_of_instruction_in(context->names, memory, number, offset) : NULL;
+}
+
+bool context_names_vary(const Context *context, uint32_t number)
+{
+    return context->names && names_vary(context->names, number);
+}
+
+const TaskMemory *context_task_memory(const Context *context)
+{
+    return context->names ? names_task_memory(context->names) : NULL;
+}

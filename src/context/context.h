@@ -9,6 +9,7 @@
 #include "../../include/memory_tracer/trace.h"
 #include "../ring/ring.h"
 #include "address_objects.h"
+#include "task_memory.h"
 #include "task_table.h"
 
 typedef struct Context Context;
@@ -39,5 +40,12 @@ const char *context_function(const Context *context, uint32_t number, uint64_t *
 /* What accesses go to, for somebody who asks about them in their order: it is to be freed. NULL if nothing is known of
  * that, as while a guest runs. */
 AddressObjects *context_new_objects(const Context *context);
+
+/* The same where it is executed in this memory; and whether that depends on the memory. */
+const struct mt_symbol *context_symbol_in(const Context *context, uint32_t memory, uint32_t number);
+const char *context_function_in(const Context *context, uint32_t memory, uint32_t number, uint64_t *offset);
+bool context_names_vary(const Context *context, uint32_t number);
+/* Which memory each task has when; NULL if nothing is known. */
+const TaskMemory *context_task_memory(const Context *context);
 
 #endif

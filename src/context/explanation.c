@@ -276,3 +276,8 @@ uint32_t *explanation_find_files(const struct mt_instruction *instructions, uint
         assign_sequences(&assignment, &g_array_index(loaded, LoadedFile, i), i + 1);
     return owners;
 }
+
+bool explanation_matches(const LoadedFile *file, const struct mt_instruction *instruction)
+{
+    return is_candidate(instruction) && matches(file, instruction);
+}

@@ -22,6 +22,9 @@ typedef struct LoadedFile {
 void explanation_find_loaded(const struct mt_instruction *instructions, uint32_t count, const GPtrArray *known,
                              GArray *loaded);
 
+/* Whether the file, where it was loaded, has this instruction. */
+bool explanation_matches(const LoadedFile *file, const struct mt_instruction *instruction);
+
 /* For each instruction the number of its file in `loaded`, plus 1, or 0; to be freed. Files that were not executed are
  * removed from `loaded`. */
 uint32_t *explanation_find_files(const struct mt_instruction *instructions, uint32_t count, GArray *loaded);

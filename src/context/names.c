@@ -6,10 +6,14 @@
 #include <string.h>
 
 #include "../base/printable.h"
+#include "../record/x86.h"
+#include "../trace/file.h"
 #include "attachment.h"
+#include "code_map.h"
 #include "code_table.h"
 #include "demangle.h"
 #include "line_table.h"
+#include "memory_code.h"
 #include "symbols.h"
 
 /* A trace that isn't honest could tell of very many. */
@@ -47,17 +51,39 @@ struct Names {
     bool warns;
     size_t frames_left; /* how many may still be made */
     CodeTable *table;
+    CodeMap *map;
+    MemoryCode *memories;
+    TaskMemory *tasks;
     GHashTable *files;       /* NamedFile by the name of the attachment of symbols: those that were needed so far */
     GHashTable *shown;       /* texts by the linker's name or a path (pointers to where they lie) */
     GStringChunk *texts;     /* of `shown` and `instructions` */
-    GPtrArray *instructions; /* NamedInstruction by number; NULL: not looked for yet */
+    GPtrArray *instructions; /* NamedInstruction by number, as the table has it; NULL: not looked for yet */
+    GHashTable *others;      /* NamedInstruction by OtherKey: those that other origins have, too */
+    uint8_t *varies;         /* by number: 0 not looked for yet, 1 no, 2 yes */
+    uint32_t varies_room;
 };
+
+typedef struct {
+    uint32_t number, origin;
+} OtherKey;
 
 static guint hash_key(gconstpointer data)
 {
     const FrameKey *key = data;
 
     return key->place * 2654435761u ^ g_direct_hash(key->function);
+}
+
+static guint hash_other(gconstpointer data)
+{
+    const OtherKey *key = data;
+
+    return key->number * 2654435761u ^ key->origin;
+}
+
+static gboolean equal_others(gconstpointer a, gconstpointer b)
+{
+    return !memcmp(a, b, sizeof(OtherKey));
 }
 
 static gboolean equal_keys(gconstpointer a, gconstpointer b)
@@ -87,15 +113,21 @@ static void free_file(void *data)
 Names *names_new(mt_trace *trace, bool warns)
 {
     Names *names = g_new0(Names, 1);
+    const TraceFile *file = trace_file_of(trace);
+    const TraceChanges *changes = file ? file->changes : NULL;
 
     names->trace = trace;
     names->warns = warns;
     names->frames_left = ALL_FRAMES_MAX;
     names->table = code_table_read(trace, warns);
+    names->map = code_map_read(trace, warns);
+    names->memories = memory_code_new(changes, names->map, names->table);
+    names->tasks = task_memory_new(changes);
     names->shown = g_hash_table_new(NULL, NULL);
     names->files = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, free_file);
     names->texts = g_string_chunk_new(4096);
     names->instructions = g_ptr_array_new_with_free_func(g_free);
+    names->others = g_hash_table_new_full(hash_other, equal_others, g_free, g_free);
     return names;
 }
 
@@ -103,7 +135,12 @@ void names_free(Names *names)
 {
     if (!names)
         return;
+    memory_code_free(names->memories);
+    task_memory_free(names->tasks);
+    code_map_free(names->map);
     code_table_free(names->table);
+    g_hash_table_unref(names->others);
+    g_free(names->varies);
     g_hash_table_unref(names->files);
     g_hash_table_unref(names->shown);
     g_string_chunk_free(names->texts);
@@ -262,6 +299,7 @@ static void name_instruction(Names *names, NamedInstruction *named, const struct
         set_frames(names, named, file, place);
 }
 
+/* As the table has it: that is, in whichever memory. */
 static const NamedInstruction *find(Names *names, uint32_t number)
 {
     const struct mt_instruction *instruction = mt_trace_instruction(names->trace, number);
@@ -280,16 +318,75 @@ static const NamedInstruction *find(Names *names, uint32_t number)
     return named;
 }
 
-const struct mt_symbol *names_symbol(Names *names, uint32_t number)
+/* As one origin has it. */
+static const NamedInstruction *find_of_origin(Names *names, uint32_t number, uint32_t origin)
 {
-    const NamedInstruction *named = find(names, number);
+    const OtherKey key = { number, origin };
+    NamedInstruction *named;
+
+    if (!origin || origin == code_table_owner(names->table, number))
+        return origin ? find(names, number) : NULL;
+    named = g_hash_table_lookup(names->others, &key);
+    if (!named) {
+        named = g_new0(NamedInstruction, 1);
+        name_instruction(names, named, mt_trace_instruction(names->trace, number),
+                         names->table->origins->pdata[origin - 1]);
+        g_hash_table_insert(names->others, g_memdup2(&key, sizeof key), named);
+    }
+    return named;
+}
+
+static const NamedInstruction *find_in(Names *names, uint32_t memory, uint32_t number)
+{
+    if (!memory || !names_vary(names, number))
+        return find(names, number);
+    return find_of_origin(
+        names, number,
+        memory_code_origin(names->memories, memory, number, mt_trace_instruction(names->trace, number)->pc));
+}
+
+/* Kernel code is the same in all of them. */
+static bool varies(const Names *names, uint32_t number)
+{
+    const struct mt_instruction *instruction = mt_trace_instruction(names->trace, number);
+
+    return instruction && x86_is_user(instruction->cpl) && memory_code_varies(names->memories, number, instruction->pc);
+}
+
+bool names_vary(Names *names, uint32_t number)
+{
+    if (number >= names->varies_room) {
+        uint32_t room = MAX(mt_trace_instructions(names->trace), number) + 1;
+
+        names->varies = g_renew(uint8_t, names->varies, room);
+        memset(names->varies + names->varies_room, 0, room - names->varies_room);
+        names->varies_room = room;
+    }
+    if (!names->varies[number])
+        names->varies[number] = varies(names, number) ? 2 : 1;
+    return names->varies[number] == 2;
+}
+
+const TaskMemory *names_task_memory(const Names *names)
+{
+    return names->tasks;
+}
+
+const struct mt_symbol *names_symbol_in(Names *names, uint32_t memory, uint32_t number)
+{
+    const NamedInstruction *named = find_in(names, memory, number);
 
     return named ? &named->symbol : NULL;
 }
 
-const char *names_of_instruction(Names *names, uint32_t number, uint64_t *offset)
+const struct mt_symbol *names_symbol(Names *names, uint32_t number)
 {
-    const NamedInstruction *named = find(names, number);
+    return names_symbol_in(names, 0, number);
+}
+
+const char *names_of_instruction_in(Names *names, uint32_t memory, uint32_t number, uint64_t *offset)
+{
+    const NamedInstruction *named = find_in(names, memory, number);
 
     if (!named || !named->text)
         return NULL;
@@ -297,9 +394,13 @@ const char *names_of_instruction(Names *names, uint32_t number, uint64_t *offset
     return named->text;
 }
 
-void names_list_functions(Names *names, uint32_t number, GPtrArray *to)
+const char *names_of_instruction(Names *names, uint32_t number, uint64_t *offset)
 {
-    const NamedInstruction *named = find(names, number);
+    return names_of_instruction_in(names, 0, number, offset);
+}
+
+static void list_functions(const NamedInstruction *named, GPtrArray *to)
+{
     const Frames *frames = named ? named->frames : NULL;
 
     if (named && named->linker_name)
@@ -307,4 +408,27 @@ void names_list_functions(Names *names, uint32_t number, GPtrArray *to)
     for (size_t i = 0; frames && i < frames->count; i++)
         if (frames->linker_names[i])
             g_ptr_array_add(to, (gpointer)frames->linker_names[i]);
+}
+
+void names_list_functions_in(Names *names, uint32_t memory, uint32_t number, GPtrArray *to)
+{
+    list_functions(find_in(names, memory, number), to);
+}
+
+void names_list_functions(Names *names, uint32_t number, GPtrArray *to)
+{
+    names_list_functions_in(names, 0, number, to);
+}
+
+void names_list_all_functions(Names *names, uint32_t number, GPtrArray *to)
+{
+    g_autoptr(GArray) origins = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+
+    if (!names_vary(names, number)) {
+        names_list_functions(names, number, to);
+        return;
+    }
+    memory_code_list_origins(names->memories, number, mt_trace_instruction(names->trace, number)->pc, origins);
+    for (guint i = 0; i < origins->len; i++)
+        list_functions(find_of_origin(names, number, g_array_index(origins, uint32_t, i)), to);
 }

@@ -4,8 +4,10 @@
 #define MEMORY_TRACER_CONTEXT_NAMES_H
 
 #include <glib.h>
+#include <stdbool.h>
 
 #include "../../include/memory_tracer/trace.h"
+#include "task_memory.h"
 
 typedef struct Names Names;
 
@@ -21,8 +23,20 @@ const struct mt_symbol *names_symbol(Names *names, uint32_t number);
  * file's name and the address in it. It belongs to `names`. NULL if it isn't known what the instruction belongs to. */
 const char *names_of_instruction(Names *names, uint32_t number, uint64_t *offset);
 
+/* The same where it is executed in this memory (0: unknown): what has the same instruction at the same address in
+ * another one may be something else. */
+const struct mt_symbol *names_symbol_in(Names *names, uint32_t memory, uint32_t number);
+const char *names_of_instruction_in(Names *names, uint32_t memory, uint32_t number, uint64_t *offset);
+/* Whether that depends on the memory. */
+bool names_vary(Names *names, uint32_t number);
+/* Which memory each task has when. It belongs to `names`. */
+const TaskMemory *names_task_memory(const Names *names);
+
 /* Appends (const char *) its function as the linker names it, and those that are inlined there, which needn't be
  * printable. A name is always the same pointer. */
 void names_list_functions(Names *names, uint32_t number, GPtrArray *to);
+/* The same in this memory, or in any. */
+void names_list_functions_in(Names *names, uint32_t memory, uint32_t number, GPtrArray *to);
+void names_list_all_functions(Names *names, uint32_t number, GPtrArray *to);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "../base/paths.h"
+#include "../context/code_map.h"
 #include "../context/code_table.h"
 #include "../context/debug_info.h"
 #include "../context/explanation.h"
@@ -21,6 +22,8 @@
 #define LINES_BYTES_MAX (8u << 20)
 /* So many entries of debug information are looked at: some seconds' worth. */
 #define DEBUG_ENTRIES_MAX (UINT64_C(20) << 20)
+/* Of a device's number, as the kernel keeps it. */
+#define KERNEL_MINOR_BITS 20
 #define AGENT "memory_tracer_agent"
 
 typedef struct {
@@ -110,8 +113,11 @@ typedef struct {
     GPtrArray *elves;     /* of ElfCode, each file once */
     GPtrArray *shown;     /* char *: their names */
     GArray *loaded;       /* LoadedFile */
-    uint32_t *owners;     /* by instruction: number in `loaded` plus 1, or 0 */
+    GArray *mapped;       /* LoadedFile: for each part that was mapped; of what isn't known, `elf` is NULL */
+    GArray *same;     /* SameCode: instructions (from 1 on) that are a mapped file's, too, and its number in `loaded` */
+    uint32_t *owners; /* by instruction: number in `loaded` plus 1, or 0 */
     CodeTable *table;
+    CodeMap *map;
     size_t symbol_bytes, line_bytes; /* attached so far */
     uint64_t debug_entries;          /* that may still be looked at */
 } Names;
@@ -123,7 +129,10 @@ static void names_init(Names *names)
     names->elves = g_ptr_array_new_with_free_func((GDestroyNotify)elf_code_free);
     names->shown = g_ptr_array_new();
     names->loaded = g_array_new(FALSE, FALSE, sizeof(LoadedFile));
+    names->mapped = g_array_new(FALSE, FALSE, sizeof(LoadedFile));
+    names->same = g_array_new(FALSE, FALSE, sizeof(SameCode));
     names->table = code_table_new();
+    names->map = code_map_new();
     names->debug_entries = DEBUG_ENTRIES_MAX;
 }
 
@@ -134,6 +143,9 @@ static void names_clear(Names *names)
     g_ptr_array_unref(names->shown);
     g_array_unref(names->loaded);
     g_free(names->owners);
+    g_array_unref(names->mapped);
+    g_array_unref(names->same);
+    code_map_free(names->map);
     code_table_free(names->table);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Names, names_clear)
@@ -210,16 +222,25 @@ static const ElfCode *read_mapped_file(const KnownCode *known, char *path, Names
     return elf;
 }
 
+/* A disk has a major number, 9p has none: on the guest's own disk is what the guest itself has written, whatever this
+ * machine has at the same path. */
+static bool is_on_host(const MappedCode *code)
+{
+    return !(code->device >> KERNEL_MINOR_BITS);
+}
+
 /* The files that were mapped, where they were: those of all processes, and what they have loaded later. */
 static void read_mapped_files(const KnownCode *known, const GPtrArray *mapped, Names *names, GHashTable *read)
 {
     for (guint i = 0; known->sees_host && i < mapped->len; i++) {
         const MappedCode *code = mapped->pdata[i];
-        LoadedFile loaded = { .elf = read_mapped_file(known, code->path, names, read) };
+        LoadedFile loaded = { .elf = is_on_host(code) ? read_mapped_file(known, code->path, names, read) : NULL };
 
-        if (loaded.elf && elf_code_find_bias(loaded.elf, code->address, code->offset, &loaded.bias) &&
-            !is_loaded_already(names, &loaded))
+        if (loaded.elf && !elf_code_find_bias(loaded.elf, code->address, code->offset, &loaded.bias))
+            loaded.elf = NULL;
+        if (loaded.elf && !is_loaded_already(names, &loaded))
             g_array_append_val(names->loaded, loaded);
+        g_array_append_val(names->mapped, loaded);
     }
 }
 
@@ -229,6 +250,46 @@ static void copy_instructions(const Ring *ring, Names *names)
 
     if (count > 1)
         g_array_append_vals(names->instructions, ring_get_instruction(ring, 1), count - 1);
+}
+
+/* The number in `loaded`, plus 1; or 0. */
+static guint number_of(const Names *names, const LoadedFile *file)
+{
+    for (guint i = 0; i < names->loaded->len; i++) {
+        const LoadedFile *other = &g_array_index(names->loaded, LoadedFile, i);
+
+        if (other->elf == file->elf && other->bias == file->bias)
+            return i + 1;
+    }
+    return 0;
+}
+
+/* What two programs have at the same address is one instruction: whose it is depends on the process, and these are the
+ * candidates. A file that explains nothing which others don't explain, too, is no longer in `loaded` then. */
+static void find_same_code(Names *names)
+{
+    g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+
+    for (guint i = 0; i < names->mapped->len; i++) {
+        const LoadedFile *file = &g_array_index(names->mapped, LoadedFile, i);
+        guint number;
+
+        if (file->elf && !number_of(names, file))
+            g_array_append_vals(names->loaded, file, 1);
+        number = file->elf ? number_of(names, file) : 0;
+        if (number && g_hash_table_add(seen, GUINT_TO_POINTER(number)))
+            g_array_append_val(numbers, number);
+    }
+    for (guint i = 0; i < names->instructions->len && names->same->len < CODE_MAP_SAME_MAX; i++)
+        for (guint k = 0; k < numbers->len; k++) {
+            const SameCode same = { i + 1, g_array_index(numbers, guint, k) };
+
+            if (same.origin != names->owners[i] &&
+                explanation_matches(&g_array_index(names->loaded, LoadedFile, same.origin - 1),
+                                    &g_array_index(names->instructions, struct mt_instruction, i)))
+                g_array_append_val(names->same, same);
+        }
 }
 
 /* Symbols. */
@@ -255,22 +316,30 @@ static int compare_pieces(const void *a, const void *b)
     return x->address < y->address ? -1 : x->address > y->address;
 }
 
+static void add_piece(const Names *names, guint instruction, guint number, const ElfCode *elf, GArray *pieces)
+{
+    const struct mt_instruction *of = &g_array_index(names->instructions, struct mt_instruction, instruction);
+    const LoadedFile *file = number ? &g_array_index(names->loaded, LoadedFile, number - 1) : NULL;
+    CodePiece piece;
+
+    if (!file || file->elf != elf)
+        return;
+    piece = (CodePiece){ of->pc - file->bias, of->length };
+    g_array_append_val(pieces, piece);
+}
+
 /* Which of the file's code was executed: CodePiece, by address, each once. */
 static GArray *executed_pieces(const Names *names, const ElfCode *elf)
 {
     GArray *pieces = g_array_new(FALSE, FALSE, sizeof(CodePiece));
     guint left = 0;
 
-    for (guint i = 0; i < names->instructions->len; i++) {
-        const struct mt_instruction *instruction = &g_array_index(names->instructions, struct mt_instruction, i);
-        const LoadedFile *file =
-            names->owners[i] ? &g_array_index(names->loaded, LoadedFile, names->owners[i] - 1) : NULL;
-        CodePiece piece;
+    for (guint i = 0; i < names->instructions->len; i++)
+        add_piece(names, i, names->owners[i], elf, pieces);
+    for (guint i = 0; i < names->same->len; i++) {
+        const SameCode *same = &g_array_index(names->same, SameCode, i);
 
-        if (!file || file->elf != elf)
-            continue;
-        piece = (CodePiece){ instruction->pc - file->bias, instruction->length };
-        g_array_append_val(pieces, piece);
+        add_piece(names, same->number - 1, same->origin, elf, pieces);
     }
     qsort(pieces->data, pieces->len, sizeof(CodePiece), compare_pieces);
     for (guint i = 0; i < pieces->len; i++)
@@ -377,6 +446,8 @@ static bool add_origins(Names *names, uint32_t *origins, TraceWriter *writer, GE
 
     for (guint i = 0; i < names->instructions->len; i++)
         executed[names->owners[i]] = true;
+    for (guint i = 0; i < names->same->len; i++)
+        executed[g_array_index(names->same, SameCode, i).origin] = true;
     for (guint i = 0; i < names->loaded->len; i++) {
         const LoadedFile *file = &g_array_index(names->loaded, LoadedFile, i);
         GError *problem = NULL;
@@ -411,6 +482,29 @@ static void set_owners(Names *names, const uint32_t *origins, uint32_t kernel)
     }
 }
 
+/* What depends on the process. `origins`: by number in `loaded`, plus 1. */
+static void fill_map(Names *names, const GPtrArray *mapped, const uint32_t *origins)
+{
+    for (guint i = 0; i < names->mapped->len; i++) {
+        const MappedCode *code = mapped->pdata[i];
+        const MappedPart part = { .begin = code->address,
+                                  .offset = code->offset,
+                                  .device = code->device,
+                                  .inode = code->inode,
+                                  .path = code->path };
+        const LoadedFile *file = &g_array_index(names->mapped, LoadedFile, i);
+
+        code_map_add_mapped(names->map, &part, file->elf ? origins[number_of(names, file)] : 0);
+    }
+    for (guint i = 0; i < names->same->len; i++) {
+        const SameCode *same = &g_array_index(names->same, SameCode, i);
+
+        if (origins[same->origin])
+            code_map_add_same(names->map, same->number, origins[same->origin]);
+    }
+    code_map_sort(names->map);
+}
+
 bool known_code_attach(const KnownCode *known, const Ring *ring, bool has_kernel, TraceWriter *writer, GError **error)
 {
     g_auto(Names) names;
@@ -430,12 +524,15 @@ bool known_code_attach(const KnownCode *known, const Ring *ring, bool has_kernel
     instructions = (const struct mt_instruction *)names.instructions->data;
     explanation_find_loaded(instructions, names.instructions->len, names.elves, names.loaded);
     names.owners = explanation_find_files(instructions, names.instructions->len, names.loaded);
+    find_same_code(&names);
     origins = g_new0(uint32_t, names.loaded->len + 1);
     if (!add_origins(&names, origins, writer, error))
         return false;
     set_owners(&names, origins, has_kernel ? code_table_add_origin(names.table, 0, CODE_TABLE_KALLSYMS, "kernel") : 0);
+    fill_map(&names, mapped, origins);
     loaded = code_table_loaded(names.table);
     code = code_table_code(names.table);
     return trace_writer_add_attachment(writer, CODE_TABLE_LOADED, loaded, strlen(loaded), error) &&
-           trace_writer_add_attachment(writer, CODE_TABLE_CODE, code->data, code->len, error);
+           trace_writer_add_attachment(writer, CODE_TABLE_CODE, code->data, code->len, error) &&
+           code_map_attach(names.map, writer, error);
 }

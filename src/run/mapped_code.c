@@ -25,7 +25,8 @@ static gboolean same_mapped(gconstpointer a, gconstpointer b)
 {
     const MappedCode *x = a, *y = b;
 
-    return x->address == y->address && x->offset == y->offset && !strcmp(x->path, y->path);
+    return x->address == y->address && x->offset == y->offset && x->device == y->device && x->inode == y->inode &&
+           !strcmp(x->path, y->path);
 }
 
 GPtrArray *mapped_code_list(const Ring *ring)
@@ -43,6 +44,8 @@ GPtrArray *mapped_code_list(const Ring *ring)
             continue;
         found.address = change.value[1];
         found.offset = change.value[4];
+        found.device = change.value[5];
+        found.inode = change.value[6];
         if (g_hash_table_contains(known, &found))
             continue;
         mapped = g_memdup2(&found, sizeof found);

@@ -10,11 +10,11 @@
 /* A part of a file that was mapped as code. */
 typedef struct MappedCode {
     char *path; /* as the workload saw it */
-    uint64_t address, offset;
+    uint64_t address, offset, device, inode;
 } MappedCode;
 
-/* Each path, address and offset once, in the order in which they were mapped; to be unreferenced. Empty if the ring
- * doesn't tell tasks. */
+/* Each path, address, offset and inode once, in the order in which they were mapped; to be unreferenced. Empty if the
+ * ring doesn't tell tasks. */
 GPtrArray *mapped_code_list(const Ring *ring);
 
 #endif

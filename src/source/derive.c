@@ -64,8 +64,7 @@ static bool copy_attachments(TraceWriter *writer, const Input *input, GError **e
     return true;
 }
 
-static bool copy_facts(TraceWriter *writer, const Input *input, const MergedCode *code, JsonObject *metadata,
-                       GError **error)
+static bool copy_facts(TraceWriter *writer, const Input *input, MergedCode *code, JsonObject *metadata, GError **error)
 {
     g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
     g_autofree char *json = NULL;
@@ -297,7 +296,8 @@ static bool plan(Job *job, GError **error)
     if (job->vcpus > RING_MAX_VCPUS)
         return mt_fail(error, "there would be %u vCPUs, but a trace can have %d", job->vcpus, RING_MAX_VCPUS);
     for (guint i = 0; i < job->inputs->len; i++)
-        merged_instructions_add(&job->instructions, ((const Input *)job->inputs->pdata[i])->trace);
+        merged_instructions_add(&job->instructions, ((const Input *)job->inputs->pdata[i])->trace,
+                                g_array_index(job->first_input, unsigned, i));
     return true;
 }
 

@@ -214,7 +214,6 @@ static bool select_code(Input *input, const char *path, const Selection *selecti
     if (!(mt_trace_fields(input->trace) & MT_FIELD_INSTRUCTION))
         return mt_fail(error, "%s doesn't tell which instruction made an access: %s can't be used", path,
                        selection->pc ? "--pc" : "--function");
-    input->code_count = mt_trace_instructions(input->trace);
     input->code = named_parts_find_code(input->trace, path, pc, name, selection->functions, error);
     return input->code;
 }
@@ -223,7 +222,7 @@ static bool select_code(Input *input, const char *path, const Selection *selecti
 static unsigned columns_to_select(const Input *input)
 {
     return MT_COLUMN_INFO | (input->addresses ? MT_COLUMN_ADDRESS : 0) | (input->code ? MT_COLUMN_INSTRUCTION : 0) |
-           (input->tasks ? MT_COLUMN_TASK : 0) | (input->objects ? ADDRESS_OBJECTS_COLUMNS : 0);
+           (input->tasks || input->code ? MT_COLUMN_TASK : 0) | (input->objects ? ADDRESS_OBJECTS_COLUMNS : 0);
 }
 
 Input *input_open(const char *path, const Selection *selection, unsigned columns, GError **error)
@@ -279,7 +278,7 @@ void input_free(Input *input)
     if (input->wanted_task)
         g_array_unref(input->wanted_task);
     g_clear_pointer(&input->addresses, g_array_unref);
-    g_free(input->code);
+    named_code_free(input->code);
     g_free(input->selected);
     g_free(input->wanted_index);
     g_free(input->wanted_address);
@@ -321,7 +320,7 @@ static bool is_wanted(const Input *input, size_t i)
         return false;
     if (input->addresses && !touches(input->addresses, batch->address[i], mt_size(info)))
         return false;
-    if (input->code && !(batch->instruction[i] <= input->code_count && input->code[batch->instruction[i]]))
+    if (input->code && !named_code_wants(input->code, input->memory, batch->instruction[i]))
         return false;
     return !input->objects || object_selection_wants(input->objects, i);
 }
@@ -349,6 +348,33 @@ static void select_between(Input *input, size_t begin, size_t end)
             input->selected[input->count++] = (uint32_t)i;
 }
 
+/* The same instruction may be of another program in another memory. */
+static void select_by_memory(Input *input)
+{
+    const TaskMemory *tasks = named_code_task_memory(input->code);
+    MemoryRun run = { 0 };
+
+    while (task_memory_next_run(tasks, input->batch, &run)) {
+        input->memory = run.memory;
+        select_between(input, run.begin, run.end);
+    }
+}
+
+/* Leaves only what the wanted tasks did. */
+static void keep_wanted_tasks(Input *input)
+{
+    const struct mt_events *tasks = &input->batch->task;
+    size_t event = 0, left = 0;
+
+    for (size_t k = 0; k < input->count; k++) {
+        while (event < tasks->count && tasks->event[event].before <= input->selected[k])
+            event++;
+        if (task_selection_wants(input->tasks, event ? tasks->event[event - 1].number : tasks->state))
+            input->selected[left++] = input->selected[k];
+    }
+    input->count = left;
+}
+
 /* A batch is what one task did, then the next one, and so on. */
 static void select_by_task(Input *input)
 {
@@ -356,6 +382,12 @@ static void select_by_task(Input *input)
     uint32_t task = tasks->state;
     size_t begin = 0;
 
+    if (input->code && named_code_varies(input->code)) {
+        select_by_memory(input);
+        if (input->tasks)
+            keep_wanted_tasks(input);
+        return;
+    }
     if (!input->tasks) {
         select_between(input, 0, input->batch->count);
         return;

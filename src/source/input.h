@@ -17,6 +17,8 @@ typedef struct Range {
     uint64_t begin, end;
 } Range;
 
+typedef struct NamedCode NamedCode; /* named_parts.h */
+
 #define SELECTION_ANY G_MININT
 
 /* Which records are wanted. As GOption leaves them; input_open() understands them. */
@@ -42,9 +44,9 @@ typedef struct Input {
     mt_trace *trace;
     mt_reader *reader;
     Range events;
-    GArray *addresses;   /* Range: any of them; NULL: all */
-    bool *code;          /* which is wanted, by the number of the instruction; NULL: all */
-    uint32_t code_count; /* the highest number in it */
+    GArray *addresses; /* Range: any of them; NULL: all */
+    NamedCode *code;   /* which is wanted; NULL: all */
+    uint32_t memory;   /* of what is being selected; 0: unknown */
     int cpl, vcpu;
     bool loads, stores;
     TaskSelection *tasks;     /* NULL: all */

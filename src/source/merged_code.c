@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../context/attachment.h"
+#include "../context/code_map.h"
 #include "../context/code_table.h"
 #include "../context/line_table.h"
 #include "../trace/file.h"
@@ -13,6 +14,7 @@
 typedef struct {
     mt_trace *trace;
     CodeTable *table;
+    CodeMap *map;
     GArray *origins; /* uint32_t: the new numbers of its origins, plus 1 */
 } MergedInput;
 
@@ -34,6 +36,7 @@ struct MergedCode {
     GPtrArray *inputs;  /* of MergedInput */
     GPtrArray *symbols; /* of Symbols */
     CodeTable *table;
+    CodeMap *map;
     bool is_told; /* by any of the inputs, or there are several */
 };
 
@@ -42,6 +45,7 @@ static void free_input(void *data)
     MergedInput *input = data;
 
     code_table_free(input->table);
+    code_map_free(input->map);
     g_array_unref(input->origins);
     g_free(input);
 }
@@ -70,6 +74,7 @@ MergedCode *merged_code_new(void)
     code->inputs = g_ptr_array_new_with_free_func(free_input);
     code->symbols = g_ptr_array_new_with_free_func(free_symbols);
     code->table = code_table_new();
+    code->map = code_map_new();
     return code;
 }
 
@@ -80,6 +85,7 @@ void merged_code_free(MergedCode *code)
     g_ptr_array_unref(code->inputs);
     g_ptr_array_unref(code->symbols);
     code_table_free(code->table);
+    code_map_free(code->map);
     g_free(code);
 }
 
@@ -157,7 +163,7 @@ static uint32_t add_origin(MergedCode *code, uint64_t bias, const char *attachme
 static bool has_symbols(const char *attachment)
 {
     return !strcmp(attachment, CODE_TABLE_KALLSYMS) || g_str_has_prefix(attachment, CODE_TABLE_KALLSYMS "/") ||
-           g_str_has_prefix(attachment, CODE_TABLE_ELF);
+           g_str_has_prefix(attachment, CODE_TABLE_ELF) || g_str_has_prefix(attachment, CODE_TABLE_GENERATED);
 }
 
 /* Attachments about the same file have the same end of the name. NULL: there are none about it. To be freed. */
@@ -178,7 +184,30 @@ static void add_all_symbols(MergedCode *code, mt_trace *trace)
             add_symbols(code, trace, *name);
 }
 
-void merged_code_add_input(MergedCode *code, mt_trace *trace)
+/* The new number of an input's origin; both plus 1, 0 is unknown. */
+static uint32_t new_origin(const MergedInput *input, uint32_t origin)
+{
+    return origin && origin <= input->origins->len ? g_array_index(input->origins, uint32_t, origin - 1) : 0;
+}
+
+/* What an input tells of its processes' mappings. */
+static void add_map(MergedCode *code, const MergedInput *input, uint32_t first_input)
+{
+    for (guint i = 0; i < input->map->mapped->len; i++) {
+        const MappedLine *line = &g_array_index(input->map->mapped, MappedLine, i);
+        MappedPart part = line->part;
+
+        part.input += first_input;
+        code_map_add_mapped(code->map, &part, new_origin(input, line->origin));
+    }
+    for (guint i = 0; i < input->map->generated->len; i++) {
+        const GeneratedLine *line = &g_array_index(input->map->generated, GeneratedLine, i);
+
+        code_map_add_generated(code->map, line->input + first_input, line->pid, new_origin(input, line->origin));
+    }
+}
+
+void merged_code_add_input(MergedCode *code, mt_trace *trace, uint32_t first_input)
 {
     MergedInput *input = g_new0(MergedInput, 1);
 
@@ -186,6 +215,7 @@ void merged_code_add_input(MergedCode *code, mt_trace *trace)
         add_all_symbols(code, trace);
     input->trace = trace;
     input->table = code_table_read(trace, true);
+    input->map = code_map_read(trace, true);
     input->origins = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     for (guint i = 0; i < input->table->origins->len; i++) {
         const CodeOrigin *origin = input->table->origins->pdata[i];
@@ -195,6 +225,7 @@ void merged_code_add_input(MergedCode *code, mt_trace *trace)
         g_array_append_val(input->origins, number);
     }
     code->is_told |= input->table->is_told || code->inputs->len;
+    add_map(code, input, first_input);
     g_ptr_array_add(code->inputs, input);
 }
 
@@ -211,10 +242,23 @@ void merged_code_add_instruction(MergedCode *code, uint32_t origin)
     g_array_append_val(code->table->owners, origin);
 }
 
+void merged_code_add_same(MergedCode *code, guint number, uint32_t instruction, uint32_t new_instruction)
+{
+    const MergedInput *input = code->inputs->pdata[number];
+    size_t count;
+    const SameCode *same = code_map_find_same(input->map, instruction, &count);
+
+    for (size_t i = 0; i < count; i++)
+        if (new_origin(input, same[i].origin))
+            code_map_add_same(code->map, new_instruction, new_origin(input, same[i].origin));
+}
+
 bool merged_code_writes(const char *attachment)
 {
     return !strcmp(attachment, CODE_TABLE_LOADED) || !strcmp(attachment, CODE_TABLE_CODE) || has_symbols(attachment) ||
-           g_str_has_prefix(attachment, LINE_TABLE_ATTACHMENT) || g_str_has_prefix(attachment, CODE_TABLE_DATA);
+           !strcmp(attachment, CODE_MAP_MAPPED) || !strcmp(attachment, CODE_MAP_GENERATED) ||
+           !strcmp(attachment, CODE_MAP_SAME_CODE) || g_str_has_prefix(attachment, LINE_TABLE_ATTACHMENT) ||
+           g_str_has_prefix(attachment, CODE_TABLE_DATA);
 }
 
 static bool attach_symbols(const Symbols *symbols, TraceWriter *writer, GError **error)
@@ -276,7 +320,7 @@ static bool attach_objects(const Symbols *symbols, TraceWriter *writer, GError *
     return fine;
 }
 
-bool merged_code_attach(const MergedCode *code, TraceWriter *writer, GError **error)
+bool merged_code_attach(MergedCode *code, TraceWriter *writer, GError **error)
 {
     g_autofree char *loaded = code_table_loaded(code->table);
     g_autoptr(GByteArray) owners = code_table_code(code->table);
@@ -286,6 +330,8 @@ bool merged_code_attach(const MergedCode *code, TraceWriter *writer, GError **er
             !attach_lines(code->symbols->pdata[i], writer, error) ||
             !attach_objects(code->symbols->pdata[i], writer, error))
             return false;
-    return !code->is_told || (trace_writer_add_attachment(writer, CODE_TABLE_LOADED, loaded, strlen(loaded), error) &&
+    code_map_sort(code->map);
+    return !code->is_told || (code_map_attach(code->map, writer, error) &&
+                              trace_writer_add_attachment(writer, CODE_TABLE_LOADED, loaded, strlen(loaded), error) &&
                               trace_writer_add_attachment(writer, CODE_TABLE_CODE, owners->data, owners->len, error));
 }

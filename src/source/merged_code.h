@@ -12,16 +12,20 @@ MergedCode *merged_code_new(void);
 void merged_code_free(MergedCode *code);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MergedCode, merged_code_free)
 
-/* The first input's attachments keep their names; those of others get new ones, if their contents differ. */
-void merged_code_add_input(MergedCode *code, mt_trace *trace);
+/* The first input's attachments keep their names; those of others get new ones, if their contents differ.
+ * `first_input` is added to the numbers of its own inputs. */
+void merged_code_add_input(MergedCode *code, mt_trace *trace, uint32_t first_input);
 /* Where the instruction `number` of an input (counted from 0) is from: the same number for the same origin; 0 if it
  * isn't known. */
 uint32_t merged_code_origin(const MergedCode *code, guint input, uint32_t number);
 /* The next instruction of the new trace is from there. */
 void merged_code_add_instruction(MergedCode *code, uint32_t origin);
 
+/* An instruction of an input, and what it is in the new trace: what other files have the same is known of that, too. */
+void merged_code_add_same(MergedCode *code, guint number, uint32_t instruction, uint32_t new_instruction);
+
 /* Whether an attachment of an input is one of those that merged_code_attach() writes anew. */
 bool merged_code_writes(const char *attachment);
-bool merged_code_attach(const MergedCode *code, TraceWriter *writer, GError **error);
+bool merged_code_attach(MergedCode *code, TraceWriter *writer, GError **error);
 
 #endif

@@ -62,52 +62,127 @@ static bool are_meant(GArray *given, const GPtrArray *functions)
     return meant;
 }
 
-/* Keeps what is of a function that any of the names means. */
-static bool keep_named(mt_trace *trace, const char *path, GArray *given, bool *wanted, GError **error)
-{
-    g_autoptr(Names) names = names_new(trace, true);
-    g_autoptr(GPtrArray) functions = g_ptr_array_new();
+enum { UNWANTED, WANTED, VARIES };
 
-    wanted[0] = false;
-    for (uint32_t i = 1; i <= mt_trace_instructions(trace); i++) {
+struct NamedCode {
+    Names *names;
+    GArray *named, *any; /* GivenName: what is wanted has a function of each of these lists that isn't empty */
+    uint8_t *wanted;     /* by number of instruction */
+    uint32_t count;      /* the highest one */
+    bool varies;         /* of any instruction */
+    GHashTable *decided; /* of what varies: by `memory << 32 | number`: 1 it is wanted, 2 it isn't */
+};
+
+void named_code_free(NamedCode *code)
+{
+    if (!code)
+        return;
+    names_free(code->names);
+    g_array_unref(code->named);
+    g_array_unref(code->any);
+    g_free(code->wanted);
+    g_hash_table_unref(code->decided);
+    g_free(code);
+}
+
+/* Whether any of the functions is meant, by each of the lists. */
+static bool are_wanted(NamedCode *code, const GPtrArray *functions)
+{
+    bool named = !code->named->len || are_meant(code->named, functions);
+
+    return (!code->any->len || are_meant(code->any, functions)) && named;
+}
+
+/* Decides what doesn't depend on the memory. Fails if nothing is of a function that was named. */
+static bool decide(NamedCode *code, const char *path, GError **error)
+{
+    g_autoptr(GPtrArray) functions = g_ptr_array_new();
+    const GArray *lists[] = { code->named, code->any };
+
+    for (uint32_t i = 1; i <= code->count; i++) {
+        bool meant;
+
         g_ptr_array_set_size(functions, 0);
-        names_list_functions(names, i, functions);
-        wanted[i] &= are_meant(given, functions);
+        names_list_all_functions(code->names, i, functions);
+        meant = are_wanted(code, functions);
+        if (code->wanted[i] == WANTED)
+            code->wanted[i] = !meant ? UNWANTED : names_vary(code->names, i) ? VARIES : WANTED;
+        code->varies |= code->wanted[i] == VARIES;
     }
-    for (guint i = 0; i < given->len; i++)
-        if (!g_array_index(given, GivenName, i).found)
-            return mt_fail(error, "%s has no code of a function '%s'", path, g_array_index(given, GivenName, i).text);
+    for (guint k = 0; k < G_N_ELEMENTS(lists); k++)
+        for (guint i = 0; i < lists[k]->len; i++)
+            if (!g_array_index(lists[k], GivenName, i).found)
+                return mt_fail(error, "%s has no code of a function '%s'", path,
+                               g_array_index(lists[k], GivenName, i).text);
     return true;
 }
 
-bool *named_parts_find_code(mt_trace *trace, const char *path, Range pc, const char *pc_name, char **globs,
-                            GError **error)
+bool named_code_wants(NamedCode *code, uint32_t memory, uint32_t number)
 {
-    uint32_t count = mt_trace_instructions(trace);
-    g_autofree bool *wanted = g_new0(bool, (gsize)count + 1);
-    g_autoptr(GArray) named = g_array_new(FALSE, FALSE, sizeof(GivenName));
-    g_autoptr(GArray) any = g_array_new(FALSE, FALSE, sizeof(GivenName));
+    uint8_t wanted = number <= code->count ? code->wanted[number] : UNWANTED;
+    uint64_t key = (uint64_t)memory << 32 | number;
+    guint decided;
+
+    if (wanted != VARIES)
+        return wanted == WANTED;
+    decided = GPOINTER_TO_UINT(g_hash_table_lookup(code->decided, &key));
+    if (!decided) {
+        g_autoptr(GPtrArray) functions = g_ptr_array_new();
+
+        names_list_functions_in(code->names, memory, number, functions);
+        decided = are_wanted(code, functions) ? 1 : 2;
+        g_hash_table_insert(code->decided, g_memdup2(&key, sizeof key), GUINT_TO_POINTER(decided));
+    }
+    return decided == 1;
+}
+
+bool named_code_varies(const NamedCode *code)
+{
+    return code->varies;
+}
+
+const TaskMemory *named_code_task_memory(const NamedCode *code)
+{
+    return names_task_memory(code->names);
+}
+
+static NamedCode *named_code_new(mt_trace *trace, bool needs_names)
+{
+    NamedCode *code = g_new0(NamedCode, 1);
+
+    code->names = needs_names ? names_new(trace, true) : NULL;
+    code->named = g_array_new(FALSE, FALSE, sizeof(GivenName));
+    code->any = g_array_new(FALSE, FALSE, sizeof(GivenName));
+    g_array_set_clear_func(code->named, clear_name);
+    g_array_set_clear_func(code->any, clear_name);
+    code->count = mt_trace_instructions(trace);
+    code->wanted = g_new0(uint8_t, (gsize)code->count + 1);
+    code->decided = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    return code;
+}
+
+NamedCode *named_parts_find_code(mt_trace *trace, const char *path, Range pc, const char *pc_name, char **globs,
+                                 GError **error)
+{
+    g_autoptr(NamedCode) code = named_code_new(trace, pc_name || globs);
     GivenName name;
 
-    g_array_set_clear_func(named, clear_name);
-    g_array_set_clear_func(any, clear_name);
-    for (uint32_t i = 1; i <= count; i++) {
+    for (uint32_t i = 1; i <= code->count; i++) {
         const struct mt_instruction *instruction = mt_trace_instruction(trace, i);
 
-        wanted[i] = instruction && instruction->pc >= pc.begin && instruction->pc < pc.end;
+        code->wanted[i] = instruction && instruction->pc >= pc.begin && instruction->pc < pc.end;
     }
     if (pc_name) {
         given_name_init(&name, pc_name, false);
-        g_array_append_val(named, name);
+        g_array_append_val(code->named, name);
     }
     for (; globs && *globs; globs++) {
         given_name_init(&name, *globs, true);
-        g_array_append_val(any, name);
+        g_array_append_val(code->any, name);
     }
-    if ((named->len && !keep_named(trace, path, named, wanted, error)) ||
-        (any->len && !keep_named(trace, path, any, wanted, error)))
+    if (code->names && !decide(code, path, error))
         return NULL;
-    return g_steal_pointer(&wanted);
+    return g_steal_pointer(&code);
 }
 
 GArray *named_parts_find_variable(mt_trace *trace, const char *path, const char *name, GError **error)

@@ -3,16 +3,26 @@
 #ifndef MEMORY_TRACER_SOURCE_NAMED_PARTS_H
 #define MEMORY_TRACER_SOURCE_NAMED_PARTS_H
 
+#include "../context/task_memory.h"
 #include "input.h"
 
 /* Whether the argument of --pc or --address is a name: no range, and no hexadecimal number. */
 bool named_parts_is_name(const char *text);
 
-/* Which code is wanted, by the number of the instruction (0: unknown code): that at `pc`; of the function `pc_name`,
- * unless it is NULL; and of any function of `globs`, unless that is NULL. A function that is inlined counts as well. To
- * be freed. NULL, with an error, if there is no code of a function that was named. `path` is for messages. */
-bool *named_parts_find_code(mt_trace *trace, const char *path, Range pc, const char *pc_name, char **globs,
-                            GError **error);
+/* Which code is wanted: that at `pc`; of the function `pc_name`, unless it is NULL; and of any function of `globs`,
+ * unless that is NULL. A function that is inlined counts as well. NULL, with an error, if there is no code of a
+ * function that was named. `path` is for messages. The trace must stay. */
+NamedCode *named_parts_find_code(mt_trace *trace, const char *path, Range pc, const char *pc_name, char **globs,
+                                 GError **error);
+void named_code_free(NamedCode *code);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NamedCode, named_code_free)
+
+/* Whether the instruction of this number is wanted (0: unknown code) where it is executed in this memory (0: unknown).
+ */
+bool named_code_wants(NamedCode *code, uint32_t memory, uint32_t number);
+/* Whether the memory makes a difference; and which memory each task has when, which belongs to `code`. */
+bool named_code_varies(const NamedCode *code);
+const TaskMemory *named_code_task_memory(const NamedCode *code);
 
 /* Where the variable lies: Range, to be unreferenced. NULL, with an error, if there is none of that name. */
 GArray *named_parts_find_variable(mt_trace *trace, const char *path, const char *name, GError **error);

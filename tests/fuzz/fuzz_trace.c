@@ -70,6 +70,23 @@ static void look_up_names(mt_trace *trace)
     }
 }
 
+/* As `stat --by function` does. */
+static void look_up_names_at(mt_trace *trace)
+{
+    struct mt_error error;
+    mt_reader *reader = mt_reader_new(trace, MT_COLUMN_INSTRUCTION | EVENTS, &error);
+    const struct mt_batch *batch;
+
+    for (unsigned batches = 0; reader && batches < 10 && (batch = mt_reader_next(reader, &error)); batches++)
+        for (size_t i = 0; i < batch->count && i < 100; i++) {
+            const struct mt_symbol *symbol = mt_symbol_at(trace, batch, i);
+
+            if (symbol && symbol->object && !*symbol->object)
+                putchar(' '); /* so that it is read */
+        }
+    mt_reader_free(reader);
+}
+
 static void read_as(const uint8_t *data, size_t size, enum mt_format format)
 {
     struct mt_error error;
@@ -87,6 +104,7 @@ static void read_as(const uint8_t *data, size_t size, enum mt_format format)
             mt_reader_free(reader);
         read_all(mt_reader_new_blocks(trace, MT_COLUMN_INFO | MT_COLUMN_TIME, 0, mt_trace_blocks(trace), &error));
         look_up_names(trace);
+        look_up_names_at(trace);
     }
     mt_trace_close(trace);
 }

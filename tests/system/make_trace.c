@@ -8,7 +8,9 @@
  *     i PC CPL                   an instruction of 4 bytes; they are numbered from 1
  *     c VCPU TIME_NS COUNT       the next COUNT records are of this vCPU, and were handed over together then
  *     r INFO ADDRESS PADDR VALUE INSTRUCTION
- * Numbers are hexadecimal, but for VCPU, TIME_NS and COUNT. INFO: bits 0-7 of a record's info.
+ *     t VCPU EVENT               which task goes on, and how
+ *     h VCPU KIND VALUE... / TEXT  a change, which takes place here
+ * Numbers are hexadecimal, but for VCPU, TIME_NS, COUNT, EVENT and KIND. INFO: bits 0-7 of a record's info.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -70,6 +72,41 @@ static bool add_bytes(Maker *maker, const char *name, const char *digits, GError
     return trace_writer_add_attachment(maker->writer, name, bytes, count, error);
 }
 
+static bool add_event(Maker *maker, const char *line, GError **error)
+{
+    unsigned vcpu, event;
+    WideRow row = { 0 };
+
+    if (sscanf(line, "%u%u", &vcpu, &event) != 2)
+        g_error("bad event: %s", line);
+    row.record = (struct gmbeoo_record){ ROW_EVENT_TASK | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, event };
+    return trace_writer_add(maker->writer, vcpu, &row, 1, 0, error);
+}
+
+static bool add_change(Maker *maker, char *line, GError **error)
+{
+    TraceChange change = { 0 };
+    char *text = strstr(line, " /");
+    g_auto(GStrv) words = NULL;
+
+    if (!text)
+        g_error("bad change: %s", line);
+    *text = 0;
+    change.text = text + 2;
+    words = g_strsplit(line, " ", -1);
+    for (unsigned i = 0; words[i]; i++) {
+        uint64_t number = strtoull(words[i], NULL, i < 2 ? 10 : 16);
+
+        if (i >= 2 + CHANGE_VALUES)
+            g_error("too many values");
+        else if (i >= 2)
+            change.value[i - 2] = number;
+        else
+            *(i ? &change.kind : &change.vcpu) = (uint32_t)number;
+    }
+    return trace_writer_add_change(maker->writer, &change, error);
+}
+
 static bool add_line(Maker *maker, char *line, GError **error)
 {
     char *rest = line + 2, *text = strchr(rest, ' ');
@@ -83,6 +120,10 @@ static bool add_line(Maker *maker, char *line, GError **error)
     case 'b':
         *text++ = 0;
         return add_bytes(maker, rest, text, error);
+    case 't':
+        return add_event(maker, rest, error);
+    case 'h':
+        return add_change(maker, rest, error);
     case 'i':
         return add_instruction(maker, rest, error);
     case 'c':

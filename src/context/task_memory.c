@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Tasks' address spaces: see task_memory.h. */
+#include "task_memory.h"
+
+typedef struct {
+    uint64_t index; /* from this record on */
+    uint32_t memory;
+} Since;
+
+struct TaskMemory {
+    GHashTable *tasks; /* GArray of Since, by task number */
+};
+
+TaskMemory *task_memory_new(const TraceChanges *changes)
+{
+    TaskMemory *tasks = g_new0(TaskMemory, 1);
+
+    tasks->tasks = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref);
+    for (guint i = 0; changes && i < changes->list->len; i++) {
+        const TraceChange *change = &g_array_index(changes->list, TraceChange, i);
+        bool is_first = change->kind == CHANGE_TASK;
+        Since since = { is_first ? 0 : change->index, (uint32_t)change->value[is_first ? 6 : 1] };
+        gpointer key = GUINT_TO_POINTER((guint)change->value[0]);
+        GArray *list;
+
+        if (!is_first && change->kind != CHANGE_EXEC)
+            continue;
+        list = g_hash_table_lookup(tasks->tasks, key);
+        if (!list) {
+            list = g_array_new(FALSE, FALSE, sizeof(Since));
+            g_hash_table_insert(tasks->tasks, key, list);
+        }
+        g_array_append_val(list, since);
+    }
+    return tasks;
+}
+
+void task_memory_free(TaskMemory *tasks)
+{
+    if (!tasks)
+        return;
+    g_hash_table_unref(tasks->tasks);
+    g_free(tasks);
+}
+
+uint32_t task_memory_at(const TaskMemory *tasks, uint32_t task, uint64_t index, uint64_t *until)
+{
+    const GArray *list = g_hash_table_lookup(tasks->tasks, GUINT_TO_POINTER(task));
+    uint32_t memory = 0;
+
+    if (until)
+        *until = UINT64_MAX;
+    for (guint i = 0; list && i < list->len; i++) {
+        const Since *since = &g_array_index(list, Since, i);
+
+        if (since->index > index) {
+            if (until)
+                *until = since->index;
+            break;
+        }
+        memory = since->memory;
+    }
+    return memory;
+}
+
+static uint64_t index_of(const struct mt_batch *batch, size_t i)
+{
+    return batch->index ? batch->index[i] : batch->first + i;
+}
+
+bool task_memory_next_run(const TaskMemory *tasks, const struct mt_batch *batch, MemoryRun *run)
+{
+    const struct mt_events *events = &batch->task;
+    uint64_t until;
+    uint32_t event;
+    size_t stop;
+
+    if (run->end >= batch->count)
+        return false;
+    run->begin = run->end;
+    while (run->event < events->count && events->event[run->event].before <= run->begin)
+        run->event++;
+    event = run->event ? events->event[run->event - 1].number : events->state;
+    stop = run->event < events->count ? MIN(events->event[run->event].before, batch->count) : batch->count;
+    run->memory = task_memory_at(tasks, event >> TASK_CONTEXT_BITS, index_of(batch, run->begin), &until);
+    run->end = run->begin + 1;
+    if (until == UINT64_MAX || index_of(batch, stop - 1) < until)
+        run->end = stop;
+    while (run->end < stop && index_of(batch, run->end) < until)
+        run->end++;
+    return true;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which address space each task has when, as a trace's changes tell: a task gets another one when it executes a
+ * program.
+ */
+#ifndef MEMORY_TRACER_CONTEXT_TASK_MEMORY_H
+#define MEMORY_TRACER_CONTEXT_TASK_MEMORY_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "../../include/memory_tracer/trace.h"
+#include "../trace/changes.h"
+
+typedef struct TaskMemory TaskMemory;
+
+/* NULL is a trace that tells nothing. */
+TaskMemory *task_memory_new(const TraceChanges *changes);
+void task_memory_free(TaskMemory *tasks);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(TaskMemory, task_memory_free)
+
+/* The number of the memory that a task has at the record of this index; 0: unknown, or none. *until (may be NULL) is
+ * the index of the first record for which that may be different. */
+uint32_t task_memory_at(const TaskMemory *tasks, uint32_t task, uint64_t index, uint64_t *until);
+
+/* Records of a batch that have the same memory: `begin` to `end` - 1. */
+typedef struct MemoryRun {
+    size_t begin, end;
+    uint32_t memory;
+    size_t event; /* how many of the batch's events come before `end` */
+} MemoryRun;
+
+/* Goes on to the next run of a batch that was read with MT_COLUMN_TASK; `run` is all 0 in the beginning. False at the
+ * batch's end. */
+bool task_memory_next_run(const TaskMemory *tasks, const struct mt_batch *batch, MemoryRun *run);
+
+#endif

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Names of code that several programs have at the same address: each process has its own."""
+import ctypes
+import json
+import os
+import subprocess
+import unittest
+
+import symbols
+from harness import BUILD, SystemTest
+
+# The loops' code is the same, byte for byte, in all that is built of this; their names and source lines differ.
+PROGRAM = """{lines}__attribute__((noinline)) void {name}(volatile int *p) {{ for (int i = 0; i < {count}; i++) p[i & 7]++; }}
+int main(int argc, char **argv) {{ int a[8] = {{0}}; for (int i = 0; i < argc; i++) {name}(a); (void)argv; return 0; }}
+"""
+COUNT = 200
+
+
+class ProcessNames(SystemTest):
+    def compile(self, name, text, *options):
+        with open(self.path(name + ".c"), "w") as file:
+            file.write(text)
+        subprocess.run(["gcc", "-O1", "-g", *options, "-o", self.path(name), self.path(name + ".c")], check=True)
+        return self.path(name)
+
+    def program(self, name, lines=""):
+        return self.compile(name, PROGRAM.format(name=name + "_loop", count=COUNT, lines=lines), "-no-pie")
+
+    def counts(self, trace, *options):
+        """(loads, stores) by name."""
+        result = self.tracer("stat", "--json", "--by", options[0], *options[1:], trace)
+        self.assertEqual((result.status, result.err), (0, ""))
+        kind = {"function": "functions", "line": "lines_of_source", "file": "files"}[options[0]]
+        return {row[options[0]]: (row["loads"], row["stores"]) for row in json.loads(result.out)[kind]}
+
+    def functions_at(self, trace):
+        """How many accesses the library names by each function (mt_symbol_at)."""
+        library = ctypes.CDLL(symbols.LIBRARY)
+        for function in ("mt_trace_open", "mt_reader_new"):
+            getattr(library, function).restype = ctypes.c_void_p
+        library.mt_reader_next.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        library.mt_reader_next.restype = ctypes.POINTER(ctypes.c_size_t)
+        library.mt_symbol_at.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+        library.mt_symbol_at.restype = ctypes.POINTER(symbols.MtSymbol)
+        trace = ctypes.c_void_p(library.mt_trace_open(trace.encode(), 0, None))
+        reader = ctypes.c_void_p(library.mt_reader_new(trace, 4 | 64, None))
+        found = {}
+        while batch := library.mt_reader_next(reader, None):
+            for i in range(batch[0]):
+                symbol = library.mt_symbol_at(trace, batch, i)
+                name = symbols.text(symbol.contents.function) if symbol else None
+                found[name] = found.get(name, 0) + 1
+        library.mt_reader_free(reader)
+        library.mt_trace_close(trace)
+        return found
+
+    def assert_own_functions(self, trace, expected):
+        """`expected`: how often each program's loop was called, by program. It also returns: a load of the stack."""
+        functions, at = self.counts(trace, "function"), self.functions_at(trace)
+        for program, calls in expected.items():
+            name = os.path.basename(program) + "_loop"
+            self.assertEqual(functions[name], (calls * (COUNT + 1), calls * COUNT))
+            self.assertEqual(at[name], calls * (2 * COUNT + 1))
+
+    def assert_own_names(self, trace, expected):
+        self.assert_own_functions(trace, expected)
+        functions = self.counts(trace, "function")
+        lines, files = self.counts(trace, "line"), self.counts(trace, "file")
+        shown = self.tracer("dump", "--cpl", "3", trace).out
+        for program, calls in expected.items():
+            name = os.path.basename(program) + "_loop"
+            with self.subTest(name):
+                self.assertEqual(shown.count(f"  {name}+0x"), calls * (2 * COUNT + 1))
+                with open(program + ".c") as file:
+                    line = next(number for number, text in enumerate(file, 1) if name in text)
+                self.assertEqual(lines[f"{program}.c:{line}"], functions[name])
+                self.assertGreater(sum(files[program]), calls * (2 * COUNT + 1))
+                for option in ("--function", "--pc"):
+                    selected = self.counts(trace, "function", option, name)
+                    self.assertEqual(selected, {name: functions[name]})
+
+    def test_two_programs_at_the_same_address(self):
+        one, two = self.program("one"), self.program("two", lines="\n\n\n")
+        nm = [subprocess.run(["nm", program], stdout=subprocess.PIPE, text=True, check=True).stdout for program in (one, two)]
+        self.assertEqual(sorted(nm[0].replace("one_loop", "two_loop").split("\n")), sorted(nm[1].split("\n")))
+        trace = self.record("a.mtrace", "--user-only", "--", "sh", "-c", f"{one}; {two} x; {one} & {two}; wait")
+        expected = {one: 2, two: 3}
+        self.assert_own_names(trace, expected)
+        for program in (one, two):
+            os.unlink(program)
+        self.assert_own_functions(trace, expected)
+        self.assertEqual(self.tracer("cut", "--cpl", "3", "-o", self.path("part.mtrace"), trace).status, 0)
+        self.assert_own_functions(self.path("part.mtrace"), expected)
+        self.assertEqual(self.tracer("merge", "-o", self.path("both.mtrace"), trace, self.path("part.mtrace")).status, 0)
+        self.assert_own_functions(self.path("both.mtrace"), {program: 2 * count for program, count in expected.items()})
+        self.assert_good(self.path("both.mtrace"))
+
+    MAPPED = ("0 400000 0 5 7 1 /bin/one\n0 400000 0 5 8 2 /bin/two\n0 400000 0 5 9 0 /bin/gone\n0 500000 0 5 7 1 /bin/one\n"
+              "0 600000 0 5 7 1 /bin/one\n0 600000 0 5 8 2 /bin/two\n")
+
+    def make(self, name, records, changes=(), mapped=MAPPED, same=bytes([1, 1, 0, 2, 2, 1, 0, 2]), vcpus=1):
+        """The instructions 1 at 400010, 2 at 500010, 3 at 600010: all could be of `one` or `two`, which loads where it is.
+        `records`: (task, instruction...), each a chunk; or a change."""
+        text = ["b elf/1 " + b"10 20 first\n".hex(), "b elf/2 " + b"10 20 second\n".hex(),
+                "b loaded " + b"400000 elf/1 /bin/one\n400000 elf/2 /bin/two\n".hex(), "b code 0300",
+                "b mapped " + mapped.encode().hex(), "b same_code " + same.hex(),
+                "i 400010 3", "i 500010 3", "i 600010 3", *changes]
+        for record in records:
+            if isinstance(record, str):
+                text.append(record)
+                continue
+            task, *instructions = record
+            text += [f"t 0 {task << 2}", f"c 0 0 {len(instructions)}"] + [f"r c3 1000 1000 0 {number:x}" for number in instructions]
+        subprocess.run([os.path.join(BUILD, "make_trace"), self.path(name), "33", str(vcpus), "8"], input="\n".join(text) + "\n",
+                       text=True, check=True)
+        return self.path(name)
+
+    @staticmethod
+    def task(number, memory):
+        return f"h 0 1 {number:x} {number + 100:x} {number + 100:x} 0 {number:x} 0 {memory:x} /t{number}"
+
+    def names(self, trace, *selection):
+        """Of each record."""
+        result = self.tracer("dump", *selection, trace)
+        self.assertEqual((result.status, result.err), (0, ""))
+        return [line.split("+0x")[0].split()[-1] if "+0x" in line else None for line in result.out.splitlines()[1:]]
+
+    def test_the_memory_decides_at_each_record(self):
+        one, two, gone = ("5 7 //bin/one", "5 8 //bin/two", "5 9 //bin/gone")
+        changes = [self.task(1, 1), self.task(2, 2), self.task(3, 3), f"h 0 6 1 400000 401000 5 0 {one}",
+                   f"h 0 6 2 400000 401000 5 0 {two}", f"h 0 6 3 400000 401000 5 0 {gone}",
+                   "h 0 9 4 2 /", self.task(4, 4),       # begins as a copy of the second one
+                   self.task(5, 5),                        # nothing is known of its memory
+                   self.task(7, 7), "h 0 6 7 400000 401000 5 0 0 0 /"]  # has made code itself
+        execute = ["h 0 3 1 6 //bin/two", f"h 0 6 6 400000 401000 5 0 {two}"]  # another program
+        records = [(1, 1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (7, 1), (1, 1), *execute, (1, 1, 1)]
+        trace = self.make("trace", records, changes)
+        expected = ["first", "first", "second", None, "second", None, None, "first", "second", "second"]
+        self.assertEqual(self.names(trace), expected)
+        for name in ("first", "second"):
+            self.assertEqual(self.names(trace, "--function", name), [name] * expected.count(name))
+            self.assertEqual(self.names(trace, "--process", "101", "--pc", name), [name] * {"first": 3, "second": 2}[name])
+        self.assertEqual(self.names(trace, "--events", "7.."), expected[7:])
+        self.assertEqual({name: loads for name, (loads, _) in self.counts(trace, "function").items()},
+                         {"first": 3, "second": 4, "(unknown)": 3})
+        self.assertEqual({name: loads for name, (loads, _) in self.counts(trace, "function", "--address", "1000..1001").items()},
+                         {"first": 3, "second": 4, "(unknown)": 3})
+        found = self.functions_at(trace)
+        self.assertEqual(found, {"first": 3, "second": 4, None: 3})
+        self.assertEqual(self.tracer("merge", "-o", self.path("both"), trace, trace).status, 0)
+        self.assertEqual(self.functions_at(self.path("both")), {name: 2 * count for name, count in found.items()})
+
+    def test_what_several_files_could_be_has_no_name(self):
+        one, two = "5 7 //bin/one", "5 8 //bin/two"
+        changes = [self.task(1, 1), f"h 0 6 1 600000 601000 5 0 {one}", f"h 0 6 1 600000 601000 5 0 {two}",
+                   f"h 0 6 1 500000 501000 5 0 {one}"]
+        # The third one may be of both; the second one's bytes aren't the file's.
+        self.assertEqual(self.names(self.make("trace", [(1, 3, 2)], changes)), [None, None])
+        self.assertEqual(self.names(self.make("trace", [(1, 3)], changes, same=bytes([3, 2]))), ["two"])
+
+    def test_attachments_that_make_no_sense(self):
+        changes = [self.task(1, 1), "h 0 6 1 400000 401000 5 0 5 7 //bin/one"]
+        for mapped, same in (("x", b"\1\1"), ("0 400000 0 5 7 99 /bin/one", b"\1\x63"), ("0 400000 0 5 7 1", b"\1\1"),
+                             (self.MAPPED, b"\1"), (self.MAPPED, b"\xff" * 40), (self.MAPPED, b"\1\x63")):
+            with self.subTest((mapped, same)):
+                trace = self.make("bad", [(1, 1)], changes, mapped=mapped, same=same)
+                self.assertEqual(self.names(trace), [None])
+                self.assertEqual(self.tracer("merge", "-o", self.path("both"), trace, trace).status, 0)
+                self.assertEqual(self.names(self.path("both")), [None, None])
+
+
+if __name__ == "__main__":
+    unittest.main()
