@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What memory_tracer dump tells of an instruction: its names and its disassembly, made once for each. */
+#ifndef MEMORY_TRACER_CMD_DUMP_CODE_H
+#define MEMORY_TRACER_CMD_DUMP_CODE_H
+
+#include "../context/names.h"
+
+typedef struct DumpedCode {
+    const struct mt_instruction *instruction;
+    const struct mt_symbol *symbol; /* or NULL */
+    char *place;                    /* "function+0x12"; or NULL */
+    char *disassembly;
+} DumpedCode;
+
+typedef struct DumpCode DumpCode;
+
+/* NULL with an error if there is no disassembler. The trace must stay. */
+DumpCode *dump_code_new(mt_trace *trace, GError **error);
+void dump_code_free(DumpCode *code);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DumpCode, dump_code_free)
+
+/* The instruction of the batch's record, which belongs to `code`; NULL if it isn't known. `task` has made the record;
+ * or NULL. */
+const DumpedCode *dump_code_find(DumpCode *code, const struct mt_batch *batch, size_t i, const struct mt_task *task);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The columns of memory_tracer dump, as text and as members of JSON objects. */
+#ifndef MEMORY_TRACER_CMD_DUMP_COLUMNS_H
+#define MEMORY_TRACER_CMD_DUMP_COLUMNS_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "dump_code.h"
+
+/* A record that is shown. */
+typedef struct DumpRow {
+    const struct mt_batch *batch;
+    size_t i;
+    const struct mt_task *task; /* or NULL */
+    enum mt_task_context context;
+    const char *command;    /* the task's name, printable; or NULL */
+    const DumpedCode *code; /* or NULL */
+} DumpRow;
+
+typedef struct DumpColumn {
+    const char *name;
+    int width;       /* of its text; negative: it begins at the left. 0: the text is as long as it is */
+    unsigned fields; /* of enum mt_fields: the trace must have them */
+    /* Appends what is known of the row; nothing if nothing is. */
+    void (*add_text)(GString *text, const DumpRow *row);
+    /* Appends JSON members, separated by commas. */
+    void (*add_json)(GString *text, const DumpRow *row);
+} DumpColumn;
+
+/* Those of a list of names (const DumpColumn *), to be unreferenced; NULL with an error if there is no such column, or
+ * the trace doesn't have it. */
+GPtrArray *dump_columns_parse(const char *list, unsigned fields, GError **error);
+/* Those that are shown if no list is given; `lines`: also the source lines. */
+GPtrArray *dump_columns_default(unsigned fields, bool as_json, bool lines);
+/* Which fields of the trace they need. */
+unsigned dump_columns_fields(const GPtrArray *columns);
+
+/* A line each, with a line feed. The heading is of text. */
+void dump_columns_add_heading(GString *line, const GPtrArray *columns);
+void dump_columns_add_text(GString *line, const GPtrArray *columns, const DumpRow *row);
+void dump_columns_add_json(GString *line, const GPtrArray *columns, const DumpRow *row);
+
+#endif
