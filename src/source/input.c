@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../base/error.h"
 #include "../base/json_numbers.h"
@@ -12,6 +13,8 @@
 #include "../trace/file.h"
 #include "named_parts.h"
 
+#define GMBEOO_BYTES 16
+#define COMPACT_BYTES 8
 /* As in context/object_region.c; the completion takes them from here. */
 #define REGIONS                                                                                                        \
     "variable|text|stack|heap|anonymous|file|shared|vdso|unknown-user|kernel-text|kernel-data|per-cpu|kernel-stack|"   \
@@ -166,13 +169,25 @@ uint64_t input_metadata_number(JsonObject *metadata, const char *name, uint64_t 
     return node && json_node_get_u64(node, &value) ? value : otherwise;
 }
 
+/* How many records a stream has at most, if it is a file: some compact ones have two words. */
+static uint64_t count_of_stream(const mt_trace *trace, const char *path)
+{
+    struct stat status;
+
+    if (stat(path, &status) || !S_ISREG(status.st_mode))
+        return UINT64_MAX;
+    return (uint64_t)status.st_size / (mt_trace_format(trace) == MT_FORMAT_COMPACT ? COMPACT_BYTES : GMBEOO_BYTES);
+}
+
 /* How many records input_next() will go through. */
 static uint64_t records_to_read(const Input *input)
 {
     uint64_t all = mt_trace_records(input->trace);
 
-    if (all == UINT64_MAX)
+    if (all == UINT64_MAX && input->stream_records == UINT64_MAX)
         return PROGRESS_UNKNOWN;
+    if (all == UINT64_MAX) /* those before `begin` are read, too */
+        return MIN(input->stream_records, input->events.end);
     return MIN(all, input->events.end) - MIN(all, input->events.begin);
 }
 
@@ -261,6 +276,7 @@ Input *input_open(const char *path, const Selection *selection, unsigned columns
         mt_fail(error, "%s", problem.message);
         return NULL;
     }
+    input->stream_records = count_of_stream(input->trace, path);
     progress_begin(&input->own_progress, records_to_read(input), false);
     input->progress = &input->own_progress;
     return g_steal_pointer(&input);

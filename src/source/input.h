@@ -51,6 +51,7 @@ typedef struct Input {
     bool loads, stores;
     TaskSelection *tasks;     /* NULL: all */
     ObjectSelection *objects; /* NULL: all */
+    uint64_t stream_records;  /* how many a stream has at most, for the progress; UINT64_MAX: nobody knows */
     Progress *progress;       /* `own_progress`, or one that several inputs share */
     Progress own_progress;
     const struct mt_batch *batch; /* the current one */

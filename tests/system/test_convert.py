@@ -12,7 +12,7 @@ import subprocess
 import time
 import unittest
 
-from harness import BUILD, TRACER, SystemTest
+from harness import BUILD, ROOT, TRACER, SystemTest
 
 MAKE_TRACE = os.path.join(BUILD, "make_trace")
 PC, PADDR, VALUE, TIME = 1, 2, 4, 8
@@ -268,25 +268,49 @@ class Numbers(Converted):
         self.assert_good(claims)
 
 
+SLOW_ANALYSIS = r"""
+#include <memory_tracer/analysis.h>
+#include <unistd.h>
+static int state;
+static void *begin(struct mt_error *error) { (void)error; return &state; }
+static bool add(void *data, const struct mt_batch *batch, struct mt_error *error)
+{
+    (void)data; (void)batch; (void)error;
+    usleep(300000);
+    return true;
+}
+static void describe(void *data, struct mt_report *report) { (void)data; report->count(report, "done", 1); }
+static void end(void *data) { (void)data; }
+const struct mt_analysis memory_tracer_analysis = { MT_ANALYSIS_ABI, MT_COLUMN_ADDRESS, "slow", "", begin, add, describe, end };
+"""
+
+
 class ProgressLine(Converted):
-    def told(self, verb, *arguments):
-        """Feeds a verb records, slowly, until it has told how far it is on a terminal; gives what it said."""
+    def begin(self, arguments):
+        """A verb that is fed records by us, and its terminal."""
         terminal, other_end = pty.openpty()
-        process = subprocess.Popen([TRACER, verb, *arguments], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        process = subprocess.Popen([TRACER, *arguments], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                    stderr=other_end, env=self.environment)
         os.close(other_end)
         os.set_blocking(terminal, False)
-        text, deadline = b"", time.time() + 30
-        while b"records" not in text and time.time() < deadline:
-            process.stdin.write(struct.pack("<QQ", 1 << 63 | 3, 0x1000) * 100000)
-            process.stdin.flush()
-            time.sleep(0.05)
-            text += self.read(terminal)
-        process.stdin.close()
-        self.assertEqual(process.wait(timeout=60), 0)
-        text += self.read(terminal)
-        os.close(terminal)
-        return text.decode()
+        return process, terminal
+
+    def told(self, *commands):
+        """Feeds verbs records, slowly, until all have told how far they are; gives what they said."""
+        verbs = [self.begin(arguments) for arguments in commands]
+        texts, deadline = [b""] * len(verbs), time.time() + 60
+        while not all(b"records" in text for text in texts) and time.time() < deadline:
+            for i, (process, terminal) in enumerate(verbs):
+                process.stdin.write(struct.pack("<QQ", 1 << 63 | 3, 0x1000) * 20000)
+                process.stdin.flush()
+                texts[i] += self.read(terminal)
+            time.sleep(0.1)
+        for i, (process, terminal) in enumerate(verbs):
+            process.stdin.close()
+            self.assertEqual(process.wait(timeout=60), 0, commands[i])
+            texts[i] += self.read(terminal)
+            os.close(terminal)
+        return [text.decode() for text in texts]
 
     @staticmethod
     def read(terminal):
@@ -296,12 +320,40 @@ class ProgressLine(Converted):
             return b""
 
     def test_it_is_shown_on_a_terminal_when_it_takes_long(self):
-        for arguments in (["check", "-"], ["convert", "-t", "din", "-o", self.path("x"), "-"], ["cut", "-o", self.path("y"), "-"]):
+        commands = [["check", "-"], ["convert", "-t", "din", "-o", self.path("din"), "-"],
+                    ["convert", "-t", "npy", "-o", self.path("npy"), "-"],
+                    ["convert", "-t", "oracleGeneral", "-o", self.path("oracle"), "-"], ["dump", "-"],
+                    ["cut", "-o", self.path("cut"), "-"], ["merge", "-o", self.path("merged"), "-"],
+                    ["analyze", "-a", "stat", "-a", "wss", "-"]]
+        commands += [[name, "-"] for name in ("cache", "heatmap", "mrc", "reuse", "sharing", "stat", "sweep", "tlb", "wss")]
+        for arguments, text in zip(commands, self.told(*commands)):
             with self.subTest(arguments):
-                text = self.told(*arguments)
                 self.assertRegex(text, r"\r\x1b\[Kmemory_tracer: \d+ M records")
                 # It is gone before anything else is said.
                 self.assertEqual(re.sub(r"\r\x1b\[K(memory_tracer: \d+ M records(?=\r\x1b))?", "", text).count(" M records"), 0)
+
+    def test_a_file_tells_how_much_is_left(self):
+        slow = self.path("slow.so")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-I", os.path.join(ROOT, "include"), "-o", slow, "-x", "c", "-"],
+                       input=SLOW_ANALYSIS, text=True, check=True)
+        streams = []
+        for name, form, value in (("gmbeoo", "<QQ", (1 << 63 | 3, 0x1000)), ("compact", "<Q", (3 << 48 | 0x1000,))):
+            streams.append(self.path(name))
+            with open(streams[-1], "wb") as file:
+                file.write(struct.pack(form, *value) * 40000)
+        self.assertEqual(self.tracer("cut", "-o", self.path("cut"), streams[0]).status, 0)
+        paths = [self.path("cut"), *streams]
+        verbs = [self.begin(["analyze", "--load", slow, path]) for path in paths]
+        for (process, terminal), path in zip(verbs, paths):
+            text, deadline = "", time.time() + 30
+            while "left" not in text and time.time() < deadline and process.poll() is None:
+                time.sleep(0.05)
+                text += self.read(terminal).decode()
+            process.kill()
+            process.communicate()
+            with self.subTest(path):
+                self.assertRegex(text, r"\r\x1b\[Kmemory_tracer: 0 of 0 M records, \d+ s left")
+            os.close(terminal)
 
     def test_it_is_not_shown_otherwise(self):
         records = struct.pack("<QQ", 1 << 63 | 3, 0x1000)
