@@ -191,6 +191,24 @@ AnalysisRequest *analysis_request_parse(const char *word, GError **error)
     return g_steal_pointer(&request);
 }
 
+AnalysisDivision analysis_divide_by_sets(uint64_t sets, unsigned jobs)
+{
+    unsigned parts = 1;
+
+    while (2 * parts <= jobs && sets % (2 * parts) == 0)
+        parts *= 2;
+    return (AnalysisDivision){ .split = ANALYSIS_BY_KEY, .parts = parts };
+}
+
+AnalysisDivision analysis_request_divide(const AnalysisRequest *request, unsigned jobs)
+{
+    if (request->by)
+        return (AnalysisDivision){ .why_not = "groups (--by) are counted in one pass" };
+    if (!request->type->divide)
+        return (AnalysisDivision){ .why_not = "each access depends on all those before" };
+    return request->type->divide(request->options, jobs);
+}
+
 /* At work. */
 
 Analysis *analysis_new(const AnalysisRequest *request, const Context *context, GError **error)
@@ -235,6 +253,16 @@ void analysis_describe(Analysis *analysis, Report *report)
     analysis->type->describe(analysis->state, report);
     if (analysis->groups)
         groups_describe(analysis->groups, report);
+}
+
+void analysis_take_part(Analysis *analysis, const AnalysisPart *part)
+{
+    analysis->type->take_part(analysis->state, part);
+}
+
+bool analysis_merge(Analysis *analysis, Analysis *next, GError **error)
+{
+    return analysis->type->merge(analysis->state, next->state, error);
 }
 
 const char *analysis_name(const Analysis *analysis)

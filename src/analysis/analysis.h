@@ -22,6 +22,38 @@ typedef struct AnalysisOption {
     const char *help, *argument;
 } AnalysisOption;
 
+/* How several states can share the work so that their results, merged, are exactly those of one state. */
+typedef enum AnalysisSplit {
+    ANALYSIS_WHOLE,   /* they can't */
+    ANALYSIS_BY_TIME, /* each is given the records of a stretch of the trace */
+    ANALYSIS_BY_KEY,  /* each is given all records, and looks at the sets or lines that are its own */
+} AnalysisSplit;
+
+typedef struct AnalysisDivision {
+    AnalysisSplit split;
+    const char *why_not; /* ANALYSIS_WHOLE: the reason, to be put behind "because"; NULL: the options are wrong */
+    unsigned parts;      /* ANALYSIS_BY_KEY: how many, at most as many as were asked for */
+    /* ANALYSIS_BY_TIME: */
+    bool counts_records; /* a part must know how many records come before its own */
+    uint64_t step;       /* and it begins behind a multiple of so many; 0: anywhere */
+} AnalysisDivision;
+
+/* The part of the work that a state has. */
+typedef struct AnalysisPart {
+    unsigned number, count; /* number: from 0 on */
+    uint64_t before;        /* ANALYSIS_BY_TIME, with counts_records: records before its own */
+} AnalysisPart;
+
+/* ANALYSIS_BY_KEY of something whose sets' number is a multiple of `sets`: a part has the keys with the same lowest
+ * bits. Parts are a power of two. */
+AnalysisDivision analysis_divide_by_sets(uint64_t sets, unsigned jobs);
+
+/* Whether the key is in the part, by its lowest bits. All are if the part is all zeros. */
+static inline bool analysis_part_has(const AnalysisPart *part, uint64_t key)
+{
+    return !((key ^ part->number) & (part->count ? part->count - 1 : 0));
+}
+
 typedef struct AnalysisType AnalysisType;
 struct AnalysisType {
     const char *name, *summary;
@@ -40,6 +72,14 @@ struct AnalysisType {
     /* Once, behind the last record: writes the files that it was asked for; or NULL. Not of groups. */
     bool (*finish)(void *state, GError **error);
     void (*end)(void *state);
+
+    /* All NULL: the work can't be divided. */
+    AnalysisDivision (*divide)(const void *options, unsigned jobs);
+    /* Behind begin(), before any record. */
+    void (*take_part)(void *state, const AnalysisPart *part);
+    /* Adds what the next part has come to, behind the last record of both; part 0 takes in all others, one by one.
+     * `next` is of no use then but for end(). */
+    bool (*merge)(void *state, void *next, GError **error);
 
     /* For tables of groups (groups.h), whose options are then these: columns of counts, up to one without a name, and
      * their values. NULL: a group's results are told as those of all records are. */
@@ -69,6 +109,9 @@ void *analysis_request_options(AnalysisRequest *request);
 /* Its options, and --by, as a table for options_parse(), up to one without a name. To be freed. */
 GOptionEntry *analysis_request_entries(AnalysisRequest *request);
 
+/* How this many jobs can share it. */
+AnalysisDivision analysis_request_divide(const AnalysisRequest *request, unsigned jobs);
+
 /* An analysis at work. The request and the context must stay until it is freed. NULL on failure. */
 typedef struct Analysis Analysis;
 Analysis *analysis_new(const AnalysisRequest *request, const Context *context, GError **error);
@@ -78,6 +121,9 @@ bool analysis_add(Analysis *analysis, const struct mt_batch *batch, GError **err
 /* Behind the last record. */
 bool analysis_finish(Analysis *analysis, GError **error);
 void analysis_describe(Analysis *analysis, Report *report);
+/* As AnalysisType's: only if analysis_request_divide() allows it. */
+void analysis_take_part(Analysis *analysis, const AnalysisPart *part);
+bool analysis_merge(Analysis *analysis, Analysis *next, GError **error);
 const char *analysis_name(const Analysis *analysis);
 
 #endif

@@ -14,6 +14,7 @@
 #include "places.h"
 
 #define KINDS 256 /* values of a record's info */
+#define PIECE 1024
 
 typedef struct {
     const CacheOptions *options;
@@ -25,6 +26,7 @@ typedef struct {
     LineCounts lines; /* with --lines: misses of each level */
     bool is_fast;
     uint64_t left_out; /* with --physical: their address isn't that of memory, or isn't known */
+    AnalysisPart part; /* the lines that are its own; what isn't of lines only part 0 counts */
 } Cache;
 
 static void *cache_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
@@ -81,13 +83,16 @@ static void add_record(Cache *cache, unsigned vcpu, uint64_t address, unsigned s
     for (uint64_t i = 0; i < lines.count; i++) {
         uint64_t line = cache_feed_line(&lines, i);
 
+        if (!analysis_part_has(&cache->part, line))
+            continue;
         count_misses(cache, cache_feed_access(cache->feed, vcpu, line, mt_is_store(info), mt_cpl(info)), line,
                      instruction);
     }
     if (cache->design.prefetch == CACHE_STRIDE)
         cache_feed_prefetch_stride(cache->feed, vcpu, instruction, address, mt_cpl(info));
     /* Each record is one access already: add_kinds() counts it. */
-    cache_model_core(cache->feed->model, vcpu)->counts[0][mt_cpl(info)].accesses += lines.count - 1;
+    if (!cache->part.number)
+        cache_model_core(cache->feed->model, vcpu)->counts[0][mt_cpl(info)].accesses += lines.count - 1;
 }
 
 static void add_kinds(uint64_t *by_kind, const struct mt_batch *batch)
@@ -113,6 +118,37 @@ static void add_fast(Cache *cache, const struct mt_batch *batch)
     }
 }
 
+/* The same of a part: first finds, without branches, which records touch its lines. */
+static void add_fast_part(Cache *cache, const struct mt_batch *batch)
+{
+    const CacheArray array = *cache_model_core(cache->feed->model, batch->vcpu)->array[0];
+    const AnalysisPart part = cache->part;
+    unsigned shift = cache->design.line_shift;
+    uint32_t own[PIECE];
+
+    for (size_t begin = 0; begin < batch->count; begin += PIECE) {
+        size_t end = MIN(begin + PIECE, batch->count), count = 0;
+
+        for (size_t i = begin; i < end; i++) {
+            uint64_t line = batch->address[i] >> shift;
+
+            own[count] = (uint32_t)i;
+            count +=
+                analysis_part_has(&part, line) | (((batch->address[i] + mt_size(batch->info[i]) - 1) >> shift) != line);
+        }
+        for (size_t k = 0; k < count; k++) {
+            size_t i = own[k];
+            uint64_t address = batch->address[i], line = address >> shift;
+            uint8_t info = batch->info[i];
+
+            if (G_UNLIKELY(((address + mt_size(info) - 1) >> shift) != line) ||
+                !cache_array_hits(&array, line, mt_is_store(info)))
+                add_record(cache, batch->vcpu, address, mt_size(info), info,
+                           batch->instruction ? batch->instruction[i] : 0);
+        }
+    }
+}
+
 static void add_each(Cache *cache, const struct mt_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++)
@@ -132,7 +168,8 @@ static void add_physical(Cache *cache, const struct mt_batch *batch)
             cache->left_out++;
             continue;
         }
-        cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS][info]++;
+        if (!cache->part.number)
+            cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS][info]++;
         add_record(cache, batch->vcpu, address, cache_feed_in_page(address, mt_size(info)), info,
                    batch->instruction ? batch->instruction[i] : 0);
     }
@@ -148,11 +185,55 @@ static bool cache_add(void *data, const struct mt_batch *batch, GError **error)
         add_physical(cache, batch);
         return true;
     }
-    add_kinds(cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS], batch);
-    if (cache->is_fast)
+    if (!cache->part.number)
+        add_kinds(cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS], batch);
+    if (cache->is_fast && cache->part.count)
+        add_fast_part(cache, batch);
+    else if (cache->is_fast)
         add_fast(cache, batch);
     else
         add_each(cache, batch);
+    return true;
+}
+
+/* Parts of the work: a part has some of the sets of each level, those of the same lines. */
+
+static AnalysisDivision cache_divide(const void *options, unsigned jobs)
+{
+    CacheDesign design;
+    uint64_t sets = 0;
+
+    if (!cache_options_design(options, &design, NULL))
+        return (AnalysisDivision){ 0 };
+    if (design.prefetch != CACHE_NO_PREFETCH)
+        return (AnalysisDivision){ .why_not = "a prefetcher takes lines of other sets" };
+    if (design.classify)
+        return (AnalysisDivision){ .why_not = "--classify compares with caches of one set" };
+    for (unsigned i = 0; i < design.levels; i++) {
+        if (design.level[i].policy == CACHE_RANDOM)
+            return (AnalysisDivision){ .why_not = "all sets share one row of random numbers" };
+        sets |= design.level[i].sets; /* what divides all of them divides this */
+    }
+    return analysis_divide_by_sets(sets, jobs);
+}
+
+static void cache_take_part(void *data, const AnalysisPart *part)
+{
+    Cache *cache = data;
+
+    cache->part = *part;
+}
+
+static bool cache_merge(void *data, void *other, GError **error)
+{
+    Cache *cache = data;
+    const Cache *next = other;
+
+    (void)error;
+    cache_model_add_counts(cache->feed->model, next->feed->model);
+    for (unsigned level = 0; level < CACHE_LEVELS; level++)
+        places_merge(&cache->places[level], &next->places[level]);
+    line_counts_merge(&cache->lines, &next->lines);
     return true;
 }
 
@@ -403,4 +484,7 @@ const AnalysisType cache_analysis = {
     .add = cache_add,
     .describe = cache_describe,
     .end = cache_end,
+    .divide = cache_divide,
+    .take_part = cache_take_part,
+    .merge = cache_merge,
 };

@@ -334,3 +334,18 @@ unsigned cache_model_access(CacheModel *model, CacheCore *core, uint64_t line, b
         cache_model_prefetch(model, core, line + 1, cpl);
     return missed;
 }
+
+void cache_model_add_counts(CacheModel *model, const CacheModel *other)
+{
+    for (unsigned vcpu = 0; vcpu < CACHE_MAX_VCPUS; vcpu++) {
+        const CacheCore *from = other->core[vcpu];
+        CacheCore *core = from ? cache_model_core(model, vcpu) : NULL;
+
+        for (unsigned level = 0; core && level < model->design.levels; level++)
+            for (unsigned cpl = 0; cpl < CACHE_CPLS; cpl++)
+                for (size_t i = 0; i < sizeof(CacheCounts) / sizeof(uint64_t); i++)
+                    ((uint64_t *)&core->counts[level][cpl])[i] += ((const uint64_t *)&from->counts[level][cpl])[i];
+    }
+    model->memory_reads += other->memory_reads;
+    model->memory_writes += other->memory_writes;
+}

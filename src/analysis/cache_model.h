@@ -82,4 +82,7 @@ bool cache_model_has_fast_path(const CacheModel *model);
 unsigned cache_model_access(CacheModel *model, CacheCore *core, uint64_t line, bool is_store, unsigned cpl);
 /* Brings a line into the first level if it isn't there, on behalf of the vCPU. */
 void cache_model_prefetch(CacheModel *model, CacheCore *core, uint64_t line, unsigned cpl);
+/* Adds what was counted in another model of the same design. */
+void cache_model_add_counts(CacheModel *model, const CacheModel *other);
+
 #endif

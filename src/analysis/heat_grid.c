@@ -131,22 +131,58 @@ static void replace(HeatGrid *grid, Recent *slot, uint64_t address)
     slot->count = 1;
 }
 
+/* Columns become twice as wide. */
+static void merge_columns(HeatGrid *grid)
+{
+    for (guint i = 0; i < SLOTS; i++) {
+        uint64_t *cells = grid->slots[i].cells;
+
+        for (guint column = 0; cells && column < HEAT_COLUMNS / 2; column++)
+            cells[column] = cells[2 * column] + cells[2 * column + 1];
+        if (cells)
+            memset(cells + HEAT_COLUMNS / 2, 0, HEAT_COLUMNS / 2 * sizeof *cells);
+    }
+    grid->column_accesses *= 2;
+}
+
 static void begin_column(HeatGrid *grid)
 {
     settle_all(grid, grid->shift);
     if (++grid->column == HEAT_COLUMNS) {
-        for (guint i = 0; i < SLOTS; i++) {
-            uint64_t *cells = grid->slots[i].cells;
-
-            for (guint column = 0; cells && column < HEAT_COLUMNS / 2; column++)
-                cells[column] = cells[2 * column] + cells[2 * column + 1];
-            if (cells)
-                memset(cells + HEAT_COLUMNS / 2, 0, HEAT_COLUMNS / 2 * sizeof *cells);
-        }
+        merge_columns(grid);
         grid->column = HEAT_COLUMNS / 2;
-        grid->column_accesses *= 2;
     }
     grid->left = grid->column_accesses;
+}
+
+void heat_grid_begin_behind(HeatGrid *grid, uint64_t accesses)
+{
+    while (accesses / grid->column_accesses >= HEAT_COLUMNS)
+        grid->column_accesses *= 2;
+    grid->column = (unsigned)(accesses / grid->column_accesses);
+    grid->left = grid->column_accesses - accesses % grid->column_accesses;
+}
+
+void heat_grid_merge(HeatGrid *grid, HeatGrid *next)
+{
+    settle_all(grid, grid->shift);
+    settle_all(next, next->shift);
+    while (grid->column_accesses < next->column_accesses)
+        merge_columns(grid);
+    while (grid->shift < next->shift)
+        merge_granules(grid);
+    for (guint i = 0; i < SLOTS; i++) {
+        uint64_t key = next->slots[i].key;
+
+        if (!key)
+            continue;
+        while (!grid->slots[find_slot(grid, ((key - 1) >> (grid->shift - next->shift)) + 1)].key &&
+               grid->used == HEAT_GRANULES)
+            merge_granules(grid);
+        add_cells(grid, ((key - 1) >> (grid->shift - next->shift)) + 1, g_steal_pointer(&next->slots[i].cells));
+    }
+    grid->column = next->column;
+    grid->left = next->left;
 }
 
 static void add_some(HeatGrid *grid, const uint64_t *address, size_t count)

@@ -25,6 +25,12 @@ typedef struct HeatGranule {
 /* Only accesses that begin at `first` to `last` are kept; all of them are time. */
 HeatGrid *heat_grid_new(uint64_t first, uint64_t last);
 void heat_grid_free(HeatGrid *grid);
+/* So many accesses came before those that it will be given: columns begin as if it had been given them, too. */
+void heat_grid_begin_behind(HeatGrid *grid, uint64_t accesses);
+/* Adds the accesses of another grid that was given the next ones, and began behind this one's. Both end up as if this
+ * one had been given all: how wide columns and how large granules are depends on how much there is, not on the way
+ * there. `next` is of no use but for heat_grid_free(). */
+void heat_grid_merge(HeatGrid *grid, HeatGrid *next);
 void heat_grid_add(HeatGrid *grid, const uint64_t *address, size_t count);
 
 unsigned heat_grid_shift(const HeatGrid *grid);

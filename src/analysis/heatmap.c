@@ -96,6 +96,32 @@ static bool heatmap_add(void *data, const struct mt_batch *batch, GError **error
     return true;
 }
 
+/* Parts of the work. */
+
+static AnalysisDivision heatmap_divide(const void *options, unsigned jobs)
+{
+    (void)options;
+    (void)jobs;
+    return (AnalysisDivision){ .split = ANALYSIS_BY_TIME, .counts_records = true };
+}
+
+static void heatmap_take_part(void *data, const AnalysisPart *part)
+{
+    Heatmap *heatmap = data;
+
+    heat_grid_begin_behind(heatmap->grid, part->before);
+}
+
+static bool heatmap_merge(void *data, void *other, GError **error)
+{
+    Heatmap *heatmap = data, *next = other;
+
+    (void)error;
+    heat_grid_merge(heatmap->grid, next->grid);
+    heatmap->accesses += next->accesses;
+    return true;
+}
+
 /* Regions. */
 
 static uint64_t sum_cells(const HeatGranule *granule)
@@ -437,4 +463,7 @@ const AnalysisType heatmap_analysis = {
     .describe = heatmap_describe,
     .finish = heatmap_finish,
     .end = heatmap_end,
+    .divide = heatmap_divide,
+    .take_part = heatmap_take_part,
+    .merge = heatmap_merge,
 };

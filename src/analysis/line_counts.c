@@ -47,6 +47,17 @@ uint64_t *line_counts_get(LineCounts *table, uint64_t line)
     return entry->counts;
 }
 
+void line_counts_merge(LineCounts *table, const LineCounts *other)
+{
+    for (size_t i = 0; other->entries && i < (size_t)1 << other->bits; i++) {
+        const LineCount *from = &other->entries[i];
+        uint64_t *counts = from->key ? line_counts_get(table, from->key - 1) : NULL;
+
+        for (unsigned k = 0; counts && k < LINE_COUNTS; k++)
+            counts[k] += from->counts[k];
+    }
+}
+
 static gint compare(gconstpointer a, gconstpointer b, gpointer number)
 {
     const LineCount *one = a, *other = b;

@@ -23,6 +23,8 @@ typedef struct LineCounts {
 void line_counts_clear(LineCounts *table);
 /* The line's, which are 0 if it is new. Valid until the next call. */
 uint64_t *line_counts_get(LineCounts *table, uint64_t line);
+/* Adds another one's counts. */
+void line_counts_merge(LineCounts *table, const LineCounts *other);
 /* Those with most of one of the counts, at most `most` of them, of equal ones the lowest lines (LineCount); to be
  * unreferenced. */
 GArray *line_counts_top(const LineCounts *table, unsigned number, guint most);

@@ -149,3 +149,14 @@ void lru_stack_remove(LruStack *stack, uint64_t key)
         }
     stack->used[hole] = 0;
 }
+
+GArray *lru_stack_list(const LruStack *stack)
+{
+    GArray *list = g_array_sized_new(FALSE, FALSE, sizeof(uint64_t), (guint)stack->count);
+
+    g_array_set_size(list, (guint)stack->count);
+    for (uint64_t i = 0; i >> stack->bits == 0; i++)
+        if (stack->used[i])
+            g_array_index(list, uint64_t, rank(stack, stack->used[i]) - 1) = stack->keys[i];
+    return list;
+}

@@ -35,5 +35,7 @@ void lru_stack_clear(LruStack *stack);
 uint64_t lru_stack_use(LruStack *stack, uint64_t key);
 /* As if it had never been used. It must be there. */
 void lru_stack_remove(LruStack *stack, uint64_t key);
+/* All keys (uint64_t), the one that was used longest ago first; to be unreferenced. */
+GArray *lru_stack_list(const LruStack *stack);
 
 #endif

@@ -46,8 +46,9 @@ typedef struct {
     uint64_t uses;
     uint64_t last_key; /* of the last use, without a sample */
     bool used;
-    uint64_t limit; /* keys up to this are in the sample */
-    GArray *heap;   /* the sample's keys, the greatest first; with a fixed size */
+    uint64_t limit;     /* keys up to this are in the sample */
+    GArray *heap;       /* the sample's keys, the greatest first; with a fixed size */
+    GArray *first_uses; /* keys, in their order; of a part of the work but the first; or NULL */
     Histogram whole;
     Histogram *parts; /* PARTITIONS of them; NULL without a sample */
 } Curve;
@@ -62,6 +63,7 @@ typedef struct {
     double rate;
     Split split;
     bool sampled;
+    AnalysisPart part; /* count 0: all */
 } Mrc;
 
 /* Murmur3's finalizer (Appleby 2011): one to one, and each bit depends on all. */
@@ -102,6 +104,7 @@ static void curve_free(gpointer data)
     g_free(curve->parts);
     g_free(curve->group);
     g_array_unref(curve->heap);
+    g_clear_pointer(&curve->first_uses, g_array_unref);
     g_free(curve);
 }
 
@@ -117,6 +120,8 @@ static Curve *curve_new(const Mrc *mrc, uint64_t granularity, guint group)
     else if (mrc->split == SPLIT_VCPU)
         curve->group = g_strdup_printf("vCPU %u", group);
     lru_stack_init(&curve->whole.stack);
+    if (mrc->part.number)
+        curve->first_uses = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     if (mrc->sampled)
         curve->parts = g_new0(Histogram, PARTITIONS);
     for (unsigned i = 0; curve->parts && i < PARTITIONS; i++)
@@ -124,17 +129,19 @@ static Curve *curve_new(const Mrc *mrc, uint64_t granularity, guint group)
     return curve;
 }
 
-/* `rate` is the share of granules that the histogram sees: distances are that much shorter there. */
-static void count(Histogram *histogram, uint64_t key, double rate)
+/* `rate` is the share of granules that the histogram sees: distances are that much shorter there. Returns whether the
+ * key was there. */
+static bool count(Histogram *histogram, uint64_t key, double rate)
 {
     uint64_t distance = lru_stack_use(&histogram->stack, key);
 
     histogram->all += 1 / rate;
     if (distance == LRU_STACK_NEW)
-        return;
+        return false;
     if (rate < 1)
         distance = (uint64_t)((double)distance / rate);
     histogram->buckets[bucket_of(distance)] += 1 / rate;
+    return true;
 }
 
 static Histogram *part_of(Curve *curve, uint64_t key)
@@ -215,7 +222,8 @@ static inline void use(const Mrc *mrc, Curve *curve, uint64_t granule)
         curve->whole.buckets[0]++;
         curve->whole.all++;
     } else {
-        count(&curve->whole, key, 1);
+        if (!count(&curve->whole, key, 1) && curve->first_uses)
+            g_array_append_val(curve->first_uses, key);
         curve->last_key = key;
         curve->used = true;
     }
@@ -243,6 +251,18 @@ static Curve *get_curve(Mrc *mrc, guint group, guint granularity)
     return mrc->curves->pdata[at];
 }
 
+static bool check_keys(const Mrc *mrc, GError **error)
+{
+    for (guint i = 0; i < mrc->curves->len; i++) {
+        const Curve *curve = mrc->curves->pdata[i];
+
+        if (curve && curve->whole.stack.count > MOST_KEYS)
+            return mt_fail(error, "mrc: more than %u different granules: a --rate or a greater --granularity is needed",
+                           MOST_KEYS);
+    }
+    return true;
+}
+
 static bool mrc_add(void *data, const struct mt_batch *batch, GError **error)
 {
     Mrc *mrc = data;
@@ -255,14 +275,60 @@ static bool mrc_add(void *data, const struct mt_batch *batch, GError **error)
             use_access(mrc, curve ? curve : get_curve(mrc, mt_cpl(batch->info[i]) == 3, k), batch->address[i],
                        batch->info[i]);
     }
-    for (guint i = 0; i < mrc->curves->len; i++) {
-        const Curve *curve = mrc->curves->pdata[i];
+    return check_keys(mrc, error);
+}
 
-        if (curve && curve->whole.stack.count > MOST_KEYS)
-            return mt_fail(error, "mrc: more than %u different granules: a --rate or a greater --granularity is needed",
-                           MOST_KEYS);
+/* Parts of the work: stretches of time (Q. Niu, J. Dinan, Q. Lu and P. Sadayappan, "PARDA: A Fast Parallel Reuse
+ * Distance Analysis Algorithm", 2012). A part knows all distances but those of each key's first use in it. */
+
+static AnalysisDivision mrc_divide(const void *options, unsigned jobs)
+{
+    const MrcOptions *own = options;
+
+    (void)jobs;
+    if (own->rate || own->samples)
+        return (AnalysisDivision){ .why_not = "a sample is small" };
+    return (AnalysisDivision){ .split = ANALYSIS_BY_TIME };
+}
+
+static void mrc_take_part(void *data, const AnalysisPart *part)
+{
+    Mrc *mrc = data;
+
+    mrc->part = *part;
+}
+
+/* Uses the next part's keys once more: in the order of their first uses, whose distances are known then, and, if
+ * another part follows, in that of their last uses. */
+static void merge_curve(Curve *curve, const Curve *next, bool is_last)
+{
+    g_autoptr(GArray) last_uses = is_last ? NULL : lru_stack_list(&next->whole.stack);
+
+    for (guint i = 0; i < next->first_uses->len; i++) {
+        uint64_t distance = lru_stack_use(&curve->whole.stack, g_array_index(next->first_uses, uint64_t, i));
+
+        if (distance != LRU_STACK_NEW)
+            curve->whole.buckets[bucket_of(distance)]++;
     }
-    return true;
+    for (guint i = 0; last_uses && i < last_uses->len; i++)
+        lru_stack_use(&curve->whole.stack, g_array_index(last_uses, uint64_t, i));
+    for (unsigned i = 0; i < BUCKETS; i++)
+        curve->whole.buckets[i] += next->whole.buckets[i];
+    curve->whole.all += next->whole.all;
+    curve->uses += next->uses;
+}
+
+static bool mrc_merge(void *data, void *other, GError **error)
+{
+    Mrc *mrc = data, *next = other;
+    guint granularities = mrc->granularities->len;
+
+    mrc->records += next->records;
+    for (guint i = 0; i < next->curves->len; i++)
+        if (next->curves->pdata[i])
+            merge_curve(get_curve(mrc, i / granularities, i % granularities), next->curves->pdata[i],
+                        next->part.number + 1 == next->part.count);
+    return check_keys(mrc, error);
 }
 
 /* The result. */
@@ -459,4 +525,7 @@ const AnalysisType mrc_analysis = {
     .add = mrc_add,
     .describe = mrc_describe,
     .end = mrc_end,
+    .divide = mrc_divide,
+    .take_part = mrc_take_part,
+    .merge = mrc_merge,
 };

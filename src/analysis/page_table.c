@@ -72,6 +72,17 @@ PageEntry *page_table_find(PageTable *table, uint64_t page)
     return entry;
 }
 
+void page_table_add(PageTable *table, const PageTable *other)
+{
+    for (uint64_t i = 0; i < other->pages; i++) {
+        const PageEntry *from = entry_at(other, i);
+        PageEntry *entry = page_table_find(table, from->page);
+
+        entry->lines |= from->lines;
+        entry->accesses += from->accesses;
+    }
+}
+
 uint64_t page_table_lines(const PageTable *table)
 {
     uint64_t lines = 0;

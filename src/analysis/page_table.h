@@ -55,6 +55,9 @@ static inline PageEntry *page_table_touch(PageTable *table, uint64_t line)
     return entry;
 }
 
+/* Adds what another table has. */
+void page_table_add(PageTable *table, const PageTable *other);
+
 /* Distinct lines, and distinct pages of 2 MiB. */
 uint64_t page_table_lines(const PageTable *table);
 uint64_t page_table_huge_pages(const PageTable *table);

@@ -25,6 +25,15 @@ void places_make_room(Places *places, uint32_t instruction)
     places->room = room;
 }
 
+void places_merge(Places *places, const Places *other)
+{
+    if (other->room > places->room)
+        places_make_room(places, other->room - 1);
+    for (uint32_t number = 0; number < other->room; number++)
+        places->counts[number] += other->counts[number];
+    places->total += other->total;
+}
+
 static gint compare(gconstpointer a, gconstpointer b)
 {
     const Place *one = a, *other = b;

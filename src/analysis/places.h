@@ -27,6 +27,9 @@ static inline void places_add(Places *places, uint32_t instruction)
     places->total++;
 }
 
+/* Adds another one's counts. */
+void places_merge(Places *places, const Places *other);
+
 /* Tables of the `top` instructions and functions of each list: misses of the level of that name. Nothing if the context
  * doesn't know instructions. */
 void places_describe(const Places *places, const char *const *names, unsigned lists, guint top, const Context *context,

@@ -8,7 +8,8 @@
 
 struct Pump {
     GPtrArray *analyses; /* Analysis */
-    GArray *cpu_ns;      /* what each of them took (uint64_t), if they are several */
+    GArray *cpu_ns;      /* what each of them took (uint64_t), if that is measured */
+    bool measures;
 };
 
 unsigned pump_columns(const GPtrArray *requests)
@@ -34,6 +35,7 @@ Pump *pump_new(const GPtrArray *requests, const Context *context, GError **error
         g_ptr_array_add(pump->analyses, analysis);
     }
     g_array_set_size(pump->cpu_ns, requests->len);
+    pump->measures = requests->len > 1;
     return g_steal_pointer(&pump);
 }
 
@@ -57,19 +59,44 @@ static uint64_t cpu_time_ns(void)
 
 bool pump_add(Pump *pump, const struct mt_batch *batch, GError **error)
 {
-    bool several = pump->analyses->len > 1;
-    uint64_t before = several ? cpu_time_ns() : 0, now;
+    uint64_t before = pump->measures ? cpu_time_ns() : 0, now;
 
     for (guint i = 0; i < pump->analyses->len; i++) {
         if (!analysis_add(pump->analyses->pdata[i], batch, error))
             return false;
-        if (several) {
+        if (pump->measures) {
             now = cpu_time_ns();
             g_array_index(pump->cpu_ns, uint64_t, i) += now - before;
             before = now;
         }
     }
     return true;
+}
+
+void pump_measure(Pump *pump)
+{
+    pump->measures = true;
+}
+
+void pump_take_part(Pump *pump, const AnalysisPart *part)
+{
+    for (guint i = 0; i < pump->analyses->len; i++)
+        analysis_take_part(pump->analyses->pdata[i], part);
+}
+
+bool pump_merge(Pump *pump, Pump *next, GError **error)
+{
+    for (guint i = 0; i < pump->analyses->len; i++)
+        if (!analysis_merge(pump->analyses->pdata[i], next->analyses->pdata[i], error))
+            return false;
+    return true;
+}
+
+void pump_join(Pump *pump, Pump *other)
+{
+    g_ptr_array_extend_and_steal(pump->analyses, g_steal_pointer(&other->analyses));
+    g_array_append_vals(pump->cpu_ns, other->cpu_ns->data, other->cpu_ns->len);
+    other->analyses = g_ptr_array_new();
 }
 
 bool pump_finish(Pump *pump, GError **error)

@@ -17,6 +17,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Pump, pump_free)
 
 /* Gives each the batch. False, with an error, when one has failed. */
 bool pump_add(Pump *pump, const struct mt_batch *batch, GError **error);
+/* Takes the CPU time of an analysis even if it is the only one: others will join it. */
+void pump_measure(Pump *pump);
+/* Each of its analyses has this part of the work; before any record. */
+void pump_take_part(Pump *pump, const AnalysisPart *part);
+/* Adds what the next part, of the same requests, has come to (AnalysisType's merge). */
+bool pump_merge(Pump *pump, Pump *next, GError **error);
+/* Takes over the analyses of another one, behind its own. */
+void pump_join(Pump *pump, Pump *other);
 /* Behind the last record: files that analyses write are written. */
 bool pump_finish(Pump *pump, GError **error);
 /* Adds the results: each as a section with the analysis's name, or, unless `named`, all to `report` itself; and,

@@ -20,6 +20,7 @@ struct SharedLines {
     size_t slot_count, used;
     Recent *recent[SHARED_MAX_VCPUS]; /* or NULL */
     uint64_t (*pairs)[SHARED_MAX_VCPUS];
+    unsigned part, part_mask; /* of the work; 0: all */
 };
 
 SharedLines *shared_lines_new(unsigned shift)
@@ -192,6 +193,11 @@ static uint32_t words_of(unsigned first, unsigned last)
     return (UINT32_MAX >> (31 - high)) & (UINT32_MAX << low);
 }
 
+static bool is_in_part(const SharedLines *lines, uint64_t address)
+{
+    return ((address >> SHARED_MAX_SHIFT) & lines->part_mask) == lines->part;
+}
+
 /* An access that may cross into the next line. */
 static void add_access(SharedLines *lines, const struct mt_batch *batch, size_t i)
 {
@@ -202,8 +208,9 @@ static void add_access(SharedLines *lines, const struct mt_batch *batch, size_t 
     while (size) {
         unsigned first = (unsigned)(address & (line_bytes - 1)), piece = MIN(size, (unsigned)line_bytes - first);
 
-        add_to_line(lines, batch->vcpu, address >> lines->shift, words_of(first, first + piece - 1),
-                    mt_is_store(batch->info[i]), batch->instruction ? batch->instruction[i] : 0);
+        if (is_in_part(lines, address))
+            add_to_line(lines, batch->vcpu, address >> lines->shift, words_of(first, first + piece - 1),
+                        mt_is_store(batch->info[i]), batch->instruction ? batch->instruction[i] : 0);
         address += piece;
         size -= piece;
     }
@@ -213,6 +220,27 @@ void shared_lines_add(SharedLines *lines, const struct mt_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++)
         add_access(lines, batch, i);
+}
+
+void shared_lines_take_part(SharedLines *lines, unsigned part, unsigned parts)
+{
+    lines->part = part;
+    lines->part_mask = parts - 1;
+}
+
+void shared_lines_merge(SharedLines *lines, SharedLines *other)
+{
+    while (2 * (lines->used + other->used) >= lines->slot_count)
+        grow(lines);
+    for (size_t i = 0; i < other->slot_count; i++)
+        if (other->slots[i])
+            lines->slots[find_slot(lines->slots, lines->slot_count, other->slots[i]->number)] =
+                g_steal_pointer(&other->slots[i]);
+    lines->used += other->used;
+    other->used = 0;
+    for (unsigned by = 0; by < SHARED_MAX_VCPUS; by++)
+        for (unsigned of = 0; of < SHARED_MAX_VCPUS; of++)
+            lines->pairs[by][of] += other->pairs[by][of];
 }
 
 size_t shared_lines_count(const SharedLines *lines)

@@ -47,6 +47,11 @@ void shared_lines_free(SharedLines *lines);
 unsigned shared_lines_shift(const SharedLines *lines);
 /* Records, whose vCPU is below SHARED_MAX_VCPUS. Instructions needn't be known. */
 void shared_lines_add(SharedLines *lines, const struct mt_batch *batch);
+/* From now on, only lines of that part of `parts`, a power of two, are looked at: the same memory for lines of 64 bytes
+ * as for lines of 128. */
+void shared_lines_take_part(SharedLines *lines, unsigned part, unsigned parts);
+/* Takes over the lines of another part. */
+void shared_lines_merge(SharedLines *lines, SharedLines *other);
 
 size_t shared_lines_count(const SharedLines *lines);
 /* All lines, in no order, as an array of pointers that belongs to `lines`. NULL where there is none. */

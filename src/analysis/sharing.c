@@ -60,6 +60,33 @@ static bool sharing_add(void *data, const struct mt_batch *batch, GError **error
     return true;
 }
 
+/* Parts of the work: a part has some of the lines. */
+
+static AnalysisDivision sharing_divide(const void *options, unsigned jobs)
+{
+    (void)options;
+    return analysis_divide_by_sets(UINT64_C(1) << 32, jobs);
+}
+
+static void sharing_take_part(void *data, const AnalysisPart *part)
+{
+    Sharing *sharing = data;
+
+    for (unsigned i = 0; i < SIZES; i++)
+        shared_lines_take_part(sharing->lines[i], part->number, part->count);
+}
+
+/* Each part has seen all accesses. */
+static bool sharing_merge(void *data, void *other, GError **error)
+{
+    Sharing *sharing = data, *next = other;
+
+    (void)error;
+    for (unsigned i = 0; i < SIZES; i++)
+        shared_lines_merge(sharing->lines[i], next->lines[i]);
+    return true;
+}
+
 /* Results. */
 
 static void describe_sizes(const Sharing *sharing, Report *report)
@@ -294,4 +321,7 @@ const AnalysisType sharing_analysis = {
     .add = sharing_add,
     .describe = sharing_describe,
     .end = sharing_end,
+    .divide = sharing_divide,
+    .take_part = sharing_take_part,
+    .merge = sharing_merge,
 };

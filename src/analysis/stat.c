@@ -38,13 +38,15 @@ static void stat_end(void *data)
         if (stat->vcpus[i]) {
             g_aligned_free(stat->vcpus[i]->instructions);
             g_free(stat->vcpus[i]->accesses);
+            g_free(stat->vcpus[i]->beginnings);
+            g_free(stat->vcpus[i]->begun);
             g_free(stat->vcpus[i]);
         }
     page_table_clear(&stat->pages);
     g_free(stat);
 }
 
-static StatVcpu *get_vcpu(Stat *stat, unsigned number)
+StatVcpu *stat_get_vcpu(Stat *stat, unsigned number)
 {
     StatVcpu **vcpu = &stat->vcpus[number % STAT_MAX_VCPUS];
 
@@ -53,11 +55,14 @@ static StatVcpu *get_vcpu(Stat *stat, unsigned number)
     return *vcpu;
 }
 
-static void make_room(StatVcpu *vcpu, uint32_t number)
+void stat_make_room(StatVcpu *vcpu, uint32_t number)
 {
     uint32_t room = MAX(2 * vcpu->room, number + 1024);
-    StatInstruction *more = g_aligned_alloc0(room, sizeof *more, sizeof *more);
+    StatInstruction *more;
 
+    if (number < vcpu->room)
+        return;
+    more = g_aligned_alloc0(room, sizeof *more, sizeof *more);
     if (vcpu->room)
         memcpy(more, vcpu->instructions, vcpu->room * sizeof *more);
     g_aligned_free(vcpu->instructions);
@@ -159,6 +164,16 @@ static inline uint64_t order_of(int64_t stride, int64_t before, int64_t bytes)
     return same | sequential << ORDER_BITS | (strided & ~(same | sequential)) << 2 * ORDER_BITS;
 }
 
+enum stat_order stat_order(int64_t stride, int64_t before, int64_t bytes)
+{
+    uint64_t order = order_of(stride, before, bytes);
+
+    return order & 1                     ? STAT_SAME
+           : order >> ORDER_BITS & 1     ? STAT_SEQUENTIAL
+           : order >> 2 * ORDER_BITS & 1 ? STAT_STRIDED
+                                         : STAT_OTHER;
+}
+
 static void take_orders(StatVcpu *vcpu, uint64_t orders, size_t count)
 {
     uint64_t same = orders & ORDER_MASK, sequential = orders >> ORDER_BITS & ORDER_MASK,
@@ -242,8 +257,9 @@ static void add_with_orders(Stat *stat, StatVcpu *vcpu, const struct mt_batch *b
     uint32_t highest = batch->instruction ? highest_of(batch->instruction, batch->count) : 0;
     size_t at = 0;
 
-    if (highest >= vcpu->room)
-        make_room(vcpu, highest);
+    stat_make_room(vcpu, highest);
+    if (stat->keeps_beginnings)
+        stat_keep_beginnings(vcpu, batch, highest);
     if (!batch->instruction && batch->count && !vcpu->accesses[0])
         begin_orders(vcpu, batch->address[at++]);
     while (at < batch->count) {
@@ -260,7 +276,7 @@ static void add_with_orders(Stat *stat, StatVcpu *vcpu, const struct mt_batch *b
 static bool stat_add(void *data, const struct mt_batch *batch, GError **error)
 {
     Stat *stat = data;
-    StatVcpu *vcpu = get_vcpu(stat, batch->vcpu);
+    StatVcpu *vcpu = stat_get_vcpu(stat, batch->vcpu);
 
     (void)error;
     add_kinds(vcpu, batch);
@@ -301,6 +317,9 @@ const AnalysisType stat_analysis = {
     .add = stat_add,
     .describe = stat_describe,
     .end = stat_end,
+    .divide = stat_divide,
+    .take_part = stat_take_part,
+    .merge = stat_merge,
     .figures = stat_figures,
     .figure_options = &figure_options,
     .measure = stat_measure,

@@ -21,12 +21,21 @@ typedef struct {
     uint64_t counted; /* of its accesses, those that are counted to their pages */
 } __attribute__((aligned(32))) StatInstruction;
 
+/* The first two accesses of an instruction in a part of the trace: how they follow those before isn't known yet. */
+typedef struct {
+    uint64_t address[2];
+    uint8_t bytes[2];
+} StatBeginning;
+
 typedef struct {
     uint64_t by_kind[STAT_KIND_COPIES][STAT_KINDS]; /* several, so that equal neighbours don't wait for each other */
     uint64_t by_order[STAT_ORDERS];
     StatInstruction *instructions; /* by number */
     uint64_t *accesses;            /* likewise */
     uint32_t room;
+    StatBeginning *beginnings; /* of parts but the first; by number */
+    uint8_t *begun;            /* how many of both accesses have been made; likewise */
+    uint32_t begun_room;
 } StatVcpu;
 
 typedef struct {
@@ -35,7 +44,21 @@ typedef struct {
     StatVcpu *vcpus[STAT_MAX_VCPUS]; /* or NULL */
     PageTable pages;
     uint64_t lines_crossed, pages_crossed;
+    bool keeps_beginnings; /* it is a part, and not the first one */
 } Stat;
+
+/* The vCPU's, which is made if there is none. */
+StatVcpu *stat_get_vcpu(Stat *stat, unsigned number);
+/* There is an instruction of this number. */
+void stat_make_room(StatVcpu *vcpu, uint32_t number);
+/* How an access of so many bytes follows the one before of its instruction, which was `before` from its own one. */
+enum stat_order stat_order(int64_t stride, int64_t before, int64_t bytes);
+
+/* Parts (stat_parts.c): what a part but the first keeps of each batch; and AnalysisType's functions. */
+void stat_keep_beginnings(StatVcpu *vcpu, const struct mt_batch *batch, uint32_t highest);
+AnalysisDivision stat_divide(const void *options, unsigned jobs);
+void stat_take_part(void *stat, const AnalysisPart *part);
+bool stat_merge(void *stat, void *next, GError **error);
 
 /* Counts an instruction's accesses to the page that it has accessed last. */
 void stat_settle(StatVcpu *vcpu, uint32_t number);

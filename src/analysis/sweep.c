@@ -50,6 +50,7 @@ typedef struct {
     GArray *lines;          /* Lines */
     GArray *configurations; /* in the order of what was asked for */
     uint64_t records;
+    AnalysisPart part;
 } Sweep;
 
 static void clear_sets(gpointer data)
@@ -225,7 +226,7 @@ static void add_line(Lines *lines, uint64_t line)
 }
 
 /* An access that repeats the line before is at the top of all stacks: it need only be counted. */
-static void add_batch(Lines *lines, const struct mt_batch *batch)
+static void add_batch(Lines *lines, const struct mt_batch *batch, const AnalysisPart part)
 {
     unsigned shift = lines->line_shift;
     uint64_t last_possible = UINT64_MAX >> shift;
@@ -234,13 +235,20 @@ static void add_batch(Lines *lines, const struct mt_batch *batch)
         uint64_t address = batch->address[i], line = address >> shift;
         uint64_t more = (((address + mt_size(batch->info[i]) - 1) >> shift) - line) & last_possible;
 
-        lines->accesses += 1 + more;
-        if (line != lines->last_line)
+        if (analysis_part_has(&part, line)) {
+            lines->accesses++;
+            if (line != lines->last_line)
+                add_line(lines, line);
+            else
+                lines->hits_above[0]++;
+        }
+        for (; G_UNLIKELY(more); more--) {
+            line = (line + 1) & last_possible;
+            if (!analysis_part_has(&part, line))
+                continue;
+            lines->accesses++;
             add_line(lines, line);
-        else
-            lines->hits_above[0]++;
-        for (; G_UNLIKELY(more); more--)
-            add_line(lines, line = (line + 1) & last_possible);
+        }
     }
 }
 
@@ -252,7 +260,55 @@ static bool sweep_add(void *data, const struct mt_batch *batch, GError **error)
     sweep->records += batch->count;
     for (guint i = 0; i < sweep->lines->len; i++)
         if (g_array_index(sweep->lines, Lines, i).sets->len)
-            add_batch(&g_array_index(sweep->lines, Lines, i), batch);
+            add_batch(&g_array_index(sweep->lines, Lines, i), batch, sweep->part);
+    return true;
+}
+
+/* Parts of the work: a part has some of the sets of each cache, those of the same lines. */
+
+static AnalysisDivision sweep_divide(const void *options, unsigned jobs)
+{
+    Sweep *sweep = sweep_begin(&sweep_analysis, options, NULL, NULL);
+    unsigned set_bits = UINT_MAX;
+
+    if (!sweep)
+        return (AnalysisDivision){ 0 };
+    for (guint i = 0; i < sweep->lines->len; i++) {
+        const Lines *lines = &g_array_index(sweep->lines, Lines, i);
+
+        if (lines->sets->len)
+            set_bits = MIN(set_bits, g_array_index(lines->sets, Sets, 0).set_bits);
+    }
+    sweep_end(sweep);
+    return analysis_divide_by_sets(UINT64_C(1) << set_bits, jobs);
+}
+
+static void sweep_take_part(void *data, const AnalysisPart *part)
+{
+    Sweep *sweep = data;
+
+    sweep->part = *part;
+}
+
+static bool sweep_merge(void *data, void *other, GError **error)
+{
+    Sweep *sweep = data;
+    const Sweep *next = other;
+
+    (void)error;
+    for (guint i = 0; i < sweep->lines->len; i++) {
+        Lines *lines = &g_array_index(sweep->lines, Lines, i);
+        const Lines *more = &g_array_index(next->lines, Lines, i);
+
+        lines->accesses += more->accesses;
+        for (guint k = 0; k < lines->sets->len; k++) {
+            Sets *sets = &g_array_index(lines->sets, Sets, k);
+
+            lines->hits_above[k] += more->hits_above[k];
+            for (size_t depth = 0; depth <= sets->depth; depth++)
+                sets->hits[depth] += g_array_index(more->sets, Sets, k).hits[depth];
+        }
+    }
     return true;
 }
 
@@ -316,4 +372,7 @@ const AnalysisType sweep_analysis = {
     .add = sweep_add,
     .describe = sweep_describe,
     .end = sweep_end,
+    .divide = sweep_divide,
+    .take_part = sweep_take_part,
+    .merge = sweep_merge,
 };

@@ -11,6 +11,7 @@
 
 #define HALVES 2 /* of the addresses: the lower one is the processes', the upper one the kernel's */
 #define KINDS 256
+#define PIECE 1024
 
 static const char *const level_names[TLB_LEVELS] = { "l1", "l2" };
 
@@ -32,6 +33,7 @@ typedef struct {
     Vcpu *vcpus[CACHE_MAX_VCPUS]; /* or NULL */
     unsigned page[HALVES], shift[HALVES];
     Places places[TLB_LEVELS];
+    AnalysisPart part; /* the pages that are its own; what isn't of pages only part 0 counts */
 } Tlb;
 
 static void *tlb_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
@@ -105,6 +107,8 @@ static void look_up(Tlb *tlb, Vcpu *vcpu, uint64_t address, unsigned cpl, uint32
     unsigned half = half_of(address);
     uint64_t page = address >> tlb->shift[half];
 
+    if (!analysis_part_has(&tlb->part, page))
+        return;
     for (unsigned level = 0; level < TLB_LEVELS; level++) {
         CacheArray *array = vcpu->array[level][tlb->page[half]];
         size_t slot = array ? cache_array_find(array, page) : CACHE_NOT_FOUND;
@@ -129,7 +133,7 @@ static void add_slowly(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch, size_
     look_up(tlb, vcpu, address, cpl, instruction);
     if (half_of(last) == half && last >> tlb->shift[half] == address >> tlb->shift[half])
         return;
-    vcpu->counts[cpl].lookups++;
+    vcpu->counts[cpl].lookups += !tlb->part.number;
     look_up(tlb, vcpu, last, cpl, instruction);
 }
 
@@ -149,15 +153,89 @@ static void add_records(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch)
     }
 }
 
+/* The same of a part: first finds, without branches, which records touch its pages. */
+static void add_records_of_part(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch)
+{
+    const CacheArray arrays[HALVES] = { *vcpu->array[0][tlb->page[0]], *vcpu->array[0][tlb->page[1]] };
+    const unsigned shift[HALVES] = { tlb->shift[0], tlb->shift[1] };
+    const AnalysisPart part = tlb->part;
+    uint32_t own[PIECE];
+
+    for (size_t begin = 0; begin < batch->count; begin += PIECE) {
+        size_t end = MIN(begin + PIECE, batch->count), count = 0;
+
+        for (size_t i = begin; i < end; i++) {
+            uint64_t address = batch->address[i], last = address + mt_size(batch->info[i]) - 1;
+            unsigned half = half_of(address);
+
+            own[count] = (uint32_t)i;
+            count += analysis_part_has(&part, address >> shift[half]) | (last >> shift[half] != address >> shift[half]);
+        }
+        for (size_t k = 0; k < count; k++) {
+            size_t i = own[k];
+            uint64_t address = batch->address[i], last = address + mt_size(batch->info[i]) - 1;
+            unsigned half = half_of(address);
+
+            if (G_UNLIKELY(last >> shift[half] != address >> shift[half]) ||
+                !cache_array_hits(&arrays[half], address >> shift[half], false))
+                add_slowly(tlb, vcpu, batch, i);
+        }
+    }
+}
+
 static bool tlb_add(void *data, const struct mt_batch *batch, GError **error)
 {
     Tlb *tlb = data;
     Vcpu *vcpu = get_vcpu(tlb, batch->vcpu);
 
     (void)error;
-    for (size_t i = 0; i < batch->count; i++)
+    for (size_t i = 0; !tlb->part.number && i < batch->count; i++)
         vcpu->by_kind[batch->info[i]]++;
-    add_records(tlb, vcpu, batch);
+    if (tlb->part.count)
+        add_records_of_part(tlb, vcpu, batch);
+    else
+        add_records(tlb, vcpu, batch);
+    return true;
+}
+
+/* Parts of the work: a part has some of the sets of each level, those of the same pages. */
+
+static AnalysisDivision tlb_divide(const void *options, unsigned jobs)
+{
+    TlbDesign design;
+    uint64_t sets = 0;
+
+    if (!tlb_options_design(options, &design, NULL))
+        return (AnalysisDivision){ 0 };
+    if (design.policy == CACHE_RANDOM)
+        return (AnalysisDivision){ .why_not = "all sets share one row of random numbers" };
+    for (unsigned level = 0; level < TLB_LEVELS; level++) /* what divides all of them divides this */
+        sets |= design.part[level][design.page].sets | design.part[level][design.kernel_page].sets;
+    return analysis_divide_by_sets(sets, jobs);
+}
+
+static void tlb_take_part(void *data, const AnalysisPart *part)
+{
+    Tlb *tlb = data;
+
+    tlb->part = *part;
+}
+
+static bool tlb_merge(void *data, void *other, GError **error)
+{
+    Tlb *tlb = data;
+    const Tlb *next = other;
+
+    (void)error;
+    for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++)
+        for (unsigned cpl = 0; next->vcpus[i] && cpl < CACHE_CPLS; cpl++) {
+            Counts *counts = &get_vcpu(tlb, i)->counts[cpl];
+
+            for (unsigned level = 0; level < TLB_LEVELS; level++)
+                counts->misses[level] += next->vcpus[i]->counts[cpl].misses[level];
+        }
+    for (unsigned level = 0; level < TLB_LEVELS; level++)
+        places_merge(&tlb->places[level], &next->places[level]);
     return true;
 }
 
@@ -339,4 +417,7 @@ const AnalysisType tlb_analysis = {
     .add = tlb_add,
     .describe = tlb_describe,
     .end = tlb_end,
+    .divide = tlb_divide,
+    .take_part = tlb_take_part,
+    .merge = tlb_merge,
 };

@@ -18,6 +18,7 @@
 #define PAGE_SHIFT 12
 #define FIRST_BITS 12
 #define RECENT 256
+#define DEFAULT_WINDOW "1M"
 #define MAX_WINDOWS (1u << 20)
 #define AGES 22 /* powers of two, up to MAX_WINDOWS */
 
@@ -37,6 +38,11 @@ typedef struct {
     uint64_t accesses, lines, lines_read, lines_written, pages, pages_read, pages_written, new_pages;
 } Window;
 
+/* A page, and the first window of a part that touched it. */
+typedef struct {
+    uint64_t page, window;
+} FirstUse;
+
 typedef struct {
     uint64_t accesses_per_window, ns_per_window; /* one of them is 0 */
     PageUse *entries;                            /* open addressing, linear probing */
@@ -47,6 +53,8 @@ typedef struct {
     Window now;
     GArray *windows; /* Window: those that have ended */
     PageUse *recent[RECENT];
+    bool is_open;       /* `now` is a window */
+    GArray *first_uses; /* FirstUse, of parts but the first; or NULL */
 } Wss;
 
 /* "1M" accesses, "10ms" of guest time. */
@@ -81,6 +89,7 @@ static void wss_end(void *data)
 
     g_free(wss->entries);
     g_array_unref(wss->windows);
+    g_clear_pointer(&wss->first_uses, g_array_unref);
     g_free(wss);
 }
 
@@ -95,7 +104,7 @@ static void *wss_begin(const AnalysisType *type, const void *options, const Cont
     wss->entries = g_new0(PageUse, 1u << FIRST_BITS);
     for (guint i = 0; i < RECENT; i++) /* whatever is there is compared before it is used */
         wss->recent[i] = wss->entries;
-    if (parse_window(own->window ? own->window : "1M", wss, error) &&
+    if (parse_window(own->window ? own->window : DEFAULT_WINDOW, wss, error) &&
         (!wss->ns_per_window || context_has_times(context) ||
          mt_fail(error, "--window %s: the trace has no times (record --fields time)", own->window)))
         return wss;
@@ -141,6 +150,11 @@ static PageUse *find(Wss *wss, uint64_t page)
         }
         entry->page = page;
         wss->now.new_pages++;
+        if (wss->first_uses) {
+            FirstUse use = { page, wss->window };
+
+            g_array_append_val(wss->first_uses, use);
+        }
     }
     wss->recent[page % RECENT] = entry;
     return entry;
@@ -181,10 +195,11 @@ static inline __attribute__((always_inline)) void touch(Wss *wss, uint64_t line,
 
 static bool begin_window(Wss *wss, uint64_t number, uint64_t begin, GError **error)
 {
-    if (wss->window)
+    if (wss->is_open)
         g_array_append_val(wss->windows, wss->now);
-    if (wss->windows->len == MAX_WINDOWS)
+    if (wss->windows->len >= MAX_WINDOWS)
         return mt_fail(error, "there are more than %u windows: choose a larger --window", MAX_WINDOWS);
+    wss->is_open = true;
     wss->window = number;
     wss->now = (Window){ .begin = begin };
     wss->left = wss->accesses_per_window;
@@ -236,6 +251,68 @@ static bool wss_add(void *data, const struct mt_batch *batch, GError **error)
     return true;
 }
 
+/* Parts of the work, which begin where windows do. */
+
+static AnalysisDivision wss_divide(const void *options, unsigned jobs)
+{
+    const WssOptions *own = options;
+    Wss wss = { 0 };
+
+    (void)jobs;
+    if (!parse_window(own->window ? own->window : DEFAULT_WINDOW, &wss, NULL))
+        return (AnalysisDivision){ 0 };
+    if (wss.ns_per_window)
+        return (AnalysisDivision){ .why_not = "nobody knows before where windows of time begin" };
+    return (AnalysisDivision){ .split = ANALYSIS_BY_TIME, .counts_records = true, .step = wss.accesses_per_window };
+}
+
+static void wss_take_part(void *data, const AnalysisPart *part)
+{
+    Wss *wss = data;
+
+    wss->records = part->before;
+    wss->window = part->before / wss->accesses_per_window;
+    if (part->number)
+        wss->first_uses = g_array_new(FALSE, FALSE, sizeof(FirstUse));
+}
+
+/* What the next part took for new pages may have been touched before. */
+static void merge_pages(Wss *wss, Wss *next, uint64_t first_window)
+{
+    for (guint i = 0; i < next->first_uses->len; i++) {
+        const FirstUse *use = &g_array_index(next->first_uses, FirstUse, i);
+        PageUse *entry = probe(wss, use->page);
+
+        if (entry->page)
+            g_array_index(wss->windows, Window, use->window - first_window).new_pages--;
+        else
+            entry = find(wss, use->page);
+        *entry = *probe(next, use->page);
+    }
+}
+
+static bool wss_merge(void *data, void *other, GError **error)
+{
+    Wss *wss = data, *next = other;
+    uint64_t first_window = wss->window - wss->windows->len + !wss->is_open; /* that of windows[0] */
+
+    if (!next->is_open) /* nothing */
+        return true;
+    if (wss->is_open)
+        g_array_append_val(wss->windows, wss->now);
+    g_array_append_vals(wss->windows, next->windows->data, next->windows->len);
+    if (wss->windows->len >= MAX_WINDOWS)
+        return mt_fail(error, "there are more than %u windows: choose a larger --window", MAX_WINDOWS);
+    g_array_append_val(wss->windows, next->now);
+    merge_pages(wss, next, first_window);
+    wss->now = g_array_index(wss->windows, Window, wss->windows->len - 1);
+    g_array_set_size(wss->windows, wss->windows->len - 1);
+    wss->is_open = true;
+    wss->window = next->window;
+    wss->records = next->records;
+    return true;
+}
+
 /* The result. */
 
 static const ReportColumn window_columns[] = {
@@ -256,7 +333,7 @@ static void add_window(ReportTable *table, const Window *window)
 /* The mean and the largest working set, of lines or of pages. */
 static void describe_sizes(const Wss *wss, Report *report)
 {
-    uint64_t lines = 0, pages = 0, most_lines = 0, most_pages = 0, count = wss->windows->len + (wss->window != 0);
+    uint64_t lines = 0, pages = 0, most_lines = 0, most_pages = 0, count = wss->windows->len + wss->is_open;
 
     for (uint64_t i = 0; i < count; i++) {
         const Window *window = i < wss->windows->len ? &g_array_index(wss->windows, Window, i) : &wss->now;
@@ -303,7 +380,7 @@ static void wss_describe(void *data, Report *report)
         report_add_count(report, "window_ns", "ns of a window", wss->ns_per_window);
     else
         report_add_count(report, "window_accesses", "accesses of a window", wss->accesses_per_window);
-    report_add_count(report, "windows_count", "windows", wss->windows->len + (wss->window != 0));
+    report_add_count(report, "windows_count", "windows", wss->windows->len + wss->is_open);
     describe_sizes(wss, report);
     describe_ages(wss, report);
     table = report_add_table(report, "windows",
@@ -311,7 +388,7 @@ static void wss_describe(void *data, Report *report)
                              window_columns);
     for (guint i = 0; i < wss->windows->len; i++)
         add_window(table, &g_array_index(wss->windows, Window, i));
-    if (wss->window)
+    if (wss->is_open)
         add_window(table, &wss->now);
 }
 
@@ -342,4 +419,7 @@ const AnalysisType wss_analysis = {
     .add = wss_add,
     .describe = wss_describe,
     .end = wss_end,
+    .divide = wss_divide,
+    .take_part = wss_take_part,
+    .merge = wss_merge,
 };

@@ -6,6 +6,7 @@
 #include "../source/input.h"
 #include "cmd.h"
 #include "forms.h"
+#include "jobs.h"
 
 /* Lets the analyses go through the trace once. */
 static bool add_all(Pump *pump, Input *input, GError **error)
@@ -22,26 +23,60 @@ static bool add_all(Pump *pump, Input *input, GError **error)
     return false;
 }
 
-static int analyze(GPtrArray *requests, const char *path, const Selection *selection, const Forms *forms,
+/* Writes and prints the results. */
+static int tell(Pump *pump, bool named, const Forms *forms, GError **error)
+{
+    g_autoptr(Report) report = report_new();
+
+    if (!pump_finish(pump, error))
+        return -1;
+    pump_describe(pump, report, named);
+    forms_print(forms, report);
+    return 0;
+}
+
+static int analyze(GPtrArray *requests, const char *path, const Selection *selection, const Forms *forms, int threads,
                    GError **error)
 {
+    bool named = requests->len > 1;
     g_autoptr(Input) input = NULL;
     g_autoptr(Context) context = NULL;
     g_autoptr(Pump) pump = NULL;
-    g_autoptr(Report) report = report_new();
+    g_autoptr(Jobs) jobs = NULL;
 
+    if (threads < 1 || threads > JOBS_MOST) {
+        mt_fail_usage(error, "--jobs must be in range [1, %d], but %d isn't.", JOBS_MOST, threads);
+        return -1;
+    }
     if (!forms_check(forms, error))
         return -1;
     input = input_open(path, selection, pump_columns(requests), error);
     if (!input)
         return -1;
+    jobs = threads > 1 ? jobs_new(requests, input, path, selection, (unsigned)threads) : NULL;
+    if (jobs) {
+        Pump *done = jobs_run(jobs, error);
+
+        return done ? tell(done, named, forms, error) : -1;
+    }
     context = context_new(input->trace);
     pump = pump_new(requests, context, error);
-    if (!pump || !add_all(pump, input, error) || !pump_finish(pump, error))
-        return -1;
-    pump_describe(pump, report, requests->len > 1);
-    forms_print(forms, report);
-    return 0;
+    return pump && add_all(pump, input, error) ? tell(pump, named, forms, error) : -1;
+}
+
+/* The table for options_parse() of what all analyses of traces have; --jobs goes to `threads`. To be freed. */
+static GOptionEntry *make_entries(const GOptionEntry *own, Forms *forms, Selection *selection, int *threads)
+{
+    const GOptionEntry jobs[] = {
+        { "jobs", 'j', 0, G_OPTION_ARG_INT, threads,
+          "Let so many threads share the work (default: 1). The result is the same", "N" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+    g_autofree GOptionEntry *with_jobs = options_join(own, jobs);
+    g_autofree GOptionEntry *with_forms = forms_entries(forms, with_jobs);
+
+    *threads = 1;
+    return selection_entries(selection, with_forms);
 }
 
 int cmd_analysis(const AnalysisType *type, int argc, char **argv, GError **error)
@@ -51,8 +86,8 @@ int cmd_analysis(const AnalysisType *type, int argc, char **argv, GError **error
     AnalysisRequest *request = analysis_request_new(type);
     g_autofree GOptionEntry *own = analysis_request_entries(request);
     Forms forms = { 0 };
-    g_autofree GOptionEntry *with_forms = forms_entries(&forms, own);
-    g_autofree GOptionEntry *entries = selection_entries(&selection, with_forms);
+    int threads;
+    g_autofree GOptionEntry *entries = make_entries(own, &forms, &selection, &threads);
 
     g_ptr_array_add(requests, request);
     if (!options_parse(&argc, &argv, entries, "FILE", type->summary, NULL, false, error))
@@ -61,7 +96,7 @@ int cmd_analysis(const AnalysisType *type, int argc, char **argv, GError **error
         mt_fail_usage(error, "%s: one FILE is needed (see --help)", type->name);
         return -1;
     }
-    return analyze(requests, argv[1], &selection, &forms, error);
+    return analyze(requests, argv[1], &selection, &forms, threads, error);
 }
 
 bool cmd_parse_analyses(char **words, GPtrArray *requests, GError **error)
@@ -95,8 +130,8 @@ int cmd_analyze(int argc, char **argv, GError **error)
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     Forms forms = { 0 };
-    g_autofree GOptionEntry *with_forms = forms_entries(&forms, own);
-    g_autofree GOptionEntry *entries = selection_entries(&selection, with_forms);
+    int threads;
+    g_autofree GOptionEntry *entries = make_entries(own, &forms, &selection, &threads);
 
     if (!options_parse(&argc, &argv, entries, "FILE",
                        "Lets several analyses, or one of your own, go through a trace once.", NULL, false, error))
@@ -115,5 +150,5 @@ int cmd_analyze(int argc, char **argv, GError **error)
         mt_fail_usage(error, "analyze: one FILE is needed, and --analyze or --load (see --help)");
         return -1;
     }
-    return analyze(requests, argv[1], &selection, &forms, error);
+    return analyze(requests, argv[1], &selection, &forms, threads, error);
 }

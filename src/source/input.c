@@ -240,7 +240,9 @@ static unsigned columns_to_select(const Input *input)
            (input->tasks || input->code ? MT_COLUMN_TASK : 0) | (input->objects ? ADDRESS_OBJECTS_COLUMNS : 0);
 }
 
-Input *input_open(const char *path, const Selection *selection, unsigned columns, GError **error)
+/* `part`: one of several readers, of these records; or NULL. */
+static Input *open_input(const char *path, const Selection *selection, unsigned columns, const Range *part,
+                         GError **error)
 {
     g_autoptr(Input) input = g_new0(Input, 1);
     struct mt_error problem;
@@ -260,7 +262,9 @@ Input *input_open(const char *path, const Selection *selection, unsigned columns
     input->trace = input_open_trace(path, format, error);
     if (!input->trace)
         return NULL;
-    if (!mt_trace_is_complete(input->trace))
+    if (part)
+        input->events = *part;
+    if (!part && !mt_trace_is_complete(input->trace))
         fprintf(stderr, "memory_tracer: ATTENTION: the trace is incomplete (%s)\n", mt_trace_damage(input->trace));
     if ((selection->process || selection->thread) &&
         !(input->tasks = task_selection_new(input->trace, selection->process, selection->thread, error)))
@@ -278,8 +282,32 @@ Input *input_open(const char *path, const Selection *selection, unsigned columns
     }
     input->stream_records = count_of_stream(input->trace, path);
     progress_begin(&input->own_progress, records_to_read(input), false);
+    input->own_progress.enabled = input->own_progress.enabled && !part;
     input->progress = &input->own_progress;
     return g_steal_pointer(&input);
+}
+
+Input *input_open(const char *path, const Selection *selection, unsigned columns, GError **error)
+{
+    return open_input(path, selection, columns, NULL, error);
+}
+
+Input *input_open_part(const char *path, const Selection *selection, unsigned columns, Range events, GError **error)
+{
+    return open_input(path, selection, columns, &events, error);
+}
+
+void input_share_progress(Input *input, Progress *progress, GMutex *lock)
+{
+    input->progress = progress;
+    input->progress_lock = lock;
+}
+
+Range input_events(const Input *input)
+{
+    uint64_t all = mt_trace_records(input->trace);
+
+    return (Range){ MIN(all, input->events.begin), MIN(all, input->events.end) };
 }
 
 void input_free(Input *input)
@@ -306,11 +334,15 @@ void input_free(Input *input)
     g_free(input);
 }
 
+bool input_selects_by_index(const Input *input)
+{
+    return !input->addresses && !input->code && input->cpl == SELECTION_ANY && input->vcpu == SELECTION_ANY &&
+           input->loads && input->stores && !input->tasks && !input->objects;
+}
+
 bool input_is_whole(const Input *input)
 {
-    return !input->events.begin && input->events.end == UINT64_MAX && !input->addresses && !input->code &&
-           input->cpl == SELECTION_ANY && input->vcpu == SELECTION_ANY && input->loads && input->stores &&
-           !input->tasks && !input->objects;
+    return !input->events.begin && input->events.end == UINT64_MAX && input_selects_by_index(input);
 }
 
 static bool touches(const GArray *ranges, uint64_t address, unsigned bytes)
@@ -349,11 +381,16 @@ static const struct mt_batch *next_of_trace(Input *input, GError **error)
 
     if (!batch && *problem.message)
         mt_fail(error, "%s", problem.message);
-    if (!batch || batch->first >= input->events.end) {
+    if (batch && batch->first >= input->events.end)
+        batch = NULL;
+    if (input->progress_lock)
+        g_mutex_lock(input->progress_lock);
+    if (batch)
+        progress_add(input->progress, batch->count);
+    else
         progress_end(input->progress);
-        return NULL;
-    }
-    progress_add(input->progress, batch->count);
+    if (input->progress_lock)
+        g_mutex_unlock(input->progress_lock);
     return batch;
 }
 
@@ -490,15 +527,25 @@ static void pick_tasks(Input *input)
                                              .event = (const struct mt_event *)input->wanted_task->data };
 }
 
+/* Whether all records of the current batch are wanted, which is known without a look at them. */
+static bool wants_batch(const Input *input)
+{
+    const struct mt_batch *batch = input->batch;
+
+    return input_selects_by_index(input) && batch->first >= input->events.begin &&
+           batch->first + batch->count <= input->events.end;
+}
+
 const struct mt_batch *input_next_batch(Input *input, GError **error)
 {
     const struct mt_batch *batch;
 
-    if (input_is_whole(input))
-        return next_of_trace(input, error);
-    if (input_next(input, error) <= 0)
-        return NULL;
-    batch = input->batch;
+    do {
+        batch = next_of_trace(input, error);
+        if (!batch || wants_batch(input))
+            return batch;
+        select_records(input);
+    } while (!input->count);
     if (input->count == batch->count)
         return batch;
     input->wanted = (struct mt_batch){ .count = input->count,

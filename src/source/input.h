@@ -54,6 +54,7 @@ typedef struct Input {
     uint64_t stream_records;  /* how many a stream has at most, for the progress; UINT64_MAX: nobody knows */
     Progress *progress;       /* `own_progress`, or one that several inputs share */
     Progress own_progress;
+    GMutex *progress_lock;        /* of one that several threads share; or NULL */
     const struct mt_batch *batch; /* the current one */
     uint32_t *selected;           /* which of its records are wanted */
     size_t count;                 /* how many */
@@ -71,6 +72,17 @@ typedef struct Input {
 Input *input_open(const char *path, const Selection *selection, unsigned columns, GError **error);
 void input_free(Input *input);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Input, input_free)
+
+/* The same for one of several readers of one trace, each with a trace of its own, of the records `events` of those that
+ * are selected. The first one has told what there is to tell about the trace. Shows no progress unless
+ * input_share_progress() is called. */
+Input *input_open_part(const char *path, const Selection *selection, unsigned columns, Range events, GError **error);
+/* Adds to one line what several threads have read. `lock` guards it. Both must stay until the input is freed. */
+void input_share_progress(Input *input, Progress *progress, GMutex *lock);
+/* The records that the selection leaves by their index alone. Not of streams. */
+Range input_events(const Input *input);
+/* Whether --events is the only selection. */
+bool input_selects_by_index(const Input *input);
 
 /* Goes on to the next batch that has something wanted. Returns 1, 0 at the end, -1 with an error. Shows progress on a
  * terminal, if it takes long. */

@@ -20,7 +20,7 @@ FIGURES = ("accesses", "hits", "misses", "evictions", "writebacks", "invalidatio
 
 
 class CacheTest(SystemTest):
-    def make(self, name, rows, fields=PC, vcpus=1):
+    def make(self, name, rows, fields=PC, vcpus=1, block=65536):
         """A trace of (vcpu, info, address, instruction, physical address) tuples, the last two if wanted."""
         lines, at = ["i 401000 3", "i 402000 3", "i ffffffff81000000 0"], 0
         while at < len(rows):
@@ -33,7 +33,7 @@ class CacheTest(SystemTest):
                 lines.append(f"r {info:x} {address:x} {paddr:x} 0 {instruction:x}")
             at = end
         path = self.path(name)
-        subprocess.run([MAKE_TRACE, path, str(fields), str(vcpus), "65536"], input="\n".join(lines) + "\n", text=True, check=True)
+        subprocess.run([MAKE_TRACE, path, str(fields), str(vcpus), str(block)], input="\n".join(lines) + "\n", text=True, check=True)
         return path
 
     def analyze(self, verb, *arguments):

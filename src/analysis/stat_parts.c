@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `stat` of a trace in parts, one behind the other. What an instruction's first two accesses in a part are called
+ * depends on those in the parts before (the order of accesses, see stat.c); so these two are kept, and judged again
+ * when the parts are put together.
+ */
+#include <string.h>
+
+#include "stat_private.h"
+
+AnalysisDivision stat_divide(const void *options, unsigned jobs)
+{
+    (void)options;
+    (void)jobs;
+    return (AnalysisDivision){ .split = ANALYSIS_BY_TIME };
+}
+
+void stat_take_part(void *data, const AnalysisPart *part)
+{
+    Stat *stat = data;
+
+    stat->keeps_beginnings = part->number > 0;
+}
+
+static void make_room(StatVcpu *vcpu, uint32_t number)
+{
+    uint32_t room = MAX(2 * vcpu->begun_room, number + 1024);
+
+    if (number < vcpu->begun_room)
+        return;
+    vcpu->begun = g_realloc(vcpu->begun, room);
+    vcpu->beginnings = g_renew(StatBeginning, vcpu->beginnings, room);
+    memset(vcpu->begun + vcpu->begun_room, 0, room - vcpu->begun_room);
+    vcpu->begun_room = room;
+}
+
+static void keep(StatVcpu *vcpu, uint32_t number, uint64_t address, uint8_t info)
+{
+    StatBeginning *beginning = &vcpu->beginnings[number];
+
+    beginning->address[vcpu->begun[number]] = address;
+    beginning->bytes[vcpu->begun[number]] = (uint8_t)mt_size(info);
+    vcpu->begun[number]++;
+}
+
+void stat_keep_beginnings(StatVcpu *vcpu, const struct mt_batch *batch, uint32_t highest)
+{
+    make_room(vcpu, highest);
+    if (!batch->instruction) {
+        for (size_t i = 0; i < batch->count && vcpu->begun[0] < 2; i++)
+            keep(vcpu, 0, batch->address[i], batch->info[i]);
+        return;
+    }
+    for (size_t i = 0; i < batch->count; i++)
+        if (G_UNLIKELY(vcpu->begun[batch->instruction[i]] < 2))
+            keep(vcpu, batch->instruction[i], batch->address[i], batch->info[i]);
+}
+
+/* An instruction that has been there before: its first two accesses of the next part follow others than that knew. */
+static void judge_again(StatVcpu *vcpu, const StatVcpu *next, uint32_t number)
+{
+    const StatBeginning *beginning = &next->beginnings[number];
+    const StatInstruction *before = &vcpu->instructions[number];
+    int64_t first = (int64_t)(beginning->address[0] - before->address), second;
+
+    vcpu->by_order[STAT_OTHER]--;
+    vcpu->by_order[stat_order(first, before->stride, beginning->bytes[0])]++;
+    if (next->begun[number] < 2) {
+        vcpu->instructions[number].stride = first;
+        return;
+    }
+    second = (int64_t)(beginning->address[1] - beginning->address[0]);
+    vcpu->by_order[stat_order(second, (int64_t)beginning->address[0], beginning->bytes[1])]--;
+    vcpu->by_order[stat_order(second, first, beginning->bytes[1])]++;
+    vcpu->instructions[number].stride = next->instructions[number].stride;
+}
+
+static void merge_instruction(StatVcpu *vcpu, StatVcpu *next, uint32_t number)
+{
+    StatInstruction *instruction = &vcpu->instructions[number];
+
+    stat_settle(vcpu, number);
+    stat_settle(next, number);
+    if (!next->accesses[number])
+        return;
+    if (vcpu->accesses[number])
+        judge_again(vcpu, next, number);
+    else
+        instruction->stride = next->instructions[number].stride;
+    instruction->address = next->instructions[number].address;
+    vcpu->accesses[number] += next->accesses[number];
+    instruction->counted = vcpu->accesses[number]; /* the pages are merged apart */
+}
+
+static void merge_vcpu(StatVcpu *vcpu, StatVcpu *next)
+{
+    for (unsigned i = 0; i < STAT_KIND_COPIES; i++)
+        for (unsigned kind = 0; kind < STAT_KINDS; kind++)
+            vcpu->by_kind[i][kind] += next->by_kind[i][kind];
+    for (unsigned i = 0; i < STAT_ORDERS; i++)
+        vcpu->by_order[i] += next->by_order[i];
+    if (next->room)
+        stat_make_room(vcpu, next->room - 1);
+    for (uint32_t number = 0; number < next->room; number++)
+        merge_instruction(vcpu, next, number);
+}
+
+bool stat_merge(void *data, void *other, GError **error)
+{
+    Stat *stat = data, *next = other;
+
+    (void)error;
+    for (unsigned i = 0; i < STAT_MAX_VCPUS; i++)
+        if (next->vcpus[i])
+            merge_vcpu(stat_get_vcpu(stat, i), next->vcpus[i]);
+    page_table_add(&stat->pages, &next->pages);
+    stat->lines_crossed += next->lines_crossed;
+    stat->pages_crossed += next->pages_crossed;
+    return true;
+}

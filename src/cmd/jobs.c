@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Analyses of a trace file by several threads: see jobs.h. */
+#include "jobs.h"
+
+#include <stdio.h>
+
+/* What one thread does at a time. */
+typedef struct {
+    Jobs *jobs;
+    GPtrArray *requests;
+    Range events;
+    AnalysisPart part;
+    bool shows_progress;
+    /* Made by the thread: */
+    Input *input;
+    Context *context;
+    Pump *pump;
+    GError *error;
+} Job;
+
+struct Jobs {
+    const char *path;
+    const Selection *selection;
+    unsigned threads;
+    AnalysisSplit split; /* of the only analysis; ANALYSIS_WHOLE: a job is one of several analyses */
+    GPtrArray *list;     /* Job */
+    GMutex lock;         /* of the progress */
+    Progress progress;
+};
+
+static void job_free(gpointer data)
+{
+    Job *job = data;
+
+    g_clear_pointer(&job->pump, pump_free);
+    g_clear_pointer(&job->context, context_free);
+    g_clear_pointer(&job->input, input_free);
+    g_clear_error(&job->error);
+    g_ptr_array_unref(job->requests);
+    g_free(job);
+}
+
+void jobs_free(Jobs *jobs)
+{
+    if (!jobs)
+        return;
+    progress_end(&jobs->progress);
+    g_ptr_array_unref(jobs->list);
+    g_mutex_clear(&jobs->lock);
+    g_free(jobs);
+}
+
+static Job *add_job(Jobs *jobs, AnalysisRequest *request, Range events)
+{
+    Job *job = g_new0(Job, 1);
+
+    job->jobs = jobs;
+    job->requests = g_ptr_array_new();
+    job->events = events;
+    job->shows_progress = true;
+    g_ptr_array_add(job->requests, request);
+    g_ptr_array_add(jobs->list, job);
+    return job;
+}
+
+static void plan_stretches(Jobs *jobs, AnalysisRequest *request, const AnalysisDivision *division, Range events,
+                           unsigned parts)
+{
+    uint64_t count = events.end - events.begin, step = MAX(division->step, 1), begin = 0;
+
+    for (unsigned i = 0; i < parts; i++) {
+        uint64_t end = (uint64_t)((unsigned __int128)count * (i + 1) / parts);
+
+        end = i + 1 == parts ? count : end - end % step;
+        add_job(jobs, request, (Range){ events.begin + begin, events.begin + end })->part =
+            (AnalysisPart){ i, parts, begin };
+        begin = end;
+    }
+}
+
+/* All of them read all records, so one tells how far they are. */
+static void plan_keys(Jobs *jobs, AnalysisRequest *request, Range events, unsigned parts)
+{
+    for (unsigned i = 0; i < parts; i++) {
+        Job *job = add_job(jobs, request, events);
+
+        job->part = (AnalysisPart){ i, parts, 0 };
+        job->shows_progress = !i;
+    }
+}
+
+/* Returns why not, or NULL. */
+static const char *plan(Jobs *jobs, const GPtrArray *requests, const Input *input)
+{
+    Range events = input_events(input);
+    AnalysisDivision division;
+
+    if (mt_trace_format(input->trace) != MT_FORMAT_FILE)
+        return "a stream has no parts";
+    for (guint i = 0; requests->len > 1 && i < requests->len; i++)
+        add_job(jobs, requests->pdata[i], events);
+    if (requests->len > 1)
+        return NULL;
+    division = analysis_request_divide(requests->pdata[0], jobs->threads);
+    jobs->split = division.split;
+    if (division.split == ANALYSIS_BY_KEY && division.parts > 1)
+        plan_keys(jobs, requests->pdata[0], events, division.parts);
+    else if (division.split == ANALYSIS_BY_KEY)
+        return "its sets are too few";
+    else if (division.split == ANALYSIS_WHOLE)
+        return division.why_not;
+    else if (division.counts_records && !input_selects_by_index(input))
+        return "a part must know how many of the selected records come before it";
+    else
+        plan_stretches(jobs, requests->pdata[0], &division, events, jobs->threads);
+    return NULL;
+}
+
+static void begin_progress(Jobs *jobs)
+{
+    uint64_t records = 0;
+
+    for (guint i = 0; i < jobs->list->len; i++) {
+        const Job *job = jobs->list->pdata[i];
+
+        if (job->shows_progress)
+            records += job->events.end - job->events.begin;
+    }
+    progress_begin(&jobs->progress, records, false);
+}
+
+Jobs *jobs_new(const GPtrArray *requests, const Input *input, const char *path, const Selection *selection,
+               unsigned most)
+{
+    g_autoptr(Jobs) jobs = g_new0(Jobs, 1);
+    const char *why_not;
+
+    jobs->path = path;
+    jobs->selection = selection;
+    jobs->threads = MIN(most, JOBS_MOST);
+    jobs->list = g_ptr_array_new_with_free_func(job_free);
+    g_mutex_init(&jobs->lock);
+    why_not = plan(jobs, requests, input);
+    if (why_not)
+        fprintf(stderr, "memory_tracer: note: one job does all, because %s\n", why_not);
+    if (!jobs->list->len)
+        return NULL;
+    begin_progress(jobs);
+    return g_steal_pointer(&jobs);
+}
+
+static bool read_all(Job *job, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    const struct mt_batch *batch;
+
+    while ((batch = input_next_batch(job->input, &problem)))
+        if (!pump_add(job->pump, batch, error))
+            return false;
+    if (!problem)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
+}
+
+/* Of a thread: its own trace, as names are looked up in that while it reads. */
+static void do_job(gpointer data, gpointer unused)
+{
+    Job *job = data;
+    Jobs *jobs = job->jobs;
+
+    (void)unused;
+    job->input = input_open_part(jobs->path, jobs->selection, pump_columns(job->requests), job->events, &job->error);
+    if (!job->input)
+        return;
+    if (job->shows_progress)
+        input_share_progress(job->input, &jobs->progress, &jobs->lock);
+    job->context = context_new(job->input->trace);
+    job->pump = pump_new(job->requests, job->context, &job->error);
+    if (!job->pump)
+        return;
+    if (jobs->split == ANALYSIS_WHOLE)
+        pump_measure(job->pump);
+    else
+        pump_take_part(job->pump, &job->part);
+    read_all(job, &job->error);
+}
+
+static bool run_threads(Jobs *jobs, GError **error)
+{
+    GThreadPool *pool = g_thread_pool_new(do_job, NULL, (gint)jobs->threads, TRUE, error);
+
+    if (!pool)
+        return false;
+    for (guint i = 0; i < jobs->list->len; i++)
+        g_thread_pool_push(pool, jobs->list->pdata[i], NULL); /* waits for a thread if it can't make one now */
+    g_thread_pool_free(pool, FALSE, TRUE);
+    for (guint i = 0; i < jobs->list->len; i++) {
+        Job *job = jobs->list->pdata[i];
+
+        if (!job->error)
+            continue;
+        g_propagate_error(error, g_steal_pointer(&job->error));
+        return false;
+    }
+    return true;
+}
+
+Pump *jobs_run(Jobs *jobs, GError **error)
+{
+    Job *first = jobs->list->pdata[0];
+
+    if (!run_threads(jobs, error))
+        return NULL;
+    for (guint i = 1; i < jobs->list->len; i++) {
+        Job *job = jobs->list->pdata[i];
+
+        if (jobs->split == ANALYSIS_WHOLE) {
+            pump_join(first->pump, job->pump);
+            continue;
+        }
+        if (!pump_merge(first->pump, job->pump, error))
+            return NULL;
+        g_clear_pointer(&job->pump, pump_free);
+    }
+    return first->pump;
+}

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""--jobs: several threads come to what one does, to the last bit."""
+import json
+import random
+import unittest
+
+from test_cache import PADDR, PC, STORE, USER, CacheTest
+
+TIME = 8
+SHARED = (["stat"], ["stat", "--brief"], ["heatmap"], ["heatmap", "--zoom", "0x100000..0x17ffff", "--hottest"],
+          ["wss", "--window", "1000"], ["wss", "--window", "37"], ["mrc", "--granularity", "64,4K"], ["mrc", "--split", "vcpu"],
+          ["mrc", "--split", "cpl"], ["sharing"], ["sweep", "--sizes", "4K..256K", "--ways", "1,3,4"], ["sweep", "--lines", "32,128", "--ways", "2"],
+          ["tlb", "--l1-4k", "16,4", "--l2-4k", "96,12"], ["tlb", "--kernel-page-size", "2M", "--policy", "plru", "--l2-4k", "128,8", "--l2-2m", "none"],
+          ["cache", "--l1d", "2K,2", "--l2", "8K,4", "--l3", "48K,12"],
+          ["cache", "--l1d", "2K,4", "--l2", "8K,4", "--l3", "none", "--inclusion", "inclusive", "--lines", "--policy", "srrip"],
+          ["cache", "--l1d", "2K,4", "--l2", "8K,4", "--l3", "none", "--inclusion", "exclusive", "--shared", "none"],
+          ["cache", "--l1d", "2K,4", "--l2", "8K,4", "--write", "through", "--no-allocate", "--policy", "fifo"])
+BY_ONE = ((["reuse"], "depends on all those before"), (["mrc", "--rate", "0.5"], "a sample is small"),
+          (["cache", "--prefetch", "stride"], "prefetcher"), (["cache", "--classify"], "--classify"),
+          (["cache", "--policy", "random"], "random numbers"), (["tlb", "--policy", "random"], "random numbers"),
+          (["tlb", "--l1-4k", "64,full"], "sets are too few"), (["sweep", "--sizes", "4K", "--ways", "64"], "sets are too few"),
+          (["stat", "--by", "function"], "--by"), (["wss", "--window", "10us"], "windows of time"),
+          (["heatmap", "--cpl", "3"], "selected records"))
+
+
+class Jobs(CacheTest):
+    def trace(self, name="trace", count=20000, fields=PC, vcpus=3):
+        """Strides, hot lines and chance, crossings too, in small blocks, so that parts begin in the middle of everything."""
+        chance, rows, at = random.Random(8), [], 0
+        while len(rows) < count:
+            vcpu, kind = chance.randrange(vcpus), chance.random()
+            at = chance.randrange(1 << 20) if kind < 0.3 else chance.randrange(1 << 14) if kind < 0.6 else at
+            for _ in range(chance.randrange(1, 20)):
+                at += chance.choice((0, 4, 8, 64))
+                kernel = chance.random() < 0.2
+                info = chance.choice((0, 2, 3, 4)) | chance.choice((0, STORE)) | (0 if kernel else USER)
+                rows.append((vcpu, info, at | (0xffff888000000000 if kernel else 0), chance.choice((1, 2, 3)), at))
+        return self.make(name, rows[:count], fields=fields, vcpus=vcpus, block=512)
+
+    def outputs(self, *arguments):
+        """Text, JSON and CSV."""
+        results = [self.tracer(*arguments, *form) for form in ((), ("--json",), ("--csv",))]
+        for result in results:
+            self.assertEqual(result.status, 0, result.err)
+        return [result.out for result in results], results[0].err
+
+    def test_the_result_is_the_same(self):
+        path = self.trace()
+        for arguments in SHARED:
+            expected, _ = self.outputs(*arguments, path)
+            for count in ("2", "3", "8"):
+                with self.subTest(arguments, jobs=count):
+                    self.assertEqual(self.outputs(*arguments, "--jobs", count, path), (expected, ""))
+
+    def test_of_a_selection(self):
+        path = self.trace()
+        for selection in (["--events", "777..15001"], ["--events", "19990.."], ["--events", "5..5"], ["--cpl", "3", "--loads"], ["--vcpu", "1"]):
+            for arguments in SHARED:
+                if selection[0] != "--events" and arguments[0] in ("heatmap", "wss"):
+                    continue
+                with self.subTest(arguments, selection=selection):
+                    one, four = (self.tracer(*arguments, *selection, "--json", "--jobs", jobs, path) for jobs in ("1", "4"))
+                    self.assertEqual((four.status, four.err, four.out), (0, "", one.out))
+
+    def test_without_instructions_and_by_physical_addresses(self):
+        path = self.trace(fields=PADDR, vcpus=1)
+        for arguments in (["stat"], ["cache", "--physical", "--l1d", "2K,2"], ["sharing"]):
+            with self.subTest(arguments):
+                self.assertEqual(self.outputs(*arguments, "--jobs", "3", path), self.outputs(*arguments, path))
+
+    def test_pictures_are_the_same(self):
+        path = self.trace()
+        for jobs in ("1", "2"):
+            self.assertEqual(self.tracer("heatmap", "--jobs", jobs, "--output", self.path(jobs + ".svg"), path).status, 0)
+        with open(self.path("1.svg")) as one, open(self.path("2.svg")) as two:
+            self.assertEqual(one.read(), two.read())
+
+    def test_a_long_trace_makes_heat_maps_coarser(self):
+        # More than 8192 granules, so that they are joined, in one part or in both.
+        rows = [(0, 3, 64 * ((i * 7919) % 6000) + (1 << 30) * (i // 3000)) for i in range(12000)]
+        path = self.make("wide", rows, block=512)
+        self.assertGreater(self.analyze("heatmap", path)["granule_bytes"], 64)
+        self.assertEqual(self.outputs("heatmap", "--jobs", "2", path), self.outputs("heatmap", path))
+
+    def test_what_cannot_be_divided_says_so(self):
+        path = self.trace(fields=PC | TIME)
+        for arguments, why in BY_ONE:
+            with self.subTest(arguments):
+                expected, _ = self.outputs(*arguments, path)
+                out, err = self.outputs(*arguments, "--jobs", "2", path)
+                self.assertEqual(out, expected)
+                self.assertRegex(err, r"\Amemory_tracer: note: one job does all, because [^\n]*" + why + r"[^\n]*\n\Z")
+
+    def test_several_analyses_have_a_thread_each(self):
+        path = self.trace()
+        words = ["analyze", "--json", "-a", "stat;reuse;wss:window=100", "-a", "cache:prefetch=stride", path]
+        one, two = (self.tracer(*words, "--jobs", jobs) for jobs in ("1", "2"))
+        self.assertEqual((one.status, two.status, one.err, two.err), (0, 0, "", ""))
+        one, two = json.loads(one.out), json.loads(two.out)
+        for result in (one, two):
+            self.assertEqual([cost["analysis"] for cost in result.pop("analysis_costs")], ["stat", "reuse", "wss", "cache"])
+            self.assertIn(result.pop("slowest_analysis"), ("stat", "reuse", "wss", "cache"))
+        self.assertEqual(one, two)
+
+    def test_errors_are_those_of_one_job(self):
+        path = self.trace()
+        for arguments in (["cache", "--l1d", "7"], ["wss", "--window", "x"], ["cache", "--physical"], ["stat", "--cpl", "9"]):
+            with self.subTest(arguments):
+                one, two = (self.tracer(*arguments, "--jobs", jobs, path) for jobs in ("1", "2"))
+                self.assertEqual((one.status, one.err), (two.status, two.err))
+                self.assertEqual(len(two.err.splitlines()), 1)
+        for wrong in ("0", "-1", "257"):
+            self.assert_fails(self.tracer("stat", "--jobs", wrong, path), "--jobs", status=2)
+
+    def test_a_stream_has_no_parts(self):
+        stream = self.path("stream")
+        self.assertEqual(self.tracer("convert", "--to", "gmbeoo", "--output", stream, self.trace()).status, 0)
+        out, err = self.outputs("stat", "--jobs", "2", stream)
+        self.assertEqual(out, self.outputs("stat", stream)[0])
+        self.assertIn("a stream has no parts", err)
+
+
+if __name__ == "__main__":
+    unittest.main()
