@@ -4,130 +4,234 @@
 
 #include <string.h>
 
-#define FIRST_BITS 10
-#define FIRST_WORDS 64u
+#define FIRST_BITS 7
+#define FIRST_WORDS 256u
+#define MOST_WORDS (1u << 25)
 #define TIMES_PER_KEY 4 /* at least, after times were numbered anew */
-#define WORD_BITS 64
+#define WORD_SHIFT 6    /* of times in a word */
+#define SUM_SHIFT 6     /* of what is added up one level higher */
+#define LOWEST_SUM (WORD_SHIFT + SUM_SHIFT)
+#define NEAR_WORDS 4 /* that are looked at instead of sums */
+
+G_STATIC_ASSERT(sizeof(LruBucket) == 64);
+
+static void make_times(LruStack *stack)
+{
+    uint64_t times = (uint64_t)stack->words << WORD_SHIFT;
+
+    stack->live = g_new0(uint64_t, stack->words);
+    stack->in_word = g_new0(uint8_t, stack->words);
+    for (unsigned level = 0; level < LRU_STACK_LEVELS; level++)
+        stack->sums[level] = g_new0(uint32_t, (times >> (LOWEST_SUM + SUM_SHIFT * level)) + 1);
+}
+
+static void free_times(LruStack *stack)
+{
+    g_free(stack->live);
+    g_free(stack->in_word);
+    for (unsigned level = 0; level < LRU_STACK_LEVELS; level++)
+        g_free(stack->sums[level]);
+}
+
+static LruBucket *make_buckets(unsigned bits)
+{
+    return g_aligned_alloc0((gsize)1 << bits, sizeof(LruBucket), sizeof(LruBucket));
+}
 
 void lru_stack_init(LruStack *stack)
 {
     memset(stack, 0, sizeof *stack);
     stack->bits = FIRST_BITS;
-    stack->keys = g_new(uint64_t, 1u << FIRST_BITS);
-    stack->used = g_new0(uint32_t, 1u << FIRST_BITS);
+    stack->buckets = make_buckets(FIRST_BITS);
     stack->words = FIRST_WORDS;
-    stack->live = g_new0(uint64_t, FIRST_WORDS);
-    stack->tree = g_new0(uint32_t, FIRST_WORDS + 1);
+    make_times(stack);
     stack->now = 1;
 }
 
 void lru_stack_clear(LruStack *stack)
 {
-    g_free(stack->keys);
-    g_free(stack->used);
-    g_free(stack->live);
-    g_free(stack->tree);
+    g_aligned_free(stack->buckets);
+    free_times(stack);
+}
+
+/* The table. */
+
+/* A slot, by its number in the whole table. */
+static uint64_t *key_at(const LruStack *stack, uint64_t slot)
+{
+    return &stack->buckets[slot / LRU_STACK_SLOTS].keys[slot % LRU_STACK_SLOTS];
+}
+
+static uint32_t *used_at(const LruStack *stack, uint64_t slot)
+{
+    return &stack->buckets[slot / LRU_STACK_SLOTS].used[slot % LRU_STACK_SLOTS];
+}
+
+static uint64_t count_slots(const LruStack *stack)
+{
+    return (uint64_t)LRU_STACK_SLOTS << stack->bits;
 }
 
 /* Where the key is, or where it belongs. */
-static uint64_t find(const LruStack *stack, uint64_t key)
+static inline LruBucket *find(const LruStack *stack, uint64_t key, unsigned *slot)
 {
-    uint64_t mask = (UINT64_C(1) << stack->bits) - 1, at = key & mask;
+    uint64_t mask = (UINT64_C(1) << stack->bits) - 1;
 
-    while (stack->used[at] && stack->keys[at] != key)
-        at = (at + 1) & mask;
-    return at;
+    for (uint64_t at = key & mask;; at = (at + 1) & mask) {
+        LruBucket *bucket = &stack->buckets[at];
+
+        for (unsigned i = 0; i < LRU_STACK_SLOTS; i++)
+            if (bucket->keys[i] == key || !bucket->used[i]) {
+                *slot = i;
+                return bucket;
+            }
+    }
 }
 
 static void grow(LruStack *stack)
 {
-    uint64_t *keys = stack->keys, old = UINT64_C(1) << stack->bits;
-    uint32_t *used = stack->used;
+    LruStack old = *stack;
 
-    stack->bits++;
-    stack->keys = g_new(uint64_t, 2 * old);
-    stack->used = g_new0(uint32_t, 2 * old);
-    for (uint64_t i = 0; i < old; i++)
-        if (used[i]) {
-            uint64_t at = find(stack, keys[i]);
+    stack->buckets = make_buckets(++stack->bits);
+    for (uint64_t i = 0; i < count_slots(&old); i++) {
+        unsigned slot;
+        LruBucket *bucket;
 
-            stack->keys[at] = keys[i];
-            stack->used[at] = used[i];
-        }
-    g_free(keys);
-    g_free(used);
+        if (!*used_at(&old, i))
+            continue;
+        bucket = find(stack, *key_at(&old, i), &slot);
+        bucket->keys[slot] = *key_at(&old, i);
+        bucket->used[slot] = *used_at(&old, i);
+    }
+    g_aligned_free(old.buckets);
 }
 
-static void count_word(LruStack *stack, uint32_t time, uint32_t by)
+/* Times. */
+
+/* Bits of a word (Wegner 1960, as in Warren, "Hacker's Delight", 2002): not all processors that this is built for have
+ * an instruction for it. */
+static inline uint32_t count_bits(uint64_t word)
 {
-    for (uint32_t i = time / WORD_BITS + 1; i <= stack->words; i += i & -i)
-        stack->tree[i] += by;
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
 }
 
-/* How many live times are not later than this one. */
-static uint32_t rank(const LruStack *stack, uint32_t time)
+/* The sum of the bytes `first` to 63 of 64, eight at a time; their lanes of 16 bits hold what eight words of bytes of
+ * at most 64 come to. */
+static inline uint32_t add_bytes(const uint8_t *bytes, unsigned first)
 {
-    uint32_t sum = (uint32_t)__builtin_popcountll(stack->live[time / WORD_BITS] << (WORD_BITS - 1 - time % WORD_BITS));
+    const uint64_t lanes = UINT64_C(0x00ff00ff00ff00ff);
+    uint64_t sum = 0, word;
 
-    for (uint32_t i = time / WORD_BITS; i; i &= i - 1)
-        sum += stack->tree[i];
-    return sum;
+    for (unsigned i = first & ~7u; i < 64; i += 8) {
+        memcpy(&word, bytes + i, sizeof word);
+        if (i < first)
+            word = word >> 8 * (first - i) << 8 * (first - i); /* little-endian, as all we run on */
+        sum += (word & lanes) + (word >> 8 & lanes);
+    }
+    return (uint32_t)(sum * UINT64_C(0x0001000100010001) >> 48);
 }
 
-/* The first `count` times from 1 on become live. */
+/* How many live times are later than this one. */
+static inline uint32_t count_later(const LruStack *stack, uint32_t time)
+{
+    uint32_t word = time >> WORD_SHIFT, later = count_bits(stack->live[word] >> (time & 63) >> 1);
+    uint32_t last_word = stack->now >> WORD_SHIFT;
+
+    if (last_word - word < NEAR_WORDS) {
+        for (uint32_t i = word + 1; i <= last_word; i++)
+            later += count_bits(stack->live[i]);
+        return later;
+    }
+    later += add_bytes(stack->in_word + (word & ~63u), (word & 63) + 1);
+    for (unsigned level = 0; level < LRU_STACK_LEVELS; level++) {
+        uint32_t first = (time >> (LOWEST_SUM + SUM_SHIFT * level)) + 1;
+        uint32_t last = stack->now >> (LOWEST_SUM + SUM_SHIFT * level);
+
+        if (level + 1 < LRU_STACK_LEVELS)
+            last = MIN(last, (first - 1) | 63);
+        for (uint32_t i = first; i <= last; i++)
+            later += stack->sums[level][i];
+    }
+    return later;
+}
+
+static inline void add_time(LruStack *stack, uint32_t time, int by)
+{
+    uint32_t word = time >> WORD_SHIFT;
+
+    stack->live[word] ^= UINT64_C(1) << (time & 63);
+    stack->in_word[word] = (uint8_t)(stack->in_word[word] + by);
+    for (unsigned level = 0; level < LRU_STACK_LEVELS; level++)
+        stack->sums[level][time >> (LOWEST_SUM + SUM_SHIFT * level)] += (uint32_t)by;
+}
+
+/* The lowest `count` times from 1 on become live. */
 static void fill_times(LruStack *stack, uint32_t count)
 {
-    for (uint32_t time = 1; time <= count; time++)
-        stack->live[time / WORD_BITS] |= UINT64_C(1) << time % WORD_BITS;
-    for (uint32_t i = 1; i <= stack->words; i++) {
-        uint32_t parent = i + (i & -i);
-
-        stack->tree[i] += (uint32_t)__builtin_popcountll(stack->live[i - 1]);
-        if (parent <= stack->words)
-            stack->tree[parent] += stack->tree[i];
-    }
     stack->now = count + 1;
+    for (uint32_t word = 0; word <= count >> WORD_SHIFT; word++) {
+        uint32_t first = word << WORD_SHIFT;
+        uint64_t bits = count - first < 63 ? (UINT64_C(2) << (count - first)) - 1 : UINT64_MAX;
+
+        stack->live[word] = word ? bits : bits & ~UINT64_C(1);
+        stack->in_word[word] = (uint8_t)count_bits(stack->live[word]);
+        for (unsigned level = 0; level < LRU_STACK_LEVELS; level++)
+            stack->sums[level][first >> (LOWEST_SUM + SUM_SHIFT * level)] += stack->in_word[word];
+    }
 }
 
-/* Numbers the times anew, without gaps. */
-static void renumber(LruStack *stack)
+/* Numbers the times anew, from 1 on, without gaps: each becomes the number of live ones up to it. */
+static __attribute__((noinline)) void renumber(LruStack *stack)
 {
+    g_autofree uint32_t *before = g_new(uint32_t, stack->words);
+    uint32_t sum = 0;
+
+    for (uint32_t word = 0; word < stack->words; word++) {
+        before[word] = sum;
+        sum += stack->in_word[word];
+    }
     for (uint64_t i = 0; i >> stack->bits == 0; i++)
-        if (stack->used[i])
-            stack->used[i] = rank(stack, stack->used[i]);
-    while ((uint64_t)stack->words * WORD_BITS < TIMES_PER_KEY * stack->count && stack->words < 1u << 25)
+        for (unsigned slot = 0; slot < LRU_STACK_SLOTS; slot++) {
+            uint32_t *used = &stack->buckets[i].used[slot];
+
+            if (*used)
+                *used =
+                    before[*used >> WORD_SHIFT] + count_bits(stack->live[*used >> WORD_SHIFT] << (63 - (*used & 63)));
+        }
+    free_times(stack);
+    while ((uint64_t)stack->words << WORD_SHIFT < TIMES_PER_KEY * stack->count && stack->words < MOST_WORDS)
         stack->words *= 2;
-    g_free(stack->live);
-    g_free(stack->tree);
-    stack->live = g_new0(uint64_t, stack->words);
-    stack->tree = g_new0(uint32_t, stack->words + 1);
+    make_times(stack);
     fill_times(stack, (uint32_t)stack->count);
 }
 
+/* Uses. */
+
 uint64_t lru_stack_use(LruStack *stack, uint64_t key)
 {
-    uint64_t at, distance = LRU_STACK_NEW;
-    uint32_t before;
+    uint64_t distance = LRU_STACK_NEW;
+    LruBucket *bucket;
+    unsigned slot;
 
-    if (stack->now >= stack->words * WORD_BITS - 1)
+    if (G_UNLIKELY(stack->now >= (stack->words << WORD_SHIFT) - 1))
         renumber(stack);
-    if (5 * stack->count >= UINT64_C(4) << stack->bits)
+    if (G_UNLIKELY(20 * stack->count >= 17 * count_slots(stack)))
         grow(stack);
-    at = find(stack, key);
-    before = stack->used[at];
-    if (before) {
-        distance = stack->count - rank(stack, before);
+    bucket = find(stack, key, &slot);
+    if (G_LIKELY(bucket->used[slot])) {
+        distance = count_later(stack, bucket->used[slot]);
         if (!distance)
             return 0;
-        stack->live[before / WORD_BITS] &= ~(UINT64_C(1) << before % WORD_BITS);
-        count_word(stack, before, (uint32_t)-1);
+        add_time(stack, bucket->used[slot], -1);
     } else {
-        stack->keys[at] = key;
+        bucket->keys[slot] = key;
         stack->count++;
     }
-    stack->used[at] = stack->now;
-    stack->live[stack->now / WORD_BITS] |= UINT64_C(1) << stack->now % WORD_BITS;
-    count_word(stack, stack->now, 1);
+    bucket->used[slot] = stack->now;
+    add_time(stack, stack->now, 1);
     stack->now++;
     return distance;
 }
@@ -135,19 +239,23 @@ uint64_t lru_stack_use(LruStack *stack, uint64_t key)
 /* What lies behind moves up, so that it is still found without marks of what was removed. */
 void lru_stack_remove(LruStack *stack, uint64_t key)
 {
-    uint64_t mask = (UINT64_C(1) << stack->bits) - 1, hole = find(stack, key);
-    uint32_t time = stack->used[hole];
+    uint64_t slots = count_slots(stack), hole;
+    unsigned slot;
+    LruBucket *bucket = find(stack, key, &slot);
 
-    stack->live[time / WORD_BITS] &= ~(UINT64_C(1) << time % WORD_BITS);
-    count_word(stack, time, (uint32_t)-1);
+    add_time(stack, bucket->used[slot], -1);
     stack->count--;
-    for (uint64_t at = (hole + 1) & mask; stack->used[at]; at = (at + 1) & mask)
-        if (((at - stack->keys[at]) & mask) >= ((at - hole) & mask)) {
-            stack->keys[hole] = stack->keys[at];
-            stack->used[hole] = stack->used[at];
-            hole = at;
-        }
-    stack->used[hole] = 0;
+    hole = (uint64_t)(bucket - stack->buckets) * LRU_STACK_SLOTS + slot;
+    for (uint64_t at = (hole + 1) % slots; *used_at(stack, at); at = (at + 1) % slots) {
+        uint64_t home = (*key_at(stack, at) & ((UINT64_C(1) << stack->bits) - 1)) * LRU_STACK_SLOTS;
+
+        if ((at + slots - home) % slots < (at + slots - hole) % slots)
+            continue;
+        *key_at(stack, hole) = *key_at(stack, at);
+        *used_at(stack, hole) = *used_at(stack, at);
+        hole = at;
+    }
+    *used_at(stack, hole) = 0;
 }
 
 GArray *lru_stack_list(const LruStack *stack)
@@ -155,8 +263,9 @@ GArray *lru_stack_list(const LruStack *stack)
     GArray *list = g_array_sized_new(FALSE, FALSE, sizeof(uint64_t), (guint)stack->count);
 
     g_array_set_size(list, (guint)stack->count);
-    for (uint64_t i = 0; i >> stack->bits == 0; i++)
-        if (stack->used[i])
-            g_array_index(list, uint64_t, rank(stack, stack->used[i]) - 1) = stack->keys[i];
+    for (uint64_t i = 0; i < count_slots(stack); i++)
+        if (*used_at(stack, i))
+            g_array_index(list, uint64_t, stack->count - count_later(stack, *used_at(stack, i)) - 1) =
+                *key_at(stack, i);
     return list;
 }

@@ -26,6 +26,8 @@
 #define BUCKETS (64 << STEP_BITS)
 #define PARTITIONS 8
 #define PARTITION_SHIFT 24 /* of a key: above its place in most tables, below what decides about the sample */
+#define PIECE 256          /* accesses whose keys are made at once */
+#define AHEAD 12           /* accesses whose places in the table are fetched meanwhile */
 #define T_95 2.365         /* Student's t, two-sided, with 7 degrees of freedom */
 
 typedef struct {
@@ -210,6 +212,15 @@ static void use_sampled(const Mrc *mrc, Curve *curve, uint64_t key)
         drop_greatest(curve);
 }
 
+/* Without a sample; not the key of the last use, which need only be counted. */
+static inline void use_key(Curve *curve, uint64_t key)
+{
+    if (!count(&curve->whole, key, 1) && curve->first_uses)
+        g_array_append_val(curve->first_uses, key);
+    curve->last_key = key;
+    curve->used = true;
+}
+
 static inline void use(const Mrc *mrc, Curve *curve, uint64_t granule)
 {
     uint64_t key = mix(granule ^ mrc->seed);
@@ -222,10 +233,7 @@ static inline void use(const Mrc *mrc, Curve *curve, uint64_t granule)
         curve->whole.buckets[0]++;
         curve->whole.all++;
     } else {
-        if (!count(&curve->whole, key, 1) && curve->first_uses)
-            g_array_append_val(curve->first_uses, key);
-        curve->last_key = key;
-        curve->used = true;
+        use_key(curve, key);
     }
 }
 
@@ -238,6 +246,37 @@ static void use_access(const Mrc *mrc, Curve *curve, uint64_t address, uint8_t i
     use(mrc, curve, granule);
     for (; G_UNLIKELY(more); more--)
         use(mrc, curve, granule = (granule + 1) & last_possible);
+}
+
+/* All records, exactly: most use the granule of the one before, and where another one lies in the table is looked at
+ * some records before it is needed. */
+static void add_exactly(const Mrc *mrc, Curve *curve, const struct mt_batch *batch)
+{
+    uint64_t keys[PIECE + AHEAD] = { 0 }, repeats = 0;
+    unsigned shift = curve->shift;
+
+    for (size_t begin = 0; begin < batch->count; begin += PIECE) {
+        size_t count = MIN(batch->count - begin, PIECE);
+        const uint64_t *address = batch->address + begin;
+        const uint8_t *info = batch->info + begin;
+
+        for (size_t i = 0; i < count; i++)
+            keys[i] = mix(address[i] >> shift ^ mrc->seed);
+        for (size_t i = 0; i < count; i++) {
+            lru_stack_prefetch(&curve->whole.stack, keys[i + AHEAD]);
+            if (G_UNLIKELY((address[i] + mt_size(info[i]) - 1) >> shift != address[i] >> shift)) {
+                use_access(mrc, curve, address[i], info[i]);
+                continue;
+            }
+            curve->uses++;
+            if (curve->used && keys[i] == curve->last_key)
+                repeats++;
+            else
+                use_key(curve, keys[i]);
+        }
+    }
+    curve->whole.buckets[0] += (double)repeats;
+    curve->whole.all += (double)repeats;
 }
 
 static Curve *get_curve(Mrc *mrc, guint group, guint granularity)
@@ -271,6 +310,10 @@ static bool mrc_add(void *data, const struct mt_batch *batch, GError **error)
     for (guint k = 0; batch->count && k < mrc->granularities->len; k++) {
         Curve *curve = mrc->split == SPLIT_CPL ? NULL : get_curve(mrc, mrc->split ? batch->vcpu % MAX_VCPUS : 0, k);
 
+        if (curve && !mrc->sampled) {
+            add_exactly(mrc, curve, batch);
+            continue;
+        }
         for (size_t i = 0; i < batch->count; i++)
             use_access(mrc, curve ? curve : get_curve(mrc, mt_cpl(batch->info[i]) == 3, k), batch->address[i],
                        batch->info[i]);
