@@ -53,7 +53,10 @@ struct Groups {
     GArray *group_of_row;    /* uint32_t, for the current batch */
     GStringChunk *names;     /* those that we have made */
     GArray *present;         /* uint32_t: groups that it has */
-    GByteArray *sorted[6];   /* its columns, group by group */
+    GByteArray *sorted[7];   /* its columns, group by group */
+    bool reads_tasks;        /* the analysis does */
+    GArray *task_of_row;     /* uint32_t: numbers of events, likewise */
+    GArray *events;          /* struct mt_event: of one group's records */
 };
 
 bool groups_parse(const char *name, GroupBy *by, GError **error)
@@ -103,6 +106,9 @@ Groups *groups_new(GroupBy by, const AnalysisType *type, const void *options, co
     groups->group_of_row = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     groups->names = g_string_chunk_new(4096);
     groups->present = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    groups->reads_tasks = (type->columns_for ? type->columns_for(groups->options) : type->columns) & MT_COLUMN_TASK;
+    groups->task_of_row = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    groups->events = g_array_new(FALSE, FALSE, sizeof(struct mt_event));
     for (guint i = 0; i < G_N_ELEMENTS(groups->sorted); i++)
         groups->sorted[i] = g_byte_array_new();
     return groups;
@@ -121,6 +127,8 @@ void groups_free(Groups *groups)
     g_hash_table_unref(groups->of_executed);
     g_array_unref(groups->group_of_row);
     g_array_unref(groups->present);
+    g_array_unref(groups->task_of_row);
+    g_array_unref(groups->events);
     g_string_chunk_free(groups->names);
     for (guint i = 0; i < G_N_ELEMENTS(groups->sorted); i++)
         g_byte_array_unref(groups->sorted[i]);
@@ -324,10 +332,44 @@ static void *sort_column(Groups *groups, unsigned number, const void *from, size
     return to->data;
 }
 
+/* The number of the tasks' event that each record comes behind. */
+static const uint32_t *list_tasks(Groups *groups, const struct mt_batch *batch)
+{
+    uint32_t event = batch->task.state, *tasks;
+    size_t done = 0;
+
+    g_array_set_size(groups->task_of_row, (guint)batch->count);
+    tasks = (uint32_t *)groups->task_of_row->data;
+    for (size_t i = 0; i <= batch->task.count; i++) {
+        size_t end = i < batch->task.count ? batch->task.event[i].before : batch->count;
+
+        while (done < end)
+            tasks[done++] = event;
+        event = i < batch->task.count ? batch->task.event[i].number : 0;
+    }
+    return tasks;
+}
+
+/* And back again. Valid until the next call. */
+static struct mt_events make_events(Groups *groups, const uint32_t *tasks, size_t count)
+{
+    g_array_set_size(groups->events, 0);
+    for (size_t i = 1; i < count; i++) {
+        struct mt_event event = { .before = (uint32_t)i, .number = tasks[i] };
+
+        if (tasks[i] != tasks[i - 1])
+            g_array_append_val(groups->events, event);
+    }
+    return (struct mt_events){ .state = tasks[0],
+                               .count = groups->events->len,
+                               .event = (const struct mt_event *)groups->events->data };
+}
+
 static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **error)
 {
     uint32_t *rows = (uint32_t *)groups->group_of_row->data;
     struct mt_batch sorted = *batch;
+    const uint32_t *tasks = groups->reads_tasks ? list_tasks(groups, batch) : NULL;
 
     for (size_t i = 0; i < batch->count; i++) { /* groups become places */
         Group *group = &g_array_index(groups->groups, Group, rows[i]);
@@ -341,7 +383,8 @@ static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **er
     sorted.value = sort_column(groups, 4, batch->value, sizeof *batch->value, rows, batch->count);
     sorted.value_unknown =
         sort_column(groups, 5, batch->value_unknown, sizeof *batch->value_unknown, rows, batch->count);
-    sorted.task = sorted.executed = (struct mt_events){ 0 }; /* whose records these are is known */
+    tasks = sort_column(groups, 6, tasks, sizeof *tasks, rows, batch->count);
+    sorted.task = sorted.executed = (struct mt_events){ 0 };
     sorted.index = NULL;
     for (guint i = 0; i < groups->present->len; i++) {
         Group *group = &g_array_index(groups->groups, Group, g_array_index(groups->present, uint32_t, i));
@@ -356,6 +399,8 @@ static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **er
         ADVANCE(value_unknown);
 #undef ADVANCE
         part.count = group->rows;
+        if (tasks)
+            part.task = make_events(groups, tasks + group->begin, part.count);
         group->rows = 0;
         if (!groups->type->add(group->state, &part, error))
             return false;

@@ -7,9 +7,11 @@
 #define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 #define FIRST_SLOTS 4096
 #define RECENT 512
+#define PAGE_BYTES 4096u
 
 typedef struct {
     uint64_t key; /* the line's number plus 1 */
+    uint32_t who, space;
     SharedLine *line;
     Sharer *sharer;
 } Recent;
@@ -19,7 +21,7 @@ struct SharedLines {
     SharedLine **slots; /* a hash table, at most half full */
     size_t slot_count, used;
     Recent *recent[SHARED_MAX_VCPUS]; /* or NULL */
-    uint64_t (*pairs)[SHARED_MAX_VCPUS];
+    LineCounts pairs;
     unsigned part, part_mask; /* of the work; 0: all */
 };
 
@@ -30,7 +32,6 @@ SharedLines *shared_lines_new(unsigned shift)
     lines->shift = shift;
     lines->slot_count = FIRST_SLOTS;
     lines->slots = g_new0(SharedLine *, lines->slot_count);
-    lines->pairs = g_malloc0(SHARED_MAX_VCPUS * sizeof *lines->pairs);
     return lines;
 }
 
@@ -52,7 +53,7 @@ void shared_lines_free(SharedLines *lines)
     for (guint i = 0; i < SHARED_MAX_VCPUS; i++)
         g_free(lines->recent[i]);
     g_free(lines->slots);
-    g_free(lines->pairs);
+    line_counts_clear(&lines->pairs);
     g_free(lines);
 }
 
@@ -61,11 +62,11 @@ unsigned shared_lines_shift(const SharedLines *lines)
     return lines->shift;
 }
 
-static size_t find_slot(SharedLine *const *slots, size_t count, uint64_t number)
+static size_t find_slot(SharedLine *const *slots, size_t count, uint64_t number, uint32_t space)
 {
-    size_t at = (size_t)((number * HASH_FACTOR) >> 20) & (count - 1);
+    size_t at = (size_t)(((number ^ (uint64_t)space << 40) * HASH_FACTOR) >> 20) & (count - 1);
 
-    while (slots[at] && slots[at]->number != number)
+    while (slots[at] && (slots[at]->number != number || slots[at]->space != space))
         at = (at + 1) & (count - 1);
     return at;
 }
@@ -77,55 +78,68 @@ static void grow(SharedLines *lines)
 
     for (size_t i = 0; i < lines->slot_count; i++)
         if (lines->slots[i])
-            slots[find_slot(slots, count, lines->slots[i]->number)] = lines->slots[i];
+            slots[find_slot(slots, count, lines->slots[i]->number, lines->slots[i]->space)] = lines->slots[i];
     g_free(lines->slots);
     lines->slots = slots;
     lines->slot_count = count;
 }
 
-static SharedLine *get_line(SharedLines *lines, uint64_t number)
+static SharedLine *get_line(SharedLines *lines, uint64_t number, uint32_t space, uint64_t virtual_address)
 {
-    size_t at = find_slot(lines->slots, lines->slot_count, number);
+    size_t at = find_slot(lines->slots, lines->slot_count, number, space);
 
     if (lines->slots[at])
         return lines->slots[at];
     if (2 * lines->used >= lines->slot_count) {
         grow(lines);
-        at = find_slot(lines->slots, lines->slot_count, number);
+        at = find_slot(lines->slots, lines->slot_count, number, space);
     }
     lines->used++;
     lines->slots[at] = g_new0(SharedLine, 1);
     lines->slots[at]->number = number;
+    lines->slots[at]->space = space;
+    lines->slots[at]->virtual_address = virtual_address & ~((UINT64_C(1) << lines->shift) - 1);
     return lines->slots[at];
 }
 
-static Sharer *get_sharer(SharedLine *line, unsigned vcpu)
+static Sharer *get_sharer(SharedLine *line, uint32_t who)
 {
     Sharer *sharer = line->sharers;
 
-    while (sharer && sharer->vcpu != vcpu)
+    while (sharer && sharer->who != who)
         sharer = sharer->next;
     if (!sharer) {
         sharer = g_new0(Sharer, 1);
-        sharer->vcpu = (uint16_t)vcpu;
+        sharer->who = who;
         sharer->next = line->sharers;
         line->sharers = sharer;
     }
     return sharer;
 }
 
-/* Most accesses are to a line that their vCPU has touched lately. */
-static inline Recent *find_recent(SharedLines *lines, unsigned vcpu, uint64_t number)
+/* One access to a line, or the part of one. */
+typedef struct {
+    unsigned vcpu;
+    uint32_t who, space, instruction;
+    uint64_t number, virtual_address;
+    uint32_t words;
+    bool is_store;
+} Piece;
+
+/* Most accesses are to a line that their vCPU has touched lately, on behalf of the same sharer. */
+static inline Recent *find_recent(SharedLines *lines, const Piece *piece)
 {
-    Recent **of_vcpu = &lines->recent[vcpu], *recent;
+    Recent **of_vcpu = &lines->recent[piece->vcpu], *recent;
 
     if (G_UNLIKELY(!*of_vcpu))
         *of_vcpu = g_new0(Recent, RECENT);
-    recent = &(*of_vcpu)[number % RECENT];
-    if (G_UNLIKELY(recent->key != number + 1)) {
-        recent->key = number + 1;
-        recent->line = get_line(lines, number);
-        recent->sharer = get_sharer(recent->line, vcpu);
+    recent = &(*of_vcpu)[piece->number % RECENT];
+    if (G_UNLIKELY(recent->key != piece->number + 1 || recent->who != piece->who || recent->space != piece->space)) {
+        recent->key = piece->number + 1;
+        recent->who = piece->who;
+        recent->space = piece->space;
+        recent->line = get_line(lines, piece->number, piece->space, piece->virtual_address);
+        recent->sharer = get_sharer(recent->line, piece->who);
     }
     return recent;
 }
@@ -137,7 +151,7 @@ static void take_line(SharedLines *lines, SharedLine *line, Sharer *sharer)
         if (other != sharer && other->holds) {
             other->holds = false;
             line->invalidations++;
-            lines->pairs[sharer->vcpu][other->vcpu]++;
+            line_counts_get(&lines->pairs, shared_pair(sharer->who, other->who))[0]++;
         }
     sharer->holds = true;
     line->owner = sharer;
@@ -161,27 +175,26 @@ static inline void vote(SharedCandidate *candidate, uint32_t instruction)
     }
 }
 
-static inline void add_to_line(SharedLines *lines, unsigned vcpu, uint64_t number, uint32_t words, bool is_store,
-                               uint32_t instruction)
+static inline void add_to_line(SharedLines *lines, const Piece *piece)
 {
-    Recent *recent = find_recent(lines, vcpu, number);
+    Recent *recent = find_recent(lines, piece);
     SharedLine *line = recent->line;
     Sharer *sharer = recent->sharer;
 
-    if (is_store) {
+    if (piece->is_store) {
         if (line->owner != sharer)
             take_line(lines, line, sharer);
         sharer->stores++;
-        sharer->written |= words;
-        vote(&sharer->storer, instruction);
+        sharer->written |= piece->words;
+        vote(&sharer->storer, piece->instruction);
     } else {
         if (!sharer->holds) {
             sharer->holds = true;
             line->owner = NULL;
         }
         sharer->loads++;
-        sharer->read |= words;
-        vote(&sharer->loader, instruction);
+        sharer->read |= piece->words;
+        vote(&sharer->loader, piece->instruction);
     }
 }
 
@@ -198,28 +211,43 @@ static bool is_in_part(const SharedLines *lines, uint64_t address)
     return ((address >> SHARED_MAX_SHIFT) & lines->part_mask) == lines->part;
 }
 
-/* An access that may cross into the next line. */
-static void add_access(SharedLines *lines, const struct mt_batch *batch, size_t i)
+/* An access of so many bytes that may cross into the next line. */
+static inline void add_access(SharedLines *lines, Piece *piece, uint64_t address, unsigned size)
 {
     const uint64_t line_bytes = UINT64_C(1) << lines->shift;
-    uint64_t address = batch->address[i];
-    unsigned size = mt_size(batch->info[i]);
 
     while (size) {
-        unsigned first = (unsigned)(address & (line_bytes - 1)), piece = MIN(size, (unsigned)line_bytes - first);
+        unsigned first = (unsigned)(address & (line_bytes - 1)), bytes = MIN(size, (unsigned)line_bytes - first);
 
+        piece->number = address >> lines->shift;
+        piece->words = words_of(first, first + bytes - 1);
         if (is_in_part(lines, address))
-            add_to_line(lines, batch->vcpu, address >> lines->shift, words_of(first, first + piece - 1),
-                        mt_is_store(batch->info[i]), batch->instruction ? batch->instruction[i] : 0);
-        address += piece;
-        size -= piece;
+            add_to_line(lines, piece);
+        address += bytes;
+        piece->virtual_address += bytes;
+        size -= bytes;
     }
 }
 
-void shared_lines_add(SharedLines *lines, const struct mt_batch *batch)
+void shared_lines_add(SharedLines *lines, const struct mt_batch *batch, size_t begin, size_t end, uint32_t who,
+                      uint32_t space, bool physical)
 {
-    for (size_t i = 0; i < batch->count; i++)
-        add_access(lines, batch, i);
+    Piece piece = { .vcpu = batch->vcpu, .who = who };
+
+    for (size_t i = begin; i < end; i++) {
+        uint64_t address = physical ? batch->paddr[i] : batch->address[i];
+        unsigned size = mt_size(batch->info[i]);
+
+        if (physical && address & MT_PADDR_IO) /* set in MT_PADDR_UNKNOWN, too */
+            continue;
+        if (physical)
+            size = MIN(size, PAGE_BYTES - (unsigned)(address % PAGE_BYTES));
+        piece.space = physical || !(address >> 63) ? space : 0;
+        piece.virtual_address = batch->address[i];
+        piece.is_store = mt_is_store(batch->info[i]);
+        piece.instruction = batch->instruction ? batch->instruction[i] : 0;
+        add_access(lines, &piece, address, size);
+    }
 }
 
 void shared_lines_take_part(SharedLines *lines, unsigned part, unsigned parts)
@@ -234,13 +262,11 @@ void shared_lines_merge(SharedLines *lines, SharedLines *other)
         grow(lines);
     for (size_t i = 0; i < other->slot_count; i++)
         if (other->slots[i])
-            lines->slots[find_slot(lines->slots, lines->slot_count, other->slots[i]->number)] =
+            lines->slots[find_slot(lines->slots, lines->slot_count, other->slots[i]->number, other->slots[i]->space)] =
                 g_steal_pointer(&other->slots[i]);
     lines->used += other->used;
     other->used = 0;
-    for (unsigned by = 0; by < SHARED_MAX_VCPUS; by++)
-        for (unsigned of = 0; of < SHARED_MAX_VCPUS; of++)
-            lines->pairs[by][of] += other->pairs[by][of];
+    line_counts_merge(&lines->pairs, &other->pairs);
 }
 
 size_t shared_lines_count(const SharedLines *lines)
@@ -254,9 +280,9 @@ SharedLine *const *shared_lines_slots(const SharedLines *lines, size_t *slots)
     return lines->slots;
 }
 
-uint64_t shared_lines_pair(const SharedLines *lines, unsigned by, unsigned of)
+const LineCounts *shared_lines_pairs(const SharedLines *lines)
 {
-    return lines->pairs[by][of];
+    return &lines->pairs;
 }
 
 uint32_t shared_line_true_words(const SharedLine *line)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which vCPUs touch which words of each line, and who would invalidate whose copy if each vCPU had a cache without end,
- * kept coherent by invalidation (MSI). Memory: some 180 bytes for each line, and 56 for each further vCPU of a line.
+ * Which sharers (vCPUs, threads or processes) touch which words of each line, and who would invalidate whose copy if
+ * each of them had a cache without end, kept coherent by invalidation (MSI). Memory: some 200 bytes for each line, 64
+ * for each further sharer of a line, and 16 KiB for each vCPU.
  */
 #ifndef MEMORY_TRACER_ANALYSIS_SHARED_LINES_H
 #define MEMORY_TRACER_ANALYSIS_SHARED_LINES_H
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "../../include/memory_tracer/trace.h"
+#include "line_counts.h"
 
 #define SHARED_WORD_SHIFT 2 /* a line has at most 32 words of 4 bytes */
 #define SHARED_MAX_SHIFT 7
@@ -22,18 +24,20 @@ typedef struct SharedCandidate {
     uint32_t instruction, votes;
 } SharedCandidate;
 
-/* What a vCPU does with a line. */
+/* What a sharer does with a line. */
 typedef struct Sharer {
     struct Sharer *next;
     uint64_t loads, stores;
     uint32_t read, written; /* words, a bit each, from the lowest one */
     SharedCandidate loader, storer;
-    uint16_t vcpu;
-    bool holds; /* a copy */
+    uint32_t who; /* its number */
+    bool holds;   /* a copy */
 } Sharer;
 
 typedef struct SharedLine {
-    uint64_t number; /* its address >> shift */
+    uint64_t number;          /* its address >> shift */
+    uint64_t virtual_address; /* of its first access, down to the line's beginning */
+    uint32_t space;           /* in which address space that is */
     Sharer *sharers;
     const Sharer *owner;                 /* it has stored, and is the only one that has a copy; or NULL */
     const Sharer *writer, *other_writer; /* the last one, and the last one before that was another */
@@ -45,8 +49,12 @@ typedef struct SharedLines SharedLines;
 SharedLines *shared_lines_new(unsigned shift);
 void shared_lines_free(SharedLines *lines);
 unsigned shared_lines_shift(const SharedLines *lines);
-/* Records, whose vCPU is below SHARED_MAX_VCPUS. Instructions needn't be known. */
-void shared_lines_add(SharedLines *lines, const struct mt_batch *batch);
+/* The records `begin` to `end` - 1 of a batch, whose vCPU is below SHARED_MAX_VCPUS, of one sharer: by their addresses,
+ * the lower half of which is this address space's, and the upper half number 0's; or, if `physical`, by their physical
+ * addresses in it, of those that are known to be memory's, and up to the end of the page that they begin in.
+ * Instructions needn't be known. */
+void shared_lines_add(SharedLines *lines, const struct mt_batch *batch, size_t begin, size_t end, uint32_t who,
+                      uint32_t space, bool physical);
 /* From now on, only lines of that part of `parts`, a power of two, are looked at: the same memory for lines of 64 bytes
  * as for lines of 128. */
 void shared_lines_take_part(SharedLines *lines, unsigned part, unsigned parts);
@@ -56,13 +64,17 @@ void shared_lines_merge(SharedLines *lines, SharedLines *other);
 size_t shared_lines_count(const SharedLines *lines);
 /* All lines, in no order, as an array of pointers that belongs to `lines`. NULL where there is none. */
 SharedLine *const *shared_lines_slots(const SharedLines *lines, size_t *slots);
-/* How many copies of the one were invalidated by the other. */
-uint64_t shared_lines_pair(const SharedLines *lines, unsigned by, unsigned of);
+/* How many copies of sharer `of` were invalidated by `by`: counts[0], under the key shared_pair(by, of). */
+const LineCounts *shared_lines_pairs(const SharedLines *lines);
+static inline uint64_t shared_pair(uint32_t by, uint32_t of)
+{
+    return (uint64_t)by << 32 | of;
+}
 
 typedef enum { SHARED_BY_NOBODY, SHARED_FOR_READING, SHARED_TRULY, SHARED_FALSELY } SharedKind;
 
-/* Truly: several vCPUs touch one word, and one of them writes it. Falsely: no word is like that, but one of them writes
- * the line. */
+/* Truly: several sharers touch one word, and one of them writes it. Falsely: no word is like that, but one of them
+ * writes the line. */
 SharedKind shared_line_kind(const SharedLine *line);
 /* The words that make it truly shared. */
 uint32_t shared_line_true_words(const SharedLine *line);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lines that several vCPUs touch: shared_lines.h, for lines of 64 and of 128 bytes. The figures are defined in
- * memory_tracer-sharing(1). */
+/* Lines that several vCPUs, threads or processes touch: shared_lines.h, for lines of 64 and of 128 bytes. The figures
+ * are defined in memory_tracer-sharing(1). */
 #include "sharing.h"
+
+#include <string.h>
 
 #include "../base/error.h"
 #include "shared_lines.h"
@@ -9,20 +11,45 @@
 #define SIZES 2
 
 typedef struct {
+    char *between;
     int top;
 } SharingOptions;
+
+/* Who shares. Numbers of threads and processes below FIRST_TASK are what a vCPU did on nobody's behalf (enum
+ * mt_task_context; MT_TASK_RUNS is what isn't known), the others are those of the table of tasks, and so much more. */
+typedef enum { BETWEEN_VCPUS, BETWEEN_THREADS, BETWEEN_PROCESSES } Between;
+#define FIRST_TASK 3
+
+/* By which addresses memory is told apart. */
+typedef enum { BY_VIRTUAL, BY_MEMORY, BY_PHYSICAL } LinesBy;
 
 typedef struct {
     const SharingOptions *options;
     const Context *context;
+    Between between;
+    LinesBy by;
     SharedLines *lines[SIZES];
-    uint64_t accesses;
+    uint64_t accesses, left_out;
     bool merged; /* of several traces, whose common order nobody knows */
 } Sharing;
+
+static bool parse_between(const char *name, Between *between, GError **error)
+{
+    static const char *const names[] = { "vcpu", "thread", "process" };
+
+    *between = BETWEEN_VCPUS;
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        if (!name || !strcmp(name, names[i])) {
+            *between = (Between)i;
+            return true;
+        }
+    return mt_fail_usage(error, "--between must be vcpu, thread or process, but '%s' isn't", name);
+}
 
 static void *sharing_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
 {
     const SharingOptions *own = options;
+    Between between;
     Sharing *sharing;
 
     (void)type;
@@ -30,9 +57,17 @@ static void *sharing_begin(const AnalysisType *type, const void *options, const 
         mt_fail_usage(error, "--top can't be negative, but %d is.", own->top);
         return NULL;
     }
+    if (!parse_between(own->between, &between, error))
+        return NULL;
+    if (between != BETWEEN_VCPUS && !context_has_tasks(context)) {
+        mt_fail(error, "--between %s: the trace doesn't tell which task made an access", own->between);
+        return NULL;
+    }
     sharing = g_new0(Sharing, 1);
     sharing->options = own;
     sharing->context = context;
+    sharing->between = between;
+    sharing->by = context_has_physical(context) ? BY_PHYSICAL : context_has_tasks(context) ? BY_MEMORY : BY_VIRTUAL;
     for (unsigned i = 0; i < SIZES; i++)
         sharing->lines[i] = shared_lines_new(SHARED_MAX_SHIFT - SIZES + 1 + i);
     return sharing;
@@ -47,16 +82,58 @@ static void sharing_end(void *data)
     g_free(sharing);
 }
 
+/* Whose records come behind this event of a task. */
+static uint32_t sharer_of(const Sharing *sharing, unsigned vcpu, uint32_t event)
+{
+    uint32_t context = event & ((1u << TASK_CONTEXT_BITS) - 1);
+    const Task *task;
+
+    if (sharing->between == BETWEEN_VCPUS)
+        return vcpu;
+    task = task_table_task(context_tasks(sharing->context), event >> TASK_CONTEXT_BITS);
+    if (context || !task)
+        return MIN(context, FIRST_TASK - 1);
+    return FIRST_TASK + (sharing->between == BETWEEN_PROCESSES ? task->process : task->number);
+}
+
+/* Records of one task, in pieces between which it changes its memory. */
+static void add_of_task(Sharing *sharing, const struct mt_batch *batch, size_t begin, size_t end, uint32_t event)
+{
+    uint32_t who = sharer_of(sharing, batch->vcpu, event);
+
+    while (begin < end) {
+        uint64_t until = UINT64_MAX;
+        uint32_t space = sharing->by == BY_PHYSICAL ? batch->input
+                         : sharing->by == BY_MEMORY ? context_memory(sharing->context, event >> TASK_CONTEXT_BITS,
+                                                                     batch->first + begin, &until)
+                                                    : 0;
+        size_t stop = (size_t)MIN(end, until - batch->first);
+
+        for (unsigned k = 0; k < SIZES; k++)
+            shared_lines_add(sharing->lines[k], batch, begin, stop, who, space, sharing->by == BY_PHYSICAL);
+        begin = stop;
+    }
+}
+
 static bool sharing_add(void *data, const struct mt_batch *batch, GError **error)
 {
     Sharing *sharing = data;
+    uint32_t event = batch->task.state;
+    size_t done = 0;
 
     if (batch->vcpu >= SHARED_MAX_VCPUS)
         return mt_fail(error, "sharing knows %d vCPUs, but the trace has number %u", SHARED_MAX_VCPUS, batch->vcpu);
     sharing->accesses += batch->count;
     sharing->merged = sharing->merged || batch->input;
-    for (unsigned k = 0; k < SIZES; k++)
-        shared_lines_add(sharing->lines[k], batch);
+    for (size_t i = 0; sharing->by == BY_PHYSICAL && i < batch->count; i++)
+        sharing->left_out += batch->paddr[i] >> 63; /* MT_PADDR_IO, which MT_PADDR_UNKNOWN has, too */
+    for (size_t i = 0; i <= batch->task.count; i++) {
+        size_t end = i < batch->task.count ? batch->task.event[i].before : batch->count;
+
+        add_of_task(sharing, batch, done, end, event);
+        done = end;
+        event = i < batch->task.count ? batch->task.event[i].number : 0;
+    }
     return true;
 }
 
@@ -123,24 +200,73 @@ static void describe_sizes(const Sharing *sharing, Report *report)
     }
 }
 
+/* What a sharer is called, and its number for people: a vCPU's, a thread's id, a process's. */
+static const char *name_sharer(const Sharing *sharing, uint32_t who, uint64_t *number)
+{
+    const TaskTable *tasks = context_tasks(sharing->context);
+    const Task *task;
+
+    *number = who;
+    if (sharing->between == BETWEEN_VCPUS)
+        return "";
+    *number = 0;
+    if (who < FIRST_TASK)
+        return who == MT_TASK_IN_INTERRUPT ? "(interrupts)" : who == MT_TASK_IN_SOFTIRQ ? "(softirqs)" : "(unknown)";
+    if (sharing->between == BETWEEN_PROCESSES) {
+        *number = task_table_process(tasks, who - FIRST_TASK)->tgid;
+        return task_table_process_name(tasks, who - FIRST_TASK);
+    }
+    task = task_table_task(tasks, who - FIRST_TASK);
+    *number = task->pid;
+    return task->name;
+}
+
+static gint compare_keys(gconstpointer a, gconstpointer b)
+{
+    const LineCount *one = a, *other = b;
+
+    return one->key < other->key ? -1 : one->key > other->key;
+}
+
 static void describe_pairs(const Sharing *sharing, Report *report)
 {
-    static const ReportColumn columns[] = { { "line_bytes", "line", REPORT_COUNT },
-                                            { "by", "vCPU", REPORT_COUNT },
-                                            { "of", "takes from", REPORT_COUNT },
-                                            { "invalidations", "copies", REPORT_COUNT },
-                                            { NULL } };
-    ReportTable *table = report_add_table(report, "pairs", "who invalidates whose copies", columns);
+    static const ReportColumn of_vcpus[] = { { "line_bytes", "line", REPORT_COUNT },
+                                             { "by", "vCPU", REPORT_COUNT },
+                                             { "of", "takes from", REPORT_COUNT },
+                                             { "invalidations", "copies", REPORT_COUNT },
+                                             { NULL } };
+    static const ReportColumn of_tasks[] = { { "line_bytes", "line", REPORT_COUNT },
+                                             { "by", "id", REPORT_COUNT },
+                                             { "by_name", "name", REPORT_TEXT },
+                                             { "of", "takes from", REPORT_COUNT },
+                                             { "of_name", "name", REPORT_TEXT },
+                                             { "invalidations", "copies", REPORT_COUNT },
+                                             { NULL } };
+    bool vcpus = sharing->between == BETWEEN_VCPUS;
+    ReportTable *table = report_add_table(report, "pairs", "who invalidates whose copies", vcpus ? of_vcpus : of_tasks);
 
-    for (unsigned k = 0; k < SIZES; k++)
-        for (unsigned by = 0; by < SHARED_MAX_VCPUS; by++)
-            for (unsigned of = 0; of < SHARED_MAX_VCPUS; of++) {
-                uint64_t count = shared_lines_pair(sharing->lines[k], by, of);
+    for (unsigned k = 0; k < SIZES; k++) {
+        const LineCounts *pairs = shared_lines_pairs(sharing->lines[k]);
+        g_autoptr(GArray) list = line_counts_top(pairs, 0, (guint)pairs->lines);
 
-                if (count)
-                    report_table_add_row(table, UINT64_C(1) << shared_lines_shift(sharing->lines[k]), (uint64_t)by,
-                                         (uint64_t)of, count);
-            }
+        g_array_sort(list, compare_keys);
+        for (guint i = 0; i < list->len; i++) {
+            const LineCount *pair = &g_array_index(list, LineCount, i);
+            uint64_t by, of;
+            const char *by_name = name_sharer(sharing, (uint32_t)((pair->key - 1) >> 32), &by);
+            const char *of_name = name_sharer(sharing, (uint32_t)(pair->key - 1), &of);
+
+            report_table_begin_row(table);
+            report_table_add_count(table, UINT64_C(1) << shared_lines_shift(sharing->lines[k]));
+            report_table_add_count(table, by);
+            if (!vcpus)
+                report_table_add_text(table, by_name);
+            report_table_add_count(table, of);
+            if (!vcpus)
+                report_table_add_text(table, of_name);
+            report_table_add_count(table, pair->counts[0]);
+        }
+    }
 }
 
 static uint64_t count_accesses(const SharedLine *line)
@@ -161,7 +287,9 @@ static gint compare_lines(gconstpointer a, gconstpointer b)
         return one->invalidations < other->invalidations ? 1 : -1;
     if (ones != others)
         return ones < others ? 1 : -1;
-    return one->number < other->number ? -1 : one->number > other->number;
+    if (one->number != other->number)
+        return one->number < other->number ? -1 : 1;
+    return one->space < other->space ? -1 : one->space > other->space;
 }
 
 /* Those that are shared and written to, by invalidations. */
@@ -183,7 +311,7 @@ static gint compare_sharers(gconstpointer a, gconstpointer b)
 {
     const Sharer *one = *(const Sharer *const *)a, *other = *(const Sharer *const *)b;
 
-    return (gint)one->vcpu - (gint)other->vcpu;
+    return one->who < other->who ? -1 : one->who > other->who;
 }
 
 static uint64_t pc_of(const Sharing *sharing, const SharedCandidate *candidate)
@@ -215,10 +343,23 @@ static void add_sides(const Sharing *sharing, ReportTable *table, const SharedLi
         g_autofree char *loader = function_of(sharing, &sharer->loader),
                         *storer = function_of(sharing, &sharer->storer), *read = g_strdup_printf("%x", sharer->read),
                         *written = g_strdup_printf("%x", sharer->written);
+        uint64_t number;
+        const char *name = name_sharer(sharing, sharer->who, &number);
 
-        report_table_add_row(table, UINT64_C(1) << shift, line->number << shift, (uint64_t)sharer->vcpu, sharer->loads,
-                             sharer->stores, read, written, pc_of(sharing, &sharer->loader), loader,
-                             pc_of(sharing, &sharer->storer), storer);
+        report_table_begin_row(table);
+        report_table_add_count(table, UINT64_C(1) << shift);
+        report_table_add_count(table, line->number << shift);
+        report_table_add_count(table, number);
+        if (sharing->between != BETWEEN_VCPUS)
+            report_table_add_text(table, name);
+        report_table_add_count(table, sharer->loads);
+        report_table_add_count(table, sharer->stores);
+        report_table_add_text(table, read);
+        report_table_add_text(table, written);
+        report_table_add_count(table, pc_of(sharing, &sharer->loader));
+        report_table_add_text(table, loader);
+        report_table_add_count(table, pc_of(sharing, &sharer->storer));
+        report_table_add_text(table, storer);
     }
 }
 
@@ -227,74 +368,114 @@ static void add_words(ReportTable *table, const SharedLine *line, unsigned shift
     uint32_t words = shared_line_true_words(line);
 
     for (unsigned word = 0; word < 32; word++) {
-        uint64_t vcpus = 0, writers = 0;
+        uint64_t sharers = 0, writers = 0;
 
         if (!(words >> word & 1))
             continue;
         for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next) {
-            vcpus += (sharer->read | sharer->written) >> word & 1;
+            sharers += (sharer->read | sharer->written) >> word & 1;
             writers += sharer->written >> word & 1;
         }
-        report_table_add_row(table, (line->number << shift) + (word << SHARED_WORD_SHIFT), vcpus, writers);
+        report_table_add_row(table, (line->number << shift) + (word << SHARED_WORD_SHIFT), sharers, writers);
     }
+}
+
+static void add_line(const Sharing *sharing, ReportTable *table, const SharedLine *line, unsigned shift)
+{
+    uint64_t sharers = 0;
+
+    for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next)
+        sharers++;
+    report_table_begin_row(table);
+    report_table_add_count(table, UINT64_C(1) << shift);
+    report_table_add_count(table, line->number << shift);
+    if (sharing->by == BY_PHYSICAL)
+        report_table_add_count(table, line->virtual_address);
+    report_table_add_count(table, sharers);
+    report_table_add_count(table, count_accesses(line));
+    report_table_add_count(table, line->invalidations);
+    report_table_add_count(table, line->ping_pongs);
+    report_table_add_text(table, shared_line_kind(line) == SHARED_TRULY ? "truly" : "falsely");
+}
+
+/* A table of these columns but those that aren't told of here: a name of vCPUs, virtual addresses beside the same. */
+static ReportTable *add_table(const Sharing *sharing, Report *report, const char *name, const char *label,
+                              const ReportColumn *from)
+{
+    ReportColumn columns[16] = { 0 };
+    guint count = 0;
+
+    for (; from->name; from++) {
+        if ((!strcmp(from->name, "name") && sharing->between == BETWEEN_VCPUS) ||
+            (!strcmp(from->name, "virtual_address") && sharing->by != BY_PHYSICAL))
+            continue;
+        columns[count++] = *from;
+    }
+    return report_add_table(report, name, label, columns);
 }
 
 static void describe_lines(const Sharing *sharing, Report *report)
 {
-    static const ReportColumn of_lines[] = { { "line_bytes", "line", REPORT_COUNT },
-                                             { "address", "address", REPORT_ADDRESS },
-                                             { "vcpus", "vCPUs", REPORT_COUNT },
-                                             { "accesses", "accesses", REPORT_COUNT },
-                                             { "invalidations", "invalidations", REPORT_COUNT },
-                                             { "ping_pongs", "ping-pongs", REPORT_COUNT },
-                                             { "kind", "shared", REPORT_TEXT },
-                                             { NULL } };
-    static const ReportColumn of_sides[] = { { "line_bytes", "line", REPORT_COUNT },
-                                             { "address", "address", REPORT_ADDRESS },
-                                             { "vcpu", "vCPU", REPORT_COUNT },
-                                             { "loads", "loads", REPORT_COUNT },
-                                             { "stores", "stores", REPORT_COUNT },
-                                             { "words_read", "words read", REPORT_TEXT },
-                                             { "words_written", "written", REPORT_TEXT },
-                                             { "loader", "loaded at", REPORT_ADDRESS },
-                                             { "loading_function", "in", REPORT_TEXT },
-                                             { "storer", "stored at", REPORT_ADDRESS },
-                                             { "storing_function", "in", REPORT_TEXT },
-                                             { NULL } };
-    static const ReportColumn of_words[] = { { "address", "word", REPORT_ADDRESS },
-                                             { "vcpus", "vCPUs", REPORT_COUNT },
-                                             { "writers", "of these, writing", REPORT_COUNT },
-                                             { NULL } };
-    ReportTable *lines = report_add_table(report, "top_lines", "lines that are invalidated most", of_lines);
-    ReportTable *sides = report_add_table(report, "sides", "what each vCPU does with them", of_sides);
-    ReportTable *words = report_add_table(report, "words", "truly shared words of the 64-byte lines", of_words);
+    bool vcpus = sharing->between == BETWEEN_VCPUS;
+    const char *sharers = vcpus ? "vcpus" : "sharers", *sharers_label = vcpus ? "vCPUs" : "sharers";
+    const ReportColumn of_lines[] = { { "line_bytes", "line", REPORT_COUNT },
+                                      { "address", "address", REPORT_ADDRESS },
+                                      { "virtual_address", "virtual", REPORT_ADDRESS },
+                                      { sharers, sharers_label, REPORT_COUNT },
+                                      { "accesses", "accesses", REPORT_COUNT },
+                                      { "invalidations", "invalidations", REPORT_COUNT },
+                                      { "ping_pongs", "ping-pongs", REPORT_COUNT },
+                                      { "kind", "shared", REPORT_TEXT },
+                                      { NULL } };
+    const ReportColumn of_sides[] = { { "line_bytes", "line", REPORT_COUNT },
+                                      { "address", "address", REPORT_ADDRESS },
+                                      { vcpus ? "vcpu" : "id", vcpus ? "vCPU" : "id", REPORT_COUNT },
+                                      { "name", "name", REPORT_TEXT },
+                                      { "loads", "loads", REPORT_COUNT },
+                                      { "stores", "stores", REPORT_COUNT },
+                                      { "words_read", "words read", REPORT_TEXT },
+                                      { "words_written", "written", REPORT_TEXT },
+                                      { "loader", "loaded at", REPORT_ADDRESS },
+                                      { "loading_function", "in", REPORT_TEXT },
+                                      { "storer", "stored at", REPORT_ADDRESS },
+                                      { "storing_function", "in", REPORT_TEXT },
+                                      { NULL } };
+    const ReportColumn of_words[] = { { "address", "word", REPORT_ADDRESS },
+                                      { sharers, sharers_label, REPORT_COUNT },
+                                      { "writers", "of these, writing", REPORT_COUNT },
+                                      { NULL } };
+    ReportTable *lines = add_table(sharing, report, "top_lines", "lines that are invalidated most", of_lines);
+    ReportTable *sides =
+        add_table(sharing, report, "sides", vcpus ? "what each vCPU does with them" : "what each sharer does with them",
+                  of_sides);
+    ReportTable *words = add_table(sharing, report, "words", "truly shared words of the 64-byte lines", of_words);
 
     for (unsigned k = 0; k < SIZES; k++) {
         unsigned shift = shared_lines_shift(sharing->lines[k]);
         g_autoptr(GPtrArray) top = list_top(sharing->lines[k], (guint)sharing->options->top);
 
         for (guint i = 0; i < top->len; i++) {
-            const SharedLine *line = top->pdata[i];
-            uint64_t vcpus = 0;
-
-            for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next)
-                vcpus++;
-            report_table_add_row(lines, UINT64_C(1) << shift, line->number << shift, vcpus, count_accesses(line),
-                                 line->invalidations, line->ping_pongs,
-                                 shared_line_kind(line) == SHARED_TRULY ? "truly" : "falsely");
-            add_sides(sharing, sides, line, shift);
+            add_line(sharing, lines, top->pdata[i], shift);
+            add_sides(sharing, sides, top->pdata[i], shift);
             if (!k)
-                add_words(words, line, shift);
+                add_words(words, top->pdata[i], shift);
         }
     }
 }
 
 static void sharing_describe(void *data, Report *report)
 {
+    static const char *const by[] = { "virtual addresses", "address spaces and virtual addresses",
+                                      "physical addresses" };
+    static const char *const between[] = { "vCPUs", "threads", "processes" };
     const Sharing *sharing = data;
     bool exact = !sharing->merged && context_order_is_exact(sharing->context);
 
     report_add_count(report, "accesses", "accesses", sharing->accesses);
+    report_add_text(report, "between", "between", between[sharing->between]);
+    report_add_text(report, "lines_by", "memory told apart by", by[sharing->by]);
+    if (sharing->by == BY_PHYSICAL)
+        report_add_count(report, "left_out", "left out", sharing->left_out);
     report_add_text(report, "order", "order between vCPUs",
                     exact ? "exact" : "estimate: not recorded with --strict-order or --icount");
     report_add_flag(report, "order_is_exact", NULL, exact);
@@ -305,6 +486,9 @@ static void sharing_describe(void *data, Report *report)
 
 static const SharingOptions defaults = { .top = 10 };
 static const AnalysisOption options[] = {
+    { "between", G_OPTION_ARG_STRING, offsetof(SharingOptions, between),
+      "Who shares: vCPUs (default), threads or processes, each as if it had a cache for itself",
+      "vcpu|thread|process" },
     { "top", G_OPTION_ARG_INT, offsetof(SharingOptions, top), "How many lines of each size are told of (default: 10)",
       "N" },
     { NULL },
@@ -312,8 +496,9 @@ static const AnalysisOption options[] = {
 
 const AnalysisType sharing_analysis = {
     .name = "sharing",
-    .summary = "Which lines several vCPUs share, truly or falsely, and who invalidates whose copies.",
-    .columns = MT_COLUMN_ADDRESS | MT_COLUMN_INFO | MT_COLUMN_INSTRUCTION,
+    .summary =
+        "Which lines several vCPUs, threads or processes share, truly or falsely, and who invalidates whose copies.",
+    .columns = MT_COLUMN_ADDRESS | MT_COLUMN_INFO | MT_COLUMN_INSTRUCTION | MT_COLUMN_PADDR | MT_COLUMN_TASK,
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

@@ -13,7 +13,43 @@ struct Context {
     const Ring *ring;
     Names *names; /* of `trace`; or NULL */
     TaskTable *tasks;
+    GArray *memories; /* MemoryOfTask, by task and index; of a trace */
 };
+
+/* From the record `index` on a task has this memory. */
+typedef struct {
+    uint64_t index;
+    uint32_t task, memory;
+} MemoryOfTask;
+
+static gint compare_memories(gconstpointer a, gconstpointer b)
+{
+    const MemoryOfTask *one = a, *other = b;
+
+    if (one->task != other->task)
+        return one->task < other->task ? -1 : 1;
+    return one->index < other->index ? -1 : one->index > other->index;
+}
+
+/* What tasks begin with counts from the trace's beginning: they may have been seen late. */
+static GArray *list_memories(const TraceChanges *changes)
+{
+    GArray *list = g_array_new(FALSE, FALSE, sizeof(MemoryOfTask));
+
+    for (guint i = 0; changes && i < changes->list->len; i++) {
+        const TraceChange *change = &g_array_index(changes->list, TraceChange, i);
+        MemoryOfTask memory = { .task = (uint32_t)change->value[0] };
+
+        if (change->kind == CHANGE_EXEC)
+            memory.index = change->index;
+        else if (change->kind != CHANGE_TASK)
+            continue;
+        memory.memory = (uint32_t)change->value[change->kind == CHANGE_EXEC ? 1 : 6];
+        g_array_append_val(list, memory);
+    }
+    g_array_sort(list, compare_memories); /* stable */
+    return list;
+}
 
 Context *context_new(mt_trace *trace)
 {
@@ -23,6 +59,7 @@ Context *context_new(mt_trace *trace)
     context->trace = trace;
     context->names = trace ? names_new(trace, true) : NULL;
     context->tasks = task_table_new_of(file ? file->changes : NULL);
+    context->memories = list_memories(file ? file->changes : NULL);
     return context;
 }
 
@@ -41,6 +78,7 @@ void context_free(Context *context)
         return;
     names_free(context->names);
     task_table_free(context->tasks);
+    g_clear_pointer(&context->memories, g_array_unref);
     g_free(context);
 }
 
@@ -54,6 +92,11 @@ static unsigned fields_of(const Context *context)
 bool context_has_instructions(const Context *context)
 {
     return fields_of(context) & MT_FIELD_INSTRUCTION;
+}
+
+bool context_has_physical(const Context *context)
+{
+    return fields_of(context) & MT_FIELD_PADDR;
 }
 
 bool context_has_times(const Context *context)
@@ -103,6 +146,30 @@ bool context_has_tasks(const Context *context)
 const TaskTable *context_tasks(const Context *context)
 {
     return context->tasks;
+}
+
+uint32_t context_memory(const Context *context, uint32_t task, uint64_t index, uint64_t *until)
+{
+    const MemoryOfTask *list = context->memories ? (const MemoryOfTask *)context->memories->data : NULL;
+    guint low = 0, high = context->memories ? context->memories->len : 0;
+
+    *until = UINT64_MAX;
+    if (!context->memories) {
+        const Task *known = task_table_task(context->tasks, task);
+
+        return known ? known->memory : 0;
+    }
+    while (low < high) { /* the first one that is later */
+        guint middle = low + (high - low) / 2;
+
+        if (list[middle].task < task || (list[middle].task == task && list[middle].index <= index))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < context->memories->len && list[low].task == task)
+        *until = list[low].index;
+    return low && list[low - 1].task == task ? list[low - 1].memory : 0;
 }
 
 void context_note_change(Context *context, uint32_t number)

@@ -31,6 +31,11 @@ const struct mt_instruction *context_instruction(const Context *context, uint32_
 /* Whether records say which task made them, and which tasks there are. Of a live ring: those that are known so far. */
 bool context_has_tasks(const Context *context);
 const TaskTable *context_tasks(const Context *context);
+/* The number of a task's memory (address space) when the record `index` of the trace was made, 0 if it has none or that
+ * isn't known; *until: before which record that holds. Of a live ring: what is known so far. */
+uint32_t context_memory(const Context *context, uint32_t task, uint64_t index, uint64_t *until);
+/* Whether records have physical addresses. */
+bool context_has_physical(const Context *context);
 /* Of a live ring: the change of this number takes place. */
 void context_note_change(Context *context, uint32_t number);
 /* What it belongs to, which belongs to the context; NULL if that isn't known, as while a guest runs. */

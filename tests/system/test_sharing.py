@@ -5,9 +5,10 @@ import random
 import subprocess
 import unittest
 
-from test_cache import MAKE_TRACE, PC, STORE, USER, CacheTest
+from test_cache import IO, MAKE_TRACE, PADDR, PC, STORE, UNKNOWN, USER, CacheTest
 
 WORD = 2  # size_shift
+TASK = 32
 
 
 class Naive:
@@ -112,6 +113,78 @@ class Sharing(CacheTest):
             with self.subTest(vcpus=vcpus, metadata=metadata):
                 result = self.sharing(self.path("a"))
                 self.assertEqual((result["order_is_exact"], result["order"].split(":")[0]), (exact, "exact" if exact else "estimate"))
+
+    def tasks(self, name, rows, fields=PC | TASK, order=()):
+        """A trace of one vCPU, of (task's event, info, address[, physical address]) tuples. Tasks 1 and 2 are threads of one
+        process, with memory 1; task 3 is another process, with memory 2. `order`: changes behind so many records."""
+        lines = [f"h 0 1 1 a a 0 0 0 1 0 /first", "h 0 1 2 b a 0 0 1 1 0 /second", "h 0 1 3 14 14 0 0 0 2 0 /other"]
+        for i, (event, info, address, *paddr) in enumerate(rows):
+            lines += [change for at, change in order if at == i]
+            lines += [f"t 0 {event}", "c 0 0 1", f"r {info:x} {address:x} {paddr[0] if paddr else 0:x} 0 0"]
+        subprocess.run([MAKE_TRACE, self.path(name), str(fields), "1", "64"], input="\n".join(lines) + "\n", text=True, check=True)
+        return self.path(name)
+
+    def test_between_threads_and_processes(self):
+        rows = [(event, WORD | STORE | USER, address) for _ in range(10) for event, address in ((4, 0x1000), (8, 0x1004), (12, 0x1000))]
+        path = self.tasks("a", rows)
+        for between, lines, sharers, invalidations in (("vcpu", [], [], 0), ("thread", ["falsely"] * 2, [2, 2], 19), ("process", [], [], 0)):
+            result = self.sharing("--between", between, path)
+            with self.subTest(between):  # the other process's line at that address is another one
+                self.assertEqual([line["kind"] for line in result["top_lines"]], lines)
+                self.assertEqual([line["sharers"] for line in result["top_lines"]], sharers)
+                self.assertEqual([(size["lines"], size["invalidations"]) for size in result["sizes"]], [(2, invalidations)] * 2)
+                self.assertEqual(result["lines_by"], "address spaces and virtual addresses")
+        result = self.sharing("--between", "thread", path)
+        self.assertEqual([(pair["by"], pair["by_name"], pair["of"], pair["of_name"], pair["invalidations"]) for pair in result["pairs"]],
+                         [(10, "first", 11, "second", 9), (11, "second", 10, "first", 10)] * 2)
+        self.assertEqual([(side["id"], side["name"], side["words_written"]) for side in result["sides"][:2]], [(10, "first", "1"), (11, "second", "2")])
+
+    def test_the_kernel_is_the_same_in_all_processes(self):
+        path = self.tasks("a", [(event, WORD | STORE, 0xffffffff82000000) for _ in range(5) for event in (4, 12, 13)])
+        result = self.sharing("--between", "process", path)
+        self.assertEqual([line["kind"] for line in result["top_lines"]], ["truly"] * 2)
+        self.assertEqual([(side["id"], side["name"], side["stores"]) for side in result["sides"][:3]],
+                         [(0, "(interrupts)", 5), (10, "first", 5), (20, "other", 5)])
+
+    def test_by_physical_addresses(self):
+        # The same memory at two virtual addresses; others' memory at one virtual address; a device; one that isn't known.
+        rows = [(4, WORD | STORE | USER, 0x1000, 0x7000), (12, WORD | STORE | USER, 0x5000, 0x7000)] * 5
+        rows += [(4, WORD | STORE | USER, 0x9000, 0x8000), (12, WORD | STORE | USER, 0x9000, 0x9000)] * 5
+        rows += [(4, WORD, 0x9000, IO | 0x8000), (4, WORD, 0x9000, UNKNOWN), (4, 3, 0x9ffc, 0xaffc)]
+        result = self.sharing("--between", "process", self.tasks("a", rows, fields=PC | PADDR | TASK))
+        self.assertEqual((result["lines_by"], result["left_out"], result["accesses"]), ("physical addresses", 2, 23))
+        self.assertEqual([(line["address"], line["virtual_address"], line["invalidations"]) for line in result["top_lines"]],
+                         [("0x7000", "0x1000", 9)] * 2)
+        self.assertEqual(result["sizes"][0]["lines"], 4)  # the page behind 0xafff isn't known
+        by_vcpus = self.sharing(self.make("b", [(vcpu, WORD | STORE, 0x1000 * vcpu, 0, 0x7000) for vcpu in (0, 1)] * 5, fields=PADDR, vcpus=2))
+        self.assertEqual([(line["address"], line["vcpus"]) for line in by_vcpus["top_lines"]], [("0x7000", 2)] * 2)
+
+    def test_memory_after_exec(self):
+        # Thread 1 executes a program between its two stores: the second is in other memory.
+        rows = [(4, WORD | STORE | USER, 0x1000), (4, WORD | STORE | USER, 0x1000), (12, WORD | STORE | USER, 0x1000)]
+        self.assertEqual(self.sharing(self.tasks("a", rows))["sizes"][0]["lines"], 2)
+        self.assertEqual(self.sharing(self.tasks("b", rows, order=[(1, "h 0 3 1 3 //bin/x")]))["sizes"][0]["lines"], 3)
+
+    def test_groups_know_tasks_too(self):
+        rows = [(event, WORD | STORE | USER, 0x1000) for _ in range(3) for event in (4, 8, 12)]
+        result = self.sharing("--between", "thread", "--by", "process", self.tasks("a", rows))
+        self.assertEqual([(group["pid"], group["sizes"][0]["true_shared"], group["sizes"][0]["invalidations"]) for group in result["processes"]],
+                         [(10, 1, 5), (20, 0, 0)])
+
+    def test_between_whom(self):
+        path = self.make("a", [(0, 3, 0)])
+        self.assert_fails(self.tracer("sharing", "--between", "cpus", path), "--between", status=2)
+        self.assert_fails(self.tracer("sharing", "--between", "thread", path), "doesn't tell which task")
+        self.assertEqual(self.sharing(path)["lines_by"], "virtual addresses")
+
+    def test_jobs_between_threads(self):
+        chance = random.Random(9)
+        rows = [(chance.choice((4, 5, 8, 12)), WORD | chance.choice((0, STORE)) | USER, 0x1000 + 4 * chance.randrange(400)) for _ in range(600)]
+        for fields in (PC | TASK, PC | TASK | PADDR):
+            path = self.tasks("a", [(*row, row[2]) for row in rows], fields=fields)
+            one, two = (self.tracer("sharing", "--between", "thread", "--jobs", jobs, path) for jobs in ("1", "2"))
+            self.assertEqual((one.out, one.err), (two.out, two.err))
+            self.assertIn("truly", one.out)
 
     def test_top(self):
         rows = self.take_turns([0x1000, 0x1000]) + self.take_turns([0x2000, 0x2000], 5)
