@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pty
+import random
 import re
 import struct
 import subprocess
@@ -250,6 +251,72 @@ class Trace(Converted):
         self.assert_fails(self.tracer("convert", "--to", "trace", source), "pipe")
         self.assert_fails(self.tracer("convert", "--to", "trace", "-o", "/dev/full", source), "pipe")
         self.assert_fails(self.tracer("convert", "--to", "trace", "--physical", "-o", self.path("x"), source), status=2)
+
+
+class Simulators(Converted):
+    """Readers of two formats by their layouts, and the caches that memory_tracer-trace(1) says they come to."""
+
+    def setUp(self):
+        super().setUp()
+        chance, at = random.Random(12), 0
+        rows = []
+        for _ in range(4000):
+            at = chance.choice((at, at + 8, 64 * int(3000 ** chance.random()), 8 * chance.randrange(1 << 16)))
+            rows.append((3 | chance.choice((0, STORE)), at))
+        self.trace_path = self.make("a.mtrace", rows)
+
+    def misses(self, verb, *arguments):
+        result = self.tracer(verb, "--json", *arguments, self.trace_path)
+        self.assertEqual(result.status, 0, result.err)
+        return json.loads(result.out)
+
+    @staticmethod
+    def lru_misses(lines, sets, ways):
+        stacks, misses = [[] for _ in range(sets)], 0
+        for line in lines:
+            stack = stacks[line % sets]
+            if line in stack:
+                stack.remove(line)
+            else:
+                misses += 1
+            stack.append(line)
+            del stack[:-ways]
+        return misses
+
+    @staticmethod
+    def belady_misses(requests, size):
+        """The line that is asked for last goes, as the requests themselves tell."""
+        cache, misses = {}, 0
+        for number, (_, line, _, following) in enumerate(requests, 1):
+            if line in cache:
+                assert cache[line] == number, "the request before has told another one"
+            else:
+                misses += 1
+                if len(cache) == size:
+                    del cache[max(cache, key=cache.get)]
+            cache[line] = following if following > 0 else float("inf")
+        return misses
+
+    def test_oracle_general(self):
+        data = self.convert("oracleGeneral", self.trace_path)[0]
+        self.assertEqual(len(data), 24 * 4000)
+        requests = list(struct.iter_unpack("<IQIq", data))
+        self.assertEqual({request[2] for request in requests}, {64})
+        level = self.misses("cache", "--l1d", "16K,full")["levels"][0]
+        self.assertEqual(self.lru_misses([line // 64 for _, line, _, _ in requests], 1, 256), level["misses"])
+        points = self.misses("mrc")["curves"][0]["points"]
+        ratio = next(point["miss_ratio"] for point in points if point["bytes"] == 16384)
+        self.assertAlmostEqual(ratio * 4000, level["misses"], places=6)
+        self.assertLess(self.belady_misses(requests, 256), level["misses"])
+
+    def test_din(self):
+        accesses = [line.split(" ") for line in self.convert("din", self.trace_path)[0].decode().splitlines()]
+        self.assertEqual(len(accesses), 4000)
+        self.assertEqual({label for label, _ in accesses}, {"0", "1"})
+        stat = self.misses("stat")
+        self.assertEqual(sum(label == "1" for label, _ in accesses), stat["stores"])
+        level = self.misses("cache", "--l1d", "32K,8")["levels"][0]
+        self.assertEqual(self.lru_misses([int(address, 16) // 64 for _, address in accesses], 64, 8), level["misses"])
 
 
 class Numbers(Converted):
