@@ -18,7 +18,12 @@ struct HeatGrid {
     uint64_t first, last;
     unsigned shift, column;
     uint64_t column_accesses, left; /* of the column: how many it takes, and how many more */
-    Recent recent[RECENT];          /* counts of this column that aren't in its cells yet */
+    bool by_time;                   /* the guest's. Then a column is 1 << time_shift ns, */
+    unsigned time_shift;
+    uint64_t base;         /* the first one begins with so many of them, */
+    unsigned last_column;  /* and the last one that was used is this one */
+    uint64_t time_ns;      /* of the current accesses */
+    Recent recent[RECENT]; /* counts of this column that aren't in its cells yet */
     struct {
         uint64_t key;
         uint64_t *cells;
@@ -163,10 +168,97 @@ void heat_grid_begin_behind(HeatGrid *grid, uint64_t accesses)
     grid->left = grid->column_accesses - accesses % grid->column_accesses;
 }
 
+/* Guest time. */
+
+/* Columns become twice as long. All counts must be in their cells. */
+static void merge_times(HeatGrid *grid)
+{
+    uint64_t base = grid->base >> 1;
+
+    for (guint i = 0; i < SLOTS; i++) {
+        uint64_t *cells = grid->slots[i].cells;
+
+        for (unsigned column = 0; cells && column <= grid->last_column; column++) {
+            uint64_t count = cells[column];
+
+            cells[column] = 0;
+            cells[((grid->base + column) >> 1) - base] += count;
+        }
+    }
+    grid->last_column = (unsigned)(((grid->base + grid->last_column) >> 1) - base);
+    grid->base = base;
+    grid->time_shift++;
+}
+
+/* So many columns are put before the first one; there must be room. */
+static void move_columns(HeatGrid *grid, unsigned by)
+{
+    for (guint i = 0; by && i < SLOTS; i++) {
+        uint64_t *cells = grid->slots[i].cells;
+
+        if (!cells)
+            continue;
+        memmove(cells + by, cells, (grid->last_column + 1) * sizeof *cells);
+        memset(cells, 0, by * sizeof *cells);
+    }
+    grid->base -= by;
+    grid->last_column += by;
+}
+
+/* Makes room for the columns `first` to `last` of a length of 1 << `shift` ns, as well as for those that there are. All
+ * counts must be in their cells. */
+static void make_room_for(HeatGrid *grid, uint64_t first, uint64_t last, unsigned shift)
+{
+    uint64_t low, high;
+
+    while (grid->time_shift < shift)
+        merge_times(grid);
+    for (;; merge_times(grid)) {
+        low = MIN(grid->base, first >> (grid->time_shift - shift));
+        high = MAX(grid->base + grid->last_column, last >> (grid->time_shift - shift));
+        if (high - low < HEAT_COLUMNS)
+            break;
+    }
+    move_columns(grid, (unsigned)(grid->base - low));
+    grid->last_column = (unsigned)(high - low);
+}
+
+void heat_grid_set_time(HeatGrid *grid, uint64_t time_ns)
+{
+    uint64_t column;
+
+    if (grid->by_time && time_ns == grid->time_ns)
+        return;
+    if (!grid->by_time)
+        grid->base = time_ns;
+    grid->by_time = true;
+    grid->time_ns = time_ns;
+    column = time_ns >> grid->time_shift;
+    if (column - grid->base == grid->column) /* below the base it wraps around to what is none */
+        return;
+    settle_all(grid, grid->shift);
+    if (column < grid->base || column > grid->base + grid->last_column)
+        make_room_for(grid, time_ns, time_ns, 0);
+    grid->column = (unsigned)((time_ns >> grid->time_shift) - grid->base);
+}
+
+/* Both have columns of the same length then, that begin at the same time. */
+static void align_times(HeatGrid *grid, HeatGrid *next)
+{
+    make_room_for(grid, next->base, next->base + next->last_column, next->time_shift);
+    while (next->time_shift < grid->time_shift)
+        merge_times(next);
+    move_columns(next, (unsigned)(next->base - grid->base));
+}
+
 void heat_grid_merge(HeatGrid *grid, HeatGrid *next)
 {
     settle_all(grid, grid->shift);
     settle_all(next, next->shift);
+    if (next->by_time && !grid->by_time)
+        heat_grid_set_time(grid, next->base << next->time_shift);
+    if (next->by_time)
+        align_times(grid, next);
     while (grid->column_accesses < next->column_accesses)
         merge_columns(grid);
     while (grid->shift < next->shift)
@@ -181,6 +273,8 @@ void heat_grid_merge(HeatGrid *grid, HeatGrid *next)
             merge_granules(grid);
         add_cells(grid, ((key - 1) >> (grid->shift - next->shift)) + 1, g_steal_pointer(&next->slots[i].cells));
     }
+    if (grid->by_time)
+        return;
     grid->column = next->column;
     grid->left = next->left;
 }
@@ -204,6 +298,10 @@ static void add_some(HeatGrid *grid, const uint64_t *address, size_t count)
 
 void heat_grid_add(HeatGrid *grid, const uint64_t *address, size_t count)
 {
+    if (grid->by_time) {
+        add_some(grid, address, count);
+        return;
+    }
     while (count) {
         size_t piece = MIN(count, grid->left);
 
@@ -221,14 +319,21 @@ unsigned heat_grid_shift(const HeatGrid *grid)
     return grid->shift;
 }
 
-uint64_t heat_grid_column_accesses(const HeatGrid *grid)
-{
-    return grid->column_accesses;
-}
-
 unsigned heat_grid_columns(const HeatGrid *grid)
 {
-    return grid->column + (grid->left < grid->column_accesses);
+    return grid->by_time ? grid->last_column + 1 : grid->column + (grid->left < grid->column_accesses);
+}
+
+uint64_t heat_grid_begin(const HeatGrid *grid)
+{
+    return grid->by_time ? grid->base << grid->time_shift : 0;
+}
+
+uint64_t heat_grid_end(const HeatGrid *grid)
+{
+    if (grid->by_time)
+        return (grid->base + grid->last_column + 1) << grid->time_shift;
+    return (grid->column + 1) * grid->column_accesses - grid->left;
 }
 
 static gint compare(gconstpointer a, gconstpointer b)

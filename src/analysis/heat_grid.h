@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Accesses by address and time, in bounded memory (32 MiB): at most HEAT_COLUMNS stretches of time of equal length, and
+ * Accesses by address and time, in bounded memory (32 MiB): at most HEAT_COLUMNS stretches of time (accesses, or the
+ * guest's) of equal length, and
  * HEAT_GRANULES stretches of memory of equal size. When there are more, two neighbours become one. So neither the
  * length of a trace nor the memory that it touches need be known.
  */
@@ -34,9 +35,16 @@ void heat_grid_merge(HeatGrid *grid, HeatGrid *next);
 void heat_grid_add(HeatGrid *grid, const uint64_t *address, size_t count);
 
 unsigned heat_grid_shift(const HeatGrid *grid);
-/* How many accesses a column is, and how many columns there are. */
-uint64_t heat_grid_column_accesses(const HeatGrid *grid);
+/* The accesses that it is given from now on were made then; they may come in any order. If it is called at all, then
+ * before the first ones, and columns are stretches of this time: of a power of two nanoseconds, as short as the times
+ * allow, from a multiple of that on. */
+void heat_grid_set_time(HeatGrid *grid, uint64_t time_ns);
+
+/* How many columns there are, and what time the first one begins with and the last one ends with: accesses, or with
+ * heat_grid_set_time() nanoseconds. */
 unsigned heat_grid_columns(const HeatGrid *grid);
+uint64_t heat_grid_begin(const HeatGrid *grid);
+uint64_t heat_grid_end(const HeatGrid *grid);
 /* All granules by address (HeatGranule), valid until more is added. To be unreferenced. */
 GArray *heat_grid_list(HeatGrid *grid);
 

@@ -22,7 +22,7 @@
 #define UPPER_HALF (UINT64_C(1) << 63)
 
 typedef struct {
-    char *output, *zoom;
+    char *output, *zoom, *axis;
     gboolean hottest;
 } HeatmapOptions;
 
@@ -30,6 +30,7 @@ typedef struct {
     const HeatmapOptions *options;
     HeatGrid *grid;
     uint64_t accesses;
+    bool by_time; /* the guest's */
 } Heatmap;
 
 /* Granules `begin` to `end` - 1 of the list; addresses of the first and of the last one. */
@@ -61,19 +62,31 @@ static bool check_output(const char *path, GError **error)
     return !access(folder, W_OK) || mt_fail(error, "can't write '%s': %s", path, g_strerror(errno));
 }
 
+/* Whether time is the guest's. */
+static bool choose_axis(const char *name, const Context *context, bool *by_time, GError **error)
+{
+    *by_time = name ? !strcmp(name, "time") : context_has_times(context);
+    if (name && strcmp(name, "time") && strcmp(name, "accesses"))
+        return mt_fail_usage(error, "--axis must be time or accesses, but '%s' isn't", name);
+    return !*by_time || context_has_times(context) ||
+           mt_fail(error, "--axis time: the trace has no times (record --fields time)");
+}
+
 static void *heatmap_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
 {
     const HeatmapOptions *own = options;
     uint64_t first = 0, last = UINT64_MAX;
+    bool by_time;
     Heatmap *heatmap;
 
     (void)type;
-    (void)context;
-    if ((own->zoom && !parse_zoom(own->zoom, &first, &last, error)) ||
+    if (!choose_axis(own->axis, context, &by_time, error) ||
+        (own->zoom && !parse_zoom(own->zoom, &first, &last, error)) ||
         (own->output && !check_output(own->output, error)))
         return NULL;
     heatmap = g_new0(Heatmap, 1);
     heatmap->options = own;
+    heatmap->by_time = by_time;
     heatmap->grid = heat_grid_new(first, last);
     return heatmap;
 }
@@ -91,6 +104,8 @@ static bool heatmap_add(void *data, const struct mt_batch *batch, GError **error
     Heatmap *heatmap = data;
 
     (void)error;
+    if (heatmap->by_time && batch->count)
+        heat_grid_set_time(heatmap->grid, batch->time_ns);
     heat_grid_add(heatmap->grid, batch->address, batch->count);
     heatmap->accesses += batch->count;
     return true;
@@ -109,7 +124,8 @@ static void heatmap_take_part(void *data, const AnalysisPart *part)
 {
     Heatmap *heatmap = data;
 
-    heat_grid_begin_behind(heatmap->grid, part->before);
+    if (!heatmap->by_time)
+        heat_grid_begin_behind(heatmap->grid, part->before);
 }
 
 static bool heatmap_merge(void *data, void *other, GError **error)
@@ -322,7 +338,9 @@ static void view_init(View *view, Heatmap *heatmap, unsigned rows, unsigned colu
                                   (uint64_t)view->list->len, UINT64_C(1) << shift);
     picture->counts = view->counts;
     picture->title = view->title;
-    picture->accesses = heatmap->accesses;
+    picture->time_begin = heat_grid_begin(heatmap->grid);
+    picture->time_end = heat_grid_end(heatmap->grid);
+    picture->time_is_ns = heatmap->by_time;
     picture->regions = view->labels;
     picture->region_count = view->regions->len;
     if (view->regions->len)
@@ -429,6 +447,9 @@ static void heatmap_describe(void *data, Report *report)
     report_add_count(report, "granules", "granules", view.list->len);
     report_add_count(report, "rows", NULL, view.picture.rows);
     report_add_count(report, "columns", NULL, view.picture.columns);
+    report_add_text(report, "axis", "time in", heatmap->by_time ? "ns of the guest" : "accesses");
+    report_add_count(report, "time_begin", NULL, view.picture.time_begin);
+    report_add_count(report, "time_end", NULL, view.picture.time_end);
     if (heatmap->options->output)
         report_add_text(report, "output", "picture", heatmap->options->output);
     describe_regions(&view, shift, heatmap->accesses, report);
@@ -446,6 +467,8 @@ static const AnalysisOption options[] = {
     { "output", G_OPTION_ARG_STRING, offsetof(HeatmapOptions, output),
       "Write a picture into this file, which ends with .png or .svg", "FILE" },
     { "zoom", G_OPTION_ARG_STRING, offsetof(HeatmapOptions, zoom), "Show only these addresses", "FIRST..LAST" },
+    { "axis", G_OPTION_ARG_STRING, offsetof(HeatmapOptions, axis),
+      "What time is: the guest's (default, if the trace has it), or accesses", "time|accesses" },
     { "hottest", G_OPTION_ARG_NONE, offsetof(HeatmapOptions, hottest), "Show only the region with most accesses",
       NULL },
     { NULL },
@@ -454,7 +477,7 @@ static const AnalysisOption options[] = {
 const AnalysisType heatmap_analysis = {
     .name = "heatmap",
     .summary = "Which memory was accessed when, as a picture.",
-    .columns = MT_COLUMN_ADDRESS,
+    .columns = MT_COLUMN_ADDRESS | MT_COLUMN_TIME,
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

@@ -61,6 +61,27 @@ static char *format_count(uint64_t count)
     return g_strdup_printf("%.4g%s", value, units[unit]);
 }
 
+/* "1.25 ms". To be freed. */
+static char *format_ns(uint64_t ns)
+{
+    static const char *const units[] = { "ns", "us", "ms", "s" };
+    double value = (double)ns;
+    guint unit = 0;
+
+    for (; value >= 1000 && unit + 1 < G_N_ELEMENTS(units); unit++)
+        value /= 1000;
+    return g_strdup_printf("%.4g %s", value, units[unit]);
+}
+
+/* What stands at a place of the time axis. To be freed. */
+static char *format_time(const Picture *picture, unsigned tick)
+{
+    uint64_t span = picture->time_end - picture->time_begin;
+    uint64_t time = picture->time_begin + span / TICKS * tick + span % TICKS * tick / TICKS;
+
+    return picture->time_is_ns ? format_ns(time) : format_count(time);
+}
+
 /* Neighbours of one colour are one rectangle. */
 static void draw_cells(Canvas *canvas, const Picture *picture)
 {
@@ -113,12 +134,13 @@ static void draw_time(Canvas *canvas, const Picture *picture)
 
     for (unsigned i = 0; i <= TICKS; i++) {
         int x = LEFT + (int)(i * PLOT_WIDTH / TICKS);
-        g_autofree char *label = format_count(picture->accesses / TICKS * i + picture->accesses % TICKS * i / TICKS);
+        g_autofree char *label = format_time(picture, i);
 
         canvas_fill(canvas, x, bottom, 1, 8, INK);
         canvas_write(canvas, x, bottom + 22, CANVAS_MIDDLE, label);
     }
-    canvas_write(canvas, LEFT + PLOT_WIDTH / 2, bottom + 48, CANVAS_MIDDLE, "time in accesses");
+    canvas_write(canvas, LEFT + PLOT_WIDTH / 2, bottom + 48, CANVAS_MIDDLE,
+                 picture->time_is_ns ? "time of the guest" : "time in accesses");
 }
 
 static void draw_legend(Canvas *canvas, const Picture *picture)
@@ -212,7 +234,8 @@ char *picture_as_text(const Picture *picture, PictureStyle style)
 {
     unsigned step = style == PICTURE_COLOUR ? 2 : 1;
     GString *text = g_string_new(NULL);
-    g_autofree char *accesses = format_count(picture->accesses), *most = format_count(picture->max);
+    g_autofree char *begin = format_time(picture, 0), *end = format_time(picture, TICKS);
+    g_autofree char *most = format_count(picture->max);
 
     for (unsigned lines = (picture->rows + step - 1) / step; lines; lines--) {
         unsigned row = (lines - 1) * step;
@@ -229,7 +252,9 @@ char *picture_as_text(const Picture *picture, PictureStyle style)
                 g_string_append_c(text, ascii_of(picture, row, column));
         g_string_append(text, "|\n");
     }
-    g_string_append_printf(text, "%*s 0%*s accesses\n", ADDRESS_COLUMNS + 1, "", (int)picture->columns, accesses);
+    g_string_append_printf(text, "%*s %s%*s%s\n", ADDRESS_COLUMNS + 1, "", begin,
+                           (int)MAX(picture->columns + 1, strlen(begin) + strlen(end) + 1) - (int)strlen(begin), end,
+                           picture->time_is_ns ? "" : " accesses");
     g_string_append_printf(text, "%*s of a cell: 1 ", ADDRESS_COLUMNS + 1, "");
     for (guint i = 0; i < 9; i++)
         if (style == PICTURE_COLOUR)

@@ -20,7 +20,8 @@ typedef struct Picture {
     const uint64_t *counts; /* rows * columns */
     uint64_t max;           /* of the counts */
     const char *title;
-    uint64_t accesses; /* where the time axis, which begins at 0, ends */
+    uint64_t time_begin, time_end; /* of the time axis */
+    bool time_is_ns;               /* that is in ns; else in accesses */
     const PictureRegion *regions;
     unsigned region_count;
     uint64_t last; /* the highest address */

@@ -4,12 +4,14 @@ import json
 import os
 import random
 import struct
+import subprocess
 import unittest
 import xml.etree.ElementTree
 import zlib
 
-from test_cache import CacheTest
+from test_cache import MAKE_TRACE, PC, CacheTest
 
+TIME = 8
 KERNEL_IMAGE = 0xffffffff82000000
 WIDTH, HEIGHT = 1480, 830
 LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT = 250, 60, 960, 640
@@ -71,6 +73,53 @@ class Heatmap(CacheTest):
         self.assertEqual((zoom["granules"], zoom["accesses"], zoom["accesses_shown"]), (1, 37, 3))
         # Time is that of all accesses.
         self.assertEqual([cell["column"] for cell in zoom["cells"]], [3 * 1 + 1, 3 * 5 + 1, 3 * 9 + 1])
+
+    def of_times(self, name, times, fields=PC | TIME, vcpus=1):
+        """One access at each time, the i-th one in line i % 8."""
+        lines = [line for i, time in enumerate(times) for line in (f"c {i % vcpus} {time} 1", f"r 3 {0x400000 + 64 * (i % 8):x} 0 0 0")]
+        subprocess.run([MAKE_TRACE, self.path(name), str(fields), str(vcpus), "64"], input="\n".join(lines) + "\n", text=True, check=True)
+        return self.path(name)
+
+    def by_column(self, result):
+        columns = {}
+        for cell in result["cells"]:
+            columns[cell["column"]] = columns.get(cell["column"], 0) + cell["accesses"]
+        return columns
+
+    def test_time_is_the_guests_if_the_trace_has_it(self):
+        path = self.of_times("a", [1000 + time for time in (0, 1, 2, 3, 4, 5, 6, 7, 7, 7, 30, 31)])
+        result = self.heatmap(path)
+        self.assertEqual((result["axis"], result["time_begin"], result["time_end"], result["columns"]), ("ns of the guest", 1000, 1032, 32))
+        self.assertEqual(self.by_column(result), dict([(i, 1) for i in range(7)] + [(7, 3), (30, 1), (31, 1)]))
+        self.assertIn("1 us", self.tracer("heatmap", path).out)
+        counted = self.heatmap("--axis", "accesses", path)
+        self.assertEqual((counted["axis"], counted["time_begin"], counted["time_end"], counted["columns"]), ("accesses", 0, 12, 12))
+        self.assertEqual(self.by_column(counted), {i: 1 for i in range(12)})
+        self.assert_fails(self.tracer("heatmap", "--axis", "time", self.make("b", [(0, 3, 0)])), "has no times")
+        self.assert_fails(self.tracer("heatmap", "--axis", "x", path), "--axis", status=2)
+
+    def test_columns_of_time_are_as_short_as_the_times_allow(self):
+        # Whatever comes first: the range decides, and a column begins with a multiple of its length.
+        chance = random.Random(3)
+        for first, last in ((5, 5 + 511), (5, 5 + 512), (1023, 5000), (0, 3_000_000_000), (7_000_000_001, 7_000_900_000)):
+            times = sorted([first, last] + [chance.randrange(first, last + 1) for _ in range(300)])
+            length = 1
+            while last // length - first // length >= 512:
+                length *= 2
+            for vcpus in (1, 2):
+                half = len(times) // 2  # of two vCPUs the one is always later than the other
+                order = times if vcpus == 1 else [time for both in zip(times[half:], times[:half]) for time in both]
+                path = self.of_times("a", order, vcpus=vcpus)
+                result = self.heatmap(path)
+                with self.subTest(first=first, vcpus=vcpus):
+                    self.assertEqual((result["time_begin"], result["time_end"]), (first // length * length, (last // length + 1) * length))
+                    used = last // length - first // length + 1
+                    expected = {}
+                    for time in times:
+                        column = (time // length - first // length) * result["columns"] // used
+                        expected[column] = expected.get(column, 0) + 1
+                    self.assertEqual(self.by_column(result), expected)
+                    self.assertEqual(self.tracer("heatmap", "--json", "--jobs", "3", path).out, self.tracer("heatmap", "--json", path).out)
 
     def test_small_regions_are_in_a_neighbours(self):
         rows = [(0, 3, 0x400000)] + [(0, 3, 0x7ffff0000000 + 64 * i) for i in range(99)] + [(0, 3, KERNEL_IMAGE)]
