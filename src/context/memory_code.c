@@ -20,6 +20,8 @@ typedef struct {
 
 typedef struct {
     GArray *stretches; /* Stretch */
+    bool is_new;       /* it has been made for a program that was executed */
+    bool has_vdso;     /* the first one without a file, which isn't writable, is the kernel's: the vDSO */
     uint32_t input, pid;
     uint32_t parent_pid; /* of the process that it is a copy of; or 0 */
 } Memory;
@@ -92,6 +94,9 @@ static void add_map(MemoryCode *code, const TraceChange *change)
         if (!line)
             return;
         stretch.origin = line->origin <= code->table->origins->len ? line->origin : 0;
+    } else if (memory->is_new && !memory->has_vdso && !(value[3] & CHANGE_MAP_WRITE)) {
+        memory->has_vdso = true;
+        stretch.origin = 0;
     }
     add_stretch(code, memory, stretch);
 }
@@ -152,6 +157,8 @@ static void add_change(MemoryCode *code, const TraceChange *change)
         break;
     case CHANGE_EXEC:
         own_memory(code, change->value[0], change->value[1]);
+        if (change->value[1])
+            get_memory(code, change->value[1])->is_new = true;
         break;
     case CHANGE_MAP:
         add_map(code, change);
@@ -301,29 +308,86 @@ bool memory_code_varies(const MemoryCode *code, uint32_t number, uint64_t pc)
     return false;
 }
 
-uint32_t memory_code_origin(const MemoryCode *code, uint32_t memory, uint32_t number, uint64_t pc)
+/* Whether two origins are the same file, loaded somewhere. */
+static bool same_file(const MemoryCode *code, uint32_t one, uint32_t other)
 {
-    const Memory *of = memory ? g_hash_table_lookup(code->memories, GUINT_TO_POINTER(memory)) : NULL;
-    bool is_known = false;
-    uint32_t found = 0;
+    const CodeOrigin *x = code->table->origins->pdata[one - 1], *y = code->table->origins->pdata[other - 1];
 
-    for (guint i = of ? first_above(of->stretches, pc) : 0; i > 0; i--) {
-        const Stretch *stretch = &g_array_index(of->stretches, Stretch, i - 1);
+    return one == other || (!strcmp(x->attachment, y->attachment) && !strcmp(x->path, y->path));
+}
+
+static bool maps_file(const MemoryCode *code, const Memory *memory, uint32_t origin)
+{
+    for (guint i = 0; i < memory->stretches->len; i++) {
+        uint32_t mapped = g_array_index(memory->stretches, Stretch, i).origin;
+
+        if (mapped && same_file(code, mapped, origin))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * QEMU translates a page of a file once (CF_PCREL): where several processes have it at different addresses, they all
+ * execute the translation, and the recorded address is that of the process that came first. So an instruction may be of
+ * any file that the memory has mapped, at whichever address. Adds it to what was found already: 0 if there is none.
+ * Returns false if there are several that it can be.
+ */
+static bool find_elsewhere(const MemoryCode *code, const Memory *memory, uint32_t number, uint32_t *found)
+{
+    size_t count;
+    const SameCode *same = code_map_find_same(code->map, number, &count);
+
+    for (size_t i = 0; i <= count; i++) {
+        uint32_t origin = i ? same[i - 1].origin : code_table_owner(code->table, number);
+
+        if (!origin || origin > code->table->origins->len || !maps_file(code, memory, origin))
+            continue;
+        if (*found && !same_file(code, *found, origin))
+            return false;
+        if (!*found)
+            *found = origin;
+    }
+    return true;
+}
+
+/* What the memory has mapped at the instruction's address and may be it. *covered: it has anything there that is told.
+ * Returns false if there are several, or something unknown. */
+static bool find_there(const MemoryCode *code, const Memory *memory, uint32_t number, uint64_t pc, uint32_t *found,
+                       bool *covered)
+{
+    for (guint i = first_above(memory->stretches, pc); i > 0; i--) {
+        const Stretch *stretch = &g_array_index(memory->stretches, Stretch, i - 1);
 
         if (stretch->reach <= pc)
             break;
         if (stretch->end <= pc)
             continue;
-        is_known = true;
+        *covered = true;
         if (!stretch->origin)
-            return 0;
-        if (!can_be(code, number, stretch->origin) || found == stretch->origin)
+            return false;
+        if (!can_be(code, number, stretch->origin) || *found == stretch->origin)
             continue;
-        if (found)
-            return 0;
-        found = stretch->origin;
+        if (*found)
+            return false;
+        *found = stretch->origin;
     }
-    return is_known ? found : code_table_owner(code->table, number);
+    return true;
+}
+
+uint32_t memory_code_origin(const MemoryCode *code, uint32_t memory, uint32_t number, uint64_t pc)
+{
+    const Memory *of = memory ? g_hash_table_lookup(code->memories, GUINT_TO_POINTER(memory)) : NULL;
+    bool covered = false;
+    uint32_t found = 0;
+
+    if (!of || !of->stretches->len)
+        return code_table_owner(code->table, number);
+    if (!find_there(code, of, number, pc, &found, &covered))
+        return 0;
+    if (!covered)
+        return code_table_owner(code->table, number);
+    return find_elsewhere(code, of, number, &found) ? found : 0;
 }
 
 static void add_once(GArray *origins, uint32_t origin)

@@ -158,6 +158,19 @@ class ProcessNames(SystemTest):
         self.assertEqual(self.names(self.make("trace", [(1, 3, 2)], changes)), [None, None])
         self.assertEqual(self.names(self.make("trace", [(1, 3)], changes, same=bytes([3, 2]))), ["two"])
 
+    def test_a_file_at_another_address_keeps_its_names(self):
+        """QEMU translates the file's page once, and tells the address where that process had it."""
+        one, two, gone = ("5 7 //bin/one", "5 8 //bin/two", "5 9 //bin/gone")
+        changes = [self.task(1, 1), f"h 0 6 1 600000 601000 5 0 {one}", f"h 0 6 1 400000 401000 5 0 {two}",
+                   self.task(2, 2), f"h 0 6 2 400000 401000 5 0 {two}",
+                   self.task(3, 3), f"h 0 6 3 600000 601000 5 0 {one}", f"h 0 6 3 400000 401000 5 0 {gone}",
+                   self.task(4, 4), f"h 0 6 4 600000 601000 5 0 {one}"]
+        trace = self.make("trace", [(1, 1), (2, 1), (3, 1), (4, 1)], changes, same=bytes([1, 1]))
+        self.assertEqual(self.names(trace), ["first", None, None, None])
+        # By the bytes, it may also be the other file's, which lies there.
+        trace = self.make("trace", [(1, 1), (2, 1)], changes)
+        self.assertEqual(self.names(trace), [None, "second"])
+
     def test_attachments_that_make_no_sense(self):
         changes = [self.task(1, 1), "h 0 6 1 400000 401000 5 0 5 7 //bin/one"]
         for mapped, same in (("x", b"\1\1"), ("0 400000 0 5 7 99 /bin/one", b"\1\x63"), ("0 400000 0 5 7 1", b"\1\1"),
