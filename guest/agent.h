@@ -34,6 +34,8 @@ void init_become_first_process(void);
 void files_stat(const char *path);
 void files_begin(const struct mt_file *file, const char *path);
 void files_append(const uint8_t *bytes, size_t length);
+/* Sends the runner a file that the workload has written. */
+void files_fetch(const struct mt_fetch *fetch, const char *path);
 
 /* user.c: whose the workload is. */
 struct user {
@@ -140,6 +142,9 @@ void view_make(const struct mt_view *request);
 bool view_is_made(void);
 /* Opens a file of the host's for reading. Returns -1 with errno set. */
 int view_open(const char *path);
+/* Opens, for reading, what the workload has written there, or what the guest has there. Returns -1 with errno set if
+ * that is nothing. */
+int view_open_written(const char *path);
 /* Before a workload is forked: what it changes will be apart from what others have changed. */
 void view_prepare(void);
 /* In the workload, as root: makes the view its root. Without a view, does nothing. Returns what couldn't be done, with

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Files that the runner puts into the guest: written beside their place, then renamed into it. */
+/* Files that the runner puts into the guest: written beside their place, then renamed into it; and those that it gets.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -112,4 +113,30 @@ void files_append(const uint8_t *bytes, size_t length)
     }
     if (!incoming.remaining)
         finish();
+}
+
+static void send_piece(bool is_last, bool failed, const void *bytes, size_t length)
+{
+    const struct mt_fetched head = { .is_last = is_last, .failed = failed };
+
+    channel_send2(MT_FRAME_FETCHED, &head, sizeof head, bytes, length);
+}
+
+void files_fetch(const struct mt_fetch *fetch, const char *path)
+{
+    static uint8_t buffer[64 * 1024];
+    int fd = view_open_written(path);
+    struct stat status;
+    ssize_t n = -1;
+    uint64_t sent = 0;
+
+    if (fd >= 0 && !fstat(fd, &status) && S_ISREG(status.st_mode) && (uint64_t)status.st_size <= fetch->max_bytes &&
+        (!fetch->inode || status.st_ino == fetch->inode))
+        while ((n = read(fd, buffer, sizeof buffer)) > 0 && sent <= fetch->max_bytes) {
+            send_piece(false, false, buffer, (size_t)n);
+            sent += (uint64_t)n;
+        }
+    send_piece(true, n != 0, NULL, 0);
+    if (fd >= 0)
+        close(fd);
 }

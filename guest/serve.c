@@ -106,6 +106,7 @@ static void handle(const struct mt_frame *frame, const uint8_t *payload)
         struct mt_run run;
         struct mt_view view;
         struct mt_window window;
+        struct mt_fetch fetch;
     } head = { 0 };
     const char *text;
 
@@ -151,6 +152,11 @@ static void handle(const struct mt_frame *frame, const uint8_t *payload)
     case MT_FRAME_FINISH:
         descendants_kill();
         view_finish();
+        break;
+    case MT_FRAME_FETCH:
+        text = string_at(frame, payload, sizeof head.fetch);
+        if (text)
+            files_fetch(&head.fetch, text);
         break;
     case MT_FRAME_STRINGS:
         strings_append(payload, frame->length);

@@ -208,6 +208,25 @@ static void layer_path(char path[64], const char *name)
     snprintf(path, 64, LAYERS_FOLDER "/%u-%s", view.layer, name);
 }
 
+/* A FIFO mustn't keep us waiting. */
+int view_open_written(const char *path)
+{
+    const int flags = O_RDONLY | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
+    char upper[64], there[PATH_MAX];
+
+    if (!view.made)
+        return open(path, flags);
+    for (uint32_t i = 0; i < view.folder_count; i++)
+        if (is_below(path, view.folders[i]))
+            return view_open(path);
+    layer_path(upper, "upper");
+    if (snprintf(there, sizeof there, "%s%s", upper, path) >= (int)sizeof there) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return open(there, flags);
+}
+
 void view_prepare(void)
 {
     char path[64];

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* memory_tracer info FILE: what a trace file tells about itself. */
+#include "../base/printable.h"
+#include "../context/missing_code.h"
 #include "../source/input.h"
 #include "cmd.h"
 #include "forms.h"
@@ -38,7 +40,23 @@ static void describe_records(Report *report, const mt_trace *trace, JsonObject *
     report_add_count(report, "records_dropped", "records dropped", input_metadata_number(metadata, "dropped", 0));
 }
 
-static Report *describe(const mt_trace *trace)
+/* Files whose code has no names. */
+static void describe_missing(Report *report, mt_trace *trace)
+{
+    static const ReportColumn columns[] = { { "why", "why", REPORT_TEXT }, { "path", "file", REPORT_TEXT }, { NULL } };
+    g_autoptr(GPtrArray) missing = missing_code_read(trace);
+    ReportTable *table =
+        missing->len ? report_add_table(report, "files_without_names", "files without names", columns) : NULL;
+
+    for (guint i = 0; i < missing->len; i++) {
+        const MissingCode *file = missing->pdata[i];
+        g_autofree char *path = text_make_printable(file->path);
+
+        report_table_add_row(table, missing_code_explain(file->reason), path);
+    }
+}
+
+static Report *describe(mt_trace *trace)
 {
     g_autoptr(JsonObject) metadata = input_metadata(trace);
     JsonNode *node = json_node_new(JSON_NODE_OBJECT);
@@ -58,6 +76,7 @@ static Report *describe(const mt_trace *trace)
     if (records)
         report_add_real(report, "bytes_per_record", "bytes per record", (double)mt_trace_bytes(trace) / (double)records,
                         3);
+    describe_missing(report, trace);
     json_node_set_object(node, metadata);
     report_add_json(report, "metadata", "metadata", node);
     return report;

@@ -5,7 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../base/printable.h"
+#include "../context/missing_code.h"
 #include "cmd.h"
+
+#define MISSING_SHOWN 5
 
 GOptionEntry *run_options_entries(RunOptions *options, const GOptionEntry *own)
 {
@@ -159,6 +163,28 @@ static void G_GNUC_PRINTF(2, 3) add_warning(GPtrArray *warnings, const char *for
     va_end(arguments);
 }
 
+/* A line for each reason. Paths are the guest's bytes. */
+static void add_missing_code(GPtrArray *warnings, const GPtrArray *missing)
+{
+    for (unsigned reason = 0; missing && reason < MISSING_REASONS; reason++) {
+        g_autoptr(GString) paths = g_string_new(NULL);
+        guint count = 0;
+
+        for (guint i = 0; i < missing->len; i++) {
+            const MissingCode *file = missing->pdata[i];
+            g_autofree char *path = text_make_printable(file->path);
+
+            if (file->reason == reason && ++count <= MISSING_SHOWN)
+                g_string_append_printf(paths, "%s%s", count > 1 ? ", " : "", path);
+        }
+        if (count > MISSING_SHOWN)
+            g_string_append_printf(paths, " and %u more (memory_tracer info has all)", count - MISSING_SHOWN);
+        if (count)
+            add_warning(warnings, "the trace has no names for the code of %s: %s", paths->str,
+                        missing_code_explain((MissingReason)reason));
+    }
+}
+
 GStrv run_options_warnings(const SessionOptions *session, const SessionResult *result)
 {
     bool traced = session->destination.kind != DESTINATION_NONE && session->destination.kind != DESTINATION_IDLE;
@@ -193,6 +219,7 @@ GStrv run_options_warnings(const SessionOptions *session, const SessionResult *r
             "files that the workload has changed, made or removed, which stay as they were here: %" G_GUINT64_FORMAT
             " (--rw DIR keeps what is done to a folder)",
             result->files_dropped);
+    add_missing_code(warnings, result->missing_code);
     if (result->disk_is_full)
         add_warning(warnings,
                     "ATTENTION: the guest's disk is full, so not all could be written: let the workload write "

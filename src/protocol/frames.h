@@ -33,7 +33,7 @@ struct mt_drive_agent {
 /* Folders of the host that can be mounted: so many virtio-9p devices, whose tags are this and a number from 0 on. */
 #define MT_SHARE_TAG "memory_tracer"
 #define MT_SHARES 9
-#define MT_PROTOCOL_VERSION 4
+#define MT_PROTOCOL_VERSION 5
 /* From this version on, an agent can be replaced by the current one. What that takes must never change: the frames'
  * header, MT_FRAME_HELLO, _HELLO_REPLY, _OK, _ERROR, _SETTLE and _RENEW, and the agent's place on the transfer drive.
  */
@@ -69,6 +69,8 @@ enum mt_frame_type {
     MT_FRAME_WINDOW, /* struct mt_window: the terminal's size has changed */
     MT_FRAME_FINISH, /* ends what the workload left behind, and writes back what is shared for writing; answered by
                         MT_FRAME_FINISHED */
+    MT_FRAME_FETCH,  /* struct mt_fetch, path as the workload saw it: answered by MT_FRAME_FETCHED frames. The host has
+                        its own files; so this is about those that the workload has written, or that are the guest's */
 
     /* Agent to runner. */
     MT_FRAME_HELLO_REPLY = 64, /* struct mt_hello_reply, kernel release */
@@ -84,6 +86,7 @@ enum mt_frame_type {
     MT_FRAME_EXIT,         /* struct mt_exit: the workload has ended, and all its output was sent before */
     MT_FRAME_STDIN_WANTED, /* struct mt_stdin_wanted: the runner may send so many bytes more than before */
     MT_FRAME_FINISHED,     /* struct mt_finished, and a line that says what failed, if anything has */
+    MT_FRAME_FETCHED,      /* struct mt_fetched, and the next bytes of the file */
 };
 
 struct mt_hello {
@@ -103,6 +106,16 @@ struct mt_file {
     uint32_t reserved;
     int64_t mtime_ns;
     uint64_t size;
+};
+
+struct mt_fetch {
+    uint64_t inode;     /* it must have this number; 0: any */
+    uint64_t max_bytes; /* a longer one isn't sent */
+};
+
+struct mt_fetched {
+    uint32_t is_last;
+    uint32_t failed; /* 1: it isn't there, or isn't such a file, or can't be read; this is the last one then */
 };
 
 struct mt_stat_reply {

@@ -11,6 +11,7 @@
 #include "../context/code_table.h"
 #include "../context/debug_info.h"
 #include "../context/explanation.h"
+#include "../context/missing_code.h"
 #include "../record/x86.h"
 #include "../vm/guest_files.h"
 #include "../vm/known_programs.h"
@@ -22,8 +23,6 @@
 #define LINES_BYTES_MAX (8u << 20)
 /* So many entries of debug information are looked at: some seconds' worth. */
 #define DEBUG_ENTRIES_MAX (UINT64_C(20) << 20)
-/* Of a device's number, as the kernel keeps it. */
-#define KERNEL_MINOR_BITS 20
 #define AGENT "memory_tracer_agent"
 
 typedef struct {
@@ -39,6 +38,8 @@ struct KnownCode {
     GPtrArray *files;     /* of KnownFile */
     bool sees_host;       /* paths in the guest are this machine's */
     struct timespec from; /* when this was made */
+    GuestCode *guest;     /* what only the guest has; or NULL */
+    GPtrArray *missing;   /* MissingCode: set by known_code_attach() */
 };
 
 static void free_file(void *data)
@@ -84,6 +85,7 @@ KnownCode *known_code_new(const WorkloadOptions *workload, const char *libraries
     const uint64_t at_its_place = 0;
 
     known->files = g_ptr_array_new_with_free_func(free_file);
+    known->missing = missing_code_new();
     known->sees_host = workload->sees_host;
     clock_gettime(CLOCK_REALTIME, &known->from);
     if (agent)
@@ -103,7 +105,20 @@ void known_code_free(KnownCode *known)
     if (!known)
         return;
     g_ptr_array_unref(known->files);
+    g_ptr_array_unref(known->missing);
+    guest_code_free(known->guest);
     g_free(known);
+}
+
+void known_code_set_guest(KnownCode *known, GuestCode *guest)
+{
+    guest_code_free(known->guest);
+    known->guest = guest;
+}
+
+const GPtrArray *known_code_missing(const KnownCode *known)
+{
+    return known->missing;
 }
 
 /* At the end. */
@@ -222,19 +237,52 @@ static const ElfCode *read_mapped_file(const KnownCode *known, char *path, Names
     return elf;
 }
 
-/* A disk has a major number, 9p has none: on the guest's own disk is what the guest itself has written, whatever this
- * machine has at the same path. */
-static bool is_on_host(const MappedCode *code)
+static const ElfCode *find_equal(const Names *names, const ElfCode *elf)
 {
-    return !(code->device >> KERNEL_MINOR_BITS);
+    for (guint i = 0; i < names->elves->len; i++) {
+        const ElfCode *other = names->elves->pdata[i];
+
+        if (!strcmp(other->id, elf->id) && other->code_hash == elf->code_hash)
+            return other;
+    }
+    return NULL;
+}
+
+/* A file that only the guest has. It may be one that was put there from this machine. */
+static const ElfCode *read_guest_file(const KnownCode *known, const MappedCode *code, Names *names, GHashTable *read)
+{
+    const char *copy = known->guest ? guest_code_find(known->guest, code) : NULL;
+    const ElfCode *equal;
+    ElfCode *elf = NULL;
+
+    if (!copy || g_hash_table_lookup_extended(read, copy, NULL, (gpointer *)&elf))
+        return elf;
+    elf = elf_code_read(copy, NULL);
+    equal = elf && !known->sees_host ? find_equal(names, elf) : NULL;
+    g_hash_table_insert(read, (gpointer)copy, equal ? (gpointer)equal : elf);
+    if (equal) {
+        elf_code_free(elf);
+        return equal;
+    }
+    if (elf) {
+        g_ptr_array_add(names->elves, elf);
+        g_ptr_array_add(names->shown, code->path);
+    }
+    return elf;
+}
+
+static bool is_on_host(const KnownCode *known, const MappedCode *code)
+{
+    return known->sees_host && !mapped_code_is_on_disk(code);
 }
 
 /* The files that were mapped, where they were: those of all processes, and what they have loaded later. */
 static void read_mapped_files(const KnownCode *known, const GPtrArray *mapped, Names *names, GHashTable *read)
 {
-    for (guint i = 0; known->sees_host && i < mapped->len; i++) {
+    for (guint i = 0; i < mapped->len; i++) {
         const MappedCode *code = mapped->pdata[i];
-        LoadedFile loaded = { .elf = is_on_host(code) ? read_mapped_file(known, code->path, names, read) : NULL };
+        LoadedFile loaded = { .elf = is_on_host(known, code) ? read_mapped_file(known, code->path, names, read)
+                                                             : read_guest_file(known, code, names, read) };
 
         if (loaded.elf && !elf_code_find_bias(loaded.elf, code->address, code->offset, &loaded.bias))
             loaded.elf = NULL;
@@ -482,8 +530,88 @@ static void set_owners(Names *names, const uint32_t *origins, uint32_t kernel)
     }
 }
 
+/* Why the names of a mapped file's code aren't known. */
+static MissingReason reason_of(const KnownCode *known, const MappedCode *code)
+{
+    struct stat status;
+
+    if (!is_on_host(known, code))
+        return known->guest && guest_code_find(known->guest, code) ? MISSING_UNREADABLE : MISSING_IN_GUEST;
+    if (stat(code->path, &status))
+        return MISSING_GONE;
+    return is_before(&status.st_ctim, &known->from) ? MISSING_UNREADABLE : MISSING_CHANGED;
+}
+
+/* Whether code was executed there, as far as is known. The guest's files may be known by other paths. */
+static bool has_unnamed_code(const KnownCode *known, const Names *names, const MappedCode *code)
+{
+    for (guint i = 0; i < names->instructions->len; i++) {
+        const struct mt_instruction *instruction = &g_array_index(names->instructions, struct mt_instruction, i);
+
+        if ((known->sees_host || !names->owners[i]) && instruction->pc >= code->address &&
+            instruction->pc < code->end && x86_is_user(instruction->cpl))
+            return true;
+    }
+    return false;
+}
+
+static bool attach_missing(KnownCode *known, const Names *names, const GPtrArray *mapped, TraceWriter *writer,
+                           GError **error)
+{
+    g_autofree char *text = NULL;
+
+    g_ptr_array_set_size(known->missing, 0);
+    for (guint i = 0; i < mapped->len; i++)
+        if (!g_array_index(names->mapped, LoadedFile, i).elf && has_unnamed_code(known, names, mapped->pdata[i]))
+            missing_code_add(known->missing, ((const MappedCode *)mapped->pdata[i])->path,
+                             reason_of(known, mapped->pdata[i]));
+    text = missing_code_write(known->missing);
+    return !*text || trace_writer_add_attachment(writer, MISSING_CODE, text, strlen(text), error);
+}
+
+/* Those that have executed something. NULL if there are none. To be freed. */
+static char *executed_generated(const Names *names, const GeneratedCode *code)
+{
+    g_autofree bool *executed = g_new0(bool, code->functions->len + 1);
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < names->instructions->len; i++) {
+        const struct mt_instruction *instruction = &g_array_index(names->instructions, struct mt_instruction, i);
+        guint first = x86_is_user(instruction->cpl) ? generated_code_find(code, instruction->pc) : 0;
+
+        if (first)
+            executed[first - 1] = true;
+    }
+    for (guint i = 0; i < code->functions->len; i++) {
+        const GeneratedFunction *function = &g_array_index(code->functions, GeneratedFunction, i);
+
+        if (executed[i])
+            g_string_append_printf(text, "%" G_GINT64_MODIFIER "x %" G_GINT64_MODIFIER "x %s\n", function->begin,
+                                   function->end, function->name);
+    }
+    return g_string_free(text, !text->len);
+}
+
+/* What processes have made themselves. */
+static bool attach_generated(const KnownCode *known, Names *names, TraceWriter *writer, GError **error)
+{
+    for (guint i = 0; known->guest && i < known->guest->generated->len; i++) {
+        const GeneratedFile *file = known->guest->generated->pdata[i];
+        g_autofree char *text = executed_generated(names, file->code);
+        g_autofree char *name = g_strdup_printf(CODE_TABLE_GENERATED "%u", file->pid);
+
+        if (!text || strlen(text) > SYMBOLS_BYTES_MAX - names->symbol_bytes)
+            continue;
+        names->symbol_bytes += strlen(text);
+        if (!trace_writer_add_attachment(writer, name, text, strlen(text), error))
+            return false;
+        code_map_add_generated(names->map, 0, file->pid, code_table_add_origin(names->table, 0, name, file->path));
+    }
+    return true;
+}
+
 /* What depends on the process. `origins`: by number in `loaded`, plus 1. */
-static void fill_map(Names *names, const GPtrArray *mapped, const uint32_t *origins)
+static void fill_map(const KnownCode *known, Names *names, const GPtrArray *mapped, const uint32_t *origins)
 {
     for (guint i = 0; i < names->mapped->len; i++) {
         const MappedCode *code = mapped->pdata[i];
@@ -494,6 +622,9 @@ static void fill_map(Names *names, const GPtrArray *mapped, const uint32_t *orig
                                   .path = code->path };
         const LoadedFile *file = &g_array_index(names->mapped, LoadedFile, i);
 
+        /* Of the guest's files, some may be known by other paths. */
+        if (!file->elf && !known->sees_host)
+            continue;
         code_map_add_mapped(names->map, &part, file->elf ? origins[number_of(names, file)] : 0);
     }
     for (guint i = 0; i < names->same->len; i++) {
@@ -505,7 +636,7 @@ static void fill_map(Names *names, const GPtrArray *mapped, const uint32_t *orig
     code_map_sort(names->map);
 }
 
-bool known_code_attach(const KnownCode *known, const Ring *ring, bool has_kernel, TraceWriter *writer, GError **error)
+bool known_code_attach(KnownCode *known, const Ring *ring, bool has_kernel, TraceWriter *writer, GError **error)
 {
     g_auto(Names) names;
     g_autofree uint32_t *origins = NULL;
@@ -526,10 +657,11 @@ bool known_code_attach(const KnownCode *known, const Ring *ring, bool has_kernel
     names.owners = explanation_find_files(instructions, names.instructions->len, names.loaded);
     find_same_code(&names);
     origins = g_new0(uint32_t, names.loaded->len + 1);
-    if (!add_origins(&names, origins, writer, error))
+    if (!add_origins(&names, origins, writer, error) || !attach_missing(known, &names, mapped, writer, error) ||
+        !attach_generated(known, &names, writer, error))
         return false;
     set_owners(&names, origins, has_kernel ? code_table_add_origin(names.table, 0, CODE_TABLE_KALLSYMS, "kernel") : 0);
-    fill_map(&names, mapped, origins);
+    fill_map(known, &names, mapped, origins);
     loaded = code_table_loaded(names.table);
     code = code_table_code(names.table);
     return trace_writer_add_attachment(writer, CODE_TABLE_LOADED, loaded, strlen(loaded), error) &&

@@ -9,6 +9,7 @@
 #include "../ring/ring.h"
 #include "../trace/writer.h"
 #include "../vm/guest.h"
+#include "guest_code.h"
 
 typedef struct KnownCode KnownCode;
 
@@ -18,8 +19,13 @@ KnownCode *known_code_new(const WorkloadOptions *workload, const char *libraries
 void known_code_free(KnownCode *known);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KnownCode, known_code_free)
 
+/* What only the guest has, which becomes `known`'s. When the workload has ended. */
+void known_code_set_guest(KnownCode *known, GuestCode *guest);
+
 /* When all of the ring's instructions are there: attaches which of them are of which file, and these files' symbols
  * (doc/trace_format.md). `has_kernel`: the kernel's are attached. */
-bool known_code_attach(const KnownCode *known, const Ring *ring, bool has_kernel, TraceWriter *writer, GError **error);
+bool known_code_attach(KnownCode *known, const Ring *ring, bool has_kernel, TraceWriter *writer, GError **error);
+/* After that: files that have executed code whose names aren't known (MissingCode). */
+const GPtrArray *known_code_missing(const KnownCode *known);
 
 #endif

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define MAPPED_MAX 4096
+/* Of a device's number, as the kernel keeps it. */
+#define KERNEL_MINOR_BITS 20
 
 static void free_mapped(void *data)
 {
@@ -43,6 +45,7 @@ GPtrArray *mapped_code_list(const Ring *ring)
             !(change.value[3] & CHANGE_MAP_EXECUTE))
             continue;
         found.address = change.value[1];
+        found.end = change.value[2];
         found.offset = change.value[4];
         found.device = change.value[5];
         found.inode = change.value[6];
@@ -54,4 +57,73 @@ GPtrArray *mapped_code_list(const Ring *ring)
         g_ptr_array_add(list, mapped);
     }
     return list;
+}
+
+bool mapped_code_is_on_disk(const MappedCode *code)
+{
+    return code->device >> KERNEL_MINOR_BITS;
+}
+
+/* Whose memories are: pids, by task and by memory. */
+typedef struct {
+    GHashTable *of_task, *of_memory;
+    GHashTable *without_vdso; /* memories that were made for a program, and haven't got the kernel's code yet */
+} Owners;
+
+/* The first mapping without a file that can't be written is the kernel's own code. */
+static bool is_vdso(const Owners *owners, const Change *change)
+{
+    return !(change->value[3] & CHANGE_MAP_WRITE) &&
+           g_hash_table_remove(owners->without_vdso, GUINT_TO_POINTER((guint)change->value[0]));
+}
+
+static void set_owner(Owners *owners, uint64_t memory, uint64_t pid)
+{
+    gpointer key = GUINT_TO_POINTER((guint)memory);
+
+    if (memory && !g_hash_table_contains(owners->of_memory, key))
+        g_hash_table_insert(owners->of_memory, key, GUINT_TO_POINTER((guint)pid));
+}
+
+static void note_owner(Owners *owners, const Change *change)
+{
+    gpointer task = GUINT_TO_POINTER((guint)change->value[0]);
+
+    if (change->kind == CHANGE_TASK) {
+        g_hash_table_insert(owners->of_task, task, GUINT_TO_POINTER((guint)change->value[2]));
+        set_owner(owners, change->value[6], change->value[2]);
+    } else if (change->kind == CHANGE_EXEC) {
+        set_owner(owners, change->value[1], GPOINTER_TO_UINT(g_hash_table_lookup(owners->of_task, task)));
+        g_hash_table_add(owners->without_vdso, GUINT_TO_POINTER((guint)change->value[1]));
+    }
+}
+
+GArray *mapped_code_list_generators(const Ring *ring, guint most)
+{
+    GArray *pids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    Owners owners = { g_hash_table_new(NULL, NULL), g_hash_table_new(NULL, NULL), g_hash_table_new(NULL, NULL) };
+    g_autoptr(GHashTable) known = g_hash_table_new(NULL, NULL);
+    uint32_t count = ring_fields(ring) & MT_FIELD_TASK ? ring_changes(ring) : 0;
+    Change change;
+
+    for (uint32_t number = 1; number <= count && pids->len < most; number++) {
+        gpointer pid;
+
+        if (!ring_get_change(ring, number, &change))
+            continue;
+        note_owner(&owners, &change);
+        if (change.kind != CHANGE_MAP || *change.text == '/' || !(change.value[3] & CHANGE_MAP_EXECUTE) ||
+            is_vdso(&owners, &change))
+            continue;
+        pid = g_hash_table_lookup(owners.of_memory, GUINT_TO_POINTER((guint)change.value[0]));
+        if (pid && g_hash_table_add(known, pid)) {
+            uint32_t value = GPOINTER_TO_UINT(pid);
+
+            g_array_append_val(pids, value);
+        }
+    }
+    g_hash_table_unref(owners.of_task);
+    g_hash_table_unref(owners.of_memory);
+    g_hash_table_unref(owners.without_vdso);
+    return pids;
 }

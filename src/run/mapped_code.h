@@ -10,11 +10,19 @@
 /* A part of a file that was mapped as code. */
 typedef struct MappedCode {
     char *path; /* as the workload saw it */
-    uint64_t address, offset, device, inode;
+    uint64_t address, end, offset, device, inode;
 } MappedCode;
 
 /* Each path, address, offset and inode once, in the order in which they were mapped; to be unreferenced. Empty if the
  * ring doesn't tell tasks. */
 GPtrArray *mapped_code_list(const Ring *ring);
+
+/* A disk has a major number, 9p has none: on the guest's own disk is what the guest itself has written, whatever this
+ * machine has at the same path. */
+bool mapped_code_is_on_disk(const MappedCode *code);
+
+/* The pids (uint32_t) of processes that have mapped memory without a file to execute it, each once, at most `most`; to
+ * be unreferenced. */
+GArray *mapped_code_list_generators(const Ring *ring, guint most);
 
 #endif

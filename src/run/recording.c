@@ -10,7 +10,7 @@
 struct Recording {
     Ring *ring;
     TraceWriter *writer;
-    const KnownCode *code;
+    KnownCode *code;
     bool has_kernel;
     GError *error;
 };

@@ -14,7 +14,7 @@
 typedef struct RecordingFacts {
     const char *metadata; /* a JSON object */
     const char *kallsyms, *modules, *iomem, *libraries;
-    const KnownCode *code;
+    KnownCode *code;
 } RecordingFacts;
 
 typedef struct Recording Recording;

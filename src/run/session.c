@@ -363,7 +363,19 @@ static bool finish_trace(Session *session, SessionResult *result, GError **error
     if (!destination_finish_trace(session->destination, metadata, error))
         return false;
     result->trace_bytes = destination_trace_bytes(session->destination);
+    result->missing_code = known_code_missing(session->code);
     return true;
+}
+
+/* Names of code that this machine doesn't have. */
+static void fetch_code(Session *session)
+{
+    const SessionOptions *options = session->options;
+
+    if (options->destination.kind == DESTINATION_TRACE && !session->guest_is_halted &&
+        (ring_fields(session->ring) & MT_FIELD_INSTRUCTION) && (ring_fields(session->ring) & MT_FIELD_TASK))
+        known_code_set_guest(session->code, guest_code_fetch(session->guest, session->ring, options->workload.sees_host,
+                                                             session->folder->path));
 }
 
 /* What the workload has written: some of it is to be here, when QEMU is gone. */
@@ -435,6 +447,7 @@ bool session_run(Session *session, SessionResult *result, GError **error)
         return false;
     }
     take_results(session, result);
+    fetch_code(session);
     if (options->destination.kind == DESTINATION_TRACE && !finish_trace(session, result, error))
         return false;
     return !options->workload.sees_host || finish_files(session, result, error);

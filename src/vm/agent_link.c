@@ -127,6 +127,8 @@ static uint32_t least_length(enum mt_frame_type type)
         return sizeof(struct mt_stdin_wanted);
     case MT_FRAME_FINISHED:
         return sizeof(struct mt_finished);
+    case MT_FRAME_FETCHED:
+        return sizeof(struct mt_fetched);
     default:
         return 0;
     }

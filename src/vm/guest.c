@@ -95,6 +95,21 @@ static void on_finished(Guest *guest, const uint8_t *payload, uint32_t length)
     guest->finished = true;
 }
 
+static void on_fetched(Guest *guest, const uint8_t *payload, uint32_t length)
+{
+    struct mt_fetched fetched;
+
+    memcpy(&fetched, payload, sizeof fetched);
+    if (!guest->fetched)
+        return;
+    if (length - sizeof fetched > guest->fetch_max_bytes - guest->fetched->len)
+        guest->fetch_failed = true;
+    else
+        g_byte_array_append(guest->fetched, payload + sizeof fetched, length - (guint)sizeof fetched);
+    guest->fetch_failed |= fetched.failed;
+    guest->fetch_ended = fetched.is_last;
+}
+
 /* Standard input. */
 
 static void want_input(Guest *guest, const uint8_t *payload)
@@ -204,6 +219,9 @@ static void on_frame(void *data, enum mt_frame_type type, const uint8_t *payload
         break;
     case MT_FRAME_FINISHED:
         on_finished(guest, payload, length);
+        break;
+    case MT_FRAME_FETCHED:
+        on_fetched(guest, payload, length);
         break;
     default:
         break;

@@ -84,6 +84,10 @@ const char *guest_last_words(const Guest *guest);
 void guest_enter(Guest *guest);
 /* Asks for the workload's end. What it still prints is passed on if that doesn't block. */
 void guest_stop(Guest *guest);
+/* The contents of a file that the workload has written, or of the guest's own: `path` as the workload saw it. `inode`:
+ * it must have this number; 0: any. To be unreferenced; NULL if it isn't there, can't be had or is longer than
+ * `max_bytes`. The bytes are the guest's, and may be anything. */
+GByteArray *guest_fetch(Guest *guest, const char *path, uint64_t inode, uint64_t max_bytes);
 /* After that: ends what it has left behind, and tells what has become of the files. */
 bool guest_finish(Guest *guest, GuestFinish *finish, GError **error);
 /* Turns the workload's end before it printed `line` into an error. Returns false. */

@@ -19,6 +19,9 @@ struct Guest {
     bool greeted, acknowledged, finished;
     struct mt_hello_reply greeting;
     GuestFinish finish;
+    GByteArray *fetched; /* the file that is being fetched; or NULL */
+    bool fetch_ended, fetch_failed, fetch_is_late;
+    uint64_t fetch_max_bytes;
     GArray *stats; /* of struct mt_stat_reply */
     GuestWorkload workload;
     StandardInput *input;        /* while it is passed on; or NULL */

@@ -14,6 +14,7 @@
 #include "shared_libraries.h"
 
 #define STAT_TIMEOUT_S 60
+#define FETCH_PATIENCE_MS 60000
 #define GUEST_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define GUEST_FOLDER "qemu_mem_tracer_workload"
 
@@ -377,6 +378,41 @@ void guest_stop(Guest *guest)
 static bool has_finished(void *data)
 {
     return ((Guest *)data)->finished;
+}
+
+static bool has_fetched(void *data)
+{
+    return ((Guest *)data)->fetch_ended;
+}
+
+GByteArray *guest_fetch(Guest *guest, const char *path, uint64_t inode, uint64_t max_bytes)
+{
+    const WaitFor wait = { .done = has_fetched,
+                           .data = guest,
+                           .what = "the guest to send a file",
+                           .patience_ms = FETCH_PATIENCE_MS,
+                           .poll_ms = 5 };
+    const struct mt_fetch fetch = { .inode = inode, .max_bytes = max_bytes };
+    g_autoptr(GByteArray) request = g_byte_array_new();
+    GByteArray *fetched;
+    bool fine;
+
+    if (guest->fetch_is_late) /* what it sends now may be of the file before */
+        return NULL;
+    fetched = g_byte_array_new();
+    g_byte_array_append(request, (const guint8 *)&fetch, sizeof fetch);
+    g_byte_array_append(request, (const guint8 *)path, (guint)strlen(path) + 1);
+    guest->fetched = fetched;
+    guest->fetch_max_bytes = max_bytes;
+    guest->fetch_ended = guest->fetch_failed = false;
+    agent_link_send(guest->agent, MT_FRAME_FETCH, request->data, request->len);
+    fine = run_loop_wait(guest->loop, &wait, NULL) && !guest->fetch_failed;
+    guest->fetched = NULL;
+    guest->fetch_is_late = !guest->fetch_ended;
+    if (fine)
+        return fetched;
+    g_byte_array_unref(fetched);
+    return NULL;
 }
 
 bool guest_finish(Guest *guest, GuestFinish *finish, GError **error)

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files with code that only the guest has, and what runtimes there have written of the code that they have made. */
+#ifndef MEMORY_TRACER_RUN_GUEST_CODE_H
+#define MEMORY_TRACER_RUN_GUEST_CODE_H
+
+#include "../context/generated_code.h"
+#include "../vm/guest.h"
+#include "mapped_code.h"
+
+/* What a process has made. */
+typedef struct GeneratedFile {
+    uint32_t pid;
+    char *path; /* of the file that tells it, as the process saw it */
+    GeneratedCode *code;
+} GeneratedFile;
+
+typedef struct GuestCode {
+    GHashTable *files;    /* paths here of what was fetched, by path and inode there */
+    GPtrArray *generated; /* GeneratedFile */
+} GuestCode;
+
+/* Asks the guest, whose workload has ended. Files go into `folder`, and stay there. `sees_host`: this machine has the
+ * files that aren't on the guest's disk. */
+GuestCode *guest_code_fetch(Guest *guest, const Ring *ring, bool sees_host, const char *folder);
+void guest_code_free(GuestCode *code);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(GuestCode, guest_code_free)
+
+/* Where the copy of a file is; NULL if there is none. */
+const char *guest_code_find(const GuestCode *code, const MappedCode *mapped);
+
+#endif
