@@ -39,6 +39,7 @@ typedef struct {
     /* The memory of the task that was asked for last. */
     uint32_t task, memory;
     uint64_t from, to;
+    Answer stack; /* its own one */
 } Cache;
 
 struct AddressObjects {
@@ -251,11 +252,18 @@ static Cache *cache_of(AddressObjects *objects, unsigned vcpu)
 }
 
 /* Where memory begins to be another one: *to. */
-static uint32_t memory_of(const AddressObjects *objects, Cache *cache, uint32_t task, uint64_t position)
+static uint32_t memory_of(AddressObjects *objects, Cache *cache, uint32_t task, uint64_t position)
 {
+    AddressObject stack;
+
     if (task != cache->task || position < cache->from || position >= cache->to) {
         cache->task = task;
         cache->memory = memory_map_of_task(user_objects_map(objects->user), task, position, &cache->from, &cache->to);
+        cache->stack.bytes = 0;
+        if (user_objects_own_stack(objects->user, task, cache->memory, &stack))
+            cache->stack = (Answer){ .begin = stack.begin,
+                                     .bytes = stack.end - stack.begin,
+                                     .number = number_of(objects, &stack) };
     }
     return cache->memory;
 }
@@ -276,6 +284,10 @@ static void number_of_task(AddressObjects *objects, const struct mt_batch *batch
         uint32_t memory = memory_of(objects, cache, task, position);
         const Answer *answer = &cache->pages[address >> PAGE_SHIFT & (CACHE_ENTRIES - 1)];
 
+        if (address - cache->stack.begin < cache->stack.bytes) {
+            numbers[i] = cache->stack.number;
+            continue;
+        }
         if (!holds(answer, position, memory, address))
             answer = &cache->lines[address >> LINE_SHIFT & (CACHE_ENTRIES - 1)];
         numbers[i] = holds(answer, position, memory, address) ? answer->number
@@ -318,11 +330,13 @@ static uint32_t task_at(const struct mt_events *events, size_t i)
 void address_objects_find(AddressObjects *objects, const struct mt_batch *batch, size_t i, AddressObject *object)
 {
     uint64_t position = position_of(batch, i), from, to;
-    uint32_t memory =
-        memory_map_of_task(user_objects_map(objects->user), task_at(&batch->task, i), position, &from, &to);
+    uint32_t task = task_at(&batch->task, i);
+    uint32_t memory = memory_map_of_task(user_objects_map(objects->user), task, position, &from, &to);
     ObjectExtent extent;
 
-    find(objects, position, memory, batch->address[i], batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN, object,
-         &extent);
+    if (!user_objects_own_stack(objects->user, task, memory, object) ||
+        batch->address[i] - object->begin >= object->end - object->begin)
+        find(objects, position, memory, batch->address[i], batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN, object,
+             &extent);
     object->name = address_objects_name(objects, number_of(objects, object));
 }

@@ -333,6 +333,7 @@ static void apply_stack(MemoryMap *map, const TraceChange *change)
                             .memory = (uint32_t)change->value[1],
                             .task = (uint32_t)change->value[0] };
     Stretch stretch = { .from = change->index };
+    MapTask *task;
 
     if (!there || there->begin >= pointer ||
         (object_of(map, there)->region == OBJECT_STACK && !object_of(map, there)->task))
@@ -347,6 +348,11 @@ static void apply_stack(MemoryMap *map, const TraceChange *change)
     stretch.object = add_object(map, &object);
     cut(map, memory, stretch.begin, stretch.end, change->index, NULL);
     put(map, memory, &stretch);
+    task = get_task(map, change->value[0]);
+    if (!task)
+        return;
+    task->stack = stretch;
+    task->stack_memory = object.memory;
 }
 
 /* All that a memory has ends. */

@@ -254,6 +254,13 @@ uint32_t memory_map_of_task(const MemoryMap *map, uint32_t number, uint64_t posi
     return g_array_index(memories, TaskMemory, first - 1).memory;
 }
 
+const Stretch *memory_map_own_stack(const MemoryMap *map, uint32_t number, uint32_t memory)
+{
+    const MapTask *task = task_of(map, number);
+
+    return memory && task && task->stack_memory == memory ? &task->stack : NULL;
+}
+
 static const Memory *get_memory(const MemoryMap *map, uint32_t number)
 {
     return number < map->memories->len ? map->memories->pdata[number] : NULL;

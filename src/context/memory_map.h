@@ -44,6 +44,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryMap, memory_map_free)
 /* The memory of a task at a position, or 0. It is so from *from to *to - 1. */
 uint32_t memory_map_of_task(const MemoryMap *map, uint32_t task, uint64_t position, uint64_t *from, uint64_t *to);
 
+/* The stack that a task has in a memory, if it has one of its own there, and not the process's main one; or NULL. It is
+ * the task's as long as there is the task, so no position is needed, which may be wrong by some records when another
+ * vCPU has created the task. */
+const Stretch *memory_map_own_stack(const MemoryMap *map, uint32_t task, uint32_t memory);
+
 /* What a memory has at an address and a position: NULL if it never had anything there. What vCPUs do at the same time
  * has no exact order, so without an answer for this very position, the nearest in time is given. */
 const Stretch *memory_map_find(const MemoryMap *map, uint32_t memory, uint64_t position, uint64_t address);

@@ -25,7 +25,9 @@ typedef struct {
 
 typedef struct {
     uint32_t tid, pid;
-    GArray *memories; /* TaskMemory, by time */
+    GArray *memories;      /* TaskMemory, by time */
+    uint32_t stack_memory; /* where it has a stack of its own, or 0 */
+    Stretch stack;
 } MapTask;
 
 struct MemoryMap {

@@ -332,6 +332,19 @@ bool user_objects_find(UserObjects *objects, uint64_t position, uint32_t memory,
     return true;
 }
 
+bool user_objects_own_stack(const UserObjects *objects, uint32_t task, uint32_t memory, AddressObject *object)
+{
+    const Stretch *stack = memory_map_own_stack(objects->map, task, memory);
+
+    if (stack)
+        *object = (AddressObject){ .region = OBJECT_STACK,
+                                   .name = memory_map_object(objects->map, stack->object)->name,
+                                   .begin = stack->begin,
+                                   .end = stack->end,
+                                   .task = task };
+    return stack;
+}
+
 void user_objects_list_variables(UserObjects *objects, UserVariableFunc function, void *data)
 {
     for (guint i = 1; i < objects->images->len; i++) {

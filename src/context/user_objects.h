@@ -29,6 +29,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(UserObjects, user_objects_free)
 bool user_objects_find(UserObjects *objects, uint64_t position, uint32_t memory, uint64_t address,
                        AddressObject *object, ObjectExtent *extent);
 
+/* The stack that a task has in a memory (memory_map_own_stack()). False if it has none of its own. */
+bool user_objects_own_stack(const UserObjects *objects, uint32_t task, uint32_t memory, AddressObject *object);
+
 /* Which memory a task has, and so on: what they are found in. */
 const MemoryMap *user_objects_map(const UserObjects *objects);
 

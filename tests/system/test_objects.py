@@ -11,6 +11,7 @@ import tempfile
 import unittest
 
 from harness import SystemTest, workload
+from images import several_vcpus
 
 PAGE = 4096
 
@@ -96,15 +97,22 @@ class OfOneProcess(Objects):
                           if told.get(page) != own.get(page)}, {})
 
     def test_counts_by_object_and_region_are_exact(self):
-        self.assertGreaterEqual(len(self.touched), 16)
-        for touched in self.touched:
+        self.assert_counts(self.trace_file, self.touched, self.pid)
+
+    def test_so_they_are_on_several_vcpus(self):
+        trace, touched, _, pid = self.record(self.folder, "--user-only", "--image", several_vcpus())
+        self.assert_counts(trace, touched, pid)
+
+    def assert_counts(self, trace, all_touched, pid):
+        self.assertGreaterEqual(len(all_touched), 16)
+        for touched in all_touched:
             counts = (0, int(touched.times))
-            objects = self.stat(self.trace_file, "--by", "object", *self.select(touched))["objects"]
+            objects = self.stat(trace, "--by", "object", *self.select(touched))["objects"]
             self.assertEqual([(each["region"], each["loads"], each["stores"]) for each in objects],
                              [(touched.region, *counts)], touched)
             self.assertTrue(fnmatch.fnmatch(objects[0]["object"], touched.name if touched.name != "*"
-                                            else f"anonymous * of {self.pid}"), (touched, objects))
-            regions = self.stat(self.trace_file, "--by", "region", *self.select(touched))["regions"]
+                                            else f"anonymous * of {pid}"), (touched, objects))
+            regions = self.stat(trace, "--by", "region", *self.select(touched))["regions"]
             self.assertEqual([(each["region"], each["loads"], each["stores"]) for each in regions],
                              [(touched.region, *counts)], touched)
 

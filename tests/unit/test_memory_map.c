@@ -118,6 +118,9 @@ static void test_stacks_of_threads(void)
     assert_is(map, MEMORY, 35, 0x8000, "anonymous 8000 of 7");
     assert_is(map, MEMORY, 45, 0x18000, "stack of 9");
     assert_is(map, MEMORY, 45, 0x17fff, "anonymous 10000 of 7");
+    g_assert_cmpuint(memory_map_own_stack(map, CHILD, MEMORY)->begin, ==, 0x18000);
+    g_assert_null(memory_map_own_stack(map, CHILD, MEMORY + 1));
+    g_assert_null(memory_map_own_stack(map, TASK, MEMORY));
 }
 
 static void test_fork_exec_and_mremap(void)
