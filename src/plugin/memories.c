@@ -172,6 +172,7 @@ typedef struct {
     MemoriesNote note;
 } Walk;
 
+/* Of the root; in nodes, only leaves have anything else. */
 static bool is_node(uint64_t entry)
 {
     return (entry & 3) == 2 && entry > 4096;
@@ -202,10 +203,10 @@ static void visit_node(Walk *walk, uint64_t entry, uint64_t last, unsigned depth
 
         if ((i && !pivot) || pivot > last)
             pivot = last;
-        if (kind != TREE_LEAF && is_node(slot[i]))
-            visit_node(walk, slot[i], pivot, depth + 1);
-        else if (kind == TREE_LEAF && slot[i])
+        if (slot[i] && kind == TREE_LEAF)
             visit_area(walk, slot[i]);
+        else if (slot[i])
+            visit_node(walk, slot[i], pivot, depth + 1);
         if (pivot == last)
             return;
     }

@@ -36,6 +36,44 @@ class Objects(SystemTest):
         self.assertEqual(result.status, 0, result.err)
         return json.loads(result.out)
 
+    def select(self, touched):
+        """Options for what increment() stored there. It loads as often; but a store to a page that is to be copied first
+        fails, and then the load is made again; and its return address may be on the same stack."""
+        return ["--thread", touched.tid, "--function", "increment", "--stores",
+                "--address", f"{touched.begin}..{touched.end}"]
+
+    def assert_counts(self, trace, all_touched, pid):
+        self.assertTrue(all_touched)
+        for touched in all_touched:
+            counts = (0, int(touched.times))
+            objects = self.stat(trace, "--by", "object", *self.select(touched))["objects"]
+            self.assertEqual([(each["region"], each["loads"], each["stores"]) for each in objects],
+                             [(touched.region, *counts)], touched)
+            self.assertTrue(fnmatch.fnmatch(objects[0]["object"], touched.name if touched.name != "*"
+                                            else f"anonymous * of {pid}"), (touched, objects))
+            regions = self.stat(trace, "--by", "region", *self.select(touched))["regions"]
+            self.assertEqual([(each["region"], each["loads"], each["stores"]) for each in regions],
+                             [(touched.region, *counts)], touched)
+
+
+class OfBefore(Objects):
+    def test_what_was_there_before_tracing_began(self):
+        trace = self.path("trace")
+        result = self.trace("--workload_path_on_host=" + workload("objects"), "--output=" + trace,
+                            "--dont_add_communications_with_host_to_workload")
+        self.assert_succeeds(result)
+        lines = [line.split(None, 6) for line in result.out.splitlines() if line]
+        touched = [Touched(*line[1:]) for line in lines if line[0] == "object"]
+        pid = next(int(line[1]) for line in lines if line[0] == "pid")
+        self.assertEqual({each.region for each in touched}, {"variable", "heap", "anonymous", "stack"})
+        self.assert_counts(trace, touched, pid)
+        every = json.loads(self.tracer("objects", "--json", trace).out)["objects"]
+        own = [(int(str(each["begin"]), 0), int(str(each["end"]), 0)) for each in every if each["pid"] == pid]
+        maps = [[int(word, 16) for word in line[1].split("-")] for line in lines if line[0] == "maps"]
+        self.assertGreater(len(maps), 15)
+        for begin, end in maps:
+            self.assertTrue(any(first < end and begin < last for first, last in own), f"{begin:x}")
+
 
 class OfOneProcess(Objects):
     """One recording for all."""
@@ -56,12 +94,6 @@ class OfOneProcess(Objects):
         if not OfOneProcess.recorded:
             OfOneProcess.recorded = self.record(self.shared_folder, "--user-only")
         self.trace_file, self.touched, self.maps, self.pid = OfOneProcess.recorded
-
-    def select(self, touched):
-        """Options for what increment() stored there. It loads as often; but a store to a page that is to be copied first
-        fails, and then the load is made again; and its return address may be on the same stack."""
-        return ["--thread", touched.tid, "--function", "increment", "--stores",
-                "--address", f"{touched.begin}..{touched.end}"]
 
     def mappings_at_the_end(self):
         """Of the workload's memory: the flags and the file of each page."""
@@ -102,19 +134,6 @@ class OfOneProcess(Objects):
     def test_so_they_are_on_several_vcpus(self):
         trace, touched, _, pid = self.record(self.folder, "--user-only", "--image", several_vcpus())
         self.assert_counts(trace, touched, pid)
-
-    def assert_counts(self, trace, all_touched, pid):
-        self.assertGreaterEqual(len(all_touched), 16)
-        for touched in all_touched:
-            counts = (0, int(touched.times))
-            objects = self.stat(trace, "--by", "object", *self.select(touched))["objects"]
-            self.assertEqual([(each["region"], each["loads"], each["stores"]) for each in objects],
-                             [(touched.region, *counts)], touched)
-            self.assertTrue(fnmatch.fnmatch(objects[0]["object"], touched.name if touched.name != "*"
-                                            else f"anonymous * of {pid}"), (touched, objects))
-            regions = self.stat(trace, "--by", "region", *self.select(touched))["regions"]
-            self.assertEqual([(each["region"], each["loads"], each["stores"]) for each in regions],
-                             [(touched.region, *counts)], touched)
 
     def test_every_analysis_can_be_told_by_object(self):
         whole = self.stat(self.trace_file, "--by", "object")

@@ -30,16 +30,20 @@ static __attribute__((noinline)) void increment(int *words, int times)
         __asm__ volatile("incl %0" : "+m"(words[i % INTS]));
 }
 
-static void touch(const char *region, int *words, int times, const char *name)
+static void say(const char *region, const int *words, int times, int tid, const char *name)
 {
     char line[512];
-    int length;
+    int length = snprintf(line, sizeof line, "object %s %" PRIxPTR " %" PRIxPTR " %d %d %s\n", region, (uintptr_t)words,
+                          (uintptr_t)(words + INTS), times, tid, name);
 
-    increment(words, times);
-    length = snprintf(line, sizeof line, "object %s %" PRIxPTR " %" PRIxPTR " %d %d %s\n", region, (uintptr_t)words,
-                      (uintptr_t)(words + INTS), times, gettid(), name);
     if (write(STDOUT_FILENO, line, (size_t)length) != length)
         exit(1);
+}
+
+static void touch(const char *region, int *words, int times, const char *name)
+{
+    increment(words, times);
+    say(region, words, times, gettid(), name);
 }
 
 static const char *of(const char *what, int number)
@@ -138,21 +142,66 @@ static void print_maps(void)
     }
 }
 
+/* What is there before tracing begins. */
+
+static pthread_barrier_t barrier;
+
+static void *wait_in_thread(void *unused)
+{
+    int words[INTS];
+
+    say("stack", words, 620, gettid(), of("stack", gettid()));
+    pthread_barrier_wait(&barrier); /* it is told */
+    pthread_barrier_wait(&barrier); /* it is traced */
+    increment(words, 620);
+    pthread_barrier_wait(&barrier);
+    return unused;
+}
+
+static void say_line(const char *line)
+{
+    if (write(STDOUT_FILENO, line, strlen(line)) != (ssize_t)strlen(line))
+        exit(1);
+}
+
+/* As a workload does that says itself when to trace. */
+static int work_when_told(void)
+{
+    int *heap = malloc(BYTES), *large = malloc(LARGE), pid = getpid();
+    pthread_t thread;
+    char line[64];
+
+    pthread_barrier_init(&barrier, NULL, 2);
+    say_line("-----begin workload info-----\n");
+    snprintf(line, sizeof line, "pid %d\n", pid);
+    say_line(line);
+    say("variable", objects_data, 600, pid, "objects_data");
+    say("heap", heap, 610, pid, of("heap", pid));
+    say("anonymous", large, 630, pid, "*");
+    pthread_create(&thread, NULL, wait_in_thread, NULL);
+    pthread_barrier_wait(&barrier);
+    print_maps();
+    say_line("-----end workload info-----\nReady to trace. Press enter to continue\n");
+    if (read(STDIN_FILENO, line, 1) != 1)
+        return 1;
+    increment(objects_data, 600);
+    increment(heap, 610);
+    increment(large, 630);
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    say_line("Stop tracing\n");
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     int *shared = map(PAGE_BYTES, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     char pid[64];
 
     if (argc < 2)
-        return 1;
-    if (argc > 2) {
-        puts("-----begin workload info----------end workload info-----\nReady to trace. Press enter to continue");
-        fflush(stdout);
-        getchar();
-    }
+        return work_when_told();
     snprintf(pid, sizeof pid, "pid %d\n", getpid());
-    if (write(STDOUT_FILENO, pid, strlen(pid)) < 0)
-        return 1;
+    say_line(pid);
     touch("variable", objects_zeroes, 100, "objects_zeroes");
     touch("variable", objects_data, 110, "objects_data");
     touch_stack(120);
