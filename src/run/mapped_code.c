@@ -41,7 +41,8 @@ GPtrArray *mapped_code_list(const Ring *ring)
     for (uint32_t number = 1; number <= count && list->len < MAPPED_MAX; number++) {
         MappedCode found = { .path = change.text }, *mapped;
 
-        if (!ring_get_change(ring, number, &change) || change.kind != CHANGE_MAP || *change.text != '/' ||
+        if (!ring_get_change(ring, number, &change) ||
+            (change.kind != CHANGE_MAP && change.kind != CHANGE_WAS_MAPPED) || *change.text != '/' ||
             !(change.value[3] & CHANGE_MAP_EXECUTE))
             continue;
         found.address = change.value[1];

@@ -28,13 +28,15 @@ static void test_each_is_listed_once(void)
         add(ring, CHANGE_MAP, 0x1000, CHANGE_MAP_READ, 0, "/data");
         add(ring, CHANGE_MAP, 0x1000, code, 0, "");
         add(ring, CHANGE_UNMAP, 0x1000, code, 0, "/c");
+        add(ring, CHANGE_WAS_MAPPED, 0x2000, code, 0, "/b"); /* before tracing began */
     }
     list = mapped_code_list(ring);
-    g_assert_cmpuint(list->len, ==, 4);
+    g_assert_cmpuint(list->len, ==, 5);
     g_assert_cmpstr(((MappedCode *)list->pdata[0])->path, ==, "/a");
     g_assert_cmpuint(((MappedCode *)list->pdata[1])->offset, ==, 0x1000);
     g_assert_cmpuint(((MappedCode *)list->pdata[2])->address, ==, 0x2000);
     g_assert_cmpstr(((MappedCode *)list->pdata[3])->path, ==, "/b");
+    g_assert_cmpuint(((MappedCode *)list->pdata[4])->address, ==, 0x2000);
 }
 
 static void test_a_ring_without_tasks_tells_none(void)
