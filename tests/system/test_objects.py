@@ -7,10 +7,11 @@ import io
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import unittest
 
-from harness import SystemTest, workload
+from harness import BUILD, SystemTest, workload
 from images import several_vcpus
 
 PAGE = 4096
@@ -169,6 +170,20 @@ class OfOneProcess(Objects):
             result = self.tracer("stat", option, "object" if option == "--by" else "heap", stream)
             self.assertEqual(result.status, 1)
             self.assertIn("only a trace file tells what an access goes to", result.err)
+
+    def test_the_library_says_the_same(self):
+        """mt_object_of, against the columns of csv, and what the workload says of its stacks."""
+        out = subprocess.run([os.path.join(BUILD, "list_objects"), self.trace_file], stdout=subprocess.PIPE, text=True,
+                             check=True).stdout
+        told = [line.split("\t") for line in out.splitlines()]
+        rows = list(csv.DictReader(io.StringIO(self.tracer("convert", "-t", "csv", "--cpl", "3", "--stores",
+                                                           self.trace_file).out)))
+        addresses = {row["index"]: int(row["address"], 16) for row in rows}
+        self.assertEqual([(row["index"], row["region"], row["object"]) for row in rows],
+                         [tuple(each[:3]) for each in told])
+        for index, region, name, begin, end, tid in told:
+            self.assertTrue(int(begin, 16) <= addresses[index] < int(end, 16), (index, name))
+            self.assertEqual(name == f"stack of {tid}", region == "stack", name)
 
     def test_the_list_of_objects(self):
         """Each mapping that the workload has at its end is covered by objects that are of the right kind."""
