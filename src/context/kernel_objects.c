@@ -13,12 +13,6 @@
 #include "page_uses.h"
 #include "task_table.h"
 
-/* On x86-64 these are fixed (Documentation/arch/x86/x86_64/mm.rst): each CPU's tables and stacks for exceptions; and
- * where modules end. */
-#define CPU_ENTRY_AREA UINT64_C(0xfffffe0000000000)
-#define CPU_ENTRY_AREA_END UINT64_C(0xfffffe8000000000)
-#define MODULES_END UINT64_C(0xffffffffff000000)
-
 typedef struct {
     uint64_t begin, end;
 } Range;
@@ -243,7 +237,8 @@ static AddressObject find_in_vmalloc(const KernelObjects *objects, uint64_t posi
     return make(OBJECT_VMALLOC, "vmalloc", objects->vmalloc.begin, objects->vmalloc.end);
 }
 
-/* Between the kernel's image and MODULES_END. Code that isn't a module's (BPF programs) has symbols like one's. */
+/* Between the kernel's image and X86_LINUX_MODULES_END. Code that isn't a module's (BPF programs) has symbols like
+ * one's. */
 static AddressObject find_in_modules(const KernelObjects *objects, uint64_t position, uint64_t address)
 {
     const PageUse *use = page_uses_find(objects->uses, address >> PAGE_USES_SHIFT, position);
@@ -273,9 +268,12 @@ static AddressObject find_in_image(const KernelObjects *objects, uint64_t positi
 
 static AddressObject find_device(const KernelObjects *objects, uint64_t address, uint64_t paddr)
 {
-    KernelName device = { "device", paddr, paddr + 1 };
+    uint64_t page = paddr & ~((UINT64_C(1) << PAGE_USES_SHIFT) - 1);
+    KernelName device = { "device", page, page + (UINT64_C(1) << PAGE_USES_SHIFT) };
 
-    kernel_names_device(objects->names, paddr, &device);
+    /* Newer kernels leave it out of /proc/iomem. */
+    if (!kernel_names_device(objects->names, paddr, &device) && page == X86_LOCAL_APIC)
+        device.name = "Local APIC";
     return make(OBJECT_DEVICE, device.name, address - (paddr - device.begin), address + (device.end - paddr));
 }
 
@@ -294,9 +292,9 @@ bool kernel_objects_find(KernelObjects *objects, uint64_t position, uint64_t add
         *object = make(OBJECT_VMEMMAP, "vmemmap", objects->vmemmap.begin, objects->vmemmap.end);
     else if (covers(&objects->image, address))
         *object = find_in_image(objects, position, address);
-    else if (address >= CPU_ENTRY_AREA && address < CPU_ENTRY_AREA_END)
-        *object = make(OBJECT_PER_CPU, "cpu_entry_area", CPU_ENTRY_AREA, CPU_ENTRY_AREA_END);
-    else if (address >= objects->image.end && address < MODULES_END)
+    else if (address >= X86_LINUX_CPU_ENTRY_AREA && address < X86_LINUX_CPU_ENTRY_AREA_END)
+        *object = make(OBJECT_PER_CPU, "cpu_entry_area", X86_LINUX_CPU_ENTRY_AREA, X86_LINUX_CPU_ENTRY_AREA_END);
+    else if (address >= objects->image.end && address < X86_LINUX_MODULES_END)
         *object = find_in_modules(objects, position, address);
     else
         *object = unknown();

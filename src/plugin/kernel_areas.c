@@ -8,7 +8,6 @@
 #include "kernel.h"
 #include "plugin.h"
 
-#define STACK_BYTES (16u << 10) /* THREAD_SIZE and IRQ_STACK_SIZE, on x86-64 */
 #define UNIT_BYTES_MAX (UINT64_C(1) << 30)
 #define AREAS_MAX 65536
 #define NODES_MAX 4096
@@ -28,8 +27,8 @@ static void note_interrupt_stack(unsigned vcpu, uint64_t variables, unsigned cpu
     uint64_t top = kernel_read_pointer(variables, KERNEL_IRQ_STACK);
 
     top = (top + FRAME_BYTES - 1) & ~(FRAME_BYTES - 1);
-    if (top >= STACK_BYTES)
-        note_area(vcpu, CHANGE_AREA_INTERRUPT_STACK, top - STACK_BYTES, top, cpu, note);
+    if (top >= X86_LINUX_STACK_BYTES)
+        note_area(vcpu, CHANGE_AREA_INTERRUPT_STACK, top - X86_LINUX_STACK_BYTES, top, cpu, note);
 }
 
 /* What is added to a per-CPU variable's address is in an array. All of a CPU's lie in one unit of the direct map. */
@@ -128,8 +127,10 @@ bool kernel_areas_find_vmalloc(unsigned vcpu, MemoriesNote note)
 void kernel_areas_on_task(unsigned vcpu, uint32_t number, uint64_t task, MemoriesNote note)
 {
     uint64_t begin = kernel_read_pointer(task, KERNEL_TASK_STACK);
-    Change change = { .kind = CHANGE_KERNEL_STACK, .values = 3, .value = { number, begin, begin + STACK_BYTES } };
+    Change change = { .kind = CHANGE_KERNEL_STACK,
+                      .values = 3,
+                      .value = { number, begin, begin + X86_LINUX_STACK_BYTES } };
 
-    if (x86_is_kernel_address(begin) && begin < UINT64_MAX - STACK_BYTES)
+    if (x86_is_kernel_address(begin) && begin < UINT64_MAX - X86_LINUX_STACK_BYTES)
         note(vcpu, &change);
 }

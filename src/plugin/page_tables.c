@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The guest's page tables: see page_tables.h. How they are built: Intel's and AMD's manuals, "4-level paging". */
+/* The guest's page tables: see page_tables.h. */
 #include "page_tables.h"
 
 #include <glib.h>
 
+#include "../record/x86.h"
 #include "kernel.h"
 
-#define ENTRIES 512
-#define PRESENT (UINT64_C(1) << 0)
-#define LEAF (UINT64_C(1) << 7) /* of a large page */
-#define FRAME_MASK UINT64_C(0x000ffffffffff000)
-#define FIVE_LEVELS_BELOW UINT64_C(0xffff800000000000) /* where the direct map begins with 5-level paging */
 #define PROCESSES_MAX 65536
 
 static GHashTable *tables; /* their frames */
@@ -23,9 +19,9 @@ typedef struct {
 /* The frame of the table that an entry points to; FRAME_NONE: to none. */
 static uint64_t table_of(const Frames *frames, uint64_t entry)
 {
-    uint64_t frame = (entry & FRAME_MASK) >> FRAME_SHIFT;
+    uint64_t frame = (entry & X86_ENTRY_FRAME) >> FRAME_SHIFT;
 
-    return (entry & PRESENT) && !(entry & LEAF) && frame < frames->count ? frame : FRAME_NONE;
+    return (entry & X86_ENTRY_PRESENT) && !(entry & X86_ENTRY_LEAF) && frame < frames->count ? frame : FRAME_NONE;
 }
 
 static bool add(Walk *walk, uint64_t frame)
@@ -39,7 +35,7 @@ static bool add(Walk *walk, uint64_t frame)
 /* Adds what the entries of the table at an address point to, and so on. Each table is looked at once. */
 static void walk_table(Walk *walk, uint64_t address, unsigned level, unsigned first, unsigned end)
 {
-    uint64_t entries[ENTRIES];
+    uint64_t entries[X86_TABLE_ENTRIES];
 
     if (!kernel_read_memory(address, entries, sizeof entries))
         return;
@@ -47,7 +43,7 @@ static void walk_table(Walk *walk, uint64_t address, unsigned level, unsigned fi
         uint64_t frame = table_of(walk->frames, entries[i]);
 
         if (add(walk, frame) && level > 2)
-            walk_table(walk, frames_address(walk->frames, frame), level - 1, 0, ENTRIES);
+            walk_table(walk, frames_address(walk->frames, frame), level - 1, 0, X86_TABLE_ENTRIES);
     }
 }
 
@@ -62,7 +58,7 @@ static void walk_processes(Walk *walk, unsigned levels)
         uint64_t frame = frames_of_page(walk->frames, at - kernel_layout()->offset[KERNEL_PAGE_LRU]);
 
         if (add(walk, frame))
-            walk_table(walk, frames_address(walk->frames, frame), levels, 0, ENTRIES / 2);
+            walk_table(walk, frames_address(walk->frames, frame), levels, 0, X86_TABLE_ENTRIES / 2);
         if (!kernel_read_memory(at, &at, sizeof at))
             return;
     }
@@ -99,7 +95,7 @@ bool page_tables_find_all(unsigned vcpu, const Frames *frames, MemoriesNote note
     const KernelLayout *layout = kernel_layout();
     g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     Walk walk = { frames, found };
-    unsigned levels = frames->direct_map < FIVE_LEVELS_BELOW ? 5 : 4;
+    unsigned levels = frames->direct_map < X86_LINUX_FIVE_LEVELS_BELOW ? 5 : 4;
 
     if (!tables)
         tables = g_hash_table_new(g_direct_hash, g_direct_equal);
@@ -109,7 +105,7 @@ bool page_tables_find_all(unsigned vcpu, const Frames *frames, MemoriesNote note
         layout->function[KERNEL_PTE_INSTALL].begin == KERNEL_UNKNOWN ||
         layout->function[KERNEL_PTE_FREE].begin == KERNEL_UNKNOWN)
         return false;
-    walk_table(&walk, layout->variable[KERNEL_PGD], levels, ENTRIES / 2, ENTRIES);
+    walk_table(&walk, layout->variable[KERNEL_PGD], levels, X86_TABLE_ENTRIES / 2, X86_TABLE_ENTRIES);
     walk_processes(&walk, levels);
     note_all(vcpu, found, note);
     return true;

@@ -21,6 +21,25 @@
 #define X86_ADDRESS_BITS 57
 #define X86_PHYSICAL_BITS 52
 
+/* Page tables: a table has so many entries, of which each has these bits (Intel's and AMD's manuals, "4-level paging").
+ * A leaf is a large page. Linux uses the upper half of the highest table for the kernel. */
+#define X86_TABLE_ENTRIES 512
+#define X86_ENTRY_PRESENT (UINT64_C(1) << 0)
+#define X86_ENTRY_LEAF (UINT64_C(1) << 7)
+#define X86_ENTRY_FRAME UINT64_C(0x000ffffffffff000)
+
+/* Where a processor has its own interrupt controller, unless it was moved. It is as large as a page. */
+#define X86_LOCAL_APIC UINT64_C(0xfee00000)
+
+/* Linux has these at fixed places (its Documentation/arch/x86/x86_64/mm.rst): each CPU's tables and stacks for
+ * exceptions; and where modules end. With five levels of page tables, the direct map begins below this address. */
+#define X86_LINUX_CPU_ENTRY_AREA UINT64_C(0xfffffe0000000000)
+#define X86_LINUX_CPU_ENTRY_AREA_END UINT64_C(0xfffffe8000000000)
+#define X86_LINUX_MODULES_END UINT64_C(0xffffffffff000000)
+#define X86_LINUX_FIVE_LEVELS_BELOW UINT64_C(0xffff800000000000)
+/* The size of a task's stack in the kernel, and of a CPU's for interrupts. */
+#define X86_LINUX_STACK_BYTES (16u << 10)
+
 static inline bool x86_is_user(unsigned cpl)
 {
     return cpl == X86_USER_CPL;

@@ -221,6 +221,10 @@ static void test_the_other_areas_have_their_names(void)
     g_assert_cmpstr(object.name, ==, "0000:00:01.0 virtio-pci-modern");
     g_assert_cmphex(object.begin, ==, VMALLOC + 0x40000);
     g_assert_cmphex(object.end, ==, VMALLOC + 0x44000);
+    g_assert_true(kernel_objects_find(objects, 0, VMALLOC + 0x50020, 0xfee00020 | MT_PADDR_IO, &object));
+    g_assert_cmpstr(object.name, ==, "Local APIC");
+    g_assert_cmphex(object.begin, ==, VMALLOC + 0x50000);
+    g_assert_cmphex(object.end, ==, VMALLOC + 0x51000);
     g_assert_false(kernel_objects_find(objects, 0, 0x1000, MT_PADDR_UNKNOWN, &object));
 }
 
