@@ -160,6 +160,22 @@ class Names(SystemTest):
         os.unlink(program + ".debug")
         self.assertIn("total", {symbol.function for symbol in self.assert_lines_are_addr2lines(trace, program, whole)})
 
+    def test_lines_of_all_that_one_trace_has_executed(self):
+        """A program at a fixed address, one that can be loaded anywhere, one that is stripped, and a library that is loaded late."""
+        fixed, anywhere = self.build("fixed", test_elf_names.C, "-O2", "-no-pie"), self.build("anywhere", test_elf_names.CPP, "-O1")
+        library = self.build("late.so", test_elf_names.C.replace("int main(", "int late("), "-O2", "-shared", "-fPIC")
+        loader = self.compile("loader", f'#include <dlfcn.h>\nint main(void) {{ return ((int (*)(void))dlsym(dlopen("{library}", '
+                              'RTLD_NOW), "late"))(); }\n')
+        stripped = self.build("stripped", test_elf_names.C.replace("total", "hidden"), "-O2")
+        whole = shutil.copy(stripped, self.path("whole"))
+        subprocess.run(["objcopy", "--only-keep-debug", stripped, stripped + ".debug"], check=True)
+        subprocess.run(["objcopy", "-S", "--add-gnu-debuglink=" + stripped + ".debug", stripped], check=True)
+        trace = self.record("a.mtrace", "--user-only", "--", "sh", "-c", f"{fixed}; {anywhere}; {loader}; {stripped}")
+        for program, function in ((fixed, "total"), (anywhere, "main"), (library, "late"), (stripped, "hidden")):
+            with self.subTest(os.path.basename(program)):
+                own = self.assert_lines_are_addr2lines(trace, program, whole if program == stripped else None)
+                self.assertIn(function, {symbol.function for symbol in own})
+
     def test_dump_shows_lines(self):
         program = self.build("prog", test_elf_names.C, "-O2")
         trace = self.record("a.mtrace", "--user-only", "--", program)
