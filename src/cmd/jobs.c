@@ -24,6 +24,7 @@ struct Jobs {
     unsigned threads;
     AnalysisSplit split; /* of the only analysis; ANALYSIS_WHOLE: a job is one of several analyses */
     GPtrArray *list;     /* Job */
+    gint next;           /* that nobody has taken */
     GMutex lock;         /* of the progress */
     Progress progress;
 };
@@ -164,12 +165,10 @@ static bool read_all(Job *job, GError **error)
 }
 
 /* Of a thread: its own trace, as names are looked up in that while it reads. */
-static void do_job(gpointer data, gpointer unused)
+static void do_job(Job *job)
 {
-    Job *job = data;
     Jobs *jobs = job->jobs;
 
-    (void)unused;
     job->input = input_open_part(jobs->path, jobs->selection, pump_columns(job->requests), job->events, &job->error);
     if (!job->input)
         return;
@@ -186,15 +185,32 @@ static void do_job(gpointer data, gpointer unused)
     read_all(job, &job->error);
 }
 
+/* Of a thread: does jobs until all are taken. */
+static gpointer do_some(gpointer data)
+{
+    Jobs *jobs = data;
+    guint number;
+
+    while ((number = (guint)g_atomic_int_add(&jobs->next, 1)) < jobs->list->len)
+        do_job(jobs->list->pdata[number]);
+    return NULL;
+}
+
+/* With fewer threads, if there can't be so many. */
 static bool run_threads(Jobs *jobs, GError **error)
 {
-    GThreadPool *pool = g_thread_pool_new(do_job, NULL, (gint)jobs->threads, TRUE, error);
+    g_autoptr(GPtrArray) threads = g_ptr_array_new();
 
-    if (!pool)
-        return false;
-    for (guint i = 0; i < jobs->list->len; i++)
-        g_thread_pool_push(pool, jobs->list->pdata[i], NULL); /* waits for a thread if it can't make one now */
-    g_thread_pool_free(pool, FALSE, TRUE);
+    for (guint i = 0; i < MIN(jobs->threads, jobs->list->len); i++) {
+        GThread *thread = g_thread_try_new("job", do_some, jobs, NULL);
+
+        if (thread)
+            g_ptr_array_add(threads, thread);
+    }
+    if (!threads->len)
+        do_some(jobs);
+    for (guint i = 0; i < threads->len; i++)
+        g_thread_join(threads->pdata[i]);
     for (guint i = 0; i < jobs->list->len; i++) {
         Job *job = jobs->list->pdata[i];
 
