@@ -7,6 +7,8 @@
 #define MAPPED_MAX 4096
 /* Of a device's number, as the kernel keeps it. */
 #define KERNEL_MINOR_BITS 20
+/* What the agent was copied into (guest/drive.c). It is known as itself. */
+#define AGENT_FILE "/memfd:memory_tracer_agent"
 
 static void free_mapped(void *data)
 {
@@ -43,7 +45,7 @@ GPtrArray *mapped_code_list(const Ring *ring)
 
         if (!ring_get_change(ring, number, &change) ||
             (change.kind != CHANGE_MAP && change.kind != CHANGE_WAS_MAPPED) || *change.text != '/' ||
-            !(change.value[3] & CHANGE_MAP_EXECUTE))
+            !(change.value[3] & CHANGE_MAP_EXECUTE) || g_str_has_prefix(change.text, AGENT_FILE))
             continue;
         found.address = change.value[1];
         found.end = change.value[2];
