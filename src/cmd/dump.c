@@ -13,6 +13,7 @@ typedef struct {
     DumpCode *code;
     GPtrArray *columns; /* of const DumpColumn */
     unsigned fields;    /* of the trace: those that the columns need */
+    bool has_objects;
     gboolean lines, json;
     char *list; /* --columns */
     GString *line;
@@ -41,6 +42,8 @@ static void print_record(Dump *dump, size_t i)
     row.command = command_of(dump, row.task);
     if (dump->fields & MT_FIELD_INSTRUCTION)
         row.code = dump_code_find(dump->code, row.batch, i, row.task);
+    if (dump->has_objects)
+        row.object = mt_object_of(dump->input->trace, row.batch, i);
     g_string_truncate(dump->line, 0);
     if (dump->json)
         dump_columns_add_json(dump->line, dump->columns, &row);
@@ -72,9 +75,11 @@ static bool choose_columns(Dump *dump, GError **error)
 
     dump->columns = dump->list ? dump_columns_parse(dump->list, fields, error)
                                : dump_columns_default(fields, dump->json, dump->lines);
-    if (dump->columns)
-        dump->fields = dump_columns_fields(dump->columns);
-    return dump->columns;
+    if (!dump->columns)
+        return false;
+    dump->fields = dump_columns_fields(dump->columns);
+    dump->has_objects = dump_columns_have_objects(dump->columns);
+    return true;
 }
 
 static void dump_clear(Dump *dump)
@@ -96,7 +101,8 @@ int cmd_dump(int argc, char **argv, GError **error)
     const GOptionEntry own[] = {
         { "columns", 0, 0, G_OPTION_ARG_STRING, &dump.list,
           "These columns, in this order: index, vcpu, cpl, access (type and size), type, size, address, paddr, value, "
-          "time_ns, task, pid, tid, command, context, pc, bytes, place, function, offset, binary, instruction, file, "
+          "time_ns, task, pid, tid, command, context, region, object, pc, bytes, place, function, offset, binary, "
+          "instruction, file, "
           "line, source",
           "LIST" },
         { "json", 0, 0, G_OPTION_ARG_NONE, &dump.json, "A JSON object for each record, in a line of its own", NULL },

@@ -14,8 +14,9 @@ typedef struct DumpRow {
     size_t i;
     const struct mt_task *task; /* or NULL */
     enum mt_task_context context;
-    const char *command;    /* the task's name, printable; or NULL */
-    const DumpedCode *code; /* or NULL */
+    const char *command;            /* the task's name, printable; or NULL */
+    const DumpedCode *code;         /* or NULL */
+    const struct mt_object *object; /* or NULL */
 } DumpRow;
 
 typedef struct DumpColumn {
@@ -28,13 +29,17 @@ typedef struct DumpColumn {
     void (*add_json)(GString *text, const DumpRow *row);
 } DumpColumn;
 
+/* All that there are, up to one without a name. */
+extern const DumpColumn dump_columns_all[];
+
 /* Those of a list of names (const DumpColumn *), to be unreferenced; NULL with an error if there is no such column, or
  * the trace doesn't have it. */
 GPtrArray *dump_columns_parse(const char *list, unsigned fields, GError **error);
 /* Those that are shown if no list is given; `lines`: also the source lines. */
 GPtrArray *dump_columns_default(unsigned fields, bool as_json, bool lines);
-/* Which fields of the trace they need. */
+/* Which fields of the trace they need, and whether they tell what is accessed. */
 unsigned dump_columns_fields(const GPtrArray *columns);
+bool dump_columns_have_objects(const GPtrArray *columns);
 
 /* A line each, with a line feed. The heading is of text. */
 void dump_columns_add_heading(GString *line, const GPtrArray *columns);

@@ -210,12 +210,15 @@ class OfOneProcess(Objects):
         self.assertEqual(int(str(variables["objects_zeroes"]["begin"]), 0), int(self.touched[0].begin, 16))
         self.assertEqual(variables["objects_data"]["bytes"], 4096)
 
-    def test_columns_of_csv(self):
+    def test_columns_of_csv_and_dump(self):
         touched = self.touched[1]
         rows = csv.DictReader(io.StringIO(self.tracer("convert", "-t", "csv", *self.select(touched),
                                                       self.trace_file).out))
         self.assertEqual([(row["region"], row["object"]) for row in rows],
                          [("variable", touched.name)] * int(touched.times))
+        rows = self.tracer("dump", "--json", "--columns", "region,object", *self.select(touched), self.trace_file).out
+        self.assertEqual([json.loads(row) for row in rows.splitlines()],
+                         [{"region": "variable", "object": touched.name}] * int(touched.times))
 
 
 if __name__ == "__main__":
