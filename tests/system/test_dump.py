@@ -10,7 +10,7 @@ import unittest
 from harness import BUILD, SystemTest
 
 ALL_FIELDS = 1 + 2 + 4 + 8 + 32
-COLUMNS = ("index vcpu cpl access type size address paddr value time_ns task pid tid command context pc bytes place function offset "
+COLUMNS = ("index vcpu cpl access type size address paddr value time_ns task pid tid command context region object pc bytes place function offset "
            "binary instruction file line source").split()
 
 
@@ -64,17 +64,19 @@ class Dump(SystemTest):
         self.assertEqual(self.rows("--json", "--columns", "size,index,tid", trace)[0], {"size": 8, "index": 0, "tid": 123})
         self.assertEqual(list(self.rows("--json", "--columns", "size,index", trace)[0]), ["size", "index"])
         self.assertEqual(self.rows("--json", "--columns", ",".join(COLUMNS), "--events", "..3", trace),
-                         [{**row, "source": self.rows("--json", "--columns", "source", trace)[row["index"]]["source"]}
-                          for row in self.EXPECTED])
+                         [{**row, "source": self.rows("--json", "--columns", "source", trace)[row["index"]]["source"],
+                           "region": region, "object": object_name}
+                          for row, region, object_name in zip(self.EXPECTED, ["unknown-kernel", "unknown-user", "unknown-user"],
+                                                              ["unknown-kernel", "unknown", "unknown"])])
         text = self.tracer("dump", "--columns", ",".join(COLUMNS), trace).out.splitlines()
         self.assertEqual(text[0].split(), ["#", *COLUMNS])
         self.assertEqual(re.split("  +", text[1].strip()), [
             "0", "0", "3", "L8", "load", "8", "ffffffffffffff00", "?", "fedcba9876543210", "77", '122/123 we"ird\\', "122", "123",
-            'we"ird\\', "task", "0000000000400010", "0f1f4000", "list::add(int)+0x0", "list::add(int)", "0x0", '/bin/a "b"\\',
-            "nop dword ptr [rax]", "/a", "3", "; /a:3 in in, called at /a:9"])
+            'we"ird\\', "task", "unknown-kernel", "unknown-kernel", "0000000000400010", "0f1f4000", "list::add(int)+0x0",
+            "list::add(int)", "0x0", '/bin/a "b"\\', "nop dword ptr [rax]", "/a", "3", "; /a:3 in in, called at /a:9"])
         self.assertEqual(re.split("  +", text[3].strip())[7:], [
-            "2000io", "0000000000000000", "99", '122/123 we"ird\\ (softirq)', "122", "123", 'we"ird\\', "softirq", "?", "?", "?", "?",
-            "?", "?", "(unknown instruction)", "?", "?"])
+            "2000io", "0000000000000000", "99", '122/123 we"ird\\ (softirq)', "122", "123", 'we"ird\\', "softirq",
+            "unknown-user", "unknown", "?", "?", "?", "?", "?", "?", "(unknown instruction)", "?", "?"])
 
     def test_columns_are_fixed(self):
         """Each begins where its heading does, or ends there; what isn't known has a question mark."""
