@@ -118,12 +118,14 @@ const DumpedCode *dump_code_find(DumpCode *code, const struct mt_batch *batch, s
 {
     uint32_t number = batch->instruction ? batch->instruction[i] : 0;
     const struct mt_instruction *instruction = mt_trace_instruction(code->trace, number);
+    uint64_t from, until;
     uint32_t memory;
 
     if (!instruction)
         return NULL;
     if (names_vary(code->names, number)) {
-        memory = task ? task_memory_at(names_task_memory(code->names), task->number, batch->first + i, NULL) : 0;
+        memory =
+            task ? task_memory_at(names_task_memory(code->names), task->number, batch->first + i, &from, &until) : 0;
         return find_varying(code, instruction, memory, number);
     }
     if (number >= code->known->len)

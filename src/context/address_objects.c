@@ -258,7 +258,8 @@ static uint32_t memory_of(AddressObjects *objects, Cache *cache, uint32_t task, 
 
     if (task != cache->task || position < cache->from || position >= cache->to) {
         cache->task = task;
-        cache->memory = memory_map_of_task(user_objects_map(objects->user), task, position, &cache->from, &cache->to);
+        cache->memory = task_memory_at(memory_map_task_memory(user_objects_map(objects->user)), task, position,
+                                       &cache->from, &cache->to);
         cache->stack.bytes = 0;
         if (user_objects_own_stack(objects->user, task, cache->memory, &stack))
             cache->stack = (Answer){ .begin = stack.begin,
@@ -331,7 +332,8 @@ void address_objects_find(AddressObjects *objects, const struct mt_batch *batch,
 {
     uint64_t position = position_of(batch, i), from, to;
     uint32_t task = task_at(&batch->task, i);
-    uint32_t memory = memory_map_of_task(user_objects_map(objects->user), task, position, &from, &to);
+    uint32_t memory =
+        task_memory_at(memory_map_task_memory(user_objects_map(objects->user)), task, position, &from, &to);
     ObjectExtent extent;
 
     if (!user_objects_own_stack(objects->user, task, memory, object) ||

@@ -39,10 +39,8 @@ static MapTask *get_task(MemoryMap *map, uint64_t number)
     if (number >= map->tasks->len)
         g_ptr_array_set_size(map->tasks, (gint)number + 1);
     task = map->tasks->pdata[number];
-    if (!task) {
+    if (!task)
         map->tasks->pdata[number] = task = g_new0(MapTask, 1);
-        task->memories = g_array_new(FALSE, FALSE, sizeof(TaskMemory));
-    }
     return task;
 }
 
@@ -295,15 +293,15 @@ static void take_over_stack(MemoryMap *map, const Memory *memory, uint32_t paren
 }
 
 /* A task has this memory from now on. */
-static void give_memory(MemoryMap *map, uint64_t number, uint64_t memory_number, uint64_t position, uint32_t parent)
+static void give_memory(MemoryMap *map, uint64_t number, uint64_t memory_number, uint32_t parent)
 {
     MapTask *task = get_task(map, number);
     Memory *memory = get_memory(map, memory_number);
-    TaskMemory entry = { position, memory ? (uint32_t)memory_number : 0 };
 
     if (!task)
         return;
-    g_array_append_val(task->memories, entry);
+    task->is_known = true;
+    task->memory = memory ? (uint32_t)memory_number : 0;
     if (memory && !memory->owner) {
         memory->owner = (uint32_t)number;
         take_over_stack(map, memory, parent, (uint32_t)number);
@@ -314,11 +312,11 @@ static void apply_task(MemoryMap *map, const TraceChange *change)
 {
     MapTask *task = get_task(map, change->value[0]);
 
-    if (!task || task->memories->len)
+    if (!task || task->is_known)
         return;
     task->tid = (uint32_t)change->value[1];
     task->pid = (uint32_t)change->value[2];
-    give_memory(map, change->value[0], change->value[6], change->index, (uint32_t)change->value[5]);
+    give_memory(map, change->value[0], change->value[6], (uint32_t)change->value[5]);
 }
 
 static void apply_stack(MemoryMap *map, const TraceChange *change)
@@ -380,10 +378,10 @@ static void apply(MemoryMap *map, const TraceChange *change)
         break;
     case CHANGE_EXEC: /* before, it had a first stack, which has been moved since */
         clear(map, change->value[1], change->index);
-        give_memory(map, change->value[0], change->value[1], change->index, 0);
+        give_memory(map, change->value[0], change->value[1], 0);
         break;
     case CHANGE_MEMORY:
-        give_memory(map, change->value[0], change->value[1], change->index, 0);
+        give_memory(map, change->value[0], change->value[1], 0);
         break;
     case CHANGE_MAP:
         apply_map(map, change, change->index);

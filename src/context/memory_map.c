@@ -20,16 +20,6 @@ static void free_memory(void *data)
     g_free(memory);
 }
 
-static void free_task(void *data)
-{
-    MapTask *task = data;
-
-    if (!task)
-        return;
-    g_array_unref(task->memories);
-    g_free(task);
-}
-
 static gint compare_numbers(gconstpointer a, gconstpointer b)
 {
     uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -156,9 +146,8 @@ static uint32_t find_leader(const MemoryMap *map, uint32_t number)
     if (!task || task->tid == task->pid)
         return number;
     for (guint i = 0; i < map->tasks->len; i++)
-        if ((other = map->tasks->pdata[i]) && other->tid == task->pid && other->memories->len &&
-            g_array_index(other->memories, TaskMemory, other->memories->len - 1).memory ==
-                g_array_index(task->memories, TaskMemory, task->memories->len - 1).memory)
+        if ((other = map->tasks->pdata[i]) && other->tid == task->pid && other->is_known &&
+            other->memory == task->memory)
             return i;
     return number;
 }
@@ -203,9 +192,10 @@ MemoryMap *memory_map_new(const TraceChanges *changes)
     size_t room = 4 * (size_t)MEMORY_MAP_STRETCHES_MAX;
 
     map->memories = g_ptr_array_new_with_free_func(free_memory);
-    map->tasks = g_ptr_array_new_with_free_func(free_task);
+    map->tasks = g_ptr_array_new_with_free_func(g_free);
     map->objects = g_array_new(FALSE, TRUE, sizeof(MappedObject));
     map->texts = g_string_chunk_new(4096);
+    map->task_memory = task_memory_new(changes);
     memory_changes_apply(map, changes);
     find_ends(map);
     name_objects(map);
@@ -221,6 +211,7 @@ void memory_map_free(MemoryMap *map)
         return;
     g_ptr_array_unref(map->memories);
     g_ptr_array_unref(map->tasks);
+    task_memory_free(map->task_memory);
     g_array_unref(map->objects);
     g_string_chunk_free(map->texts);
     g_free(map);
@@ -228,30 +219,9 @@ void memory_map_free(MemoryMap *map)
 
 /* Questions. */
 
-uint32_t memory_map_of_task(const MemoryMap *map, uint32_t number, uint64_t position, uint64_t *from, uint64_t *to)
+const TaskMemory *memory_map_task_memory(const MemoryMap *map)
 {
-    const MapTask *task = task_of(map, number);
-    const GArray *memories = task ? task->memories : NULL;
-    guint first = 0, end = memories ? memories->len : 0;
-
-    *from = 0;
-    *to = UINT64_MAX;
-    if (!end)
-        return 0;
-    while (first < end) { /* how many it has had, up to the position */
-        guint middle = first + (end - first) / 2;
-
-        if (g_array_index(memories, TaskMemory, middle).from <= position)
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    if (first < memories->len)
-        *to = g_array_index(memories, TaskMemory, first).from;
-    if (first < 2) /* before it was seen first, it was the same */
-        return g_array_index(memories, TaskMemory, 0).memory;
-    *from = g_array_index(memories, TaskMemory, first - 1).from;
-    return g_array_index(memories, TaskMemory, first - 1).memory;
+    return map->task_memory;
 }
 
 const Stretch *memory_map_own_stack(const MemoryMap *map, uint32_t number, uint32_t memory)

@@ -11,6 +11,7 @@
 
 #include "../trace/changes.h"
 #include "address_object.h"
+#include "task_memory.h"
 
 /* Something in a memory: a stack, a heap, what one mmap() made, a file. `task` is the number of the one whose stack it
  * is, else 0. Positions are numbers of records: from `from` to `to` - 1 (UINT64_MAX: to the end). */
@@ -41,8 +42,8 @@ MemoryMap *memory_map_new(const TraceChanges *changes);
 void memory_map_free(MemoryMap *map);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryMap, memory_map_free)
 
-/* The memory of a task at a position, or 0. It is so from *from to *to - 1. */
-uint32_t memory_map_of_task(const MemoryMap *map, uint32_t task, uint64_t position, uint64_t *from, uint64_t *to);
+/* Which memory each task has when. It belongs to the map. */
+const TaskMemory *memory_map_task_memory(const MemoryMap *map);
 
 /* The stack that a task has in a memory, if it has one of its own there, and not the process's main one; or NULL. It is
  * the task's as long as there is the task, so no position is needed, which may be wrong by some records when another

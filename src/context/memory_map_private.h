@@ -19,13 +19,9 @@ typedef struct {
 } Memory;
 
 typedef struct {
-    uint64_t from;
-    uint32_t memory;
-} TaskMemory;
-
-typedef struct {
     uint32_t tid, pid;
-    GArray *memories;      /* TaskMemory, by time */
+    uint32_t memory;       /* its current one, or 0 */
+    bool is_known;         /* tid and pid are */
     uint32_t stack_memory; /* where it has a stack of its own, or 0 */
     Stretch stack;
 } MapTask;
@@ -33,7 +29,8 @@ typedef struct {
 struct MemoryMap {
     GPtrArray *memories; /* Memory by number, or NULL */
     GPtrArray *tasks;    /* MapTask by number, or NULL */
-    GArray *objects;     /* MappedObject */
+    TaskMemory *task_memory;
+    GArray *objects; /* MappedObject */
     GStringChunk *texts;
     guint stretches;      /* of all memories, so far */
     uint64_t last_number; /* of tasks and memories: higher ones can't be */

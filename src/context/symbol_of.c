@@ -34,14 +34,16 @@ const struct mt_symbol *mt_symbol_at(mt_trace *trace, const struct mt_batch *bat
     uint64_t index = batch->index ? batch->index[i] : batch->first + i;
     const struct mt_task *task = mt_task_at(trace, batch, i, NULL);
     const struct mt_symbol *symbol;
+    uint64_t from, until;
+    uint32_t memory;
     Names *names;
 
     if (!batch->instruction)
         return NULL;
     g_mutex_lock(&trace->names_lock);
     names = names_of(trace);
-    symbol = names_symbol_in(names, task ? task_memory_at(names_task_memory(names), task->number, index, NULL) : 0,
-                             batch->instruction[i]);
+    memory = task ? task_memory_at(names_task_memory(names), task->number, index, &from, &until) : 0;
+    symbol = names_symbol_in(names, memory, batch->instruction[i]);
     g_mutex_unlock(&trace->names_lock);
     return symbol;
 }

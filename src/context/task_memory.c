@@ -11,6 +11,20 @@ struct TaskMemory {
     GHashTable *tasks; /* GArray of Since, by task number */
 };
 
+/* Which of a change's values is a task's memory from then on; 0: none. */
+static unsigned memory_value(const TraceChange *change)
+{
+    switch (change->kind) {
+    case CHANGE_TASK:
+        return 6;
+    case CHANGE_EXEC:
+    case CHANGE_MEMORY:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
 TaskMemory *task_memory_new(const TraceChanges *changes)
 {
     TaskMemory *tasks = g_new0(TaskMemory, 1);
@@ -18,15 +32,15 @@ TaskMemory *task_memory_new(const TraceChanges *changes)
     tasks->tasks = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref);
     for (guint i = 0; changes && i < changes->list->len; i++) {
         const TraceChange *change = &g_array_index(changes->list, TraceChange, i);
-        bool is_first = change->kind == CHANGE_TASK;
-        Since since = { is_first ? 0 : change->index, (uint32_t)change->value[is_first ? 6 : 1] };
+        unsigned value = memory_value(change);
         gpointer key = GUINT_TO_POINTER((guint)change->value[0]);
-        GArray *list;
+        GArray *list = value ? g_hash_table_lookup(tasks->tasks, key) : NULL;
+        Since since = { change->index, (uint32_t)change->value[value] };
 
-        if (!is_first && change->kind != CHANGE_EXEC)
+        if (!value || (list && change->kind == CHANGE_TASK))
             continue;
-        list = g_hash_table_lookup(tasks->tasks, key);
-        if (!list) {
+        if (!list) { /* before it was seen first, it was the same */
+            since.index = 0;
             list = g_array_new(FALSE, FALSE, sizeof(Since));
             g_hash_table_insert(tasks->tasks, key, list);
         }
@@ -43,24 +57,27 @@ void task_memory_free(TaskMemory *tasks)
     g_free(tasks);
 }
 
-uint32_t task_memory_at(const TaskMemory *tasks, uint32_t task, uint64_t index, uint64_t *until)
+uint32_t task_memory_at(const TaskMemory *tasks, uint32_t task, uint64_t index, uint64_t *from, uint64_t *until)
 {
     const GArray *list = g_hash_table_lookup(tasks->tasks, GUINT_TO_POINTER(task));
-    uint32_t memory = 0;
+    guint first = 0, end = list ? list->len : 0;
 
-    if (until)
-        *until = UINT64_MAX;
-    for (guint i = 0; list && i < list->len; i++) {
-        const Since *since = &g_array_index(list, Since, i);
+    *from = 0;
+    *until = UINT64_MAX;
+    if (!end)
+        return 0;
+    while (first < end) { /* how many it has had, up to the index */
+        guint middle = first + (end - first) / 2;
 
-        if (since->index > index) {
-            if (until)
-                *until = since->index;
-            break;
-        }
-        memory = since->memory;
+        if (g_array_index(list, Since, middle).index <= index)
+            first = middle + 1;
+        else
+            end = middle;
     }
-    return memory;
+    if (first < list->len)
+        *until = g_array_index(list, Since, first).index;
+    *from = g_array_index(list, Since, first - 1).index;
+    return g_array_index(list, Since, first - 1).memory;
 }
 
 static uint64_t index_of(const struct mt_batch *batch, size_t i)
@@ -71,7 +88,7 @@ static uint64_t index_of(const struct mt_batch *batch, size_t i)
 bool task_memory_next_run(const TaskMemory *tasks, const struct mt_batch *batch, MemoryRun *run)
 {
     const struct mt_events *events = &batch->task;
-    uint64_t until;
+    uint64_t from, until;
     uint32_t event;
     size_t stop;
 
@@ -82,7 +99,7 @@ bool task_memory_next_run(const TaskMemory *tasks, const struct mt_batch *batch,
         run->event++;
     event = run->event ? events->event[run->event - 1].number : events->state;
     stop = run->event < events->count ? MIN(events->event[run->event].before, batch->count) : batch->count;
-    run->memory = task_memory_at(tasks, event >> TASK_CONTEXT_BITS, index_of(batch, run->begin), &until);
+    run->memory = task_memory_at(tasks, event >> TASK_CONTEXT_BITS, index_of(batch, run->begin), &from, &until);
     run->end = run->begin + 1;
     if (until == UINT64_MAX || index_of(batch, stop - 1) < until)
         run->end = stop;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Which address space each task has when, as a trace's changes tell: a task gets another one when it executes a
- * program.
+ * program, or when the recorder had looked away.
  */
 #ifndef MEMORY_TRACER_CONTEXT_TASK_MEMORY_H
 #define MEMORY_TRACER_CONTEXT_TASK_MEMORY_H
@@ -18,9 +18,9 @@ TaskMemory *task_memory_new(const TraceChanges *changes);
 void task_memory_free(TaskMemory *tasks);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TaskMemory, task_memory_free)
 
-/* The number of the memory that a task has at the record of this index; 0: unknown, or none. *until (may be NULL) is
- * the index of the first record for which that may be different. */
-uint32_t task_memory_at(const TaskMemory *tasks, uint32_t task, uint64_t index, uint64_t *until);
+/* The number of the memory that a task has at the record of this index; 0: unknown, or none. It is so from *from to
+ * *until - 1 (UINT64_MAX: to the end). */
+uint32_t task_memory_at(const TaskMemory *tasks, uint32_t task, uint64_t index, uint64_t *from, uint64_t *until);
 
 /* Records of a batch that have the same memory: `begin` to `end` - 1. */
 typedef struct MemoryRun {

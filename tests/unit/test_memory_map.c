@@ -147,11 +147,11 @@ static void test_fork_exec_and_mremap(void)
     assert_is(map, 2, 25, 0x10000, "heap of 8");
     assert_is(map, 2, 35, 0x40000, "anonymous 40000 of 8");
     assert_is(map, MEMORY, 35, 0x8ffff, "anonymous 70000 of 7");
-    g_assert_cmpuint(memory_map_of_task(map, CHILD, 39, &from, &to), ==, 2);
+    g_assert_cmpuint(task_memory_at(memory_map_task_memory(map), CHILD, 39, &from, &to), ==, 2);
     g_assert_cmpuint(to, ==, 40);
-    g_assert_cmpuint(memory_map_of_task(map, CHILD, 40, &from, &to), ==, 3);
-    g_assert_cmpuint(memory_map_of_task(map, TASK, 0, &from, &to), ==, MEMORY);
-    g_assert_cmpuint(memory_map_of_task(map, 99, 0, &from, &to), ==, 0);
+    g_assert_cmpuint(task_memory_at(memory_map_task_memory(map), CHILD, 40, &from, &to), ==, 3);
+    g_assert_cmpuint(task_memory_at(memory_map_task_memory(map), TASK, 0, &from, &to), ==, MEMORY);
+    g_assert_cmpuint(task_memory_at(memory_map_task_memory(map), 99, 0, &from, &to), ==, 0);
     g_assert_null(find(map, 3, 50, 0x10000));
 }
 
