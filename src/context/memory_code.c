@@ -20,8 +20,6 @@ typedef struct {
 
 typedef struct {
     GArray *stretches; /* Stretch */
-    bool is_new;       /* it has been made for a program that was executed */
-    bool has_vdso;     /* the first one without a file, which isn't writable, is the kernel's: the vDSO */
     uint32_t input, pid;
     uint32_t parent_pid; /* of the process that it is a copy of; or 0 */
 } Memory;
@@ -94,8 +92,7 @@ static void add_map(MemoryCode *code, const TraceChange *change)
         if (!line)
             return;
         stretch.origin = line->origin <= code->table->origins->len ? line->origin : 0;
-    } else if (memory->is_new && !memory->has_vdso && !(value[3] & CHANGE_MAP_WRITE)) {
-        memory->has_vdso = true;
+    } else if (*change->text == '[') { /* the kernel's: the vDSO */
         stretch.origin = 0;
     }
     add_stretch(code, memory, stretch);
@@ -145,7 +142,8 @@ static void own_memory(MemoryCode *code, uint64_t task, uint64_t number)
     memory->pid = GPOINTER_TO_UINT(g_hash_table_lookup(code->pids, key));
 }
 
-static void add_change(MemoryCode *code, const TraceChange *change)
+/* Whose memories are. All of that comes first: what was mapped before a task was seen stands before the task. */
+static void add_owner(MemoryCode *code, const TraceChange *change)
 {
     gpointer task = GUINT_TO_POINTER((guint)change->value[0]);
 
@@ -156,11 +154,17 @@ static void add_change(MemoryCode *code, const TraceChange *change)
         own_memory(code, change->value[0], change->value[6]);
         break;
     case CHANGE_EXEC:
+    case CHANGE_MEMORY:
         own_memory(code, change->value[0], change->value[1]);
-        if (change->value[1])
-            get_memory(code, change->value[1])->is_new = true;
         break;
+    }
+}
+
+static void add_mapping(MemoryCode *code, const TraceChange *change)
+{
+    switch (change->kind) {
     case CHANGE_MAP:
+    case CHANGE_WAS_MAPPED:
         add_map(code, change);
         break;
     case CHANGE_MOVE:
@@ -246,7 +250,9 @@ MemoryCode *memory_code_new(const TraceChanges *changes, const CodeMap *map, con
     code->pids = g_hash_table_new(NULL, NULL);
     code->all = g_array_new(FALSE, FALSE, sizeof(Stretch));
     for (guint i = 0; changes && i < changes->list->len; i++)
-        add_change(code, &g_array_index(changes->list, TraceChange, i));
+        add_owner(code, &g_array_index(changes->list, TraceChange, i));
+    for (guint i = 0; changes && i < changes->list->len; i++)
+        add_mapping(code, &g_array_index(changes->list, TraceChange, i));
     finish(code);
     return code;
 }

@@ -33,6 +33,11 @@ static gboolean same_mapped(gconstpointer a, gconstpointer b)
            !strcmp(x->path, y->path);
 }
 
+static bool is_map(const Change *change)
+{
+    return change->kind == CHANGE_MAP || change->kind == CHANGE_WAS_MAPPED;
+}
+
 GPtrArray *mapped_code_list(const Ring *ring)
 {
     GPtrArray *list = g_ptr_array_new_with_free_func(free_mapped);
@@ -43,8 +48,7 @@ GPtrArray *mapped_code_list(const Ring *ring)
     for (uint32_t number = 1; number <= count && list->len < MAPPED_MAX; number++) {
         MappedCode found = { .path = change.text }, *mapped;
 
-        if (!ring_get_change(ring, number, &change) ||
-            (change.kind != CHANGE_MAP && change.kind != CHANGE_WAS_MAPPED) || *change.text != '/' ||
+        if (!ring_get_change(ring, number, &change) || !is_map(&change) || *change.text != '/' ||
             !(change.value[3] & CHANGE_MAP_EXECUTE) || g_str_has_prefix(change.text, AGENT_FILE))
             continue;
         found.address = change.value[1];
@@ -70,15 +74,7 @@ bool mapped_code_is_on_disk(const MappedCode *code)
 /* Whose memories are: pids, by task and by memory. */
 typedef struct {
     GHashTable *of_task, *of_memory;
-    GHashTable *without_vdso; /* memories that were made for a program, and haven't got the kernel's code yet */
 } Owners;
-
-/* The first mapping without a file that can't be written is the kernel's own code. */
-static bool is_vdso(const Owners *owners, const Change *change)
-{
-    return !(change->value[3] & CHANGE_MAP_WRITE) &&
-           g_hash_table_remove(owners->without_vdso, GUINT_TO_POINTER((guint)change->value[0]));
-}
 
 static void set_owner(Owners *owners, uint64_t memory, uint64_t pid)
 {
@@ -95,28 +91,29 @@ static void note_owner(Owners *owners, const Change *change)
     if (change->kind == CHANGE_TASK) {
         g_hash_table_insert(owners->of_task, task, GUINT_TO_POINTER((guint)change->value[2]));
         set_owner(owners, change->value[6], change->value[2]);
-    } else if (change->kind == CHANGE_EXEC) {
+    } else if (change->kind == CHANGE_EXEC || change->kind == CHANGE_MEMORY) {
         set_owner(owners, change->value[1], GPOINTER_TO_UINT(g_hash_table_lookup(owners->of_task, task)));
-        g_hash_table_add(owners->without_vdso, GUINT_TO_POINTER((guint)change->value[1]));
     }
 }
 
 GArray *mapped_code_list_generators(const Ring *ring, guint most)
 {
     GArray *pids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    Owners owners = { g_hash_table_new(NULL, NULL), g_hash_table_new(NULL, NULL), g_hash_table_new(NULL, NULL) };
+    Owners owners = { g_hash_table_new(NULL, NULL), g_hash_table_new(NULL, NULL) };
     g_autoptr(GHashTable) known = g_hash_table_new(NULL, NULL);
     uint32_t count = ring_fields(ring) & MT_FIELD_TASK ? ring_changes(ring) : 0;
     Change change;
 
+    /* What was mapped before a task was seen stands before the task. */
+    for (uint32_t number = 1; number <= count; number++)
+        if (ring_get_change(ring, number, &change))
+            note_owner(&owners, &change);
     for (uint32_t number = 1; number <= count && pids->len < most; number++) {
         gpointer pid;
 
-        if (!ring_get_change(ring, number, &change))
-            continue;
-        note_owner(&owners, &change);
-        if (change.kind != CHANGE_MAP || *change.text == '/' || !(change.value[3] & CHANGE_MAP_EXECUTE) ||
-            is_vdso(&owners, &change))
+        /* One with a text is a file, or the kernel's. */
+        if (!ring_get_change(ring, number, &change) || !is_map(&change) || *change.text ||
+            !(change.value[3] & CHANGE_MAP_EXECUTE))
             continue;
         pid = g_hash_table_lookup(owners.of_memory, GUINT_TO_POINTER((guint)change.value[0]));
         if (pid && g_hash_table_add(known, pid)) {
@@ -127,6 +124,5 @@ GArray *mapped_code_list_generators(const Ring *ring, guint most)
     }
     g_hash_table_unref(owners.of_task);
     g_hash_table_unref(owners.of_memory);
-    g_hash_table_unref(owners.without_vdso);
     return pids;
 }
