@@ -13,6 +13,7 @@
 #include "../base/part_file.h"
 #include "../report/picture.h"
 #include "heat_grid.h"
+#include "heat_labels.h"
 
 #define TEXT_ROWS 40
 #define TEXT_COLUMNS 56
@@ -29,6 +30,7 @@ typedef struct {
 typedef struct {
     const HeatmapOptions *options;
     HeatGrid *grid;
+    HeatLabels *labels; /* or NULL */
     uint64_t accesses;
     bool by_time; /* the guest's */
 } Heatmap;
@@ -37,6 +39,7 @@ typedef struct {
 typedef struct {
     guint begin, end;
     uint64_t first, last, accesses;
+    char *name;
 } Region;
 
 static bool parse_zoom(const char *text, uint64_t *first, uint64_t *last, GError **error)
@@ -88,6 +91,7 @@ static void *heatmap_begin(const AnalysisType *type, const void *options, const 
     heatmap->options = own;
     heatmap->by_time = by_time;
     heatmap->grid = heat_grid_new(first, last);
+    heatmap->labels = heat_labels_new(context);
     return heatmap;
 }
 
@@ -96,6 +100,7 @@ static void heatmap_end(void *data)
     Heatmap *heatmap = data;
 
     heat_grid_free(heatmap->grid);
+    heat_labels_free(heatmap->labels);
     g_free(heatmap);
 }
 
@@ -107,6 +112,7 @@ static bool heatmap_add(void *data, const struct mt_batch *batch, GError **error
     if (heatmap->by_time && batch->count)
         heat_grid_set_time(heatmap->grid, batch->time_ns);
     heat_grid_add(heatmap->grid, batch->address, batch->count);
+    heat_labels_look_at(heatmap->labels, batch);
     heatmap->accesses += batch->count;
     return true;
 }
@@ -134,6 +140,7 @@ static bool heatmap_merge(void *data, void *other, GError **error)
 
     (void)error;
     heat_grid_merge(heatmap->grid, next->grid);
+    heat_labels_merge(heatmap->labels, next->labels);
     heatmap->accesses += next->accesses;
     return true;
 }
@@ -242,10 +249,17 @@ static GArray *list_cuts(const GArray *list, unsigned shift)
     return cuts;
 }
 
-static GArray *list_regions(const GArray *list, unsigned shift)
+static void clear_region(void *region)
+{
+    g_free(((Region *)region)->name);
+}
+
+static GArray *list_regions(const HeatLabels *labels, const GArray *list, unsigned shift)
 {
     g_autoptr(GArray) cuts = list_cuts(list, shift);
     GArray *regions = g_array_new(FALSE, FALSE, sizeof(Region));
+
+    g_array_set_clear_func(regions, clear_region);
 
     for (guint i = 1; list->len && i < cuts->len; i++) {
         Region region = { .begin = g_array_index(cuts, guint, i - 1), .end = g_array_index(cuts, guint, i) };
@@ -254,13 +268,16 @@ static GArray *list_regions(const GArray *list, unsigned shift)
         region.last = (granule_at(list, region.end - 1)->number << shift) + (UINT64_C(1) << shift) - 1;
         for (guint k = region.begin; k < region.end; k++)
             region.accesses += sum_cells(granule_at(list, k));
+        region.name = heat_labels_name(labels, region.first, region.last);
+        if (!region.name)
+            region.name = g_strdup(name_all(&region));
         g_array_append_val(regions, region);
     }
     return regions;
 }
 
 /* Leaves only the region with most accesses: all others go, with their granules. */
-static void keep_hottest(GArray **list, GArray **regions, unsigned shift)
+static void keep_hottest(const HeatLabels *labels, GArray **list, GArray **regions, unsigned shift)
 {
     const Region *hottest = &g_array_index(*regions, Region, 0);
 
@@ -270,7 +287,7 @@ static void keep_hottest(GArray **list, GArray **regions, unsigned shift)
     g_array_remove_range(*list, hottest->end, (*list)->len - hottest->end);
     g_array_remove_range(*list, 0, hottest->begin);
     g_array_unref(*regions);
-    *regions = list_regions(*list, shift);
+    *regions = list_regions(labels, *list, shift);
 }
 
 /* Pictures. */
@@ -319,9 +336,9 @@ static void view_init(View *view, Heatmap *heatmap, unsigned rows, unsigned colu
 
     memset(view, 0, sizeof *view);
     view->list = heat_grid_list(heatmap->grid);
-    view->regions = list_regions(view->list, shift);
+    view->regions = list_regions(heatmap->labels, view->list, shift);
     if (heatmap->options->hottest && view->regions->len)
-        keep_hottest(&view->list, &view->regions, shift);
+        keep_hottest(heatmap->labels, &view->list, &view->regions, shift);
     picture->rows = MIN(rows, view->list->len);
     picture->columns = MIN(columns, used);
     view->counts = g_new0(uint64_t, (size_t)picture->rows * picture->columns);
@@ -331,7 +348,7 @@ static void view_init(View *view, Heatmap *heatmap, unsigned rows, unsigned colu
         const Region *region = &g_array_index(view->regions, Region, i);
 
         view->labels[i] =
-            (PictureRegion){ (double)region->begin * picture->rows / view->list->len, region->first, name_all(region) };
+            (PictureRegion){ (double)region->begin * picture->rows / view->list->len, region->first, region->name };
     }
     view->title = g_strdup_printf("accesses by address and time: %" G_GUINT64_FORMAT
                                   " touched stretches of %" G_GUINT64_FORMAT " bytes",
@@ -396,7 +413,7 @@ static void describe_regions(const View *view, unsigned shift, uint64_t accesses
 
         report_table_add_row(table, region->first, region->last, (uint64_t)(region->end - region->begin) << shift,
                              region->accesses, accesses ? 100.0 * (double)region->accesses / (double)accesses : 0,
-                             name_all(region));
+                             region->name);
     }
 }
 
@@ -477,7 +494,7 @@ static const AnalysisOption options[] = {
 const AnalysisType heatmap_analysis = {
     .name = "heatmap",
     .summary = "Which memory was accessed when, as a picture.",
-    .columns = MT_COLUMN_ADDRESS | MT_COLUMN_TIME,
+    .columns = MT_COLUMN_ADDRESS | MT_COLUMN_TIME | MT_COLUMN_TASK,
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

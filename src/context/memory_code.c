@@ -59,12 +59,13 @@ static Memory *get_memory(MemoryCode *code, uint64_t number)
 
 static void add_stretch(MemoryCode *code, Memory *memory, Stretch stretch)
 {
-    const Stretch *last = (const Stretch *)memory->stretches->data + memory->stretches->len - 1;
+    const Stretch *last =
+        memory->stretches->len ? &g_array_index(memory->stretches, Stretch, memory->stretches->len - 1) : NULL;
 
     if (stretch.end <= stretch.begin || code->count >= STRETCHES_MAX)
         return;
     /* A generator of code may map and protect the same pages again and again. */
-    if (memory->stretches->len && last->origin == stretch.origin && last->begin <= stretch.begin &&
+    if (last && last->origin == stretch.origin && last->begin <= stretch.begin &&
         last->end >= stretch.end)
         return;
     code->count++;

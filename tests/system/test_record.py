@@ -307,7 +307,7 @@ class Verbs(SystemTest):
         merged = self.path("merged.mtrace")
         self.assertEqual(self.tracer("merge", *parts, "-o", merged).status, 0)
         self.assert_good(merged)
-        self.assertTrue(self.convert("csv", source=merged) == self.convert("csv"))
+        self.assertTrue(self.rows_of_csv(merged) == self.rows_of_csv(self.trace_path))
         self.assertEqual(self.inputs(merged), [0, 1])
         both = self.path("both.mtrace")  # one that was merged, and another
         self.assertEqual(self.tracer("merge", merged, parts[0], "-o", both).status, 0)
@@ -316,6 +316,12 @@ class Verbs(SystemTest):
         self.assertEqual(self.tracer("merge", "--vcpus", "renumber", *parts, "-o", renumbered).status, 0)
         self.assertEqual(self.info(renumbered)["vcpus"], 2)
         self.assertTrue(self.convert("lackey", source=renumbered) == self.convert("lackey"))
+
+    def rows_of_csv(self, path):
+        """What a merged trace has, too: not what the kernel's memory is used for."""
+        return [(row, None, None) if int(row["address"], 16) >> 63 else (row, region, name)
+                for row in csv.DictReader(io.StringIO(self.convert("csv", source=path).decode()))
+                for region, name in [(row.pop("region"), row.pop("object"))]]
 
     @staticmethod
     def inputs(path):

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a heat map's memory was used for: see heat_labels.h. */
+#include "heat_labels.h"
+
+#include <string.h>
+
+#define FIRST_PERIOD 256 /* so many accesses have one sample, in the beginning */
+#define SAMPLES_MAX (1u << 18)
+#define NAMES_MOST 2
+#define LEAST_PERCENT 10 /* of the samples: the second name */
+
+typedef struct {
+    uint64_t index, address;
+    const char *name; /* interned */
+} Sample;
+
+struct HeatLabels {
+    AddressObjects *objects;
+    GArray *samples; /* Sample: of all accesses whose number is a multiple of `period` */
+    uint64_t period;
+};
+
+HeatLabels *heat_labels_new(const Context *context)
+{
+    AddressObjects *objects = context_new_objects(context);
+    HeatLabels *labels = objects ? g_new0(HeatLabels, 1) : NULL;
+
+    if (!labels)
+        return NULL;
+    labels->objects = objects;
+    labels->samples = g_array_new(FALSE, FALSE, sizeof(Sample));
+    labels->period = FIRST_PERIOD;
+    return labels;
+}
+
+void heat_labels_free(HeatLabels *labels)
+{
+    if (!labels)
+        return;
+    address_objects_free(labels->objects);
+    g_array_unref(labels->samples);
+    g_free(labels);
+}
+
+static const char *name_of(const AddressObject *object)
+{
+    const char *slash = strrchr(object->name, '/');
+    bool is_file = (object->region == OBJECT_TEXT || object->region == OBJECT_FILE) && *object->name == '/';
+
+    return g_intern_string(is_file && slash[1] ? slash + 1 : object_region_name(object->region));
+}
+
+/* Keeps every second one. */
+static void thin_out(HeatLabels *labels)
+{
+    guint left = 0;
+
+    labels->period *= 2;
+    for (guint i = 0; i < labels->samples->len; i++) {
+        Sample sample = g_array_index(labels->samples, Sample, i);
+
+        if (sample.index % labels->period == 0)
+            g_array_index(labels->samples, Sample, left++) = sample;
+    }
+    g_array_set_size(labels->samples, left);
+}
+
+void heat_labels_look_at(HeatLabels *labels, const struct mt_batch *batch)
+{
+    size_t i = labels && !batch->index ? (labels->period - batch->first % labels->period) % labels->period : 0;
+
+    while (labels && i < batch->count) {
+        uint64_t index = batch->index ? batch->index[i] : batch->first + i;
+        AddressObject object;
+
+        if (index % labels->period == 0) {
+            address_objects_find(labels->objects, batch, i, &object);
+            g_array_append_vals(labels->samples, &(Sample){ index, batch->address[i], name_of(&object) }, 1);
+            if (labels->samples->len == SAMPLES_MAX)
+                thin_out(labels);
+        }
+        i += batch->index ? 1 : labels->period - index % labels->period;
+    }
+}
+
+void heat_labels_merge(HeatLabels *labels, const HeatLabels *other)
+{
+    if (!labels || !other)
+        return;
+    while (labels->period < other->period)
+        thin_out(labels);
+    for (guint i = 0; i < other->samples->len; i++) {
+        Sample sample = g_array_index(other->samples, Sample, i);
+
+        if (sample.index % labels->period)
+            continue;
+        g_array_append_val(labels->samples, sample);
+        if (labels->samples->len == SAMPLES_MAX)
+            thin_out(labels);
+    }
+}
+
+/* Names. */
+
+typedef struct {
+    const char *name;
+    uint64_t samples;
+} Use;
+
+static gint compare_uses(gconstpointer a, gconstpointer b)
+{
+    const Use *one = a, *other = b;
+
+    if (one->samples != other->samples)
+        return one->samples < other->samples ? 1 : -1;
+    return strcmp(one->name, other->name);
+}
+
+static void count_use(GArray *uses, const char *name)
+{
+    guint i = 0;
+
+    while (i < uses->len && g_array_index(uses, Use, i).name != name)
+        i++;
+    if (i == uses->len)
+        g_array_append_vals(uses, &(Use){ name, 0 }, 1);
+    g_array_index(uses, Use, i).samples++;
+}
+
+char *heat_labels_name(const HeatLabels *labels, uint64_t first, uint64_t last)
+{
+    g_autoptr(GArray) uses = g_array_new(FALSE, FALSE, sizeof(Use));
+    uint64_t all = 0;
+    GString *text;
+
+    for (guint i = 0; labels && i < labels->samples->len; i++) {
+        const Sample *sample = &g_array_index(labels->samples, Sample, i);
+
+        if (sample->address < first || sample->address > last)
+            continue;
+        count_use(uses, sample->name);
+        all++;
+    }
+    if (!all)
+        return NULL;
+    g_array_sort(uses, compare_uses);
+    text = g_string_new(NULL);
+    for (guint i = 0; i < MIN(uses->len, NAMES_MOST); i++) {
+        const Use *use = &g_array_index(uses, Use, i);
+
+        if (use->samples * 100 >= all * LEAST_PERCENT)
+            g_string_append_printf(text, "%s%s", text->len ? ", " : "", use->name);
+    }
+    return g_string_free(text, !text->len);
+}
