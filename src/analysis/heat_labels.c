@@ -11,7 +11,7 @@
 
 typedef struct {
     uint64_t index, address;
-    const char *name; /* interned */
+    const char *name; /* interned; or NULL */
 } Sample;
 
 struct HeatLabels {
@@ -42,11 +42,14 @@ void heat_labels_free(HeatLabels *labels)
     g_free(labels);
 }
 
+/* NULL if it isn't known. */
 static const char *name_of(const AddressObject *object)
 {
     const char *slash = strrchr(object->name, '/');
     bool is_file = (object->region == OBJECT_TEXT || object->region == OBJECT_FILE) && *object->name == '/';
 
+    if (object->region == OBJECT_UNKNOWN_USER || object->region == OBJECT_UNKNOWN_KERNEL)
+        return NULL;
     return g_intern_string(is_file && slash[1] ? slash + 1 : object_region_name(object->region));
 }
 
@@ -136,7 +139,7 @@ char *heat_labels_name(const HeatLabels *labels, uint64_t first, uint64_t last)
     for (guint i = 0; labels && i < labels->samples->len; i++) {
         const Sample *sample = &g_array_index(labels->samples, Sample, i);
 
-        if (sample->address < first || sample->address > last)
+        if (!sample->name || sample->address < first || sample->address > last)
             continue;
         count_use(uses, sample->name);
         all++;

@@ -13,14 +13,11 @@
 #include "../base/part_file.h"
 #include "../report/picture.h"
 #include "heat_grid.h"
-#include "heat_labels.h"
+#include "heat_regions.h"
 
 #define TEXT_ROWS 40
 #define TEXT_COLUMNS 56
 #define FILE_ROWS 320
-#define MAX_REGIONS 16
-#define SMALLEST_REGION 30 /* a region has at least this part of the rows, so that its label can be read */
-#define UPPER_HALF (UINT64_C(1) << 63)
 
 typedef struct {
     char *output, *zoom, *axis;
@@ -34,13 +31,6 @@ typedef struct {
     uint64_t accesses;
     bool by_time; /* the guest's */
 } Heatmap;
-
-/* Granules `begin` to `end` - 1 of the list; addresses of the first and of the last one. */
-typedef struct {
-    guint begin, end;
-    uint64_t first, last, accesses;
-    char *name;
-} Region;
 
 static bool parse_zoom(const char *text, uint64_t *first, uint64_t *last, GError **error)
 {
@@ -145,157 +135,17 @@ static bool heatmap_merge(void *data, void *other, GError **error)
     return true;
 }
 
-/* Regions. */
-
-static uint64_t sum_cells(const HeatGranule *granule)
-{
-    uint64_t sum = 0;
-
-    for (guint i = 0; i < HEAT_COLUMNS; i++)
-        sum += granule->cells[i];
-    return sum;
-}
-
-/* By the layout of addresses of Linux on x86-64. */
-static const char *name_region(uint64_t address)
-{
-    if (address >= UINT64_C(0xffffffffc0000000))
-        return "kernel modules";
-    if (address >= UINT64_C(0xffffffff80000000))
-        return "kernel image";
-    if (address >= UPPER_HALF)
-        return "kernel memory";
-    if (address >= UINT64_C(0x700000000000))
-        return "libraries, stack";
-    return "program, heap";
-}
-
-/* What is too small to be a region of its own is in a neighbour's. */
-static const char *name_all(const Region *region)
-{
-    const char *name = name_region(region->first);
-
-    if (!strcmp(name, name_region(region->last)))
-        return name;
-    return region->last < UPPER_HALF ? "user memory" : region->first < UPPER_HALF ? "user and kernel" : "kernel memory";
-}
-
-typedef struct {
-    bool divides;      /* the two have different names */
-    uint64_t granules; /* between the two */
-    guint at;          /* the one behind it */
-} Gap;
-
-static gint compare_gaps(gconstpointer a, gconstpointer b)
-{
-    const Gap *one = a, *other = b;
-
-    if (one->divides != other->divides)
-        return one->divides ? -1 : 1;
-    if (one->granules != other->granules)
-        return one->granules < other->granules ? 1 : -1;
-    return one->at < other->at ? -1 : one->at > other->at;
-}
-
-static gint compare_numbers(gconstpointer a, gconstpointer b)
-{
-    const guint *one = a, *other = b;
-
-    return *one < *other ? -1 : *one > *other;
-}
-
 static const HeatGranule *granule_at(const GArray *list, guint at)
 {
     return &g_array_index(list, HeatGranule, at);
-}
-
-/* All gaps; first those between regions of different names, then the largest ones. */
-static GArray *list_gaps(const GArray *list, unsigned shift)
-{
-    GArray *gaps = g_array_new(FALSE, FALSE, sizeof(Gap));
-
-    for (guint at = 1; at < list->len; at++) {
-        uint64_t before = granule_at(list, at - 1)->number, number = granule_at(list, at)->number;
-        Gap gap = { strcmp(name_region(before << shift), name_region(number << shift)) != 0, number - before - 1, at };
-
-        if (gap.granules)
-            g_array_append_val(gaps, gap);
-    }
-    g_array_sort(gaps, compare_gaps);
-    return gaps;
-}
-
-/* Where regions begin and end: at the largest gaps, unless that makes one too small. */
-static GArray *list_cuts(const GArray *list, unsigned shift)
-{
-    g_autoptr(GArray) gaps = list_gaps(list, shift);
-    GArray *cuts = g_array_new(FALSE, FALSE, sizeof(guint));
-    guint ends[] = { 0, list->len }, least = MAX(list->len / SMALLEST_REGION, 1);
-
-    g_array_append_vals(cuts, ends, 2);
-    for (guint i = 0; i < gaps->len && cuts->len <= MAX_REGIONS; i++) {
-        guint at = g_array_index(gaps, Gap, i).at;
-        bool fits = true;
-
-        for (guint k = 0; k < cuts->len; k++) {
-            guint cut = g_array_index(cuts, guint, k);
-
-            fits = fits && (cut > at ? cut - at : at - cut) >= least;
-        }
-        if (fits)
-            g_array_append_val(cuts, at);
-    }
-    g_array_sort(cuts, compare_numbers);
-    return cuts;
-}
-
-static void clear_region(void *region)
-{
-    g_free(((Region *)region)->name);
-}
-
-static GArray *list_regions(const HeatLabels *labels, const GArray *list, unsigned shift)
-{
-    g_autoptr(GArray) cuts = list_cuts(list, shift);
-    GArray *regions = g_array_new(FALSE, FALSE, sizeof(Region));
-
-    g_array_set_clear_func(regions, clear_region);
-
-    for (guint i = 1; list->len && i < cuts->len; i++) {
-        Region region = { .begin = g_array_index(cuts, guint, i - 1), .end = g_array_index(cuts, guint, i) };
-
-        region.first = granule_at(list, region.begin)->number << shift;
-        region.last = (granule_at(list, region.end - 1)->number << shift) + (UINT64_C(1) << shift) - 1;
-        for (guint k = region.begin; k < region.end; k++)
-            region.accesses += sum_cells(granule_at(list, k));
-        region.name = heat_labels_name(labels, region.first, region.last);
-        if (!region.name)
-            region.name = g_strdup(name_all(&region));
-        g_array_append_val(regions, region);
-    }
-    return regions;
-}
-
-/* Leaves only the region with most accesses: all others go, with their granules. */
-static void keep_hottest(const HeatLabels *labels, GArray **list, GArray **regions, unsigned shift)
-{
-    const Region *hottest = &g_array_index(*regions, Region, 0);
-
-    for (guint i = 1; i < (*regions)->len; i++)
-        if (g_array_index(*regions, Region, i).accesses > hottest->accesses)
-            hottest = &g_array_index(*regions, Region, i);
-    g_array_remove_range(*list, hottest->end, (*list)->len - hottest->end);
-    g_array_remove_range(*list, 0, hottest->begin);
-    g_array_unref(*regions);
-    *regions = list_regions(labels, *list, shift);
 }
 
 /* Pictures. */
 
 /* What is to be seen, of so many rows and columns at most. */
 typedef struct {
-    GArray *list, *regions; /* HeatGranule, Region */
-    PictureRegion labels[MAX_REGIONS + 1];
+    GArray *list, *regions; /* HeatGranule, HeatRegion */
+    PictureRegion labels[HEAT_REGIONS_MAX + 1];
     uint64_t *counts;
     guint *first_granule; /* of each row */
     Picture picture;
@@ -336,16 +186,16 @@ static void view_init(View *view, Heatmap *heatmap, unsigned rows, unsigned colu
 
     memset(view, 0, sizeof *view);
     view->list = heat_grid_list(heatmap->grid);
-    view->regions = list_regions(heatmap->labels, view->list, shift);
+    view->regions = heat_regions_list(heatmap->labels, view->list, shift);
     if (heatmap->options->hottest && view->regions->len)
-        keep_hottest(heatmap->labels, &view->list, &view->regions, shift);
+        heat_regions_keep_hottest(heatmap->labels, &view->list, &view->regions, shift);
     picture->rows = MIN(rows, view->list->len);
     picture->columns = MIN(columns, used);
     view->counts = g_new0(uint64_t, (size_t)picture->rows * picture->columns);
     view->first_granule = g_new0(guint, picture->rows);
     fill_counts(view, used);
     for (guint i = 0; i < view->regions->len; i++) {
-        const Region *region = &g_array_index(view->regions, Region, i);
+        const HeatRegion *region = &g_array_index(view->regions, HeatRegion, i);
 
         view->labels[i] =
             (PictureRegion){ (double)region->begin * picture->rows / view->list->len, region->first, region->name };
@@ -361,7 +211,7 @@ static void view_init(View *view, Heatmap *heatmap, unsigned rows, unsigned colu
     picture->regions = view->labels;
     picture->region_count = view->regions->len;
     if (view->regions->len)
-        picture->last = g_array_index(view->regions, Region, view->regions->len - 1).last;
+        picture->last = g_array_index(view->regions, HeatRegion, view->regions->len - 1).last;
 }
 
 static bool write_file(const char *path, GBytes *bytes, GError **error)
@@ -409,7 +259,7 @@ static void describe_regions(const View *view, unsigned shift, uint64_t accesses
     ReportTable *table = report_add_table(report, "regions", "regions", columns);
 
     for (guint i = 0; i < view->regions->len; i++) {
-        const Region *region = &g_array_index(view->regions, Region, i);
+        const HeatRegion *region = &g_array_index(view->regions, HeatRegion, i);
 
         report_table_add_row(table, region->first, region->last, (uint64_t)(region->end - region->begin) << shift,
                              region->accesses, accesses ? 100.0 * (double)region->accesses / (double)accesses : 0,
@@ -457,7 +307,7 @@ static void heatmap_describe(void *data, Report *report)
 
     view_init(&view, heatmap, style == PICTURE_COLOUR ? TEXT_ROWS : TEXT_ROWS / 2, TEXT_COLUMNS);
     for (guint i = 0; i < view.regions->len; i++)
-        shown += g_array_index(view.regions, Region, i).accesses;
+        shown += g_array_index(view.regions, HeatRegion, i).accesses;
     report_add_count(report, "accesses", "accesses", heatmap->accesses);
     report_add_count(report, "accesses_shown", "in the picture", shown);
     report_add_count(report, "granule_bytes", "bytes of a granule", UINT64_C(1) << shift);

@@ -210,6 +210,12 @@ class OfOneProcess(Objects):
         self.assertEqual(int(str(variables["objects_zeroes"]["begin"]), 0), int(self.touched[0].begin, 16))
         self.assertEqual(variables["objects_data"]["bytes"], 4096)
 
+    def test_labels_of_heatmaps(self):
+        for region in ("heap", "stack", "shared"):
+            regions = json.loads(self.tracer("heatmap", "--json", "--region", region, self.trace_file).out)["regions"]
+            self.assertLessEqual({line["name"] for line in regions}, {region, "program, heap", "libraries, stack"})
+            self.assertIn(region, {line["name"] for line in regions})
+
     def test_columns_of_csv_and_dump(self):
         touched = self.touched[1]
         rows = csv.DictReader(io.StringIO(self.tracer("convert", "-t", "csv", *self.select(touched),
