@@ -2,7 +2,7 @@
 /*
  * What a hierarchy of caches would make of the accesses: cache_model.h, record by record. Exact, for the caches that
  * are simulated; the figures are defined in memory_tracer-cache(1). Memory: 8 bytes for each line that the caches can
- * hold (SRRIP: 9), 8 for each instruction and level; with --classify and --lines, more for each distinct line.
+ * hold (SRRIP: 9), 8 for each instruction, object and level; with --classify and --lines, more for each distinct line.
  */
 #include "cache.h"
 
@@ -21,8 +21,9 @@ typedef struct {
     const Context *context;
     CacheDesign design;
     CacheFeed *feed;
-    uint64_t (*by_kind)[KINDS]; /* of each vCPU: records */
-    Places places[CACHE_LEVELS];
+    uint64_t (*by_kind)[KINDS];                         /* of each vCPU: records */
+    Places places[CACHE_LEVELS], objects[CACHE_LEVELS]; /* of misses; the latter by context_object_at() */
+    bool has_objects;
     LineCounts lines; /* with --lines: misses of each level */
     bool is_fast;
     uint64_t left_out; /* with --physical: their address isn't that of memory, or isn't known */
@@ -45,6 +46,7 @@ static void *cache_begin(const AnalysisType *type, const void *options, const Co
     cache = g_new0(Cache, 1);
     cache->options = own;
     cache->context = context;
+    cache->has_objects = context_has_objects(context);
     cache->design = design;
     cache->feed = cache_feed_new(&design);
     cache->by_kind = g_malloc0(CACHE_MAX_VCPUS * sizeof *cache->by_kind);
@@ -57,39 +59,49 @@ static void cache_end(void *data)
     Cache *cache = data;
 
     cache_feed_free(cache->feed);
-    for (unsigned level = 0; level < CACHE_LEVELS; level++)
+    for (unsigned level = 0; level < CACHE_LEVELS; level++) {
         places_clear(&cache->places[level]);
+        places_clear(&cache->objects[level]);
+    }
     line_counts_clear(&cache->lines);
     g_free(cache->by_kind);
     g_free(cache);
 }
 
-static void count_misses(Cache *cache, unsigned missed, uint64_t line, uint32_t instruction)
+/* `missed`: a bit for each level. Of the batch's record `i`. */
+static void count_misses(Cache *cache, unsigned missed, uint64_t line, const struct mt_batch *batch, size_t i)
 {
     uint64_t *of_line = missed && cache->options->lines ? line_counts_get(&cache->lines, line) : NULL;
+    uint32_t object = missed && cache->has_objects ? context_object_at(cache->context, batch, i) : 0;
 
     for (unsigned level = 0; missed; level++, missed >>= 1)
         if (missed & 1) {
-            places_add(&cache->places[level], instruction);
+            places_add(&cache->places[level], batch->instruction ? batch->instruction[i] : 0);
+            if (cache->has_objects)
+                places_add(&cache->objects[level], object);
             if (of_line)
                 of_line[level]++;
         }
 }
 
-static void add_record(Cache *cache, unsigned vcpu, uint64_t address, unsigned size, uint8_t info, uint32_t instruction)
+/* `address` and `size`: the batch's record `i`, or the part of it that is known. */
+static void add_record(Cache *cache, const struct mt_batch *batch, size_t i, uint64_t address, unsigned size)
 {
     CacheFeedLines lines = cache_feed_lines(cache->feed, address, size);
+    unsigned vcpu = batch->vcpu;
+    uint8_t info = batch->info[i];
 
-    for (uint64_t i = 0; i < lines.count; i++) {
-        uint64_t line = cache_feed_line(&lines, i);
+    for (uint64_t k = 0; k < lines.count; k++) {
+        uint64_t line = cache_feed_line(&lines, k);
 
         if (!analysis_part_has(&cache->part, line))
             continue;
-        count_misses(cache, cache_feed_access(cache->feed, vcpu, line, mt_is_store(info), mt_cpl(info)), line,
-                     instruction);
+        count_misses(cache, cache_feed_access(cache->feed, vcpu, line, mt_is_store(info), mt_cpl(info)), line, batch,
+                     i);
     }
     if (cache->design.prefetch == CACHE_STRIDE)
-        cache_feed_prefetch_stride(cache->feed, vcpu, instruction, address, mt_cpl(info));
+        cache_feed_prefetch_stride(cache->feed, vcpu, batch->instruction ? batch->instruction[i] : 0, address,
+                                   mt_cpl(info));
     /* Each record is one access already: add_kinds() counts it. */
     if (!cache->part.number)
         cache_model_core(cache->feed->model, vcpu)->counts[0][mt_cpl(info)].accesses += lines.count - 1;
@@ -113,8 +125,7 @@ static void add_fast(Cache *cache, const struct mt_batch *batch)
 
         if (G_UNLIKELY(((address + mt_size(info) - 1) >> shift) != line) ||
             !cache_array_hits(&array, line, mt_is_store(info)))
-            add_record(cache, batch->vcpu, address, mt_size(info), info,
-                       batch->instruction ? batch->instruction[i] : 0);
+            add_record(cache, batch, i, address, mt_size(info));
     }
 }
 
@@ -143,8 +154,7 @@ static void add_fast_part(Cache *cache, const struct mt_batch *batch)
 
             if (G_UNLIKELY(((address + mt_size(info) - 1) >> shift) != line) ||
                 !cache_array_hits(&array, line, mt_is_store(info)))
-                add_record(cache, batch->vcpu, address, mt_size(info), info,
-                           batch->instruction ? batch->instruction[i] : 0);
+                add_record(cache, batch, i, address, mt_size(info));
         }
     }
 }
@@ -152,8 +162,7 @@ static void add_fast_part(Cache *cache, const struct mt_batch *batch)
 static void add_each(Cache *cache, const struct mt_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++)
-        add_record(cache, batch->vcpu, batch->address[i], mt_size(batch->info[i]), batch->info[i],
-                   batch->instruction ? batch->instruction[i] : 0);
+        add_record(cache, batch, i, batch->address[i], mt_size(batch->info[i]));
 }
 
 /* A trace has the physical address of the first byte, so of an access to two pages only the part in the first one is
@@ -170,8 +179,7 @@ static void add_physical(Cache *cache, const struct mt_batch *batch)
         }
         if (!cache->part.number)
             cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS][info]++;
-        add_record(cache, batch->vcpu, address, cache_feed_in_page(address, mt_size(info)), info,
-                   batch->instruction ? batch->instruction[i] : 0);
+        add_record(cache, batch, i, address, cache_feed_in_page(address, mt_size(info)));
     }
 }
 
@@ -231,8 +239,10 @@ static bool cache_merge(void *data, void *other, GError **error)
 
     (void)error;
     cache_model_add_counts(cache->feed->model, next->feed->model);
-    for (unsigned level = 0; level < CACHE_LEVELS; level++)
+    for (unsigned level = 0; level < CACHE_LEVELS; level++) {
         places_merge(&cache->places[level], &next->places[level]);
+        places_merge(&cache->objects[level], &next->objects[level]);
+    }
     line_counts_merge(&cache->lines, &next->lines);
     return true;
 }
@@ -414,6 +424,8 @@ static uint64_t count_records(const Cache *cache)
 static void cache_describe(void *data, Report *report)
 {
     const Cache *cache = data;
+    unsigned levels = cache->design.levels;
+    guint top = (guint)cache->options->top;
     const char *names[CACHE_LEVELS];
 
     report_add_count(report, "accesses", "accesses", count_records(cache));
@@ -429,9 +441,10 @@ static void cache_describe(void *data, Report *report)
     describe_parts(cache, report);
     if (cache->options->lines)
         describe_lines(cache, report);
-    for (unsigned i = 0; i < cache->design.levels; i++)
+    for (unsigned i = 0; i < levels; i++)
         names[i] = cache->design.level[i].name;
-    places_describe(cache->places, names, cache->design.levels, (guint)cache->options->top, cache->context, report);
+    places_describe(cache->places, names, levels, top, cache->context, report);
+    places_describe_objects(cache->objects, names, levels, top, cache->context, report);
 }
 
 static unsigned cache_columns(const void *options)
@@ -475,7 +488,7 @@ static const AnalysisOption options[] = {
 const AnalysisType cache_analysis = {
     .name = "cache",
     .summary = "What a hierarchy of caches would make of the accesses: hits, misses, and who misses most.",
-    .columns = MT_COLUMN_ADDRESS | MT_COLUMN_INFO | MT_COLUMN_INSTRUCTION,
+    .columns = MT_COLUMN_ADDRESS | MT_COLUMN_INFO | MT_COLUMN_INSTRUCTION | MT_COLUMN_TASK,
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

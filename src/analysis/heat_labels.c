@@ -11,23 +11,23 @@
 
 typedef struct {
     uint64_t index, address;
-    const char *name; /* interned; or NULL */
+    uint32_t object; /* context_object_at() */
 } Sample;
 
 struct HeatLabels {
-    AddressObjects *objects;
+    const Context *context;
     GArray *samples; /* Sample: of all accesses whose number is a multiple of `period` */
     uint64_t period;
 };
 
 HeatLabels *heat_labels_new(const Context *context)
 {
-    AddressObjects *objects = context_new_objects(context);
-    HeatLabels *labels = objects ? g_new0(HeatLabels, 1) : NULL;
+    HeatLabels *labels;
 
-    if (!labels)
+    if (!context_has_objects(context))
         return NULL;
-    labels->objects = objects;
+    labels = g_new0(HeatLabels, 1);
+    labels->context = context;
     labels->samples = g_array_new(FALSE, FALSE, sizeof(Sample));
     labels->period = FIRST_PERIOD;
     return labels;
@@ -37,20 +37,8 @@ void heat_labels_free(HeatLabels *labels)
 {
     if (!labels)
         return;
-    address_objects_free(labels->objects);
     g_array_unref(labels->samples);
     g_free(labels);
-}
-
-/* NULL if it isn't known. */
-static const char *name_of(const AddressObject *object)
-{
-    const char *slash = strrchr(object->name, '/');
-    bool is_file = (object->region == OBJECT_TEXT || object->region == OBJECT_FILE) && *object->name == '/';
-
-    if (object->region == OBJECT_UNKNOWN_USER || object->region == OBJECT_UNKNOWN_KERNEL)
-        return NULL;
-    return g_intern_string(is_file && slash[1] ? slash + 1 : object_region_name(object->region));
 }
 
 /* Keeps every second one. */
@@ -74,11 +62,11 @@ void heat_labels_look_at(HeatLabels *labels, const struct mt_batch *batch)
 
     while (labels && i < batch->count) {
         uint64_t index = batch->index ? batch->index[i] : batch->first + i;
-        AddressObject object;
 
         if (index % labels->period == 0) {
-            address_objects_find(labels->objects, batch, i, &object);
-            g_array_append_vals(labels->samples, &(Sample){ index, batch->address[i], name_of(&object) }, 1);
+            Sample sample = { index, batch->address[i], context_object_at(labels->context, batch, i) };
+
+            g_array_append_val(labels->samples, sample);
             if (labels->samples->len == SAMPLES_MAX)
                 thin_out(labels);
         }
@@ -119,11 +107,23 @@ static gint compare_uses(gconstpointer a, gconstpointer b)
     return strcmp(one->name, other->name);
 }
 
+/* NULL if it isn't known. */
+static const char *name_of(const Context *context, uint32_t object)
+{
+    ObjectRegion region = context_object_region(context, object);
+    const char *name = context_object_name(context, object), *slash = strrchr(name, '/');
+    bool is_file = (region == OBJECT_TEXT || region == OBJECT_FILE) && *name == '/';
+
+    if (region == OBJECT_UNKNOWN_USER || region == OBJECT_UNKNOWN_KERNEL)
+        return NULL;
+    return is_file && slash[1] ? slash + 1 : object_region_name(region);
+}
+
 static void count_use(GArray *uses, const char *name)
 {
     guint i = 0;
 
-    while (i < uses->len && g_array_index(uses, Use, i).name != name)
+    while (i < uses->len && strcmp(g_array_index(uses, Use, i).name, name))
         i++;
     if (i == uses->len)
         g_array_append_vals(uses, &(Use){ name, 0 }, 1);
@@ -138,10 +138,12 @@ char *heat_labels_name(const HeatLabels *labels, uint64_t first, uint64_t last)
 
     for (guint i = 0; labels && i < labels->samples->len; i++) {
         const Sample *sample = &g_array_index(labels->samples, Sample, i);
+        bool is_inside = sample->address >= first && sample->address <= last;
+        const char *name = is_inside ? name_of(labels->context, sample->object) : NULL;
 
-        if (!sample->name || sample->address < first || sample->address > last)
+        if (!name)
             continue;
-        count_use(uses, sample->name);
+        count_use(uses, name);
         all++;
     }
     if (!all)

@@ -10,7 +10,7 @@
 
 typedef struct HeatLabels HeatLabels;
 
-/* NULL if nothing is known of what accesses go to. */
+/* NULL if nothing is known of what accesses go to. The context must stay. */
 HeatLabels *heat_labels_new(const Context *context);
 /* NULL is fine here and below. */
 void heat_labels_free(HeatLabels *labels);

@@ -16,9 +16,9 @@ void places_clear(Places *places)
     g_free(places->counts);
 }
 
-void places_make_room(Places *places, uint32_t instruction)
+void places_make_room(Places *places, uint32_t number)
 {
-    uint32_t room = MAX(2 * places->room, instruction + 1024);
+    uint32_t room = MAX(2 * places->room, number + 1024);
 
     places->counts = g_renew(uint64_t, places->counts, room);
     memset(places->counts + places->room, 0, (room - places->room) * sizeof *places->counts);
@@ -134,5 +134,65 @@ void places_describe(const Places *places, const char *const *names, unsigned li
 
         add_instructions(instructions, names[i], by_instruction, &places[i], top, context);
         add_functions(functions, names[i], by_function, &places[i], top);
+    }
+}
+
+/* Objects: those with the same count by name, as their numbers depend on who was asked about first. */
+
+typedef struct {
+    uint64_t count;
+    ObjectRegion region;
+    const char *name;
+} MissedObject;
+
+static gint compare_objects(gconstpointer a, gconstpointer b)
+{
+    const MissedObject *one = a, *other = b;
+
+    if (one->count != other->count)
+        return one->count < other->count ? 1 : -1;
+    if (one->region != other->region)
+        return one->region < other->region ? -1 : 1;
+    return strcmp(one->name, other->name);
+}
+
+static GArray *list_objects(const Places *places, const Context *context)
+{
+    GArray *list = g_array_new(FALSE, FALSE, sizeof(MissedObject));
+
+    for (uint32_t number = 1; number < places->room; number++) {
+        MissedObject object = { .count = places->counts[number] };
+
+        if (!object.count)
+            continue;
+        object.region = context_object_region(context, number);
+        object.name = context_object_name(context, number);
+        g_array_append_val(list, object);
+    }
+    g_array_sort(list, compare_objects);
+    return list;
+}
+
+void places_describe_objects(const Places *places, const char *const *names, unsigned lists, guint top,
+                             const Context *context, Report *report)
+{
+    static const ReportColumn columns[] = { { "level", "level", REPORT_TEXT },   { "misses", "misses", REPORT_COUNT },
+                                            { "percent", "%", REPORT_REAL },     { "region", "region", REPORT_TEXT },
+                                            { "object", "object", REPORT_TEXT }, { NULL } };
+    ReportTable *table;
+
+    if (!context_has_objects(context))
+        return;
+    table = report_add_table(report, "top_objects", "objects whose accesses missed most", columns);
+    for (unsigned i = 0; i < lists; i++) {
+        g_autoptr(GArray) list = list_objects(&places[i], context);
+
+        for (guint k = 0; k < list->len && k < top; k++) {
+            const MissedObject *object = &g_array_index(list, MissedObject, k);
+
+            report_table_add_row(table, names[i], object->count,
+                                 100.0 * (double)object->count / (double)places[i].total,
+                                 object_region_name(object->region), object->name);
+        }
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which instructions and functions something happened at most often. */
+/* Which instructions and functions something happened at most often, and to what. */
 #ifndef MEMORY_TRACER_ANALYSIS_PLACES_H
 #define MEMORY_TRACER_ANALYSIS_PLACES_H
 
@@ -9,7 +9,7 @@
 #include "../context/context.h"
 #include "../report/report.h"
 
-/* Counts by the number of the instruction. Zeros are an empty one. */
+/* Counts by the number of the instruction, or of the object (context_object_at()). Zeros are an empty one. */
 typedef struct Places {
     uint64_t *counts;
     uint32_t room;
@@ -17,13 +17,13 @@ typedef struct Places {
 } Places;
 
 void places_clear(Places *places);
-void places_make_room(Places *places, uint32_t instruction);
+void places_make_room(Places *places, uint32_t number);
 
-static inline void places_add(Places *places, uint32_t instruction)
+static inline void places_add(Places *places, uint32_t number)
 {
-    if (G_UNLIKELY(instruction >= places->room))
-        places_make_room(places, instruction);
-    places->counts[instruction]++;
+    if (G_UNLIKELY(number >= places->room))
+        places_make_room(places, number);
+    places->counts[number]++;
     places->total++;
 }
 
@@ -34,5 +34,9 @@ void places_merge(Places *places, const Places *other);
  * doesn't know instructions. */
 void places_describe(const Places *places, const char *const *names, unsigned lists, guint top, const Context *context,
                      Report *report);
+
+/* A table of the `top` objects of each list, whose counts are by objects. Nothing if the context doesn't know them. */
+void places_describe_objects(const Places *places, const char *const *names, unsigned lists, guint top,
+                             const Context *context, Report *report);
 
 #endif

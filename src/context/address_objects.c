@@ -274,39 +274,34 @@ static uint64_t position_of(const struct mt_batch *batch, size_t i)
     return batch->index ? batch->index[i] : batch->first + i;
 }
 
-/* The records from `begin` to `end` - 1, all of one task. */
-static void number_of_task(AddressObjects *objects, const struct mt_batch *batch, uint32_t task, size_t begin,
-                           size_t end, uint32_t *numbers)
+static inline uint32_t number_one(AddressObjects *objects, Cache *cache, const struct mt_batch *batch, uint32_t task,
+                                  size_t i)
 {
-    Cache *cache = cache_of(objects, batch->vcpu);
+    uint64_t address = batch->address[i], position = position_of(batch, i);
+    uint32_t memory = memory_of(objects, cache, task, position);
+    const Answer *answer = &cache->pages[address >> PAGE_SHIFT & (CACHE_ENTRIES - 1)];
 
-    for (size_t i = begin; i < end; i++) {
-        uint64_t address = batch->address[i], position = position_of(batch, i);
-        uint32_t memory = memory_of(objects, cache, task, position);
-        const Answer *answer = &cache->pages[address >> PAGE_SHIFT & (CACHE_ENTRIES - 1)];
-
-        if (address - cache->stack.begin < cache->stack.bytes) {
-            numbers[i] = cache->stack.number;
-            continue;
-        }
-        if (!holds(answer, position, memory, address))
-            answer = &cache->lines[address >> LINE_SHIFT & (CACHE_ENTRIES - 1)];
-        numbers[i] = holds(answer, position, memory, address) ? answer->number
-                                                              : ask(objects, cache, position, memory, address,
-                                                                    batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN);
-    }
+    if (address - cache->stack.begin < cache->stack.bytes)
+        return cache->stack.number;
+    if (!holds(answer, position, memory, address))
+        answer = &cache->lines[address >> LINE_SHIFT & (CACHE_ENTRIES - 1)];
+    return holds(answer, position, memory, address)
+               ? answer->number
+               : ask(objects, cache, position, memory, address, batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN);
 }
 
 void address_objects_number(AddressObjects *objects, const struct mt_batch *batch, uint32_t *numbers)
 {
     const struct mt_events *tasks = &batch->task;
+    Cache *cache = cache_of(objects, batch->vcpu);
     uint32_t event = tasks->state;
     size_t begin = 0;
 
     for (size_t i = 0; i <= tasks->count; i++) {
         size_t end = i < tasks->count ? tasks->event[i].before : batch->count;
 
-        number_of_task(objects, batch, event >> TASK_CONTEXT_BITS, begin, end, numbers);
+        for (size_t k = begin; k < end; k++)
+            numbers[k] = number_one(objects, cache, batch, event >> TASK_CONTEXT_BITS, k);
         begin = end;
         event = i < tasks->count ? tasks->event[i].number : 0;
     }
@@ -326,6 +321,11 @@ static uint32_t task_at(const struct mt_events *events, size_t i)
             end = middle;
     }
     return (first ? events->event[first - 1].number : events->state) >> TASK_CONTEXT_BITS;
+}
+
+uint32_t address_objects_number_at(AddressObjects *objects, const struct mt_batch *batch, size_t i)
+{
+    return number_one(objects, cache_of(objects, batch->vcpu), batch, task_at(&batch->task, i), i);
 }
 
 void address_objects_find(AddressObjects *objects, const struct mt_batch *batch, size_t i, AddressObject *object)

@@ -26,6 +26,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AddressObjects, address_objects_free)
 
 /* Of each record of a batch: the number of what it accesses. `numbers` has room for `count` elements. */
 void address_objects_number(AddressObjects *objects, const struct mt_batch *batch, uint32_t *numbers);
+/* The same of one record. */
+uint32_t address_objects_number_at(AddressObjects *objects, const struct mt_batch *batch, size_t i);
 /* What a batch's record `i` accesses. Its name is the one that is shown. */
 void address_objects_find(AddressObjects *objects, const struct mt_batch *batch, size_t i, AddressObject *object);
 

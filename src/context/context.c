@@ -8,48 +8,19 @@
 #include "../trace/file.h"
 #include "names.h"
 
+/* Made when somebody asks for it. Threads may ask at the same time. */
+typedef struct {
+    GMutex lock;
+    AddressObjects *objects;
+} SharedObjects;
+
 struct Context {
     mt_trace *trace; /* or */
     const Ring *ring;
     Names *names; /* of `trace`; or NULL */
     TaskTable *tasks;
-    GArray *memories; /* MemoryOfTask, by task and index; of a trace */
+    SharedObjects *shared; /* of a trace */
 };
-
-/* From the record `index` on a task has this memory. */
-typedef struct {
-    uint64_t index;
-    uint32_t task, memory;
-} MemoryOfTask;
-
-static gint compare_memories(gconstpointer a, gconstpointer b)
-{
-    const MemoryOfTask *one = a, *other = b;
-
-    if (one->task != other->task)
-        return one->task < other->task ? -1 : 1;
-    return one->index < other->index ? -1 : one->index > other->index;
-}
-
-/* What tasks begin with counts from the trace's beginning: they may have been seen late. */
-static GArray *list_memories(const TraceChanges *changes)
-{
-    GArray *list = g_array_new(FALSE, FALSE, sizeof(MemoryOfTask));
-
-    for (guint i = 0; changes && i < changes->list->len; i++) {
-        const TraceChange *change = &g_array_index(changes->list, TraceChange, i);
-        MemoryOfTask memory = { .task = (uint32_t)change->value[0] };
-
-        if (change->kind == CHANGE_EXEC)
-            memory.index = change->index;
-        else if (change->kind != CHANGE_TASK)
-            continue;
-        memory.memory = (uint32_t)change->value[change->kind == CHANGE_EXEC ? 1 : 6];
-        g_array_append_val(list, memory);
-    }
-    g_array_sort(list, compare_memories); /* stable */
-    return list;
-}
 
 Context *context_new(mt_trace *trace)
 {
@@ -59,7 +30,7 @@ Context *context_new(mt_trace *trace)
     context->trace = trace;
     context->names = trace ? names_new(trace, true) : NULL;
     context->tasks = task_table_new_of(file ? file->changes : NULL);
-    context->memories = list_memories(file ? file->changes : NULL);
+    context->shared = g_new0(SharedObjects, 1);
     return context;
 }
 
@@ -78,7 +49,9 @@ void context_free(Context *context)
         return;
     names_free(context->names);
     task_table_free(context->tasks);
-    g_clear_pointer(&context->memories, g_array_unref);
+    if (context->shared)
+        address_objects_free(context->shared->objects);
+    g_free(context->shared);
     g_free(context);
 }
 
@@ -150,26 +123,14 @@ const TaskTable *context_tasks(const Context *context)
 
 uint32_t context_memory(const Context *context, uint32_t task, uint64_t index, uint64_t *until)
 {
-    const MemoryOfTask *list = context->memories ? (const MemoryOfTask *)context->memories->data : NULL;
-    guint low = 0, high = context->memories ? context->memories->len : 0;
+    const TaskMemory *memories = context_task_memory(context);
+    const Task *known = memories ? NULL : task_table_task(context->tasks, task);
+    uint64_t from;
 
     *until = UINT64_MAX;
-    if (!context->memories) {
-        const Task *known = task_table_task(context->tasks, task);
-
-        return known ? known->memory : 0;
-    }
-    while (low < high) { /* the first one that is later */
-        guint middle = low + (high - low) / 2;
-
-        if (list[middle].task < task || (list[middle].task == task && list[middle].index <= index))
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low < context->memories->len && list[low].task == task)
-        *until = list[low].index;
-    return low && list[low - 1].task == task ? list[low - 1].memory : 0;
+    if (memories)
+        return task_memory_at(memories, task, index, &from, until);
+    return known ? known->memory : 0;
 }
 
 void context_note_change(Context *context, uint32_t number)
@@ -187,6 +148,45 @@ void context_note_change(Context *context, uint32_t number)
 AddressObjects *context_new_objects(const Context *context)
 {
     return context->trace && trace_file_of(context->trace) ? address_objects_new(context->trace) : NULL;
+}
+
+bool context_has_objects(const Context *context)
+{
+    return context->trace && trace_file_of(context->trace) && context_has_tasks(context);
+}
+
+uint32_t context_object_at(const Context *context, const struct mt_batch *batch, size_t i)
+{
+    uint32_t number;
+
+    if (!context_has_objects(context))
+        return 0;
+    g_mutex_lock(&context->shared->lock);
+    if (!context->shared->objects)
+        context->shared->objects = address_objects_new(context->trace);
+    number = address_objects_number_at(context->shared->objects, batch, i);
+    g_mutex_unlock(&context->shared->lock);
+    return number;
+}
+
+ObjectRegion context_object_region(const Context *context, uint32_t number)
+{
+    ObjectRegion region;
+
+    g_mutex_lock(&context->shared->lock);
+    region = address_objects_region(context->shared->objects, number);
+    g_mutex_unlock(&context->shared->lock);
+    return region;
+}
+
+const char *context_object_name(const Context *context, uint32_t number)
+{
+    const char *name;
+
+    g_mutex_lock(&context->shared->lock);
+    name = address_objects_name(context->shared->objects, number);
+    g_mutex_unlock(&context->shared->lock);
+    return name;
 }
 
 const struct mt_symbol *context_symbol(const Context *context, uint32_t number)

@@ -45,6 +45,14 @@ const char *context_function(const Context *context, uint32_t number, uint64_t *
 /* What accesses go to, for somebody who asks about them in their order: it is to be freed. NULL if nothing is known of
  * that, as while a guest runs. */
 AddressObjects *context_new_objects(const Context *context);
+/* The same for somebody who asks about few: a number for what a batch's record `i` (below its count) goes to, from 1
+ * on, the same one for the same thing whoever asks; 0 if the context has none. The batch as for
+ * ADDRESS_OBJECTS_COLUMNS. Then the region and the name of such a number; names stay valid. Threads may ask at the same
+ * time. */
+bool context_has_objects(const Context *context);
+uint32_t context_object_at(const Context *context, const struct mt_batch *batch, size_t i);
+ObjectRegion context_object_region(const Context *context, uint32_t number);
+const char *context_object_name(const Context *context, uint32_t number);
 
 /* The same where it is executed in this memory; and whether that depends on the memory. */
 const struct mt_symbol *context_symbol_in(const Context *context, uint32_t memory, uint32_t number);

@@ -210,6 +210,17 @@ class OfOneProcess(Objects):
         self.assertEqual(int(str(variables["objects_zeroes"]["begin"]), 0), int(self.touched[0].begin, 16))
         self.assertEqual(variables["objects_data"]["bytes"], 4096)
 
+    def test_misses_of_caches(self):
+        result = json.loads(self.tracer("cache", "--json", "--l1d", "4K,2", "--l2", "64K,4", "--l3", "none", "--top", "1000000",
+                                        self.trace_file).out)
+        for level in result["levels"]:
+            misses = {(line["region"], line["object"]): line["misses"] for line in result["top_objects"]
+                      if line["level"] == level["name"]}
+            self.assertEqual(sum(misses.values()), level["misses"])
+        accesses = {(line["region"], line["object"]): line["accesses"] for line in
+                    json.loads(self.tracer("stat", "--json", "--by", "object", self.trace_file).out)["objects"]}
+        self.assertTrue(all(line["misses"] <= 2 * accesses[line["region"], line["object"]] for line in result["top_objects"]))
+
     def test_labels_of_heatmaps(self):
         for region in ("heap", "stack", "shared"):
             regions = json.loads(self.tracer("heatmap", "--json", "--region", region, self.trace_file).out)["regions"]
