@@ -15,12 +15,9 @@
 #include "../record/x86.h"
 #include "../vm/guest_files.h"
 #include "../vm/known_programs.h"
+#include "known_code_private.h"
 #include "mapped_code.h"
 
-/* Of all symbol tables, before they are compressed. */
-#define SYMBOLS_BYTES_MAX (3u << 20)
-/* Of all tables of lines. */
-#define LINES_BYTES_MAX (8u << 20)
 /* So many entries of debug information are looked at: some seconds' worth. */
 #define DEBUG_ENTRIES_MAX (UINT64_C(20) << 20)
 #define AGENT "memory_tracer_agent"
@@ -122,20 +119,6 @@ const GPtrArray *known_code_missing(const KnownCode *known)
 }
 
 /* At the end. */
-
-typedef struct {
-    GArray *instructions; /* struct mt_instruction: copies, as the ring is the other side's, too */
-    GPtrArray *elves;     /* of ElfCode, each file once */
-    GPtrArray *shown;     /* char *: their names */
-    GArray *loaded;       /* LoadedFile */
-    GArray *mapped;       /* LoadedFile: for each part that was mapped; of what isn't known, `elf` is NULL */
-    GArray *same;     /* SameCode: instructions (from 1 on) that are a mapped file's, too, and its number in `loaded` */
-    uint32_t *owners; /* by instruction: number in `loaded` plus 1, or 0 */
-    CodeTable *table;
-    CodeMap *map;
-    size_t symbol_bytes, line_bytes; /* attached so far */
-    uint64_t debug_entries;          /* that may still be looked at */
-} Names;
 
 static void names_init(Names *names)
 {
@@ -340,131 +323,6 @@ static void find_same_code(Names *names)
         }
 }
 
-/* Symbols. */
-
-static void append_function(GString *text, const ElfFunction *function)
-{
-    g_string_append_printf(text, "%" G_GINT64_MODIFIER "x %" G_GINT64_MODIFIER "x %s\n", function->address,
-                           function->end, function->name);
-}
-
-static char *all_functions(const ElfCode *elf)
-{
-    GString *text = g_string_new(NULL);
-
-    for (guint i = 0; i < elf->functions->len && text->len <= SYMBOLS_BYTES_MAX; i++)
-        append_function(text, &g_array_index(elf->functions, ElfFunction, i));
-    return g_string_free(text, FALSE);
-}
-
-static int compare_pieces(const void *a, const void *b)
-{
-    const CodePiece *x = a, *y = b;
-
-    return x->address < y->address ? -1 : x->address > y->address;
-}
-
-static void add_piece(const Names *names, guint instruction, guint number, const ElfCode *elf, GArray *pieces)
-{
-    const struct mt_instruction *of = &g_array_index(names->instructions, struct mt_instruction, instruction);
-    const LoadedFile *file = number ? &g_array_index(names->loaded, LoadedFile, number - 1) : NULL;
-    CodePiece piece;
-
-    if (!file || file->elf != elf)
-        return;
-    piece = (CodePiece){ of->pc - file->bias, of->length };
-    g_array_append_val(pieces, piece);
-}
-
-/* Which of the file's code was executed: CodePiece, by address, each once. */
-static GArray *executed_pieces(const Names *names, const ElfCode *elf)
-{
-    GArray *pieces = g_array_new(FALSE, FALSE, sizeof(CodePiece));
-    guint left = 0;
-
-    for (guint i = 0; i < names->instructions->len; i++)
-        add_piece(names, i, names->owners[i], elf, pieces);
-    for (guint i = 0; i < names->same->len; i++) {
-        const SameCode *same = &g_array_index(names->same, SameCode, i);
-
-        add_piece(names, same->number - 1, same->origin, elf, pieces);
-    }
-    qsort(pieces->data, pieces->len, sizeof(CodePiece), compare_pieces);
-    for (guint i = 0; i < pieces->len; i++)
-        if (!i || compare_pieces(&g_array_index(pieces, CodePiece, i), &g_array_index(pieces, CodePiece, left - 1)))
-            g_array_index(pieces, CodePiece, left++) = g_array_index(pieces, CodePiece, i);
-    g_array_set_size(pieces, left);
-    return pieces;
-}
-
-/* Only those that have executed something. */
-static char *executed_functions(const Names *names, const ElfCode *elf)
-{
-    g_autoptr(GArray) pieces = executed_pieces(names, elf);
-    GString *text = g_string_new(NULL);
-    guint next = 0; /* of the pieces: the first one that is not below the function */
-
-    for (guint i = 0; i < elf->functions->len; i++) {
-        const ElfFunction *function = &g_array_index(elf->functions, ElfFunction, i);
-
-        while (next < pieces->len && g_array_index(pieces, CodePiece, next).address < function->address)
-            next++;
-        if (next < pieces->len && g_array_index(pieces, CodePiece, next).address < function->end)
-            append_function(text, function);
-    }
-    return g_string_free(text, FALSE);
-}
-
-/* Returns the attachment's name, to be freed; NULL with an error, or (no error) if there is no room for it. */
-static char *attach_symbols(Names *names, const ElfCode *elf, GHashTable *used, TraceWriter *writer, GError **error)
-{
-    g_autofree char *text = all_functions(elf), *name = g_strconcat(CODE_TABLE_ELF, elf->id, NULL);
-
-    for (unsigned i = 2; g_hash_table_contains(used, name); i++) { /* an id that isn't one */
-        g_free(name);
-        name = g_strdup_printf(CODE_TABLE_ELF "%s/%u", elf->id, i);
-    }
-    if (strlen(text) > SYMBOLS_BYTES_MAX - names->symbol_bytes) {
-        g_free(text);
-        text = executed_functions(names, elf);
-    }
-    if (strlen(text) > SYMBOLS_BYTES_MAX - names->symbol_bytes)
-        return NULL;
-    names->symbol_bytes += strlen(text);
-    if (!trace_writer_add_attachment(writer, name, text, strlen(text), error))
-        return NULL;
-    g_hash_table_add(used, g_strdup(name));
-    return g_steal_pointer(&name);
-}
-
-/* `symbols`: the attachment with its functions. */
-static bool attach_lines(Names *names, const ElfCode *elf, const char *symbols, TraceWriter *writer, GError **error)
-{
-    g_autoptr(GArray) pieces = executed_pieces(names, elf);
-    g_autoptr(LineTable) lines = debug_info_find_lines(elf, pieces, &names->debug_entries);
-    g_autoptr(GByteArray) bytes = lines ? line_table_write(lines) : NULL;
-    g_autofree char *name = g_strconcat(LINE_TABLE_ATTACHMENT, symbols + strlen(CODE_TABLE_ELF), NULL);
-
-    if (!bytes || bytes->len > LINES_BYTES_MAX - names->line_bytes)
-        return true;
-    names->line_bytes += bytes->len;
-    return trace_writer_add_attachment(writer, name, bytes->data, bytes->len, error);
-}
-
-/* The variables of a file, if there is room for them. `symbols`: the attachment with its functions. */
-static bool attach_objects(Names *names, const ElfCode *elf, const char *symbols, TraceWriter *writer, GError **error)
-{
-    g_autofree char *name = g_strconcat(CODE_TABLE_DATA, symbols + strlen(CODE_TABLE_ELF), NULL);
-    g_autoptr(GString) text = g_string_new(NULL);
-
-    for (guint i = 0; i < elf->objects->len && text->len <= SYMBOLS_BYTES_MAX; i++)
-        append_function(text, &g_array_index(elf->objects, ElfFunction, i));
-    if (!text->len || text->len > SYMBOLS_BYTES_MAX - names->symbol_bytes)
-        return true;
-    names->symbol_bytes += text->len;
-    return trace_writer_add_attachment(writer, name, text->str, text->len, error);
-}
-
 /* After all functions: these are needed more. `attached`: names of the latter, by ElfCode. */
 static bool attach_all_objects(Names *names, GHashTable *attached, TraceWriter *writer, GError **error)
 {
@@ -472,7 +330,7 @@ static bool attach_all_objects(Names *names, GHashTable *attached, TraceWriter *
         const ElfCode *elf = names->elves->pdata[i];
         const char *symbols = g_hash_table_lookup(attached, elf);
 
-        if (symbols && !attach_objects(names, elf, symbols, writer, error))
+        if (symbols && !known_code_attach_objects(names, elf, symbols, writer, error))
             return false;
     }
     return true;
@@ -505,8 +363,8 @@ static bool add_origins(Names *names, uint32_t *origins, TraceWriter *writer, GE
             continue;
         name = g_hash_table_lookup(attached, file->elf);
         if (!name) {
-            name = attach_symbols(names, file->elf, used, writer, &problem);
-            if (problem || (name && !attach_lines(names, file->elf, name, writer, &problem))) {
+            name = known_code_attach_symbols(names, file->elf, used, writer, &problem);
+            if (problem || (name && !known_code_attach_lines(names, file->elf, name, writer, &problem))) {
                 g_free(name);
                 g_propagate_error(error, problem);
                 return false;
@@ -569,47 +427,6 @@ static bool attach_missing(KnownCode *known, const Names *names, const GPtrArray
     return !*text || trace_writer_add_attachment(writer, MISSING_CODE, text, strlen(text), error);
 }
 
-/* Those that have executed something. NULL if there are none. To be freed. */
-static char *executed_generated(const Names *names, const GeneratedCode *code)
-{
-    g_autofree bool *executed = g_new0(bool, code->functions->len + 1);
-    GString *text = g_string_new(NULL);
-
-    for (guint i = 0; i < names->instructions->len; i++) {
-        const struct mt_instruction *instruction = &g_array_index(names->instructions, struct mt_instruction, i);
-        guint first = x86_is_user(instruction->cpl) ? generated_code_find(code, instruction->pc) : 0;
-
-        if (first)
-            executed[first - 1] = true;
-    }
-    for (guint i = 0; i < code->functions->len; i++) {
-        const GeneratedFunction *function = &g_array_index(code->functions, GeneratedFunction, i);
-
-        if (executed[i])
-            g_string_append_printf(text, "%" G_GINT64_MODIFIER "x %" G_GINT64_MODIFIER "x %s\n", function->begin,
-                                   function->end, function->name);
-    }
-    return g_string_free(text, !text->len);
-}
-
-/* What processes have made themselves. */
-static bool attach_generated(const KnownCode *known, Names *names, TraceWriter *writer, GError **error)
-{
-    for (guint i = 0; known->guest && i < known->guest->generated->len; i++) {
-        const GeneratedFile *file = known->guest->generated->pdata[i];
-        g_autofree char *text = executed_generated(names, file->code);
-        g_autofree char *name = g_strdup_printf(CODE_TABLE_GENERATED "%u", file->pid);
-
-        if (!text || strlen(text) > SYMBOLS_BYTES_MAX - names->symbol_bytes)
-            continue;
-        names->symbol_bytes += strlen(text);
-        if (!trace_writer_add_attachment(writer, name, text, strlen(text), error))
-            return false;
-        code_map_add_generated(names->map, 0, file->pid, code_table_add_origin(names->table, 0, name, file->path));
-    }
-    return true;
-}
-
 /* What depends on the process. `origins`: by number in `loaded`, plus 1. */
 static void fill_map(const KnownCode *known, Names *names, const GPtrArray *mapped, const uint32_t *origins)
 {
@@ -658,7 +475,7 @@ bool known_code_attach(KnownCode *known, const Ring *ring, bool has_kernel, Trac
     find_same_code(&names);
     origins = g_new0(uint32_t, names.loaded->len + 1);
     if (!add_origins(&names, origins, writer, error) || !attach_missing(known, &names, mapped, writer, error) ||
-        !attach_generated(known, &names, writer, error))
+        !known_code_attach_generated(&names, known->guest, writer, error))
         return false;
     set_owners(&names, origins, has_kernel ? code_table_add_origin(names.table, 0, CODE_TABLE_KALLSYMS, "kernel") : 0);
     fill_map(known, &names, mapped, origins);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The two halves of known_code.h: known_code.c finds the files that code is of, code_tables.c writes what the trace
+ * keeps of each. */
+#ifndef MEMORY_TRACER_RUN_KNOWN_CODE_PRIVATE_H
+#define MEMORY_TRACER_RUN_KNOWN_CODE_PRIVATE_H
+
+#include "../context/code_map.h"
+#include "../context/code_table.h"
+#include "../context/elf_code.h"
+#include "../context/explanation.h"
+#include "../trace/writer.h"
+#include "known_code.h"
+
+/* Of all symbol tables, before they are compressed. */
+#define SYMBOLS_BYTES_MAX (3u << 20)
+/* Of all tables of lines. */
+#define LINES_BYTES_MAX (8u << 20)
+
+typedef struct {
+    GArray *instructions; /* struct mt_instruction: copies, as the ring is the other side's, too */
+    GPtrArray *elves;     /* of ElfCode, each file once */
+    GPtrArray *shown;     /* char *: their names */
+    GArray *loaded;       /* LoadedFile */
+    GArray *mapped;       /* LoadedFile: for each part that was mapped; of what isn't known, `elf` is NULL */
+    GArray *same;     /* SameCode: instructions (from 1 on) that are a mapped file's, too, and its number in `loaded` */
+    uint32_t *owners; /* by instruction: number in `loaded` plus 1, or 0 */
+    CodeTable *table;
+    CodeMap *map;
+    size_t symbol_bytes, line_bytes; /* attached so far */
+    uint64_t debug_entries;          /* that may still be looked at */
+} Names;
+
+/* Attaches a file's functions: all of them, or, if there is no room for that, those that have executed something.
+ * `used`: names of attachments so far. Returns the attachment's name, to be freed; NULL with an error, or (no error) if
+ * there is no room for it. */
+char *known_code_attach_symbols(Names *names, const ElfCode *elf, GHashTable *used, TraceWriter *writer,
+                                GError **error);
+/* The source lines of what was executed of it, and its variables, if there is room. `symbols`: the attachment with its
+ * functions. */
+bool known_code_attach_lines(Names *names, const ElfCode *elf, const char *symbols, TraceWriter *writer,
+                             GError **error);
+bool known_code_attach_objects(Names *names, const ElfCode *elf, const char *symbols, TraceWriter *writer,
+                               GError **error);
+/* The names of code that processes have made themselves, if there is room. `guest` may be NULL. */
+bool known_code_attach_generated(Names *names, const GuestCode *guest, TraceWriter *writer, GError **error);
+
+#endif
