@@ -10,63 +10,20 @@
  */
 #include "mrc.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "../base/error.h"
 #include "../base/sizes.h"
-#include "lru_stack.h"
+#include "mrc_private.h"
 
 #define MAX_GRANULARITIES 8
 #define LEAST_GRANULE 16
 #define MOST_GRANULE (UINT64_C(1) << 40)
 #define MAX_VCPUS 256
 #define MOST_KEYS (LRU_STACK_MOST_KEYS / 2) /* looked at after each batch only */
-#define STEP_BITS 3                         /* sizes between a power of two and the next: 8 */
-#define BUCKETS (64 << STEP_BITS)
-#define PARTITIONS 8
 #define PARTITION_SHIFT 24 /* of a key: above its place in most tables, below what decides about the sample */
 #define PIECE 256          /* accesses whose keys are made at once */
 #define AHEAD 12           /* accesses whose places in the table are fetched meanwhile */
-#define T_95 2.365         /* Student's t, two-sided, with 7 degrees of freedom */
-
-typedef struct {
-    char *granularity, *rate, *split;
-    int samples, seed;
-} MrcOptions;
-
-typedef struct {
-    LruStack stack;
-    double buckets[BUCKETS]; /* weights of uses, by distance */
-    double all;              /* with what was new */
-} Histogram;
-
-/* That of one group and granularity. */
-typedef struct {
-    unsigned shift;
-    char *group; /* or NULL */
-    uint64_t uses;
-    uint64_t last_key; /* of the last use, without a sample */
-    bool used;
-    uint64_t limit;     /* keys up to this are in the sample */
-    GArray *heap;       /* the sample's keys, the greatest first; with a fixed size */
-    GArray *first_uses; /* keys, in their order; of a part of the work but the first; or NULL */
-    Histogram whole;
-    Histogram *parts; /* PARTITIONS of them; NULL without a sample */
-} Curve;
-
-typedef enum { SPLIT_NOT, SPLIT_CPL, SPLIT_VCPU } Split;
-
-typedef struct {
-    const MrcOptions *options;
-    GArray *granularities;
-    GPtrArray *curves; /* Curve, or NULL: by group, then granularity */
-    uint64_t limit, seed, records;
-    double rate;
-    Split split;
-    bool sampled;
-    AnalysisPart part; /* count 0: all */
-} Mrc;
 
 /* Murmur3's finalizer (Appleby 2011): one to one, and each bit depends on all. */
 static uint64_t mix(uint64_t value)
@@ -76,31 +33,23 @@ static uint64_t mix(uint64_t value)
     return value ^ value >> 33;
 }
 
-/* A bucket has the distances from bucket_begin(i) to bucket_begin(i + 1) - 1. */
 static unsigned bucket_of(uint64_t distance)
 {
     unsigned above;
 
-    if (distance < 1 << STEP_BITS)
+    if (distance < 1 << MRC_STEP_BITS)
         return (unsigned)distance;
-    above = 63u - (unsigned)__builtin_clzll(distance) - STEP_BITS;
-    return (above << STEP_BITS) + (unsigned)(distance >> above);
-}
-
-static uint64_t bucket_begin(unsigned bucket)
-{
-    unsigned above = bucket >> STEP_BITS;
-
-    return above ? ((UINT64_C(1) << STEP_BITS) + (bucket & ((1 << STEP_BITS) - 1))) << (above - 1) : bucket;
+    above = 63u - (unsigned)__builtin_clzll(distance) - MRC_STEP_BITS;
+    return (above << MRC_STEP_BITS) + (unsigned)(distance >> above);
 }
 
 static void curve_free(gpointer data)
 {
-    Curve *curve = data;
+    MrcCurve *curve = data;
 
     if (!curve)
         return;
-    for (unsigned i = 0; curve->parts && i < PARTITIONS; i++)
+    for (unsigned i = 0; curve->parts && i < MRC_PARTITIONS; i++)
         lru_stack_clear(&curve->parts[i].stack);
     lru_stack_clear(&curve->whole.stack);
     g_free(curve->parts);
@@ -110,9 +59,9 @@ static void curve_free(gpointer data)
     g_free(curve);
 }
 
-static Curve *curve_new(const Mrc *mrc, uint64_t granularity, guint group)
+static MrcCurve *curve_new(const Mrc *mrc, uint64_t granularity, guint group)
 {
-    Curve *curve = g_new0(Curve, 1);
+    MrcCurve *curve = g_new0(MrcCurve, 1);
 
     curve->shift = (unsigned)__builtin_ctzll(granularity);
     curve->limit = mrc->limit;
@@ -125,15 +74,15 @@ static Curve *curve_new(const Mrc *mrc, uint64_t granularity, guint group)
     if (mrc->part.number)
         curve->first_uses = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     if (mrc->sampled)
-        curve->parts = g_new0(Histogram, PARTITIONS);
-    for (unsigned i = 0; curve->parts && i < PARTITIONS; i++)
+        curve->parts = g_new0(MrcHistogram, MRC_PARTITIONS);
+    for (unsigned i = 0; curve->parts && i < MRC_PARTITIONS; i++)
         lru_stack_init(&curve->parts[i].stack);
     return curve;
 }
 
 /* `rate` is the share of granules that the histogram sees: distances are that much shorter there. Returns whether the
  * key was there. */
-static bool count(Histogram *histogram, uint64_t key, double rate)
+static bool count(MrcHistogram *histogram, uint64_t key, double rate)
 {
     uint64_t distance = lru_stack_use(&histogram->stack, key);
 
@@ -146,9 +95,9 @@ static bool count(Histogram *histogram, uint64_t key, double rate)
     return true;
 }
 
-static Histogram *part_of(Curve *curve, uint64_t key)
+static MrcHistogram *part_of(MrcCurve *curve, uint64_t key)
 {
-    return &curve->parts[(key >> PARTITION_SHIFT) % PARTITIONS];
+    return &curve->parts[(key >> PARTITION_SHIFT) % MRC_PARTITIONS];
 }
 
 /* A binary heap of keys, the greatest at the top. */
@@ -184,7 +133,7 @@ static uint64_t heap_take(GArray *heap)
     return top;
 }
 
-static void drop_greatest(Curve *curve)
+static void drop_greatest(MrcCurve *curve)
 {
     uint64_t key = heap_take(curve->heap);
 
@@ -193,18 +142,13 @@ static void drop_greatest(Curve *curve)
     curve->limit = key - 1;
 }
 
-static double sample_rate(const Curve *curve)
+static void use_sampled(const Mrc *mrc, MrcCurve *curve, uint64_t key)
 {
-    return ldexp((double)curve->limit, -64);
-}
-
-static void use_sampled(const Mrc *mrc, Curve *curve, uint64_t key)
-{
-    double rate = mrc->options->samples ? sample_rate(curve) : mrc->rate;
+    double rate = mrc->options->samples ? mrc_sample_rate(curve) : mrc->rate;
     uint64_t before = curve->whole.stack.count;
 
     count(&curve->whole, key, rate);
-    count(part_of(curve, key), key, rate / PARTITIONS);
+    count(part_of(curve, key), key, rate / MRC_PARTITIONS);
     if (!mrc->options->samples || curve->whole.stack.count == before)
         return;
     heap_add(curve->heap, key);
@@ -213,7 +157,7 @@ static void use_sampled(const Mrc *mrc, Curve *curve, uint64_t key)
 }
 
 /* Without a sample; not the key of the last use, which need only be counted. */
-static inline void use_key(Curve *curve, uint64_t key)
+static inline void use_key(MrcCurve *curve, uint64_t key)
 {
     if (!count(&curve->whole, key, 1) && curve->first_uses)
         g_array_append_val(curve->first_uses, key);
@@ -221,7 +165,7 @@ static inline void use_key(Curve *curve, uint64_t key)
     curve->used = true;
 }
 
-static inline void use(const Mrc *mrc, Curve *curve, uint64_t granule)
+static inline void use(const Mrc *mrc, MrcCurve *curve, uint64_t granule)
 {
     uint64_t key = mix(granule ^ mrc->seed);
 
@@ -237,7 +181,7 @@ static inline void use(const Mrc *mrc, Curve *curve, uint64_t granule)
     }
 }
 
-static void use_access(const Mrc *mrc, Curve *curve, uint64_t address, uint8_t info)
+static void use_access(const Mrc *mrc, MrcCurve *curve, uint64_t address, uint8_t info)
 {
     uint64_t granule = address >> curve->shift, last_possible = UINT64_MAX >> curve->shift;
     uint64_t more = (((address + mt_size(info) - 1) >> curve->shift) - granule) & last_possible;
@@ -250,7 +194,7 @@ static void use_access(const Mrc *mrc, Curve *curve, uint64_t address, uint8_t i
 
 /* All records, exactly: most use the granule of the one before, and where another one lies in the table is looked at
  * some records before it is needed. */
-static void add_exactly(const Mrc *mrc, Curve *curve, const struct mt_batch *batch)
+static void add_exactly(const Mrc *mrc, MrcCurve *curve, const struct mt_batch *batch)
 {
     uint64_t keys[PIECE + AHEAD] = { 0 }, repeats = 0;
     unsigned shift = curve->shift;
@@ -279,7 +223,7 @@ static void add_exactly(const Mrc *mrc, Curve *curve, const struct mt_batch *bat
     curve->whole.all += (double)repeats;
 }
 
-static Curve *get_curve(Mrc *mrc, guint group, guint granularity)
+static MrcCurve *get_curve(Mrc *mrc, guint group, guint granularity)
 {
     guint at = group * mrc->granularities->len + granularity;
 
@@ -293,7 +237,7 @@ static Curve *get_curve(Mrc *mrc, guint group, guint granularity)
 static bool check_keys(const Mrc *mrc, GError **error)
 {
     for (guint i = 0; i < mrc->curves->len; i++) {
-        const Curve *curve = mrc->curves->pdata[i];
+        const MrcCurve *curve = mrc->curves->pdata[i];
 
         if (curve && curve->whole.stack.count > MOST_KEYS)
             return mt_fail(error, "mrc: more than %u different granules: a --rate or a greater --granularity is needed",
@@ -308,7 +252,7 @@ static bool mrc_add(void *data, const struct mt_batch *batch, GError **error)
 
     mrc->records += batch->count;
     for (guint k = 0; batch->count && k < mrc->granularities->len; k++) {
-        Curve *curve = mrc->split == SPLIT_CPL ? NULL : get_curve(mrc, mrc->split ? batch->vcpu % MAX_VCPUS : 0, k);
+        MrcCurve *curve = mrc->split == SPLIT_CPL ? NULL : get_curve(mrc, mrc->split ? batch->vcpu % MAX_VCPUS : 0, k);
 
         if (curve && !mrc->sampled) {
             add_exactly(mrc, curve, batch);
@@ -343,7 +287,7 @@ static void mrc_take_part(void *data, const AnalysisPart *part)
 
 /* Uses the next part's keys once more: in the order of their first uses, whose distances are known then, and, if
  * another part follows, in that of their last uses. */
-static void merge_curve(Curve *curve, const Curve *next, bool is_last)
+static void merge_curve(MrcCurve *curve, const MrcCurve *next, bool is_last)
 {
     g_autoptr(GArray) last_uses = is_last ? NULL : lru_stack_list(&next->whole.stack);
 
@@ -355,7 +299,7 @@ static void merge_curve(Curve *curve, const Curve *next, bool is_last)
     }
     for (guint i = 0; last_uses && i < last_uses->len; i++)
         lru_stack_use(&curve->whole.stack, g_array_index(last_uses, uint64_t, i));
-    for (unsigned i = 0; i < BUCKETS; i++)
+    for (unsigned i = 0; i < MRC_BUCKETS; i++)
         curve->whole.buckets[i] += next->whole.buckets[i];
     curve->whole.all += next->whole.all;
     curve->uses += next->uses;
@@ -372,108 +316,6 @@ static bool mrc_merge(void *data, void *other, GError **error)
             merge_curve(get_curve(mrc, i / granularities, i % granularities), next->curves->pdata[i],
                         next->part.number + 1 == next->part.count);
     return check_keys(mrc, error);
-}
-
-/* The result. */
-
-/* The miss ratio at the end of each bucket. SHARDS-adj: uses that the sample has too many or too few of count as found
- * at once, since it is the granules that are used most that make the difference. */
-static void make_ratios(const Histogram *histogram, uint64_t uses, unsigned buckets, double *ratios)
-{
-    double misses = histogram->all;
-
-    for (unsigned i = 0; i < buckets; i++) {
-        misses -= histogram->buckets[i];
-        ratios[i] = uses ? CLAMP(misses / (double)uses, 0, 1) : 0;
-    }
-}
-
-/* Half of the 95 % interval of each point, by the scatter of the partitions' curves. */
-static void make_widths(const Curve *curve, unsigned buckets, double *widths)
-{
-    g_autofree double *ratios = g_new(double, PARTITIONS *buckets);
-
-    for (unsigned part = 0; part < PARTITIONS; part++)
-        make_ratios(&curve->parts[part], curve->uses, buckets, ratios + part * buckets);
-    for (unsigned i = 0; i < buckets; i++) {
-        double mean = 0, squares = 0;
-
-        for (unsigned part = 0; part < PARTITIONS; part++)
-            mean += ratios[part * buckets + i] / PARTITIONS;
-        for (unsigned part = 0; part < PARTITIONS; part++)
-            squares += (ratios[part * buckets + i] - mean) * (ratios[part * buckets + i] - mean);
-        widths[i] = T_95 * sqrt(squares / (PARTITIONS - 1) / PARTITIONS);
-    }
-}
-
-static void describe_points(const Curve *curve, unsigned buckets, Report *report)
-{
-    static const ReportColumn exact[] = { { "bytes", "bytes", REPORT_COUNT },
-                                          { "miss_ratio", "miss ratio", REPORT_REAL },
-                                          { NULL } };
-    static const ReportColumn sampled[] = { { "bytes", "bytes", REPORT_COUNT },
-                                            { "miss_ratio", "miss ratio", REPORT_REAL },
-                                            { "low", "low", REPORT_REAL },
-                                            { "high", "high", REPORT_REAL },
-                                            { NULL } };
-    static const ReportColumn shown[] = {
-        { "size", "size", REPORT_TEXT }, { "percent", "misses %", REPORT_REAL }, { "plot", "", REPORT_TEXT }, { NULL }
-    };
-    ReportTable *points = report_add_table(report, "points", NULL, curve->parts ? sampled : exact);
-    ReportTable *text = report_add_table(report, NULL, "miss ratios", shown);
-    g_autofree double *ratios = g_new0(double, buckets), *widths = g_new0(double, buckets);
-
-    make_ratios(&curve->whole, curve->uses, buckets, ratios);
-    if (curve->parts)
-        make_widths(curve, buckets, widths);
-    for (unsigned i = 0; i < buckets; i++) {
-        uint64_t granules = bucket_begin(i + 1), bytes = granules << curve->shift;
-        g_autofree char *size = sizes_format(bytes), *plot = g_strnfill((gsize)(50 * ratios[i] + 0.5), '#');
-
-        if (curve->parts)
-            report_table_add_row(points, bytes, ratios[i], MAX(ratios[i] - widths[i], 0.0),
-                                 MIN(ratios[i] + widths[i], 1.0));
-        else
-            report_table_add_row(points, bytes, ratios[i]);
-        if (!(granules & (granules - 1)))
-            report_table_add_row(text, size, 100 * ratios[i], plot);
-    }
-}
-
-static void describe_curve(const Curve *curve, Report *report)
-{
-    g_autofree char *size = sizes_format(UINT64_C(1) << curve->shift);
-    g_autofree char *title =
-        g_strdup_printf("%s%sgranules of %s", curve->group ? curve->group : "", curve->group ? ", " : "", size);
-    Report *section = report_add_to_list(report, "curves", title);
-    unsigned buckets = 1;
-
-    for (unsigned i = 0; i < BUCKETS; i++)
-        if (curve->whole.buckets[i] > 0)
-            buckets = i + 1;
-    while (bucket_begin(buckets) & (bucket_begin(buckets) - 1)) /* up to a power of two */
-        buckets++;
-    report_add_count(section, "granularity", NULL, UINT64_C(1) << curve->shift);
-    if (curve->group)
-        report_add_text(section, "group", NULL, curve->group);
-    report_add_count(section, "uses", "uses", curve->uses);
-    report_add_count(section, "granules", curve->parts ? "granules in the sample" : "granules",
-                     curve->whole.stack.count);
-    if (curve->parts) {
-        report_add_real(section, "rate", "rate", sample_rate(curve), 6);
-        report_add_text(section, "interval", "95 % interval by", "Student's t of 8 partitions by hash");
-    }
-    describe_points(curve, buckets, section);
-}
-
-static void mrc_describe(void *data, Report *report)
-{
-    const Mrc *mrc = data;
-
-    report_add_count(report, "accesses", "accesses", mrc->records);
-    for (guint i = 0; i < mrc->curves->len; i++)
-        if (mrc->curves->pdata[i])
-            describe_curve(mrc->curves->pdata[i], report);
 }
 
 /* The beginning. */
@@ -504,8 +346,9 @@ static bool set_sample(Mrc *mrc, GError **error)
         return mt_fail_usage(error, "--rate must be from 1e-9 to 1, but '%s' isn't", options->rate);
     if (options->rate && options->samples)
         return mt_fail_usage(error, "--rate and --samples can't be given both");
-    if (options->samples < 0 || (options->samples && options->samples < 8 * PARTITIONS))
-        return mt_fail_usage(error, "--samples must be at least %d, but %d isn't", 8 * PARTITIONS, options->samples);
+    if (options->samples < 0 || (options->samples && options->samples < 8 * MRC_PARTITIONS))
+        return mt_fail_usage(error, "--samples must be at least %d, but %d isn't", 8 * MRC_PARTITIONS,
+                             options->samples);
     mrc->sampled = options->samples || mrc->rate < 1;
     mrc->limit = mrc->rate < 1 ? (uint64_t)ldexp(mrc->rate, 64) : UINT64_MAX;
     mrc->seed = mix((uint64_t)options->seed);

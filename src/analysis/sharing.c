@@ -6,32 +6,7 @@
 #include <string.h>
 
 #include "../base/error.h"
-#include "shared_lines.h"
-
-#define SIZES 2
-
-typedef struct {
-    char *between;
-    int top;
-} SharingOptions;
-
-/* Who shares. Numbers of threads and processes below FIRST_TASK are what a vCPU did on nobody's behalf (enum
- * mt_task_context; MT_TASK_RUNS is what isn't known), the others are those of the table of tasks, and so much more. */
-typedef enum { BETWEEN_VCPUS, BETWEEN_THREADS, BETWEEN_PROCESSES } Between;
-#define FIRST_TASK 3
-
-/* By which addresses memory is told apart. */
-typedef enum { BY_VIRTUAL, BY_MEMORY, BY_PHYSICAL } LinesBy;
-
-typedef struct {
-    const SharingOptions *options;
-    const Context *context;
-    Between between;
-    LinesBy by;
-    SharedLines *lines[SIZES];
-    uint64_t accesses, left_out;
-    bool merged; /* of several traces, whose common order nobody knows */
-} Sharing;
+#include "sharing_private.h"
 
 static bool parse_between(const char *name, Between *between, GError **error)
 {
@@ -68,8 +43,8 @@ static void *sharing_begin(const AnalysisType *type, const void *options, const 
     sharing->context = context;
     sharing->between = between;
     sharing->by = context_has_physical(context) ? BY_PHYSICAL : context_has_tasks(context) ? BY_MEMORY : BY_VIRTUAL;
-    for (unsigned i = 0; i < SIZES; i++)
-        sharing->lines[i] = shared_lines_new(SHARED_MAX_SHIFT - SIZES + 1 + i);
+    for (unsigned i = 0; i < SHARING_SIZES; i++)
+        sharing->lines[i] = shared_lines_new(SHARED_MAX_SHIFT - SHARING_SIZES + 1 + i);
     return sharing;
 }
 
@@ -77,7 +52,7 @@ static void sharing_end(void *data)
 {
     Sharing *sharing = data;
 
-    for (unsigned i = 0; i < SIZES; i++)
+    for (unsigned i = 0; i < SHARING_SIZES; i++)
         shared_lines_free(sharing->lines[i]);
     g_free(sharing);
 }
@@ -92,8 +67,8 @@ static uint32_t sharer_of(const Sharing *sharing, unsigned vcpu, uint32_t event)
         return vcpu;
     task = task_table_task(context_tasks(sharing->context), event >> TASK_CONTEXT_BITS);
     if (context || !task)
-        return MIN(context, FIRST_TASK - 1);
-    return FIRST_TASK + (sharing->between == BETWEEN_PROCESSES ? task->process : task->number);
+        return MIN(context, SHARING_FIRST_TASK - 1);
+    return SHARING_FIRST_TASK + (sharing->between == BETWEEN_PROCESSES ? task->process : task->number);
 }
 
 /* Records of one task, in pieces between which it changes its memory. */
@@ -109,7 +84,7 @@ static void add_of_task(Sharing *sharing, const struct mt_batch *batch, size_t b
                                                     : 0;
         size_t stop = (size_t)MIN(end, until - batch->first);
 
-        for (unsigned k = 0; k < SIZES; k++)
+        for (unsigned k = 0; k < SHARING_SIZES; k++)
             shared_lines_add(sharing->lines[k], batch, begin, stop, who, space, sharing->by == BY_PHYSICAL);
         begin = stop;
     }
@@ -149,7 +124,7 @@ static void sharing_take_part(void *data, const AnalysisPart *part)
 {
     Sharing *sharing = data;
 
-    for (unsigned i = 0; i < SIZES; i++)
+    for (unsigned i = 0; i < SHARING_SIZES; i++)
         shared_lines_take_part(sharing->lines[i], part->number, part->count);
 }
 
@@ -159,329 +134,9 @@ static bool sharing_merge(void *data, void *other, GError **error)
     Sharing *sharing = data, *next = other;
 
     (void)error;
-    for (unsigned i = 0; i < SIZES; i++)
+    for (unsigned i = 0; i < SHARING_SIZES; i++)
         shared_lines_merge(sharing->lines[i], next->lines[i]);
     return true;
-}
-
-/* Results. */
-
-static void describe_sizes(const Sharing *sharing, Report *report)
-{
-    static const ReportColumn columns[] = { { "line_bytes", "line", REPORT_COUNT },
-                                            { "lines", "lines", REPORT_COUNT },
-                                            { "read_shared", "read by several", REPORT_COUNT },
-                                            { "true_shared", "truly shared", REPORT_COUNT },
-                                            { "false_shared", "falsely shared", REPORT_COUNT },
-                                            { "invalidations", "invalidations", REPORT_COUNT },
-                                            { "false_invalidations", "of falsely shared", REPORT_COUNT },
-                                            { "ping_pongs", "ping-pongs", REPORT_COUNT },
-                                            { NULL } };
-    ReportTable *table = report_add_table(report, "sizes", "lines by size", columns);
-
-    for (unsigned k = 0; k < SIZES; k++) {
-        uint64_t kinds[SHARED_FALSELY + 1] = { 0 }, invalidations[SHARED_FALSELY + 1] = { 0 }, all = 0, ping_pongs = 0;
-        size_t slots;
-        SharedLine *const *slot = shared_lines_slots(sharing->lines[k], &slots);
-
-        for (size_t i = 0; i < slots; i++)
-            if (slot[i]) {
-                SharedKind kind = shared_line_kind(slot[i]);
-
-                kinds[kind]++;
-                invalidations[kind] += slot[i]->invalidations;
-                all += slot[i]->invalidations;
-                ping_pongs += slot[i]->ping_pongs;
-            }
-        report_table_add_row(table, UINT64_C(1) << shared_lines_shift(sharing->lines[k]),
-                             (uint64_t)shared_lines_count(sharing->lines[k]), kinds[SHARED_FOR_READING],
-                             kinds[SHARED_TRULY], kinds[SHARED_FALSELY], all, invalidations[SHARED_FALSELY],
-                             ping_pongs);
-    }
-}
-
-/* What a sharer is called, and its number for people: a vCPU's, a thread's id, a process's. */
-static const char *name_sharer(const Sharing *sharing, uint32_t who, uint64_t *number)
-{
-    const TaskTable *tasks = context_tasks(sharing->context);
-    const Task *task;
-
-    *number = who;
-    if (sharing->between == BETWEEN_VCPUS)
-        return "";
-    *number = 0;
-    if (who < FIRST_TASK)
-        return who == MT_TASK_IN_INTERRUPT ? "(interrupts)" : who == MT_TASK_IN_SOFTIRQ ? "(softirqs)" : "(unknown)";
-    if (sharing->between == BETWEEN_PROCESSES) {
-        *number = task_table_process(tasks, who - FIRST_TASK)->tgid;
-        return task_table_process_name(tasks, who - FIRST_TASK);
-    }
-    task = task_table_task(tasks, who - FIRST_TASK);
-    *number = task->pid;
-    return task->name;
-}
-
-static gint compare_keys(gconstpointer a, gconstpointer b)
-{
-    const LineCount *one = a, *other = b;
-
-    return one->key < other->key ? -1 : one->key > other->key;
-}
-
-static void describe_pairs(const Sharing *sharing, Report *report)
-{
-    static const ReportColumn of_vcpus[] = { { "line_bytes", "line", REPORT_COUNT },
-                                             { "by", "vCPU", REPORT_COUNT },
-                                             { "of", "takes from", REPORT_COUNT },
-                                             { "invalidations", "copies", REPORT_COUNT },
-                                             { NULL } };
-    static const ReportColumn of_tasks[] = { { "line_bytes", "line", REPORT_COUNT },
-                                             { "by", "id", REPORT_COUNT },
-                                             { "by_name", "name", REPORT_TEXT },
-                                             { "of", "takes from", REPORT_COUNT },
-                                             { "of_name", "name", REPORT_TEXT },
-                                             { "invalidations", "copies", REPORT_COUNT },
-                                             { NULL } };
-    bool vcpus = sharing->between == BETWEEN_VCPUS;
-    ReportTable *table = report_add_table(report, "pairs", "who invalidates whose copies", vcpus ? of_vcpus : of_tasks);
-
-    for (unsigned k = 0; k < SIZES; k++) {
-        const LineCounts *pairs = shared_lines_pairs(sharing->lines[k]);
-        g_autoptr(GArray) list = line_counts_top(pairs, 0, (guint)pairs->lines);
-
-        g_array_sort(list, compare_keys);
-        for (guint i = 0; i < list->len; i++) {
-            const LineCount *pair = &g_array_index(list, LineCount, i);
-            uint64_t by, of;
-            const char *by_name = name_sharer(sharing, (uint32_t)((pair->key - 1) >> 32), &by);
-            const char *of_name = name_sharer(sharing, (uint32_t)(pair->key - 1), &of);
-
-            report_table_begin_row(table);
-            report_table_add_count(table, UINT64_C(1) << shared_lines_shift(sharing->lines[k]));
-            report_table_add_count(table, by);
-            if (!vcpus)
-                report_table_add_text(table, by_name);
-            report_table_add_count(table, of);
-            if (!vcpus)
-                report_table_add_text(table, of_name);
-            report_table_add_count(table, pair->counts[0]);
-        }
-    }
-}
-
-static uint64_t count_accesses(const SharedLine *line)
-{
-    uint64_t accesses = 0;
-
-    for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next)
-        accesses += sharer->loads + sharer->stores;
-    return accesses;
-}
-
-static gint compare_lines(gconstpointer a, gconstpointer b)
-{
-    const SharedLine *one = *(SharedLine *const *)a, *other = *(SharedLine *const *)b;
-    uint64_t ones = count_accesses(one), others = count_accesses(other);
-
-    if (one->invalidations != other->invalidations)
-        return one->invalidations < other->invalidations ? 1 : -1;
-    if (ones != others)
-        return ones < others ? 1 : -1;
-    if (one->number != other->number)
-        return one->number < other->number ? -1 : 1;
-    return one->space < other->space ? -1 : one->space > other->space;
-}
-
-/* Those that are shared and written to, by invalidations. */
-static GPtrArray *list_top(const SharedLines *lines, guint top)
-{
-    GPtrArray *list = g_ptr_array_new();
-    size_t slots;
-    SharedLine *const *slot = shared_lines_slots(lines, &slots);
-
-    for (size_t i = 0; i < slots; i++)
-        if (slot[i] && shared_line_kind(slot[i]) >= SHARED_TRULY)
-            g_ptr_array_add(list, slot[i]);
-    g_ptr_array_sort(list, compare_lines);
-    g_ptr_array_set_size(list, (gint)MIN(list->len, top));
-    return list;
-}
-
-static gint compare_sharers(gconstpointer a, gconstpointer b)
-{
-    const Sharer *one = *(const Sharer *const *)a, *other = *(const Sharer *const *)b;
-
-    return one->who < other->who ? -1 : one->who > other->who;
-}
-
-static uint64_t pc_of(const Sharing *sharing, const SharedCandidate *candidate)
-{
-    const struct mt_instruction *instruction =
-        candidate->votes ? context_instruction(sharing->context, candidate->instruction) : NULL;
-
-    return instruction ? instruction->pc : 0;
-}
-
-/* To be freed. */
-static char *function_of(const Sharing *sharing, const SharedCandidate *candidate)
-{
-    uint64_t offset;
-    const char *name = candidate->votes ? context_function(sharing->context, candidate->instruction, &offset) : NULL;
-
-    return name ? g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", name, offset) : g_strdup("");
-}
-
-static void add_sides(const Sharing *sharing, ReportTable *table, const SharedLine *line, unsigned shift)
-{
-    g_autoptr(GPtrArray) sharers = g_ptr_array_new();
-
-    for (Sharer *sharer = line->sharers; sharer; sharer = sharer->next)
-        g_ptr_array_add(sharers, sharer);
-    g_ptr_array_sort(sharers, compare_sharers);
-    for (guint i = 0; i < sharers->len; i++) {
-        const Sharer *sharer = sharers->pdata[i];
-        g_autofree char *loader = function_of(sharing, &sharer->loader),
-                        *storer = function_of(sharing, &sharer->storer), *read = g_strdup_printf("%x", sharer->read),
-                        *written = g_strdup_printf("%x", sharer->written);
-        uint64_t number;
-        const char *name = name_sharer(sharing, sharer->who, &number);
-
-        report_table_begin_row(table);
-        report_table_add_count(table, UINT64_C(1) << shift);
-        report_table_add_count(table, line->number << shift);
-        report_table_add_count(table, number);
-        if (sharing->between != BETWEEN_VCPUS)
-            report_table_add_text(table, name);
-        report_table_add_count(table, sharer->loads);
-        report_table_add_count(table, sharer->stores);
-        report_table_add_text(table, read);
-        report_table_add_text(table, written);
-        report_table_add_count(table, pc_of(sharing, &sharer->loader));
-        report_table_add_text(table, loader);
-        report_table_add_count(table, pc_of(sharing, &sharer->storer));
-        report_table_add_text(table, storer);
-    }
-}
-
-static void add_words(ReportTable *table, const SharedLine *line, unsigned shift)
-{
-    uint32_t words = shared_line_true_words(line);
-
-    for (unsigned word = 0; word < 32; word++) {
-        uint64_t sharers = 0, writers = 0;
-
-        if (!(words >> word & 1))
-            continue;
-        for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next) {
-            sharers += (sharer->read | sharer->written) >> word & 1;
-            writers += sharer->written >> word & 1;
-        }
-        report_table_add_row(table, (line->number << shift) + (word << SHARED_WORD_SHIFT), sharers, writers);
-    }
-}
-
-static void add_line(const Sharing *sharing, ReportTable *table, const SharedLine *line, unsigned shift)
-{
-    uint64_t sharers = 0;
-
-    for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next)
-        sharers++;
-    report_table_begin_row(table);
-    report_table_add_count(table, UINT64_C(1) << shift);
-    report_table_add_count(table, line->number << shift);
-    if (sharing->by == BY_PHYSICAL)
-        report_table_add_count(table, line->virtual_address);
-    report_table_add_count(table, sharers);
-    report_table_add_count(table, count_accesses(line));
-    report_table_add_count(table, line->invalidations);
-    report_table_add_count(table, line->ping_pongs);
-    report_table_add_text(table, shared_line_kind(line) == SHARED_TRULY ? "truly" : "falsely");
-}
-
-/* A table of these columns but those that aren't told of here: a name of vCPUs, virtual addresses beside the same. */
-static ReportTable *add_table(const Sharing *sharing, Report *report, const char *name, const char *label,
-                              const ReportColumn *from)
-{
-    ReportColumn columns[16] = { 0 };
-    guint count = 0;
-
-    for (; from->name; from++) {
-        if ((!strcmp(from->name, "name") && sharing->between == BETWEEN_VCPUS) ||
-            (!strcmp(from->name, "virtual_address") && sharing->by != BY_PHYSICAL))
-            continue;
-        columns[count++] = *from;
-    }
-    return report_add_table(report, name, label, columns);
-}
-
-static void describe_lines(const Sharing *sharing, Report *report)
-{
-    bool vcpus = sharing->between == BETWEEN_VCPUS;
-    const char *sharers = vcpus ? "vcpus" : "sharers", *sharers_label = vcpus ? "vCPUs" : "sharers";
-    const ReportColumn of_lines[] = { { "line_bytes", "line", REPORT_COUNT },
-                                      { "address", "address", REPORT_ADDRESS },
-                                      { "virtual_address", "virtual", REPORT_ADDRESS },
-                                      { sharers, sharers_label, REPORT_COUNT },
-                                      { "accesses", "accesses", REPORT_COUNT },
-                                      { "invalidations", "invalidations", REPORT_COUNT },
-                                      { "ping_pongs", "ping-pongs", REPORT_COUNT },
-                                      { "kind", "shared", REPORT_TEXT },
-                                      { NULL } };
-    const ReportColumn of_sides[] = { { "line_bytes", "line", REPORT_COUNT },
-                                      { "address", "address", REPORT_ADDRESS },
-                                      { vcpus ? "vcpu" : "id", vcpus ? "vCPU" : "id", REPORT_COUNT },
-                                      { "name", "name", REPORT_TEXT },
-                                      { "loads", "loads", REPORT_COUNT },
-                                      { "stores", "stores", REPORT_COUNT },
-                                      { "words_read", "words read", REPORT_TEXT },
-                                      { "words_written", "written", REPORT_TEXT },
-                                      { "loader", "loaded at", REPORT_ADDRESS },
-                                      { "loading_function", "in", REPORT_TEXT },
-                                      { "storer", "stored at", REPORT_ADDRESS },
-                                      { "storing_function", "in", REPORT_TEXT },
-                                      { NULL } };
-    const ReportColumn of_words[] = { { "address", "word", REPORT_ADDRESS },
-                                      { sharers, sharers_label, REPORT_COUNT },
-                                      { "writers", "of these, writing", REPORT_COUNT },
-                                      { NULL } };
-    ReportTable *lines = add_table(sharing, report, "top_lines", "lines that are invalidated most", of_lines);
-    ReportTable *sides =
-        add_table(sharing, report, "sides", vcpus ? "what each vCPU does with them" : "what each sharer does with them",
-                  of_sides);
-    ReportTable *words = add_table(sharing, report, "words", "truly shared words of the 64-byte lines", of_words);
-
-    for (unsigned k = 0; k < SIZES; k++) {
-        unsigned shift = shared_lines_shift(sharing->lines[k]);
-        g_autoptr(GPtrArray) top = list_top(sharing->lines[k], (guint)sharing->options->top);
-
-        for (guint i = 0; i < top->len; i++) {
-            add_line(sharing, lines, top->pdata[i], shift);
-            add_sides(sharing, sides, top->pdata[i], shift);
-            if (!k)
-                add_words(words, top->pdata[i], shift);
-        }
-    }
-}
-
-static void sharing_describe(void *data, Report *report)
-{
-    static const char *const by[] = { "virtual addresses", "address spaces and virtual addresses",
-                                      "physical addresses" };
-    static const char *const between[] = { "vCPUs", "threads", "processes" };
-    const Sharing *sharing = data;
-    bool exact = !sharing->merged && context_order_is_exact(sharing->context);
-
-    report_add_count(report, "accesses", "accesses", sharing->accesses);
-    report_add_text(report, "between", "between", between[sharing->between]);
-    report_add_text(report, "lines_by", "memory told apart by", by[sharing->by]);
-    if (sharing->by == BY_PHYSICAL)
-        report_add_count(report, "left_out", "left out", sharing->left_out);
-    report_add_text(report, "order", "order between vCPUs",
-                    exact ? "exact" : "estimate: not recorded with --strict-order or --icount");
-    report_add_flag(report, "order_is_exact", NULL, exact);
-    describe_sizes(sharing, report);
-    describe_pairs(sharing, report);
-    describe_lines(sharing, report);
 }
 
 static const SharingOptions defaults = { .top = 10 };

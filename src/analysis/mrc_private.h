@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What `mrc` counts: shared by what counts it (mrc.c) and what tells it (mrc_result.c). */
+#ifndef MEMORY_TRACER_ANALYSIS_MRC_PRIVATE_H
+#define MEMORY_TRACER_ANALYSIS_MRC_PRIVATE_H
+
+#include <math.h>
+
+#include "lru_stack.h"
+#include "mrc.h"
+
+/* Of distances. A bucket has those from where it begins to where the next one does. */
+#define MRC_STEP_BITS 3 /* sizes between a power of two and the next: 8 */
+#define MRC_BUCKETS (64 << MRC_STEP_BITS)
+#define MRC_PARTITIONS 8
+
+typedef struct {
+    char *granularity, *rate, *split;
+    int samples, seed;
+} MrcOptions;
+
+typedef struct {
+    LruStack stack;
+    double buckets[MRC_BUCKETS]; /* weights of uses, by distance */
+    double all;                  /* with what was new */
+} MrcHistogram;
+
+/* That of one group and granularity. */
+typedef struct {
+    unsigned shift;
+    char *group; /* or NULL */
+    uint64_t uses;
+    uint64_t last_key; /* of the last use, without a sample */
+    bool used;
+    uint64_t limit;     /* keys up to this are in the sample */
+    GArray *heap;       /* the sample's keys, the greatest first; with a fixed size */
+    GArray *first_uses; /* keys, in their order; of a part of the work but the first; or NULL */
+    MrcHistogram whole;
+    MrcHistogram *parts; /* MRC_PARTITIONS of them; NULL without a sample */
+} MrcCurve;
+
+typedef enum { SPLIT_NOT, SPLIT_CPL, SPLIT_VCPU } MrcSplit;
+
+typedef struct {
+    const MrcOptions *options;
+    GArray *granularities;
+    GPtrArray *curves; /* MrcCurve, or NULL: by group, then granularity */
+    uint64_t limit, seed, records;
+    double rate;
+    MrcSplit split;
+    bool sampled;
+    AnalysisPart part; /* count 0: all */
+} Mrc;
+
+static inline double mrc_sample_rate(const MrcCurve *curve)
+{
+    return ldexp((double)curve->limit, -64);
+}
+
+/* The result: see AnalysisType. */
+void mrc_describe(void *data, Report *report);
+
+#endif
