@@ -16,13 +16,26 @@ typedef struct {
     Sharer *sharer;
 } Recent;
 
+/* One access to a line, or the part of one. */
+typedef struct {
+    const struct mt_batch *batch;
+    size_t record; /* in it */
+    unsigned vcpu;
+    uint32_t who, space, instruction;
+    uint64_t number, virtual_address;
+    uint32_t words;
+    bool is_store;
+} Piece;
+
 struct SharedLines {
     unsigned shift;
     SharedLine **slots; /* a hash table, at most half full */
     size_t slot_count, used;
     Recent *recent[SHARED_MAX_VCPUS]; /* or NULL */
     LineCounts pairs;
-    unsigned part, part_mask; /* of the work; 0: all */
+    unsigned part, part_mask;   /* of the work; 0: all */
+    SharedObjectFunc object_of; /* or NULL */
+    const void *object_data;
 };
 
 SharedLines *shared_lines_new(unsigned shift)
@@ -62,6 +75,12 @@ unsigned shared_lines_shift(const SharedLines *lines)
     return lines->shift;
 }
 
+void shared_lines_set_objects(SharedLines *lines, SharedObjectFunc object_of, const void *data)
+{
+    lines->object_of = object_of;
+    lines->object_data = data;
+}
+
 static size_t find_slot(SharedLine *const *slots, size_t count, uint64_t number, uint32_t space)
 {
     size_t at = (size_t)(((number ^ (uint64_t)space << 40) * HASH_FACTOR) >> 20) & (count - 1);
@@ -84,8 +103,10 @@ static void grow(SharedLines *lines)
     lines->slot_count = count;
 }
 
-static SharedLine *get_line(SharedLines *lines, uint64_t number, uint32_t space, uint64_t virtual_address)
+static SharedLine *get_line(SharedLines *lines, const Piece *piece)
 {
+    uint64_t number = piece->number;
+    uint32_t space = piece->space;
     size_t at = find_slot(lines->slots, lines->slot_count, number, space);
 
     if (lines->slots[at])
@@ -98,7 +119,9 @@ static SharedLine *get_line(SharedLines *lines, uint64_t number, uint32_t space,
     lines->slots[at] = g_new0(SharedLine, 1);
     lines->slots[at]->number = number;
     lines->slots[at]->space = space;
-    lines->slots[at]->virtual_address = virtual_address & ~((UINT64_C(1) << lines->shift) - 1);
+    lines->slots[at]->virtual_address = piece->virtual_address & ~((UINT64_C(1) << lines->shift) - 1);
+    if (lines->object_of)
+        lines->slots[at]->object = lines->object_of(lines->object_data, piece->batch, piece->record);
     return lines->slots[at];
 }
 
@@ -117,15 +140,6 @@ static Sharer *get_sharer(SharedLine *line, uint32_t who)
     return sharer;
 }
 
-/* One access to a line, or the part of one. */
-typedef struct {
-    unsigned vcpu;
-    uint32_t who, space, instruction;
-    uint64_t number, virtual_address;
-    uint32_t words;
-    bool is_store;
-} Piece;
-
 /* Most accesses are to a line that their vCPU has touched lately, on behalf of the same sharer. */
 static inline Recent *find_recent(SharedLines *lines, const Piece *piece)
 {
@@ -138,7 +152,7 @@ static inline Recent *find_recent(SharedLines *lines, const Piece *piece)
         recent->key = piece->number + 1;
         recent->who = piece->who;
         recent->space = piece->space;
-        recent->line = get_line(lines, piece->number, piece->space, piece->virtual_address);
+        recent->line = get_line(lines, piece);
         recent->sharer = get_sharer(recent->line, piece->who);
     }
     return recent;
@@ -232,7 +246,7 @@ static inline void add_access(SharedLines *lines, Piece *piece, uint64_t address
 void shared_lines_add(SharedLines *lines, const struct mt_batch *batch, size_t begin, size_t end, uint32_t who,
                       uint32_t space, bool physical)
 {
-    Piece piece = { .vcpu = batch->vcpu, .who = who };
+    Piece piece = { .batch = batch, .vcpu = batch->vcpu, .who = who };
 
     for (size_t i = begin; i < end; i++) {
         uint64_t address = physical ? batch->paddr[i] : batch->address[i];
@@ -243,6 +257,7 @@ void shared_lines_add(SharedLines *lines, const struct mt_batch *batch, size_t b
         if (physical)
             size = MIN(size, PAGE_BYTES - (unsigned)(address % PAGE_BYTES));
         piece.space = physical || !(address >> 63) ? space : 0;
+        piece.record = i;
         piece.virtual_address = batch->address[i];
         piece.is_store = mt_is_store(batch->info[i]);
         piece.instruction = batch->instruction ? batch->instruction[i] : 0;

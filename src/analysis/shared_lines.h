@@ -38,6 +38,7 @@ typedef struct SharedLine {
     uint64_t number;          /* its address >> shift */
     uint64_t virtual_address; /* of its first access, down to the line's beginning */
     uint32_t space;           /* in which address space that is */
+    uint32_t object;          /* what the first access went to: see shared_lines_set_objects() */
     Sharer *sharers;
     const Sharer *owner;                 /* it has stored, and is the only one that has a copy; or NULL */
     const Sharer *writer, *other_writer; /* the last one, and the last one before that was another */
@@ -49,6 +50,9 @@ typedef struct SharedLines SharedLines;
 SharedLines *shared_lines_new(unsigned shift);
 void shared_lines_free(SharedLines *lines);
 unsigned shared_lines_shift(const SharedLines *lines);
+/* A number for what a batch's record `i` goes to. It is asked for each line's first access. */
+typedef uint32_t (*SharedObjectFunc)(const void *data, const struct mt_batch *batch, size_t i);
+void shared_lines_set_objects(SharedLines *lines, SharedObjectFunc object_of, const void *data);
 /* The records `begin` to `end` - 1 of a batch, whose vCPU is below SHARED_MAX_VCPUS, of one sharer: by their addresses,
  * the lower half of which is this address space's, and the upper half number 0's; or, if `physical`, by their physical
  * addresses in it, of those that are known to be memory's, and up to the end of the page that they begin in.

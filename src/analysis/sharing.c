@@ -21,6 +21,11 @@ static bool parse_between(const char *name, Between *between, GError **error)
     return mt_fail_usage(error, "--between must be vcpu, thread or process, but '%s' isn't", name);
 }
 
+static uint32_t object_of(const void *context, const struct mt_batch *batch, size_t i)
+{
+    return context_object_at(context, batch, i);
+}
+
 static void *sharing_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
 {
     const SharingOptions *own = options;
@@ -43,8 +48,11 @@ static void *sharing_begin(const AnalysisType *type, const void *options, const 
     sharing->context = context;
     sharing->between = between;
     sharing->by = context_has_physical(context) ? BY_PHYSICAL : context_has_tasks(context) ? BY_MEMORY : BY_VIRTUAL;
-    for (unsigned i = 0; i < SHARING_SIZES; i++)
+    for (unsigned i = 0; i < SHARING_SIZES; i++) {
         sharing->lines[i] = shared_lines_new(SHARED_MAX_SHIFT - SHARING_SIZES + 1 + i);
+        if (context_has_objects(context))
+            shared_lines_set_objects(sharing->lines[i], object_of, context);
+    }
     return sharing;
 }
 

@@ -234,6 +234,10 @@ static void add_line(const Sharing *sharing, ReportTable *table, const SharedLin
     report_table_add_count(table, line->invalidations);
     report_table_add_count(table, line->ping_pongs);
     report_table_add_text(table, shared_line_kind(line) == SHARED_TRULY ? "truly" : "falsely");
+    if (context_has_objects(sharing->context)) {
+        report_table_add_text(table, object_region_name(context_object_region(sharing->context, line->object)));
+        report_table_add_text(table, context_object_name(sharing->context, line->object));
+    }
 }
 
 /* A table of these columns but those that aren't told of here: a name of vCPUs, virtual addresses beside the same. */
@@ -245,7 +249,9 @@ static ReportTable *add_table(const Sharing *sharing, Report *report, const char
 
     for (; from->name; from++) {
         if ((!strcmp(from->name, "name") && sharing->between == BETWEEN_VCPUS) ||
-            (!strcmp(from->name, "virtual_address") && sharing->by != BY_PHYSICAL))
+            (!strcmp(from->name, "virtual_address") && sharing->by != BY_PHYSICAL) ||
+            ((!strcmp(from->name, "region") || !strcmp(from->name, "object")) &&
+             !context_has_objects(sharing->context)))
             continue;
         columns[count++] = *from;
     }
@@ -264,6 +270,8 @@ static void describe_lines(const Sharing *sharing, Report *report)
                                       { "invalidations", "invalidations", REPORT_COUNT },
                                       { "ping_pongs", "ping-pongs", REPORT_COUNT },
                                       { "kind", "shared", REPORT_TEXT },
+                                      { "region", "region", REPORT_TEXT },
+                                      { "object", "object", REPORT_TEXT },
                                       { NULL } };
     const ReportColumn of_sides[] = { { "line_bytes", "line", REPORT_COUNT },
                                       { "address", "address", REPORT_ADDRESS },

@@ -221,6 +221,15 @@ class OfOneProcess(Objects):
                     json.loads(self.tracer("stat", "--json", "--by", "object", self.trace_file).out)["objects"]}
         self.assertTrue(all(line["misses"] <= 2 * accesses[line["region"], line["object"]] for line in result["top_objects"]))
 
+    def test_what_is_shared(self):
+        lines = json.loads(self.tracer("sharing", "--json", "--between", "thread", "--region", "variable", "--top", "1000",
+                                       self.trace_file).out)["top_lines"]
+        self.assertTrue(lines)
+        known = {line["object"] for line in json.loads(self.tracer("stat", "--json", "--by", "object", "--region", "variable",
+                                                                   self.trace_file).out)["objects"]}
+        self.assertEqual({line["region"] for line in lines}, {"variable"})
+        self.assertLessEqual({line["object"] for line in lines}, known)
+
     def test_labels_of_heatmaps(self):
         for region in ("heap", "stack", "shared"):
             regions = json.loads(self.tracer("heatmap", "--json", "--region", region, self.trace_file).out)["regions"]
