@@ -21,6 +21,7 @@
 
 #define PLUGIN_TIMEOUT_S 30
 #define STOP_PATIENCE_MS 2000
+#define STOP_PATIENCE_WRITABLE_MS 10000 /* where files of this machine may not be written to their end otherwise */
 #define END_PATIENCE_S 2
 
 struct Session {
@@ -215,7 +216,8 @@ static bool stop_early(Session *session, GError **error)
     const WaitFor wait = { .done = workload_has_ended,
                            .data = session,
                            .what = "the workload to be stopped",
-                           .patience_ms = STOP_PATIENCE_MS,
+                           .patience_ms =
+                               *session->options->workload.writable ? STOP_PATIENCE_WRITABLE_MS : STOP_PATIENCE_MS,
                            .poll_ms = 5 };
     Qemu *qemu = guest_qemu(session->guest);
 
