@@ -339,6 +339,12 @@ bool run_loop_flush(RunLoop *loop, GError **error)
     return !output && !errors;
 }
 
+void run_loop_settle(RunLoop *loop)
+{
+    for (unsigned waited = 0; !all_is_written(loop) && waited < LAST_WORDS_MS; waited++)
+        g_usleep(1000);
+}
+
 static void G_GNUC_PRINTF(2, 0) print_line(RunLoop *loop, const char *format, va_list arguments)
 {
     g_autofree char *text = g_strdup_vprintf(format, arguments);

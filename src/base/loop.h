@@ -69,6 +69,9 @@ void run_loop_print_error(RunLoop *loop, const char *bytes, gsize length);
 bool run_loop_is_congested(const RunLoop *loop);
 /* Waits until all has been written. Fails if it can't be, now or before. */
 bool run_loop_flush(RunLoop *loop, GError **error);
+/* Waits until what has been printed is written, a second at most, and nothing else goes on meanwhile: for those who
+ * change the terminal's mode. */
+void run_loop_settle(RunLoop *loop);
 
 /* Prints a line to stderr, taking the progress line away first. */
 void run_loop_note(RunLoop *loop, const char *format, ...) G_GNUC_PRINTF(2, 3);

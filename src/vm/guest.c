@@ -123,6 +123,8 @@ static void want_input(Guest *guest, const uint8_t *payload)
 
 static void end_input(Guest *guest, uint64_t taken)
 {
+    if (guest->options->terminal)
+        run_loop_settle(guest->loop); /* what it has printed belongs on its own terminal */
     if (guest->input)
         standard_input_finish(guest->input, taken);
     run_loop_set_raw(guest->loop, false);

@@ -369,6 +369,8 @@ void guest_enter(Guest *guest)
 void guest_stop(Guest *guest)
 {
     guest->stopping = true;
+    if (guest->options->terminal)
+        run_loop_settle(guest->loop);
     if (guest->input)
         standard_input_leave_terminal(guest->input);
     run_loop_set_raw(guest->loop, false);
