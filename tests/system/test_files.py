@@ -15,7 +15,7 @@ import threading
 import time
 import unittest
 
-from harness import IMAGE, TIMEOUT_S, TRACER, OrdinaryUserTest, SystemTest, not_sanitized
+from harness import IMAGE, TIMEOUT_S, TRACER, OrdinaryUserTest, SystemTest
 
 UNTRACED = ["run", "--sink", "untraced"]
 DROPPED = "files that the workload has changed, made or removed, which stay as they were here: "
@@ -335,7 +335,6 @@ class Writable(FilesTest):
 class Caller(FilesTest):
     """The workload is run as its caller would run it."""
 
-    @not_sanitized
     def test_environment(self):
         data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
         self.environment.update(MEMORY_TRACER_IMAGE=IMAGE, XDG_DATA_HOME=data, MINE="a=b c\n", DISPLAY=":0", HOME="/tmp", BIG="x" * 100000, BIGGER="y" * 120000)
@@ -403,7 +402,6 @@ class Caller(FilesTest):
             self.assertIn(text, line)
         self.assertEqual(result.status, 0, result.err)
 
-    @not_sanitized
     def test_the_other_user(self):
         os.chmod(self.folder, 0o755)
         result = self.shell("id -un; echo $HOME $USER", options=["--user", "nobody"])

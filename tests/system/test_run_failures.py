@@ -7,7 +7,7 @@ import signal
 import subprocess
 import unittest
 
-from harness import TRACER, SystemTest, not_sanitized
+from harness import TRACER, SystemTest
 
 RUN = ("run", "--files", "image", "--qemu", "/usr/bin", "--sink", "untraced")
 
@@ -126,7 +126,6 @@ class Found(FailureTest):
                 result = self.untraced("hello", cwd=self.folder, PATH=path)
                 self.assertEqual((result.status, result.out), (0, f"hello from {found}\n"), result.err)
 
-    @not_sanitized
     def test_texts_are_scripts(self):
         for contents, out in (("echo text $0 $1\n", "text {} x\n"), ("", ""), ("#!\necho none\n", "none\n"),
                               ("#!/usr/bin/env sh\necho env $1\n", "env x\n"), ("\n\0", ""),
@@ -198,7 +197,6 @@ class Died(FailureTest):
                 self.assertEqual(result.status, 127, result.err)
                 self.assert_last(result, text)
 
-    @not_sanitized
     def test_of_memory(self):
         eater = self.program("eater", EAT_MEMORY)
         result = self.untraced("--summary", self.path("summary"), "--", eater)
@@ -257,7 +255,6 @@ class WarmUp(FailureTest):
                              "echo run >>/tmp/runs; wc -l </tmp/runs; cat")
         self.assertEqual((result.status, result.out), (0, "3\n"), result.err)
 
-    @not_sanitized
     def test_what_was_read_is_read_from_memory(self):
         """So that there are fewer accesses."""
         def accesses(*options):
@@ -289,7 +286,6 @@ class WithTheHostsFiles(FailureTest):
     def here(self, *arguments):
         return self.finish(self.start("run", "--files", "host", "--sink", "untraced", *arguments, cwd=self.folder))
 
-    @not_sanitized
     def test_interpreters_from_path(self):
         self.file("script", "#!/usr/bin/env python3\nimport sys\nprint(sys.argv)\n")
         self.assertEqual(self.here("./script", "x").out, "['./script', 'x']\n")

@@ -8,7 +8,7 @@ import re
 import struct
 import unittest
 
-from harness import SystemTest, workload, not_sanitized
+from harness import SystemTest, workload
 from images import several_vcpus
 
 PAGES = 0x730000000
@@ -56,14 +56,12 @@ class Tasks(SystemTest):
         self.assert_counts(trace, said)
         self.assert_adds_up(trace)
 
-    @not_sanitized
     def test_so_they_are_with_icount_and_user_code_only(self):
         for options in (["--icount"], ["--user-only"]):
             trace, said = self.record(options=options)
             self.assert_counts(trace, said)
             os.unlink(trace)
 
-    @not_sanitized
     def test_so_they_are_on_several_vcpus(self):
         for options in ([], ["--strict-order"]):
             trace, said = self.record(options=["--image", several_vcpus(), *options])
