@@ -207,6 +207,13 @@ static bool has_trace(const Session *session, GError **error)
     return false;
 }
 
+static bool has_writable_folders(const Session *session)
+{
+    const char *const *folders = session->options->workload.writable;
+
+    return folders && *folders;
+}
+
 /*
  * Somebody has asked us to stop. The agent ends the workload and the trace, or, if it doesn't answer, QEMU stops; if it
  * doesn't either, it is killed. In any case the ring then holds all there will be.
@@ -216,8 +223,7 @@ static bool stop_early(Session *session, GError **error)
     const WaitFor wait = { .done = workload_has_ended,
                            .data = session,
                            .what = "the workload to be stopped",
-                           .patience_ms =
-                               *session->options->workload.writable ? STOP_PATIENCE_WRITABLE_MS : STOP_PATIENCE_MS,
+                           .patience_ms = has_writable_folders(session) ? STOP_PATIENCE_WRITABLE_MS : STOP_PATIENCE_MS,
                            .poll_ms = 5 };
     Qemu *qemu = guest_qemu(session->guest);
 
@@ -386,7 +392,7 @@ static bool finish_files(Session *session, SessionResult *result, GError **error
     GuestFinish finish = { 0 };
 
     if (session->guest_is_halted)
-        finish.problem = *session->options->workload.writable
+        finish.problem = has_writable_folders(session)
                              ? (char *)"the guest was stopped: what was written last to --rw folders may be missing"
                              : NULL;
     else if (!guest_finish(session->guest, &finish, error))
