@@ -47,5 +47,9 @@ uint64_t heat_grid_begin(const HeatGrid *grid);
 uint64_t heat_grid_end(const HeatGrid *grid);
 /* All granules by address (HeatGranule), valid until more is added. To be unreferenced. */
 GArray *heat_grid_list(HeatGrid *grid);
+static inline const HeatGranule *heat_granule_at(const GArray *list, guint at)
+{
+    return &g_array_index(list, HeatGranule, at);
+}
 
 #endif

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "../trace/events.h"
+
 #define FIRST_PERIOD 256 /* so many accesses have one sample, in the beginning */
 #define SAMPLES_MAX (1u << 18)
 #define NAMES_MOST 2
@@ -61,7 +63,7 @@ void heat_labels_look_at(HeatLabels *labels, const struct mt_batch *batch)
     size_t i = labels && !batch->index ? (labels->period - batch->first % labels->period) % labels->period : 0;
 
     while (labels && i < batch->count) {
-        uint64_t index = batch->index ? batch->index[i] : batch->first + i;
+        uint64_t index = events_index(batch, i);
 
         if (index % labels->period == 0) {
             Sample sample = { index, batch->address[i], context_object_at(labels->context, batch, i) };

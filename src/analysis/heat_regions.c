@@ -65,18 +65,13 @@ static gint compare_numbers(gconstpointer a, gconstpointer b)
     return *one < *other ? -1 : *one > *other;
 }
 
-static const HeatGranule *granule_at(const GArray *list, guint at)
-{
-    return &g_array_index(list, HeatGranule, at);
-}
-
 /* All gaps; first those between regions of different names, then the largest ones. */
 static GArray *list_gaps(const GArray *list, unsigned shift)
 {
     GArray *gaps = g_array_new(FALSE, FALSE, sizeof(Gap));
 
     for (guint at = 1; at < list->len; at++) {
-        uint64_t before = granule_at(list, at - 1)->number, number = granule_at(list, at)->number;
+        uint64_t before = heat_granule_at(list, at - 1)->number, number = heat_granule_at(list, at)->number;
         Gap gap = { strcmp(name_region(before << shift), name_region(number << shift)) != 0, number - before - 1, at };
 
         if (gap.granules)
@@ -125,10 +120,10 @@ GArray *heat_regions_list(const HeatLabels *labels, const GArray *list, unsigned
     for (guint i = 1; list->len && i < cuts->len; i++) {
         HeatRegion region = { .begin = g_array_index(cuts, guint, i - 1), .end = g_array_index(cuts, guint, i) };
 
-        region.first = granule_at(list, region.begin)->number << shift;
-        region.last = (granule_at(list, region.end - 1)->number << shift) + (UINT64_C(1) << shift) - 1;
+        region.first = heat_granule_at(list, region.begin)->number << shift;
+        region.last = (heat_granule_at(list, region.end - 1)->number << shift) + (UINT64_C(1) << shift) - 1;
         for (guint k = region.begin; k < region.end; k++)
-            region.accesses += sum_cells(granule_at(list, k));
+            region.accesses += sum_cells(heat_granule_at(list, k));
         region.name = heat_labels_name(labels, region.first, region.last);
         if (!region.name)
             region.name = g_strdup(name_all(&region));

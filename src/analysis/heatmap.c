@@ -135,11 +135,6 @@ static bool heatmap_merge(void *data, void *other, GError **error)
     return true;
 }
 
-static const HeatGranule *granule_at(const GArray *list, guint at)
-{
-    return &g_array_index(list, HeatGranule, at);
-}
-
 /* Pictures. */
 
 /* What is to be seen, of so many rows and columns at most. */
@@ -173,7 +168,7 @@ static void fill_counts(View *view, unsigned used)
             view->first_granule[row] = i;
         for (guint column = 0; column < used; column++)
             view->counts[(size_t)row * picture->columns + column * picture->columns / used] +=
-                granule_at(view->list, i)->cells[column];
+                heat_granule_at(view->list, i)->cells[column];
     }
     for (size_t i = 0; i < (size_t)picture->rows * picture->columns; i++)
         picture->max = MAX(picture->max, view->counts[i]);
@@ -284,7 +279,7 @@ static void describe_cells(const View *view, unsigned shift, Report *report)
 
             if (count)
                 report_table_add_row(table, (uint64_t)row,
-                                     granule_at(view->list, view->first_granule[row])->number << shift,
+                                     heat_granule_at(view->list, view->first_granule[row])->number << shift,
                                      (uint64_t)column, count);
         }
 }

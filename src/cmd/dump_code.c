@@ -5,6 +5,7 @@
 #include <capstone/capstone.h>
 
 #include "../base/error.h"
+#include "../trace/events.h"
 
 #define MODES 3
 
@@ -125,7 +126,8 @@ const DumpedCode *dump_code_find(DumpCode *code, const struct mt_batch *batch, s
         return NULL;
     if (names_vary(code->names, number)) {
         memory =
-            task ? task_memory_at(names_task_memory(code->names), task->number, batch->first + i, &from, &until) : 0;
+            task ? task_memory_at(names_task_memory(code->names), task->number, events_index(batch, i), &from, &until)
+                 : 0;
         return find_varying(code, instruction, memory, number);
     }
     if (number >= code->known->len)

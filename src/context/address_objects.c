@@ -13,6 +13,7 @@
 #include "../base/printable.h"
 #include "../record/change.h"
 #include "../record/x86.h"
+#include "../trace/events.h"
 #include "../trace/file.h"
 #include "demangle.h"
 #include "kernel_objects.h"
@@ -269,15 +270,10 @@ static uint32_t memory_of(AddressObjects *objects, Cache *cache, uint32_t task, 
     return cache->memory;
 }
 
-static uint64_t position_of(const struct mt_batch *batch, size_t i)
-{
-    return batch->index ? batch->index[i] : batch->first + i;
-}
-
 static inline uint32_t number_one(AddressObjects *objects, Cache *cache, const struct mt_batch *batch, uint32_t task,
                                   size_t i)
 {
-    uint64_t address = batch->address[i], position = position_of(batch, i);
+    uint64_t address = batch->address[i], position = events_index(batch, i);
     uint32_t memory = memory_of(objects, cache, task, position);
     const Answer *answer = &cache->pages[address >> PAGE_SHIFT & (CACHE_ENTRIES - 1)];
 
@@ -307,31 +303,16 @@ void address_objects_number(AddressObjects *objects, const struct mt_batch *batc
     }
 }
 
-/* The task at record `i`: that of the last event before it. */
-static uint32_t task_at(const struct mt_events *events, size_t i)
-{
-    size_t first = 0, end = events->count;
-
-    while (first < end) {
-        size_t middle = first + (end - first) / 2;
-
-        if (events->event[middle].before <= i)
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    return (first ? events->event[first - 1].number : events->state) >> TASK_CONTEXT_BITS;
-}
-
 uint32_t address_objects_number_at(AddressObjects *objects, const struct mt_batch *batch, size_t i)
 {
-    return number_one(objects, cache_of(objects, batch->vcpu), batch, task_at(&batch->task, i), i);
+    return number_one(objects, cache_of(objects, batch->vcpu), batch,
+                      events_before(&batch->task, i) >> TASK_CONTEXT_BITS, i);
 }
 
 void address_objects_find(AddressObjects *objects, const struct mt_batch *batch, size_t i, AddressObject *object)
 {
-    uint64_t position = position_of(batch, i), from, to;
-    uint32_t task = task_at(&batch->task, i);
+    uint64_t position = events_index(batch, i), from, to;
+    uint32_t task = events_before(&batch->task, i) >> TASK_CONTEXT_BITS;
     uint32_t memory =
         task_memory_at(memory_map_task_memory(user_objects_map(objects->user)), task, position, &from, &to);
     ObjectExtent extent;

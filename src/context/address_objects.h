@@ -42,7 +42,7 @@ const char *address_objects_linker_name(const AddressObjects *objects, uint32_t 
 /* The word for a region ("kernel-text"), and a region by its word: false if there is none. */
 const char *object_region_name(ObjectRegion region);
 bool object_region_parse(const char *name, ObjectRegion *region);
-/* All of these words, for messages: "variable, text, ...". To be freed. */
-char *object_region_list(void);
+/* All of these words, with the separator between them. To be freed. */
+char *object_region_list(const char *separator);
 
 #endif

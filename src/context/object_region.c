@@ -43,10 +43,10 @@ bool object_region_parse(const char *name, ObjectRegion *region)
     return false;
 }
 
-char *object_region_list(void)
+char *object_region_list(const char *separator)
 {
     const char *words[OBJECT_REGIONS + 1] = { NULL };
 
     memcpy(words, names, sizeof names);
-    return g_strjoinv(", ", (char **)words);
+    return g_strjoinv(separator, (char **)words);
 }

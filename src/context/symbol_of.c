@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The library's names of instructions: mt_symbol_of() and mt_symbol_at(). */
 #include "../record/change.h"
+#include "../trace/events.h"
 #include "../trace/trace_private.h"
 #include "names.h"
 
@@ -31,7 +32,7 @@ const struct mt_symbol *mt_symbol_of(mt_trace *trace, uint32_t number)
 
 const struct mt_symbol *mt_symbol_at(mt_trace *trace, const struct mt_batch *batch, size_t i)
 {
-    uint64_t index = batch->index ? batch->index[i] : batch->first + i;
+    uint64_t index = events_index(batch, i);
     const struct mt_task *task = mt_task_at(trace, batch, i, NULL);
     const struct mt_symbol *symbol;
     uint64_t from, until;

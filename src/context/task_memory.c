@@ -2,6 +2,8 @@
 /* Tasks' address spaces: see task_memory.h. */
 #include "task_memory.h"
 
+#include "../trace/events.h"
+
 typedef struct {
     uint64_t index; /* from this record on */
     uint32_t memory;
@@ -80,11 +82,6 @@ uint32_t task_memory_at(const TaskMemory *tasks, uint32_t task, uint64_t index, 
     return g_array_index(list, Since, first - 1).memory;
 }
 
-static uint64_t index_of(const struct mt_batch *batch, size_t i)
-{
-    return batch->index ? batch->index[i] : batch->first + i;
-}
-
 bool task_memory_next_run(const TaskMemory *tasks, const struct mt_batch *batch, MemoryRun *run)
 {
     const struct mt_events *events = &batch->task;
@@ -99,11 +96,11 @@ bool task_memory_next_run(const TaskMemory *tasks, const struct mt_batch *batch,
         run->event++;
     event = run->event ? events->event[run->event - 1].number : events->state;
     stop = run->event < events->count ? MIN(events->event[run->event].before, batch->count) : batch->count;
-    run->memory = task_memory_at(tasks, event >> TASK_CONTEXT_BITS, index_of(batch, run->begin), &from, &until);
+    run->memory = task_memory_at(tasks, event >> TASK_CONTEXT_BITS, events_index(batch, run->begin), &from, &until);
     run->end = run->begin + 1;
-    if (until == UINT64_MAX || index_of(batch, stop - 1) < until)
+    if (until == UINT64_MAX || events_index(batch, stop - 1) < until)
         run->end = stop;
-    while (run->end < stop && index_of(batch, run->end) < until)
+    while (run->end < stop && events_index(batch, run->end) < until)
         run->end++;
     return true;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The library's tasks: mt_trace_task() and mt_task_at(). */
 #include "../record/change.h"
+#include "../trace/events.h"
 #include "../trace/trace_private.h"
 #include "task_table.h"
 
@@ -66,25 +67,9 @@ const struct mt_task *mt_trace_task(mt_trace *trace, uint32_t number)
     return number <= task_table_tasks(tasks->table) && tasks->tasks[number].number ? &tasks->tasks[number] : NULL;
 }
 
-/* The number of the last event before record `i`, or right before it. */
-static uint32_t event_at(const struct mt_events *events, size_t i)
-{
-    size_t first = 0, end = events->count;
-
-    while (first < end) {
-        size_t middle = first + (end - first) / 2;
-
-        if (events->event[middle].before <= i)
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    return first ? events->event[first - 1].number : events->state;
-}
-
 const struct mt_task *mt_task_at(mt_trace *trace, const struct mt_batch *batch, size_t i, enum mt_task_context *context)
 {
-    uint32_t event = event_at(&batch->task, i);
+    uint32_t event = events_before(&batch->task, i);
 
     if (context)
         *context = event & ((1u << TASK_CONTEXT_BITS) - 1);

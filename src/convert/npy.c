@@ -84,7 +84,7 @@ static uint8_t *put_task(uint8_t *to, const Output *output, const Access *access
     return to;
 }
 
-/* In the order of REGIONS (source/input.c), and the number in the second array. */
+/* The region (ObjectRegion), and the number in the second array. */
 static uint8_t *put_object(uint8_t *to, const Output *output, const Access *access)
 {
     Npy *npy = output->state;

@@ -15,13 +15,9 @@
 
 #define GMBEOO_BYTES 16
 #define COMPACT_BYTES 8
-/* As in context/object_region.c; the completion takes them from here. */
-#define REGIONS                                                                                                        \
-    "variable|text|stack|heap|anonymous|file|shared|vdso|unknown-user|kernel-text|kernel-data|per-cpu|kernel-stack|"   \
-    "module|vmalloc|page-table|slab|direct-map|vmemmap|device|unknown-kernel"
-
 GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
 {
+    g_autofree char *regions = object_region_list("|");
     const GOptionEntry common[] = {
         { "events", 0, 0, G_OPTION_ARG_STRING, &selection->events,
           "Only the records A to B - 1 of the trace, counted from 0 (either may be left out)", "A..B" },
@@ -48,7 +44,7 @@ GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
           "?, and be given several times)",
           "NAME" },
         { "region", 0, 0, G_OPTION_ARG_STRING_ARRAY, &selection->regions,
-          "Only accesses to this kind of memory (may be given several times)", REGIONS },
+          "Only accesses to this kind of memory (may be given several times)", g_intern_string(regions) },
         { "from", 0, 0, G_OPTION_ARG_STRING, &selection->format, "The input's format, if it can't be told",
           "auto|file|gmbeoo|compact" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },

@@ -24,7 +24,7 @@ bool object_selection_check(char **regions, GError **error)
 
     for (; regions && *regions; regions++)
         if (!object_region_parse(*regions, &region)) {
-            g_autofree char *all = object_region_list();
+            g_autofree char *all = object_region_list(", ");
 
             return mt_fail_usage(error, "--region must be one of %s, but %s isn't.", all, *regions);
         }

@@ -215,3 +215,18 @@ bool event_reader_is_done(const EventReader *reader)
 {
     return !reader->left && reader->taken == reader->ahead;
 }
+
+uint32_t events_before(const struct mt_events *events, size_t i)
+{
+    size_t first = 0, end = events->count;
+
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+
+        if (events->event[middle].before <= i)
+            first = middle + 1;
+        else
+            end = middle;
+    }
+    return first ? events->event[first - 1].number : events->state;
+}

@@ -42,4 +42,11 @@ struct mt_events event_reader_take(EventReader *reader, uint32_t count);
 /* Whether none is left. */
 bool event_reader_is_done(const EventReader *reader);
 
+/* A batch's record `i`: the number of the last event before it, or right before it; and its index in the trace. */
+uint32_t events_before(const struct mt_events *events, size_t i);
+static inline uint64_t events_index(const struct mt_batch *batch, size_t i)
+{
+    return batch->index ? batch->index[i] : batch->first + i;
+}
+
 #endif

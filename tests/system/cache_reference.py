@@ -3,6 +3,20 @@
 A set is a list of lines that are there; nothing is shared with the program but the definitions."""
 
 
+def lru_misses(lines, sets, ways):
+    """Of an LRU cache that is accessed by lines."""
+    stacks, misses = [[] for _ in range(sets)], 0
+    for line in lines:
+        stack = stacks[line % sets]
+        if line in stack:
+            stack.remove(line)
+        else:
+            misses += 1
+        stack.append(line)
+        del stack[:-ways]
+    return misses
+
+
 class Line:
     def __init__(self, number, dirty):
         self.number, self.dirty, self.shared, self.prefetched, self.age = number, dirty, False, False, 2

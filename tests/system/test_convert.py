@@ -13,6 +13,7 @@ import subprocess
 import time
 import unittest
 
+from cache_reference import lru_misses
 from harness import BUILD, ROOT, TRACER, SystemTest
 
 MAKE_TRACE = os.path.join(BUILD, "make_trace")
@@ -271,19 +272,6 @@ class Simulators(Converted):
         return json.loads(result.out)
 
     @staticmethod
-    def lru_misses(lines, sets, ways):
-        stacks, misses = [[] for _ in range(sets)], 0
-        for line in lines:
-            stack = stacks[line % sets]
-            if line in stack:
-                stack.remove(line)
-            else:
-                misses += 1
-            stack.append(line)
-            del stack[:-ways]
-        return misses
-
-    @staticmethod
     def belady_misses(requests, size):
         """The line that is asked for last goes, as the requests themselves tell."""
         cache, misses = {}, 0
@@ -303,7 +291,7 @@ class Simulators(Converted):
         requests = list(struct.iter_unpack("<IQIq", data))
         self.assertEqual({request[2] for request in requests}, {64})
         level = self.misses("cache", "--l1d", "16K,full")["levels"][0]
-        self.assertEqual(self.lru_misses([line // 64 for _, line, _, _ in requests], 1, 256), level["misses"])
+        self.assertEqual(lru_misses([line // 64 for _, line, _, _ in requests], 1, 256), level["misses"])
         points = self.misses("mrc")["curves"][0]["points"]
         ratio = next(point["miss_ratio"] for point in points if point["bytes"] == 16384)
         self.assertAlmostEqual(ratio * 4000, level["misses"], places=6)
@@ -316,7 +304,7 @@ class Simulators(Converted):
         stat = self.misses("stat")
         self.assertEqual(sum(label == "1" for label, _ in accesses), stat["stores"])
         level = self.misses("cache", "--l1d", "32K,8")["levels"][0]
-        self.assertEqual(self.lru_misses([int(address, 16) // 64 for _, address in accesses], 64, 8), level["misses"])
+        self.assertEqual(lru_misses([int(address, 16) // 64 for _, address in accesses], 64, 8), level["misses"])
 
 
 class Numbers(Converted):

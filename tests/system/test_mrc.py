@@ -4,24 +4,12 @@ import bisect
 import random
 import unittest
 
+from cache_reference import lru_misses
 from harness import not_sanitized
 from test_cache import STORE, USER, CacheTest
 
 SEEDS = 100
 LEAST_INSIDE = 90  # of 100 intervals of 95 %
-
-
-def naive_misses(granules, size):
-    """Of a fully associative LRU cache of `size` granules."""
-    cache, misses = [], 0
-    for granule in granules:
-        if granule in cache:
-            cache.remove(granule)
-        else:
-            misses += 1
-        cache.append(granule)
-        del cache[:-size]
-    return misses
 
 
 def skewed(chance, count, lines):
@@ -54,9 +42,9 @@ class Curves(CacheTest):
         path = self.make("skewed", [(0, 3 | chance.choice((0, STORE)), 64 * line + 8 * chance.randrange(8)) for line in lines])
         fine, coarse = self.curves("--granularity", "64,4K", path)
         for size in (1, 2, 7, 8, 9, 60, 64, 512, 1024, 4096):
-            self.assertAlmostEqual(self.ratio(fine, 64 * size)["miss_ratio"] * 12000, naive_misses(lines, size), places=6)
+            self.assertAlmostEqual(self.ratio(fine, 64 * size)["miss_ratio"] * 12000, lru_misses(lines, 1, size), places=6)
             self.assertAlmostEqual(self.ratio(coarse, 4096 * size)["miss_ratio"] * 12000,
-                                   naive_misses([line // 64 for line in lines], size), places=6)
+                                   lru_misses([line // 64 for line in lines], 1, size), places=6)
         for size in ("4K", "32K"):
             exact = self.ratio(fine, int(size[:-1]) << 10)["miss_ratio"] * 12000
             self.assertAlmostEqual(exact, self.misses(path, "--l1d", size + ",full"), places=6)
@@ -68,7 +56,7 @@ class Curves(CacheTest):
         curve, = self.curves(self.make("long", [(0, 3, 64 * line) for line in lines]))
         self.assertEqual(curve["granules"], len(set(lines)))
         for size in (256, 1024):
-            self.assertAlmostEqual(self.ratio(curve, 64 * size)["miss_ratio"] * 48000, naive_misses(lines, size), places=6)
+            self.assertAlmostEqual(self.ratio(curve, 64 * size)["miss_ratio"] * 48000, lru_misses(lines, 1, size), places=6)
 
     def test_crossings_and_splits(self):
         rows = [(0, 3 | USER, 60), (1, 3, 64), (0, 3 | USER, 60), (1, 3, (1 << 64) - 4)]

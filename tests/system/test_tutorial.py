@@ -59,13 +59,16 @@ class Tutorial(SystemTest):
         os.makedirs(kept, exist_ok=True)
         link_images(kept, self.here)
         self.kept_images = kept
-        # Another test's, which is built with the same options.
-        for suffix in ("", ".json"):
-            path = os.path.join(self.here, "four.qcow2" + suffix)
-            if not os.path.exists(path) and os.stat(self.here).st_dev == os.stat(images.FOLDER).st_dev:
-                os.link(images.several_vcpus() + suffix, path)
         # The system's programs, which have the packages that the tests install.
         self.environment.update(PATH=f"{BUILD}:/usr/bin:/bin:/usr/sbin:/sbin", MEMORY_TRACER_IMAGE=IMAGE)
+
+    def take_four_vcpus(self):
+        """Another test's guest, which is built with the same options."""
+        if os.path.exists(os.path.join(self.here, "four.qcow2")) or os.stat(self.here).st_dev != os.stat(images.FOLDER).st_dev:
+            return
+        image = images.several_vcpus()
+        for suffix in ("", ".json"):
+            os.link(image + suffix, os.path.join(self.here, "four.qcow2" + suffix))
 
     def tearDown(self):
         link_images(self.here, self.kept_images)
@@ -73,6 +76,8 @@ class Tutorial(SystemTest):
 
     def run_section(self, commands, **popen):
         self.assertTrue(commands)
+        if any("--output four.qcow2" in command for command, _ in commands):
+            self.take_four_vcpus()
         for command, wanted in commands:
             result = subprocess.run(["bash", "-c", command], cwd=self.here, env=self.environment, stdin=subprocess.DEVNULL,
                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT_S, **popen)
