@@ -78,15 +78,21 @@ char *limits_explain(const char *message)
                    { EFBIG, RLIMIT_FSIZE, 'f', 1024 },
                    { ENOMEM, RLIMIT_AS, 'v', 1024 },
                    { ENOMEM, RLIMIT_DATA, 'd', 1024 },
+                   /* pthread_create() says EAGAIN for a stack that it has no memory for, too. */
+                   { EAGAIN, RLIMIT_AS, 'v', 1024 },
+                   { EAGAIN, RLIMIT_DATA, 'd', 1024 },
                    { EAGAIN, RLIMIT_NPROC, 'u', 1 } };
+    g_autoptr(GString) text = g_string_new(NULL);
 
     for (guint i = 0; i < G_N_ELEMENTS(causes); i++) {
         struct rlimit limit;
 
         if (strstr(message, g_strerror(causes[i].code)) &&
             !getrlimit((__rlimit_resource_t)causes[i].resource, &limit) && limit.rlim_cur != RLIM_INFINITY)
-            return g_strdup_printf(" (ulimit -%c is %" G_GUINT64_FORMAT ")", causes[i].option,
-                                   (guint64)limit.rlim_cur / causes[i].in_bytes);
+            g_string_append_printf(text, "%sulimit -%c is %" G_GUINT64_FORMAT, text->len ? ", " : " (",
+                                   causes[i].option, (guint64)limit.rlim_cur / causes[i].in_bytes);
     }
-    return g_strdup("");
+    if (text->len)
+        g_string_append_c(text, ')');
+    return g_string_free(g_steal_pointer(&text), FALSE);
 }

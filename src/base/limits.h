@@ -26,7 +26,8 @@ void limits_set_file_size(const struct rlimit *limit);
 /* Whether a guest can have the open files that it needs: else an error with one line. */
 bool limits_check_files(GError **error);
 
-/* Which limit it was that made something fail with this message: " (ulimit -n is 16)", or "". To be freed. */
+/* Which limit it may have been that made something fail with this message: " (ulimit -n is 16)", several if the message
+ * fits several, or "". To be freed. */
 char *limits_explain(const char *message);
 
 #endif
