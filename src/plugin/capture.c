@@ -3,27 +3,18 @@
  * What is done at each access: it is recorded, or skipped by sampling, or it lies outside the regions of interest.
  *
  * Each vCPU touches only what is its own: its producer, its sampler, its counter. Where sampling skips very many
- * accesses, they don't call us, but are counted inline (PHASE_COUNTING); each block then compares the count with the
- * place at which we must look again, which comes before the next traced block by so much that no block jumps over it.
+ * accesses, they don't call us, but are counted inline (counting.h).
  */
 #include <string.h>
 
 #include "corrections.h"
+#include "counting.h"
 #include "pages.h"
 #include "phase.h"
 #include "plugin.h"
 
 /* What QEMU encodes in a meminfo handle fits into so many bits; larger ones are looked up the slow way. */
 #define MEMINFO_TABLE_BITS 18
-/* At least so many accesses must be skipped for counting them inline to be worth two flushes of QEMU's translations. */
-#define WORTH_COUNTING (UINT64_C(1) << 24)
-/* A block makes at most 2^17 accesses (a repeated string instruction). So many before the next traced block we are
- * called at each access again. */
-#define COUNTING_MARGIN (UINT64_C(1) << 18)
-/* How often somebody who looks at the totals sees them grow meanwhile. */
-#define COUNTING_REPORT (UINT64_C(1) << 25)
-/* Each block compares its vCPU's counter with this. */
-#define COUNTING_LIMIT (UINT64_C(1) << 63)
 /* After so many accesses outside all regions, they needn't call us any more. */
 #define LONG_OUTSIDE (UINT64_C(1) << 24)
 /* Records shall not wait in an unfinished chunk while so many accesses are skipped. */
@@ -32,7 +23,6 @@
 /* The rest of what belongs to one vCPU. */
 typedef struct {
     uint64_t skipped_before; /* by samplers before the last restart */
-    uint64_t counted_from;   /* the inline counter's value when it was looked at last */
     uint64_t outside;        /* accesses outside all regions */
 } __attribute__((aligned(64))) CaptureVcpu;
 
@@ -41,7 +31,6 @@ static Sampler samplers[RING_MAX_VCPUS];
 static CaptureVcpu vcpus[RING_MAX_VCPUS];
 static _Atomic bool outside;
 static unsigned producer_mask; /* 0: all vCPUs use the first one's producer */
-static qemu_plugin_u64 counter;
 
 /* The low 6 bits of a record's info, by meminfo handle: asking QEMU for each access would double the cost of one. */
 static uint8_t meminfo_table[1u << MEMINFO_TABLE_BITS];
@@ -141,7 +130,7 @@ static __attribute__((noinline, cold)) void end_of_stretch(unsigned vcpu)
     sampler_next_stretch(sampler, &plugin.options.sampler);
     if (sampler->skip_left >= LONG_SKIP)
         capture_publish(vcpu);
-    if (sampler->skip_left >= WORTH_COUNTING && !plugin.options.roi && capture_may_count())
+    if (counting_is_worth_it(vcpu))
         phase_reconsider();
 }
 
@@ -339,7 +328,7 @@ void capture_put(unsigned vcpu, const CaptureAccess *access)
     Sampler *sampler = &samplers[vcpu];
 
     if (plugin.phase == PHASE_COUNTING) {
-        qemu_plugin_u64_set(counter, vcpu, qemu_plugin_u64_get(counter, vcpu) + 1);
+        counting_add(vcpu);
     } else if (atomic_load_explicit(&outside, memory_order_relaxed)) {
         if (++vcpus[vcpu].outside % LONG_OUTSIDE == 0)
             phase_reconsider();
@@ -353,36 +342,9 @@ void capture_put(unsigned vcpu, const CaptureAccess *access)
     }
 }
 
-/* Takes what was counted inline into the sampler's account. By that vCPU, or while all stand still. */
-static void take_counted(unsigned vcpu)
+void capture_tell_skipped(unsigned vcpu)
 {
-    uint64_t now = qemu_plugin_u64_get(counter, vcpu), missed;
-
-    missed = sampler_pass(&samplers[vcpu], &plugin.options.sampler, now - vcpus[vcpu].counted_from);
-    vcpus[vcpu].counted_from = now;
-    if (missed) /* a block that is longer than we believe possible */
-        ring_add_dropped(plugin.ring, vcpu, missed);
     ring_set_skipped(plugin.ring, vcpu, vcpus[vcpu].skipped_before + sampler_skipped(&samplers[vcpu]));
-}
-
-/* Sets the counter so that it reaches the limit where we must look again. */
-static void set_counter(unsigned vcpu)
-{
-    uint64_t left = samplers[vcpu].skip_left;
-    uint64_t until = left > COUNTING_MARGIN ? MIN(left - COUNTING_MARGIN, COUNTING_REPORT) : 0;
-
-    vcpus[vcpu].counted_from = COUNTING_LIMIT - until;
-    qemu_plugin_u64_set(counter, vcpu, COUNTING_LIMIT - until);
-}
-
-static void counter_limit_cb(unsigned int vcpu, void *userdata)
-{
-    (void)userdata;
-    take_counted(vcpu);
-    if (samplers[vcpu].skip_left > COUNTING_MARGIN)
-        set_counter(vcpu);
-    else
-        phase_reconsider();
 }
 
 void capture_init(void)
@@ -393,7 +355,7 @@ void capture_init(void)
     for (uint32_t i = 0; i < 1u << MEMINFO_TABLE_BITS; i++)
         meminfo_table[i] = ask_meminfo(i);
     pages_init();
-    counter = (qemu_plugin_u64){ .score = qemu_plugin_scoreboard_new(64) }; /* a cache line each */
+    counting_init(samplers);
 }
 
 static qemu_plugin_vcpu_mem_cb_t choose_callback(void)
@@ -427,7 +389,7 @@ void capture_instrument(struct qemu_plugin_insn *insn, uint64_t info)
     if (corrections_instrument(insn, info))
         return;
     if (plugin.phase == PHASE_COUNTING)
-        qemu_plugin_register_vcpu_mem_inline_per_vcpu(insn, QEMU_PLUGIN_MEM_RW, QEMU_PLUGIN_INLINE_ADD_U64, counter, 1);
+        counting_instrument(insn);
     else
         qemu_plugin_register_vcpu_mem_cb(insn, turns_are_taken() ? turns_wrap(callback) : callback,
                                          QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)(uintptr_t)info);
@@ -436,8 +398,7 @@ void capture_instrument(struct qemu_plugin_insn *insn, uint64_t info)
 void capture_instrument_block(struct qemu_plugin_tb *tb)
 {
     if (plugin.phase == PHASE_COUNTING)
-        qemu_plugin_register_vcpu_tb_exec_cond_cb(tb, counter_limit_cb, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_COND_GE,
-                                                  counter, COUNTING_LIMIT, NULL);
+        counting_instrument_block(tb);
 }
 
 void capture_put_event(unsigned vcpu, enum row_event event, uint64_t number)
@@ -453,9 +414,8 @@ RingProducer *capture_producer_of(unsigned vcpu)
 void capture_publish(unsigned vcpu)
 {
     if (plugin.phase == PHASE_COUNTING && (int)vcpu < qemu_plugin_num_vcpus())
-        take_counted(vcpu);
-    else
-        ring_set_skipped(plugin.ring, vcpu, vcpus[vcpu].skipped_before + sampler_skipped(&samplers[vcpu]));
+        counting_take(vcpu);
+    capture_tell_skipped(vcpu);
     ring_producer_publish(producer_of(vcpu));
 }
 
@@ -465,28 +425,6 @@ void capture_restart_sampling(void)
         vcpus[i].skipped_before += sampler_skipped(&samplers[i]);
         sampler_init(&samplers[i], &plugin.options.sampler, i);
     }
-}
-
-bool capture_may_count(void)
-{
-    if (sampler_is_trivial(&plugin.options.sampler) || !qemu_plugin_num_vcpus() || turns_are_taken())
-        return false;
-    for (unsigned i = 0; i < plugin.vcpus; i++)
-        if (samplers[i].skip_left <= 2 * COUNTING_MARGIN)
-            return false;
-    return true;
-}
-
-void capture_begin_counting(void)
-{
-    for (int i = 0; i < qemu_plugin_num_vcpus(); i++)
-        set_counter((unsigned)i);
-}
-
-void capture_end_counting(void)
-{
-    for (int i = 0; i < qemu_plugin_num_vcpus(); i++)
-        take_counted((unsigned)i);
 }
 
 void capture_set_inside(bool inside)

@@ -15,6 +15,7 @@
 
 #include "../record/x86.h"
 #include "corrections.h"
+#include "counting.h"
 #include "interface.h"
 #include "kernel.h"
 #include "pages.h"
@@ -157,7 +158,7 @@ static Phase phase_wanted(void)
     if (plugin.active) {
         if (plugin.options.roi && !regions_are_open())
             return PHASE_SCANNING;
-        return !plugin.options.roi && capture_may_count() ? PHASE_COUNTING : PHASE_TRACING;
+        return !plugin.options.roi && counting_is_possible() ? PHASE_COUNTING : PHASE_TRACING;
     }
     if (plugin.control)
         return PHASE_SCANNING; /* for control_instrument_block() */
@@ -199,7 +200,7 @@ static void announce(void)
 static void on_reset(void)
 {
     if (plugin.phase == PHASE_COUNTING)
-        capture_end_counting();
+        counting_end();
     publish_all();
     if (plugin.control)
         control_apply(plugin.control);
@@ -211,7 +212,7 @@ static void on_reset(void)
     plugin.phase = phase_wanted();
     pages_forget_all();
     if (plugin.phase == PHASE_COUNTING)
-        capture_begin_counting();
+        counting_begin();
     register_events();
     phase_is_settled();
 }

@@ -98,12 +98,10 @@ void capture_put_event(unsigned vcpu, enum row_event event, uint64_t number);
 RingProducer *capture_producer_of(unsigned vcpu);
 /* Publishes what a vCPU has recorded. By that vCPU, or while all stand still. */
 void capture_publish(unsigned vcpu);
+/* Tells how many of its accesses sampling has left out. The same. */
+void capture_tell_skipped(unsigned vcpu);
 /* While all vCPUs stand still: */
 void capture_restart_sampling(void);
-/* Whether all vCPUs will skip so many accesses that they need no more than be counted. */
-bool capture_may_count(void);
-void capture_begin_counting(void);
-void capture_end_counting(void);
 /* Regions of interest: by any vCPU. Outside of them nothing is recorded. */
 void capture_set_inside(bool inside);
 
