@@ -12,6 +12,7 @@
 #include "pages.h"
 #include "phase.h"
 #include "plugin.h"
+#include "values.h"
 
 /* What QEMU encodes in a meminfo handle fits into so many bits; larger ones are looked up the slow way. */
 #define MEMINFO_TABLE_BITS 18
@@ -67,29 +68,25 @@ static inline __attribute__((always_inline)) void record(RingProducer *producer,
         ring_producer_put(producer, known | meminfo_table[info], vaddr);
 }
 
-/* By size_shift: of the low half of a value, the bits that an access has. */
-static const uint64_t low_masks[8] = { 0xff, 0xffff, 0xffffffff, UINT64_MAX, UINT64_MAX, 0, 0, 0 };
-
-/*
- * The value of an access of 1 << size_shift bytes. QEMU gives a union and tells which member counts. But on hosts that
- * are little-endian all begin with the lowest byte, and we know the size: so we take the widest and cut it, rather than
- * wait for what QEMU tells, to jump to where it is read.
- */
-static inline __attribute__((always_inline)) void read_value(qemu_plugin_meminfo_t info, unsigned size_shift,
-                                                             uint64_t value[2])
+/* Where a chunk begins, QEMU is asked for the value: it is compared with what is read. */
+static inline bool begins_chunk(const WideRow *wide)
 {
-    qemu_plugin_mem_value read = qemu_plugin_mem_get_value(info);
-
-    value[0] = read.data.u128.low & low_masks[size_shift];
-    value[1] = 0;
-    if (G_UNLIKELY(size_shift == 4)) /* a load of both halves at once would wait for QEMU's two stores */
-        value[1] = read.data.u128.high;
+    return !((uintptr_t)wide & (RING_CHUNK_BYTES - 1));
 }
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the low bytes of a union's members are the same");
 
-/* With fields that widen the record. They are slow enough for what record() avoids to make no difference. */
+static inline __attribute__((always_inline)) void read_value(unsigned vcpu, qemu_plugin_meminfo_t info,
+                                                             unsigned size_shift, const void *state, WideRow *wide)
+{
+    if (G_LIKELY(values_are_at(&values_places[vcpu], size_shift, state)) && !begins_chunk(wide))
+        values_read(&values_places[vcpu], size_shift, wide->value);
+    else
+        values_ask_and_learn(vcpu, info, size_shift, state, wide->value);
+}
+
+/* With fields that widen the record. They are slow enough for what record() avoids to make no difference. `state`: see
+ * state.h; for values only. */
 static inline __attribute__((always_inline)) void record_wide(unsigned vcpu, uint64_t known, qemu_plugin_meminfo_t info,
-                                                              uint64_t vaddr, unsigned fields)
+                                                              uint64_t vaddr, unsigned fields, const void *state)
 {
     RingProducer *producer = producer_of(vcpu);
     WideRow *wide = ring_producer_slot(producer);
@@ -106,7 +103,7 @@ static inline __attribute__((always_inline)) void record_wide(unsigned vcpu, uin
     if (fields & MT_FIELD_VALUE) {
         if (fields & MT_FIELD_PADDR)
             wide->paddr_beside_value = paddr;
-        read_value(info, told & 7, wide->value);
+        read_value(vcpu, info, told & 7, state, wide);
     }
     ring_producer_advance(producer, fields == (MT_FIELD_PADDR | MT_FIELD_VALUE) ? sizeof *wide : sizeof *wide / 2);
 }
@@ -179,7 +176,7 @@ static void access_cb_roi(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_
 
 /* With other fields than those of a plain record, and perhaps regions and sampling. */
 static inline __attribute__((always_inline)) void access_wide(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
-                                                              void *userdata, unsigned fields)
+                                                              void *userdata, unsigned fields, const void *state)
 {
     uint64_t known = (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT;
     Sampler *sampler = &samplers[vcpu];
@@ -191,7 +188,7 @@ static inline __attribute__((always_inline)) void access_wide(unsigned vcpu, qem
         if (--sampler->skip_left == 0)
             end_of_stretch(vcpu);
     } else {
-        record_wide(vcpu, known, info, vaddr, fields);
+        record_wide(vcpu, known, info, vaddr, fields, state);
         if (--sampler->trace_left == 0)
             end_of_stretch(vcpu);
     }
@@ -200,7 +197,7 @@ static inline __attribute__((always_inline)) void access_wide(unsigned vcpu, qem
 static __attribute__((noinline)) void access_cb_paddr(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
                                                       void *userdata)
 {
-    access_wide(vcpu, info, vaddr, userdata, MT_FIELD_PADDR);
+    access_wide(vcpu, info, vaddr, userdata, MT_FIELD_PADDR, NULL);
 }
 
 /* Neither regions nor sampling, the page is known: as in record(), what is rare is called last. */
@@ -233,66 +230,74 @@ static void access_cb_known_paddr_one_vcpu(unsigned int vcpu, qemu_plugin_meminf
     record_paddr(0, (uintptr_t)userdata, info, vaddr, userdata);
 }
 
-static __attribute__((noinline)) void access_cb_value(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
-                                                      void *userdata)
+CALLED_BY_NAME __attribute__((noinline)) void access_value(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
+                                                           void *userdata, const void *state)
 {
-    access_wide(vcpu, info, vaddr, userdata, MT_FIELD_VALUE);
+    access_wide(vcpu, info, vaddr, userdata, MT_FIELD_VALUE, state);
 }
 
-static __attribute__((noinline)) void access_cb_paddr_value(unsigned int vcpu, qemu_plugin_meminfo_t info,
-                                                            uint64_t vaddr, void *userdata)
+CALLED_BY_NAME __attribute__((noinline)) void access_paddr_value(unsigned vcpu, qemu_plugin_meminfo_t info,
+                                                                 uint64_t vaddr, void *userdata, const void *state)
 {
-    access_wide(vcpu, info, vaddr, userdata, MT_FIELD_PADDR | MT_FIELD_VALUE);
+    access_wide(vcpu, info, vaddr, userdata, MT_FIELD_PADDR | MT_FIELD_VALUE, state);
 }
 
-/* The same with values. The row is made before QEMU is asked for the value, so that only its place is kept meanwhile.
- */
+/* The same where there are neither regions nor sampling. What is rare is called last, again. */
 static inline __attribute__((always_inline)) void record_value(unsigned vcpu, uint64_t known,
-                                                               qemu_plugin_meminfo_t info, uint64_t vaddr)
+                                                               qemu_plugin_meminfo_t info, uint64_t vaddr,
+                                                               void *userdata, const void *state)
 {
     WideRow *wide = ring_producer_slot(&producers[vcpu]);
-    uint8_t told = meminfo_table[info];
+    uint8_t told = meminfo_table[info % (1u << MEMINFO_TABLE_BITS)];
 
-    wide->record.info = known | told;
-    wide->record.virt_addr = vaddr;
-    read_value(info, told & 7, wide->value);
-}
-
-static inline __attribute__((always_inline)) void
-access_value(unsigned vcpu, uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
-{
-    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS)) {
-        access_cb_value(vcpu, info, vaddr, userdata);
+    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS || !values_are_at(&values_places[vcpu], told & 7, state) ||
+                   begins_chunk(wide))) {
+        access_value(vcpu, info, vaddr, userdata, state);
     } else {
-        record_value(vcpu, known, info, vaddr);
-        ring_producer_advance(&producers[vcpu], sizeof(WideRow) / 2);
+        wide->record.info = known | told;
+        wide->record.virt_addr = vaddr;
+        values_read(&values_places[vcpu], told & 7, wide->value);
+        ring_producer_advance(&producers[vcpu], sizeof *wide / 2);
     }
 }
 
-static void access_cb_plain_value(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+CALLED_BY_NAME void access_plain_value(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata,
+                                       const void *state)
 {
-    access_value(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr, userdata);
+    record_value(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr, userdata, state);
 }
 
-static void access_cb_plain_value_one_vcpu(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
-                                           void *userdata)
+CALLED_BY_NAME void access_plain_value_one_vcpu(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
+                                                void *userdata, const void *state)
 {
     (void)vcpu;
-    access_value(0, (uintptr_t)userdata, info, vaddr, userdata);
+    record_value(0, (uintptr_t)userdata, info, vaddr, userdata, state);
 }
 
-static void access_cb_known_paddr_value(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
+CALLED_BY_NAME void access_known_paddr_value(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata,
+                                             const void *state)
 {
+    WideRow *wide = ring_producer_slot(&producers[vcpu]);
+    uint8_t told = meminfo_table[info % (1u << MEMINFO_TABLE_BITS)];
     uint64_t paddr;
 
-    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS || !pages_find(vcpu, vaddr, &paddr))) {
-        access_cb_paddr_value(vcpu, info, vaddr, userdata);
+    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS || !pages_find(vcpu, vaddr, &paddr) ||
+                   !values_are_at(&values_places[vcpu], told & 7, state) || begins_chunk(wide))) {
+        access_paddr_value(vcpu, info, vaddr, userdata, state);
     } else {
-        ring_producer_slot(&producers[vcpu])->paddr_beside_value = paddr;
-        record_value(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr);
-        ring_producer_advance(&producers[vcpu], sizeof(WideRow));
+        wide->record.info = (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT | told;
+        wide->record.virt_addr = vaddr;
+        wide->paddr_beside_value = paddr;
+        values_read(&values_places[vcpu], told & 7, wide->value);
+        ring_producer_advance(&producers[vcpu], sizeof *wide);
     }
 }
+
+ACCESS_WITH_STATE(enter_value, access_value);
+ACCESS_WITH_STATE(enter_paddr_value, access_paddr_value);
+ACCESS_WITH_STATE(enter_plain_value, access_plain_value);
+ACCESS_WITH_STATE(enter_plain_value_one_vcpu, access_plain_value_one_vcpu);
+ACCESS_WITH_STATE(enter_known_paddr_value, access_known_paddr_value);
 
 CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr, bool with_value)
 {
@@ -300,7 +305,7 @@ CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t 
     CaptureAccess access = { .info = known | told, .vaddr = vaddr, .meminfo = info };
 
     if (with_value)
-        read_value(info, told & 7, access.value);
+        values_ask(info, told & 7, access.value);
     return access;
 }
 
@@ -355,44 +360,58 @@ void capture_init(void)
     for (uint32_t i = 0; i < 1u << MEMINFO_TABLE_BITS; i++)
         meminfo_table[i] = ask_meminfo(i);
     pages_init();
+    values_init();
     counting_init(samplers);
 }
 
-static qemu_plugin_vcpu_mem_cb_t choose_callback(void)
+static qemu_plugin_vcpu_mem_cb_t choose_value_callback(bool with_paddr, bool plain)
 {
-    bool one = plugin.vcpus == 1, turns = turns_are_taken();
-    bool plain = !turns && !plugin.options.roi && sampler_is_trivial(&plugin.options.sampler);
+    if (turns_are_taken())
+        return turns_wrap_value(with_paddr ? access_paddr_value : access_value);
+    if (with_paddr)
+        return plain ? enter_known_paddr_value : enter_paddr_value;
+    if (!plain)
+        return enter_value;
+    return plugin.vcpus == 1 ? enter_plain_value_one_vcpu : enter_plain_value;
+}
 
-    switch (ring_fields(plugin.ring) & (MT_FIELD_PADDR | MT_FIELD_VALUE)) {
-    case MT_FIELD_PADDR:
-        if (!plain)
-            return access_cb_paddr;
+/* Of accesses without values. */
+static qemu_plugin_vcpu_mem_cb_t choose_plain_callback(bool with_paddr, bool plain)
+{
+    bool one = plugin.vcpus == 1;
+
+    if (with_paddr && !plain)
+        return access_cb_paddr;
+    if (with_paddr)
         return one ? access_cb_known_paddr_one_vcpu : access_cb_known_paddr;
-    case MT_FIELD_VALUE:
-        if (!plain)
-            return access_cb_value;
-        return one ? access_cb_plain_value_one_vcpu : access_cb_plain_value;
-    case MT_FIELD_PADDR | MT_FIELD_VALUE:
-        return plain ? access_cb_known_paddr_value : access_cb_paddr_value;
-    }
-    if (turns || plugin.options.roi)
+    if (turns_are_taken() || plugin.options.roi)
         return access_cb_roi;
     if (plain)
         return one ? access_cb_one_vcpu : access_cb;
     return one ? access_cb_sampled_one_vcpu : access_cb_sampled;
 }
 
+static qemu_plugin_vcpu_mem_cb_t choose_callback(void)
+{
+    unsigned fields = ring_fields(plugin.ring);
+    bool plain = !turns_are_taken() && !plugin.options.roi && sampler_is_trivial(&plugin.options.sampler);
+    qemu_plugin_vcpu_mem_cb_t callback;
+
+    if (fields & MT_FIELD_VALUE)
+        return choose_value_callback(fields & MT_FIELD_PADDR, plain);
+    callback = choose_plain_callback(fields & MT_FIELD_PADDR, plain);
+    return turns_are_taken() ? turns_wrap(callback) : callback;
+}
+
 void capture_instrument(struct qemu_plugin_insn *insn, uint64_t info)
 {
-    qemu_plugin_vcpu_mem_cb_t callback = choose_callback();
-
     if (corrections_instrument(insn, info))
         return;
     if (plugin.phase == PHASE_COUNTING)
         counting_instrument(insn);
     else
-        qemu_plugin_register_vcpu_mem_cb(insn, turns_are_taken() ? turns_wrap(callback) : callback,
-                                         QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)(uintptr_t)info);
+        qemu_plugin_register_vcpu_mem_cb(insn, choose_callback(), QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+                                         (void *)(uintptr_t)info);
 }
 
 void capture_instrument_block(struct qemu_plugin_tb *tb)

@@ -23,6 +23,7 @@
 #include "plugin.h"
 #include "regions.h"
 #include "tasks.h"
+#include "values.h"
 
 Plugin plugin;
 
@@ -187,6 +188,8 @@ static void register_events(void)
 /* Tells the consumer what has changed. */
 static void announce(void)
 {
+    if (was_active && !plugin.active)
+        values_report();
     if (plugin.active && !was_active)
         ring_set_state(plugin.ring, RING_TRACING);
     else if (was_active && !plugin.active && !plugin.output) /* a reader of `out` sees the end when QEMU exits */

@@ -6,6 +6,7 @@
 #include "../ring/ring.h"
 #include "qemu_api.h"
 #include "sampler.h"
+#include "state.h"
 
 typedef struct PluginOptions {
     char *out;     /* path of the FIFO (or file) to write to; NULL with ring_fd */
@@ -59,8 +60,9 @@ bool turns_are_taken(void);
 /* Instruments a marker that tells a vCPU's number, if `magic` is one's. */
 void turns_look_for_marker(struct qemu_plugin_insn *insn, uint32_t magic);
 /* A callback that calls this one with the number of the vCPU that makes the access (or 0, if that isn't known). There
- * is one at a time, and one more for corrected accesses. */
+ * is one at a time, one more that is told the state, and one more for corrected accesses. */
 qemu_plugin_vcpu_mem_cb_t turns_wrap(qemu_plugin_vcpu_mem_cb_t callback);
+qemu_plugin_vcpu_mem_cb_t turns_wrap_value(AccessWithState callback);
 qemu_plugin_vcpu_mem_cb_t turns_wrap_corrected(qemu_plugin_vcpu_mem_cb_t callback);
 /* The same for a callback of instructions, of which there is one, too. */
 qemu_plugin_vcpu_udata_cb_t turns_wrap_function(qemu_plugin_vcpu_udata_cb_t callback);

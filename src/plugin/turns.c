@@ -13,8 +13,7 @@
  */
 #include "../protocol/frames.h"
 #include "plugin.h"
-
-#define HIDDEN __attribute__((used, visibility("hidden")))
+#include "state.h"
 
 static const void *states[RING_MAX_VCPUS];
 static struct {
@@ -24,6 +23,7 @@ static struct {
 static unsigned markers; /* that have been executed */
 static bool contradicted;
 static qemu_plugin_vcpu_mem_cb_t callback, corrected_callback;
+static AccessWithState value_callback;
 static qemu_plugin_vcpu_udata_cb_t function_callback, marker_callback;
 
 /* The vCPU whose state it is, or plugin.vcpus. */
@@ -50,28 +50,35 @@ static inline __attribute__((always_inline)) unsigned whose(unsigned told, const
     return current.vcpu;
 }
 
-HIDDEN void turns_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata, const void *state)
+CALLED_BY_NAME void turns_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata,
+                                 const void *state)
 {
     callback(whose(told, state), info, vaddr, userdata);
 }
 
-HIDDEN void turns_corrected(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata,
-                            const void *state)
+CALLED_BY_NAME void turns_value(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata,
+                                const void *state)
+{
+    value_callback(whose(told, state), info, vaddr, userdata, state);
+}
+
+CALLED_BY_NAME void turns_corrected(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata,
+                                    const void *state)
 {
     corrected_callback(whose(told, state), info, vaddr, userdata);
 }
 
-HIDDEN void turns_function(unsigned told, void *userdata, const void *state)
+CALLED_BY_NAME void turns_function(unsigned told, void *userdata, const void *state)
 {
     function_callback(whose(told, state), userdata);
 }
 
-HIDDEN void turns_region(unsigned told, void *userdata, const void *state)
+CALLED_BY_NAME void turns_region(unsigned told, void *userdata, const void *state)
 {
     marker_callback(whose(told, state), userdata);
 }
 
-HIDDEN void turns_marker(unsigned told, void *userdata, const void *state)
+CALLED_BY_NAME void turns_marker(unsigned told, void *userdata, const void *state)
 {
     unsigned vcpu = (unsigned)(uintptr_t)userdata, found = find(state);
 
@@ -89,62 +96,12 @@ HIDDEN void turns_marker(unsigned told, void *userdata, const void *state)
 }
 
 /* The callbacks as QEMU calls them. */
-HIDDEN void turns_enter_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata);
-HIDDEN void turns_enter_corrected(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata);
-HIDDEN void turns_enter_function(unsigned told, void *userdata);
-HIDDEN void turns_enter_region(unsigned told, void *userdata);
-HIDDEN void turns_enter_marker(unsigned told, void *userdata);
-
-#ifdef __x86_64__
-/* rbp becomes one more argument. */
-__asm__(".pushsection .text\n"
-        "turns_enter_access:\n"
-        "\tendbr64\n"
-        "\tmov %rbp, %r8\n"
-        "\tjmp turns_access\n"
-        "turns_enter_corrected:\n"
-        "\tendbr64\n"
-        "\tmov %rbp, %r8\n"
-        "\tjmp turns_corrected\n"
-        "turns_enter_function:\n"
-        "\tendbr64\n"
-        "\tmov %rbp, %rdx\n"
-        "\tjmp turns_function\n"
-        "turns_enter_region:\n"
-        "\tendbr64\n"
-        "\tmov %rbp, %rdx\n"
-        "\tjmp turns_region\n"
-        "turns_enter_marker:\n"
-        "\tendbr64\n"
-        "\tmov %rbp, %rdx\n"
-        "\tjmp turns_marker\n"
-        ".popsection");
-#else
-void turns_enter_access(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
-{
-    turns_access(told, info, vaddr, userdata, NULL);
-}
-
-void turns_enter_corrected(unsigned told, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
-{
-    turns_corrected(told, info, vaddr, userdata, NULL);
-}
-
-void turns_enter_function(unsigned told, void *userdata)
-{
-    turns_function(told, userdata, NULL);
-}
-
-void turns_enter_region(unsigned told, void *userdata)
-{
-    turns_region(told, userdata, NULL);
-}
-
-void turns_enter_marker(unsigned told, void *userdata)
-{
-    turns_marker(told, userdata, NULL);
-}
-#endif
+ACCESS_WITH_STATE(turns_enter_access, turns_access);
+ACCESS_WITH_STATE(turns_enter_value, turns_value);
+ACCESS_WITH_STATE(turns_enter_corrected, turns_corrected);
+FUNCTION_WITH_STATE(turns_enter_function, turns_function);
+FUNCTION_WITH_STATE(turns_enter_region, turns_region);
+FUNCTION_WITH_STATE(turns_enter_marker, turns_marker);
 
 bool turns_are_taken(void)
 {
@@ -155,6 +112,12 @@ qemu_plugin_vcpu_mem_cb_t turns_wrap(qemu_plugin_vcpu_mem_cb_t wrapped)
 {
     callback = wrapped;
     return turns_enter_access;
+}
+
+qemu_plugin_vcpu_mem_cb_t turns_wrap_value(AccessWithState wrapped)
+{
+    value_callback = wrapped;
+    return turns_enter_value;
 }
 
 qemu_plugin_vcpu_mem_cb_t turns_wrap_corrected(qemu_plugin_vcpu_mem_cb_t wrapped)

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Callbacks that are told the state of the vCPU that executes. On x86-64 hosts, the code that QEMU generates holds it
+ * in rbp (TCG_AREG0), also while it calls us. QEMU's helpers call us, too: what they have in rbp may be anything. On
+ * other hosts the state is NULL.
+ */
+#ifndef MEMORY_TRACER_PLUGIN_STATE_H
+#define MEMORY_TRACER_PLUGIN_STATE_H
+
+#include "qemu_api.h"
+
+/* For what is called by its name in assembly. */
+#define CALLED_BY_NAME __attribute__((used, visibility("hidden")))
+
+typedef void (*AccessWithState)(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata,
+                                const void *state);
+
+/*
+ * ACCESS_WITH_STATE(enter, callback) and FUNCTION_WITH_STATE(enter, callback) define `enter`, for QEMU to call. It
+ * calls `callback`, which is CALLED_BY_NAME, with one more argument.
+ */
+#ifdef __x86_64__
+#define ENTER_WITH_STATE(enter, callback, argument)                                                                    \
+    __asm__(".pushsection .text\n"                                                                                     \
+            "\t.balign 16\n" #enter ":\n"                                                                              \
+            "\tendbr64\n"                                                                                              \
+            "\tmov %rbp, " argument "\n"                                                                               \
+            "\tjmp " #callback "\n"                                                                                    \
+            ".popsection")
+#define ACCESS_WITH_STATE(enter, callback)                                                                             \
+    CALLED_BY_NAME void enter(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata);              \
+    ENTER_WITH_STATE(enter, callback, "%r8")
+#define FUNCTION_WITH_STATE(enter, callback)                                                                           \
+    CALLED_BY_NAME void enter(unsigned vcpu, void *userdata);                                                          \
+    ENTER_WITH_STATE(enter, callback, "%rdx")
+#else
+#define ACCESS_WITH_STATE(enter, callback)                                                                             \
+    static void enter(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)                       \
+    {                                                                                                                  \
+        callback(vcpu, info, vaddr, userdata, NULL);                                                                   \
+    }                                                                                                                  \
+    _Static_assert(1, "a semicolon comes next")
+#define FUNCTION_WITH_STATE(enter, callback)                                                                           \
+    static void enter(unsigned vcpu, void *userdata)                                                                   \
+    {                                                                                                                  \
+        callback(vcpu, userdata, NULL);                                                                                \
+    }                                                                                                                  \
+    _Static_assert(1, "a semicolon comes next")
+#endif
+
+#endif
