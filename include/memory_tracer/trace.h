@@ -57,6 +57,7 @@ enum mt_fields {
     MT_FIELD_TIME = 8,
     MT_FIELD_TASK = 32,     /* events: see struct mt_events */
     MT_FIELD_EXECUTED = 64, /* the same */
+    MT_FIELD_PAGE_SIZE = 128,
 };
 
 /* Whose instructions they are: mt_trace_architecture(). Later versions may know more. */
@@ -159,6 +160,7 @@ enum mt_columns {
     MT_COLUMN_ALL = 63, /* of accesses */
     MT_COLUMN_TASK = 64,
     MT_COLUMN_EXECUTED = 128,
+    MT_COLUMN_PAGE_SIZE = 256,
 };
 
 struct mt_value {
@@ -200,6 +202,9 @@ struct mt_batch {
     unsigned input;                  /* of a merged file: from which of its inputs these are, counted from 0 */
     struct mt_events task, executed; /* with MT_COLUMN_TASK and MT_COLUMN_EXECUTED; a batch may have no access then */
     const uint64_t *index;           /* each one's in the trace; NULL, as in what mt_reader_next() gives: see `first` */
+    const uint8_t
+        *page_size; /* of the page that has the first byte, as the guest's page tables had it when the page's
+                       frame was first asked for: the base-2 logarithm of its bytes (12, 21, 30); 0: unknown */
 };
 
 /* Tasks: the guest's processes and threads, and the kernel's own. With MT_FIELD_TASK. */

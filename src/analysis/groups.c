@@ -53,7 +53,7 @@ struct Groups {
     GArray *group_of_row;    /* uint32_t, for the current batch */
     GStringChunk *names;     /* those that we have made */
     GArray *present;         /* uint32_t: groups that it has */
-    GByteArray *sorted[7];   /* its columns, group by group */
+    GByteArray *sorted[8];   /* its columns, group by group */
     bool reads_tasks;        /* the analysis does */
     GArray *task_of_row;     /* uint32_t: numbers of events, likewise */
     GArray *events;          /* struct mt_event: of one group's records */
@@ -384,6 +384,7 @@ static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **er
     sorted.value_unknown =
         sort_column(groups, 5, batch->value_unknown, sizeof *batch->value_unknown, rows, batch->count);
     tasks = sort_column(groups, 6, tasks, sizeof *tasks, rows, batch->count);
+    sorted.page_size = sort_column(groups, 7, batch->page_size, sizeof *batch->page_size, rows, batch->count);
     sorted.task = sorted.executed = (struct mt_events){ 0 };
     sorted.index = NULL;
     for (guint i = 0; i < groups->present->len; i++) {
@@ -396,6 +397,7 @@ static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **er
         ADVANCE(instruction);
         ADVANCE(paddr);
         ADVANCE(value);
+        ADVANCE(page_size);
         ADVANCE(value_unknown);
 #undef ADVANCE
         part.count = group->rows;

@@ -16,7 +16,7 @@ static int run(VcpuPolicy policy, int argc, char **argv, char **words, const Sel
     if (!options_check_trace_output(output, error))
         return -1;
     for (int i = 1; i < argc; i++) {
-        Input *input = input_open(argv[i], selection, MT_COLUMN_ALL | MT_COLUMN_TASK, error);
+        Input *input = input_open(argv[i], selection, MT_COLUMN_ALL | MT_COLUMN_TASK | MT_COLUMN_PAGE_SIZE, error);
 
         if (!input)
             return -1;

@@ -100,7 +100,8 @@ int cmd_dump(int argc, char **argv, GError **error)
     g_auto(Dump) dump = { 0 };
     const GOptionEntry own[] = {
         { "columns", 0, 0, G_OPTION_ARG_STRING, &dump.list,
-          "These columns, in this order: index, vcpu, cpl, access (type and size), type, size, address, paddr, value, "
+          "These columns, in this order: index, vcpu, cpl, access (type and size), type, size, address, paddr, "
+          "page_size, value, "
           "time_ns, task, pid, tid, command, context, region, object, pc, bytes, place, function, offset, binary, "
           "instruction, file, "
           "line, source",
@@ -127,7 +128,7 @@ int cmd_dump(int argc, char **argv, GError **error)
         mt_fail_usage(error, "--lines and --columns can't both be given: the column is called source");
         return -1;
     }
-    dump.input = input_open(argv[1], &selection, MT_COLUMN_ALL | MT_COLUMN_TASK, error);
+    dump.input = input_open(argv[1], &selection, MT_COLUMN_ALL | MT_COLUMN_TASK | MT_COLUMN_PAGE_SIZE, error);
     if (!dump.input || !choose_columns(&dump, error))
         return -1;
     input_set_to_stdout(dump.input);

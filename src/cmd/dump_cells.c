@@ -197,6 +197,26 @@ static void paddr_json(GString *text, const DumpRow *row)
     g_string_append_printf(text, ",\"io\":%s", !has_paddr(row) ? "null" : is_io(row) ? "true" : "false");
 }
 
+static unsigned page_shift_of(const DumpRow *row)
+{
+    return row->batch->page_size ? row->batch->page_size[row->i] : 0;
+}
+
+static void page_size_text(GString *text, const DumpRow *row)
+{
+    unsigned shift = page_shift_of(row);
+
+    if (shift)
+        g_string_append_printf(text, "%u", 1u << shift);
+}
+
+static void page_size_json(GString *text, const DumpRow *row)
+{
+    unsigned shift = page_shift_of(row);
+
+    add_number(text, "page_size", shift, 1u << shift);
+}
+
 static void value_text(GString *text, const DumpRow *row)
 {
     unsigned bytes = MIN(mt_size(info_of(row)), 16);
@@ -472,6 +492,7 @@ const DumpColumn dump_columns_all[] = {
     COLUMN(size, 4, 0),
     COLUMN(address, 16, 0),
     COLUMN(paddr, 15, MT_FIELD_PADDR),
+    COLUMN(page_size, 10, MT_FIELD_PAGE_SIZE),
     COLUMN(value, 32, MT_FIELD_VALUE),
     { "time_ns", 14, MT_FIELD_TIME, time_text, time_json },
     COLUMN(task, -39, MT_FIELD_TASK),

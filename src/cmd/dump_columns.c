@@ -52,15 +52,15 @@ GPtrArray *dump_columns_parse(const char *list, unsigned fields, GError **error)
 
 GPtrArray *dump_columns_default(unsigned fields, bool as_json, bool lines)
 {
-    static const char *const shown[] = {
-        "index", "vcpu", "cpl",   "access", "address",     "paddr", "value", "time_ns",
-        "task",  "pc",   "bytes", "place",  "instruction", "file",  "line",  "source"
-    };
+    static const char *const shown[] = { "index",     "vcpu",        "cpl",     "access", "address", "paddr",
+                                         "page_size", "value",       "time_ns", "task",   "pc",      "bytes",
+                                         "place",     "instruction", "file",    "line",   "source" };
     GPtrArray *columns = g_ptr_array_new();
 
     for (guint i = 0; i < G_N_ELEMENTS(shown); i++) {
         const DumpColumn *column = find_column(shown[i]);
-        bool is_in_json_only = !strcmp(shown[i], "bytes") || !strcmp(shown[i], "file") || !strcmp(shown[i], "line");
+        bool is_in_json_only = !strcmp(shown[i], "page_size") || !strcmp(shown[i], "bytes") ||
+                               !strcmp(shown[i], "file") || !strcmp(shown[i], "line");
         bool is_of_lines = !strcmp(shown[i], "source");
 
         if (!(column->fields & ~fields) && (as_json || !is_in_json_only) && (lines || !is_of_lines))

@@ -9,8 +9,9 @@
 static const struct {
     unsigned field;
     const char *name;
-} fields[] = { { MT_FIELD_INSTRUCTION, "pc" }, { MT_FIELD_PADDR, "paddr" }, { MT_FIELD_VALUE, "value" },
-               { MT_FIELD_TIME, "time" },      { MT_FIELD_TASK, "task" },   { MT_FIELD_EXECUTED, "executed" } };
+} fields[] = { { MT_FIELD_INSTRUCTION, "pc" },     { MT_FIELD_PADDR, "paddr" }, { MT_FIELD_VALUE, "value" },
+               { MT_FIELD_TIME, "time" },          { MT_FIELD_TASK, "task" },   { MT_FIELD_EXECUTED, "executed" },
+               { MT_FIELD_PAGE_SIZE, "page_size" } };
 
 /* What is there of fields, as a list of names. */
 static void describe_fields(Report *report, const mt_trace *trace)

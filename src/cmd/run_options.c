@@ -120,12 +120,12 @@ bool run_options_parse_fields(const char *list, unsigned *fields, GError **error
         unsigned fields;
     } known[] = {
         { "pc", MT_FIELD_INSTRUCTION },
-        { "paddr", MT_FIELD_PADDR },
+        { "paddr", MT_FIELD_PADDR | MT_FIELD_PAGE_SIZE },
         { "value", MT_FIELD_VALUE },
         { "time", MT_FIELD_TIME },
         { "task", MT_FIELD_TASK },
         { "no-task", 0 },
-        { "all", MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME },
+        { "all", MT_FIELD_PADDR | MT_FIELD_PAGE_SIZE | MT_FIELD_VALUE | MT_FIELD_TIME },
     };
     g_auto(GStrv) words = g_strsplit(list ? list : "pc", ",", -1);
 

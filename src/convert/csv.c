@@ -10,10 +10,11 @@ static bool write_heading(Output *output, GError **error)
     unsigned fields = output->fields;
 
     output->state = object_column_is_wanted(output) ? object_column_new(output->trace) : NULL;
-    return fprintf(output->file, "index,vcpu,cpl,type,size,sign_extended,big_endian,address%s%s%s%s%s%s\n",
+    return fprintf(output->file, "index,vcpu,cpl,type,size,sign_extended,big_endian,address%s%s%s%s%s%s%s\n",
                    fields & MT_FIELD_INSTRUCTION ? ",pc" : "", fields & MT_FIELD_PADDR ? ",paddr,io" : "",
-                   fields & MT_FIELD_VALUE ? ",value" : "", fields & MT_FIELD_TIME ? ",time_ns" : "",
-                   fields & MT_FIELD_TASK ? ",pid,tid,context" : "", output->state ? ",region,object" : "") > 0 ||
+                   fields & MT_FIELD_PAGE_SIZE ? ",page_size" : "", fields & MT_FIELD_VALUE ? ",value" : "",
+                   fields & MT_FIELD_TIME ? ",time_ns" : "", fields & MT_FIELD_TASK ? ",pid,tid,context" : "",
+                   output->state ? ",region,object" : "") > 0 ||
            output_fail(output, error);
 }
 
@@ -65,6 +66,10 @@ static bool write_access(Output *output, const Access *access, GError **error)
     else if (batch->paddr)
         fprintf(file, ",0x%" G_GINT64_MODIFIER "x,%d", batch->paddr[i] & ~MT_PADDR_IO,
                 !!(batch->paddr[i] & MT_PADDR_IO));
+    if (batch->page_size && batch->page_size[i])
+        fprintf(file, ",%" G_GUINT64_FORMAT, UINT64_C(1) << batch->page_size[i]);
+    else if (batch->page_size)
+        fputc(',', file);
     if (batch->value_unknown && batch->value_unknown[i])
         fputc(',', file);
     else if (batch->value && batch->value[i].high)
@@ -90,7 +95,7 @@ const ConvertFormat convert_csv = {
     .name = "csv",
     .what = "comma-separated values with a heading: all that the trace has of each record",
     .without = "the bytes of the instructions",
-    .columns = MT_COLUMN_ALL | MT_COLUMN_TASK,
+    .columns = MT_COLUMN_ALL | MT_COLUMN_TASK | MT_COLUMN_PAGE_SIZE,
     .begin = write_heading,
     .access = write_access,
     .clear = clear,

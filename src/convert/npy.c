@@ -38,10 +38,11 @@ static bool write_header(Output *output, uint64_t rows, GError **error)
     unsigned fields = output->fields;
     g_autofree char *text = g_strdup_printf(
         "{'descr': [('address', '<u8'), ('size', 'u1'), ('store', '?'), ('cpl', 'u1'), ('sign_extended', '?'), "
-        "('big_endian', '?'), ('vcpu', '<u2')%s%s%s%s%s%s], 'fortran_order': False, 'shape': (%" G_GUINT64_FORMAT
+        "('big_endian', '?'), ('vcpu', '<u2')%s%s%s%s%s%s%s], 'fortran_order': False, 'shape': (%" G_GUINT64_FORMAT
         ",), }",
         fields & MT_FIELD_INSTRUCTION ? ", ('pc', '<u8')" : "",
         fields & MT_FIELD_PADDR ? ", ('paddr', '<u8'), ('io', '?')" : "",
+        fields & MT_FIELD_PAGE_SIZE ? ", ('page_size', '<u4')" : "",
         fields & MT_FIELD_VALUE ? ", ('value', '<u8'), ('value_high', '<u8')" : "",
         fields & MT_FIELD_TIME ? ", ('time_ns', '<u8')" : "",
         fields & MT_FIELD_TASK ? ", ('task', '<u4'), ('pid', '<u4'), ('tid', '<u4'), ('context', 'u1')" : "",
@@ -118,6 +119,11 @@ static bool write_access(Output *output, const Access *access, GError **error)
         to = put_u64(to, known ? batch->paddr[i] & ~MT_PADDR_IO : MT_PADDR_UNKNOWN);
         *to++ = known && (batch->paddr[i] & MT_PADDR_IO);
     }
+    if (batch->page_size) {
+        uint32_t bytes = batch->page_size[i] ? UINT32_C(1) << batch->page_size[i] : 0;
+
+        to = put(to, &bytes, sizeof bytes);
+    }
     if (batch->value)
         to = put(to, &batch->value[i], sizeof batch->value[i]);
     if (output->fields & MT_FIELD_TIME)
@@ -180,7 +186,7 @@ const ConvertFormat convert_npy = {
     .name = "npy",
     .what = "a NumPy array of records, for numpy.load(FILE, mmap_mode='r')",
     .without = "the bytes of the instructions",
-    .columns = MT_COLUMN_ALL | MT_COLUMN_TASK,
+    .columns = MT_COLUMN_ALL | MT_COLUMN_TASK | MT_COLUMN_PAGE_SIZE,
     .begin = begin,
     .access = write_access,
     .end = end,

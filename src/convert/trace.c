@@ -26,6 +26,6 @@ static bool write_all(Output *output, Input *input, GError **error)
 const ConvertFormat convert_trace = {
     .name = "trace",
     .what = "a trace file, with all that the input has, as 'cut' writes it",
-    .columns = MT_COLUMN_ALL | MT_COLUMN_TASK,
+    .columns = MT_COLUMN_ALL | MT_COLUMN_TASK | MT_COLUMN_PAGE_SIZE,
     .all = write_all,
 };

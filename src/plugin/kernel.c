@@ -39,9 +39,11 @@ const KernelLayout *kernel_layout(void)
 
 void kernel_find_registers(void)
 {
-    static const char *const names[] = {
-        [KERNEL_RDI] = "rdi", [KERNEL_RSI] = "rsi", [KERNEL_RAX] = "rax", [KERNEL_GS_BASE] = "gs_base"
-    };
+    static const char *const names[] = { [KERNEL_RDI] = "rdi",
+                                         [KERNEL_RSI] = "rsi",
+                                         [KERNEL_RAX] = "rax",
+                                         [KERNEL_GS_BASE] = "gs_base",
+                                         [KERNEL_CR3] = "cr3" };
     g_autoptr(GArray) all = known ? qemu_plugin_get_registers() : NULL;
 
     for (unsigned i = 0; all && i < KERNEL_REGISTERS; i++)

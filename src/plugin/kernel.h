@@ -26,6 +26,7 @@ typedef enum {
     KERNEL_RSI,
     KERNEL_RAX,
     KERNEL_GS_BASE,
+    KERNEL_CR3,
     KERNEL_REGISTERS,
 } KernelRegister;
 

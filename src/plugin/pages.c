@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../record/x86.h"
+#include "page_sizes.h"
 
 #define FIRST_GENERATION (UINT64_C(1) << PAGES_GENERATION_SHIFT)
 
@@ -61,6 +62,8 @@ uint64_t __attribute__((noinline)) pages_ask(unsigned vcpu, qemu_plugin_meminfo_
     if (qemu_plugin_hwaddr_is_io(address))
         return paddr | MT_PADDR_IO;
     if (ring_vcpus_are_known(plugin.ring)) {
+        if (ring_fields(plugin.ring) & MT_FIELD_PAGE_SIZE)
+            paddr |= page_sizes_ask(vcpu, vaddr, paddr);
         of->entry[page % PAGES_ENTRIES].key = page | of->generation;
         of->entry[page % PAGES_ENTRIES].frame = paddr & ~(uint64_t)((1u << PAGES_SHIFT) - 1);
     }

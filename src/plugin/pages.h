@@ -28,7 +28,7 @@ void pages_init(void);
 void pages_look_for_flush(struct qemu_plugin_insn *insn);
 /* While all vCPUs stand still: such instructions may have been executed unnoticed. */
 void pages_forget_all(void);
-/* Asks QEMU. */
+/* Asks QEMU. With MT_FIELD_PAGE_SIZE, the address has the page's size in it (ROW_PAGE_SIZE_SHIFT). */
 uint64_t pages_ask(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr);
 
 /* The physical address of `vaddr`, as WideRow has it, if its page is remembered. */

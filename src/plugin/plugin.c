@@ -18,6 +18,7 @@
 #include "counting.h"
 #include "interface.h"
 #include "kernel.h"
+#include "page_sizes.h"
 #include "pages.h"
 #include "phase.h"
 #include "plugin.h"
@@ -209,6 +210,7 @@ static void on_reset(void)
         control_apply(plugin.control);
     if (plugin.active && !was_active) {
         capture_restart_sampling();
+        page_sizes_forget();
         tasks_begin(regions_end_with_process);
     }
     announce();

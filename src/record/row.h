@@ -19,6 +19,32 @@
 /* In a record's info, with MT_FIELD_VALUE: the value isn't known (and 0). */
 #define ROW_VALUE_UNKNOWN (UINT64_C(1) << 62)
 
+/* In a row's physical address, with MT_FIELD_PAGE_SIZE, unless it is unknown: the page's size, of enum row_page_size.
+ * The address itself has X86_PHYSICAL_BITS and MT_PADDR_IO. */
+#define ROW_PAGE_SIZE_SHIFT 56
+#define ROW_PAGE_SIZE_MASK (UINT64_C(3) << ROW_PAGE_SIZE_SHIFT)
+enum row_page_size { ROW_PAGE_UNKNOWN, ROW_PAGE_4K, ROW_PAGE_2M, ROW_PAGE_1G };
+
+/* The size in a row's physical address, as struct mt_batch has it. */
+static inline uint8_t row_page_shift(uint64_t paddr)
+{
+    unsigned size = (unsigned)(paddr >> ROW_PAGE_SIZE_SHIFT) & 3;
+
+    return (uint8_t)(paddr == MT_PADDR_UNKNOWN || size == ROW_PAGE_UNKNOWN ? 0 : 3 + 9 * size);
+}
+
+/* And back: the bits of a row's physical address. */
+static inline uint64_t row_page_size_bits(unsigned shift)
+{
+    return (uint64_t)(shift < 12 ? ROW_PAGE_UNKNOWN : (shift - 3) / 9 & 3) << ROW_PAGE_SIZE_SHIFT;
+}
+
+/* The physical address, without the size. */
+static inline uint64_t row_paddr(uint64_t paddr)
+{
+    return paddr == MT_PADDR_UNKNOWN ? paddr : paddr & ~ROW_PAGE_SIZE_MASK;
+}
+
 typedef struct WideRow {
     struct gmbeoo_record record;
     union {

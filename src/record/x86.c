@@ -311,3 +311,24 @@ bool x86_may_remap(const uint8_t *bytes, size_t count)
         return false;
     }
 }
+
+unsigned x86_walk(uint64_t cr3, unsigned levels, uint64_t address, X86ReadEntry read, void *data, uint64_t *physical)
+{
+    uint64_t table = cr3 & X86_ENTRY_FRAME, entry;
+
+    for (unsigned level = levels; level; level--) {
+        unsigned shift = 12 + X86_INDEX_BITS * (level - 1);
+        uint64_t index = (address >> shift) & (X86_TABLE_ENTRIES - 1), below = (UINT64_C(1) << shift) - 1;
+
+        if (!read(data, table + (index << X86_ENTRY_SHIFT), &entry) || !(entry & X86_ENTRY_PRESENT))
+            return 0;
+        if (level == 1 || (entry & X86_ENTRY_LEAF)) {
+            if (level > 3) /* there are no such pages */
+                return 0;
+            *physical = (entry & X86_ENTRY_FRAME & ~below) | (address & below);
+            return shift;
+        }
+        table = entry & X86_ENTRY_FRAME;
+    }
+    return 0;
+}

@@ -28,6 +28,16 @@
 #define X86_ENTRY_LEAF (UINT64_C(1) << 7)
 #define X86_ENTRY_FRAME UINT64_C(0x000ffffffffff000)
 
+#define X86_ENTRY_SHIFT 3 /* of an entry's bytes */
+#define X86_INDEX_BITS 9  /* of an address, for one level */
+
+/* Reads the entry of a page table at a physical address. False if it can't be read. */
+typedef bool (*X86ReadEntry)(void *data, uint64_t address, uint64_t *entry);
+/* Walks the page tables as the processor does, from the highest table on, which CR3 points to; `levels`: 4 or 5. Gives
+ * the base-2 logarithm of the page's bytes and in *physical the physical address of `address`; or 0, if nothing is
+ * mapped there or an entry can't be read. */
+unsigned x86_walk(uint64_t cr3, unsigned levels, uint64_t address, X86ReadEntry read, void *data, uint64_t *physical);
+
 /* Where a processor has its own interrupt controller, unless it was moved. It is as large as a page. */
 #define X86_LOCAL_APIC UINT64_C(0xfee00000)
 

@@ -34,8 +34,13 @@ static inline __attribute__((always_inline)) size_t split(RingColumns *to, unsig
         to->info[i] = (uint8_t)wide->record.info;
         if (fields & MT_FIELD_INSTRUCTION)
             to->instruction[i] = (uint32_t)(wide->record.info >> ROW_INSTRUCTION_SHIFT);
-        if (fields & MT_FIELD_PADDR)
-            to->paddr[i] = fields & MT_FIELD_VALUE ? wide->paddr_beside_value : wide->paddr;
+        if (fields & MT_FIELD_PADDR) {
+            uint64_t paddr = fields & MT_FIELD_VALUE ? wide->paddr_beside_value : wide->paddr;
+
+            to->paddr[i] = fields & MT_FIELD_PAGE_SIZE ? row_paddr(paddr) : paddr;
+            if (fields & MT_FIELD_PAGE_SIZE)
+                to->page_size[i] = row_page_shift(paddr);
+        }
         if (fields & MT_FIELD_VALUE) {
             to->value[i] = (struct mt_value){ wide->value[0], wide->value[1] };
             to->value_unknown[i] = wide->record.info & ROW_VALUE_UNKNOWN;
@@ -53,7 +58,7 @@ void ring_columns_split(RingColumns *to, unsigned fields, unsigned columns, cons
 
     to->changes = 0;
     batch->task = (struct mt_events){ .state = *state, .event = to->task };
-    switch (fields & (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TASK)) {
+    switch (fields & (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TASK | MT_FIELD_PAGE_SIZE)) {
     case 0:
         count = split(to, 0, bytes, count, batch);
         break;
@@ -81,6 +86,9 @@ void ring_columns_split(RingColumns *to, unsigned fields, unsigned columns, cons
     batch->info = columns & MT_COLUMN_INFO ? to->info : NULL;
     batch->instruction = columns & MT_COLUMN_INSTRUCTION ? to->instruction : NULL;
     batch->paddr = (columns & MT_COLUMN_PADDR) && (fields & MT_FIELD_PADDR) ? to->paddr : NULL;
+    batch->page_size = (columns & MT_COLUMN_PAGE_SIZE) && (fields & MT_FIELD_PAGE_SIZE) && (fields & MT_FIELD_PADDR)
+                           ? to->page_size
+                           : NULL;
     batch->value = (columns & MT_COLUMN_VALUE) && (fields & MT_FIELD_VALUE) ? to->value : NULL;
     batch->value_unknown = batch->value ? to->value_unknown : NULL;
 }

@@ -11,7 +11,7 @@
 /* Room for so many. */
 typedef struct RingColumns {
     uint64_t address[RING_COLUMNS_RECORDS], paddr[RING_COLUMNS_RECORDS];
-    uint8_t info[RING_COLUMNS_RECORDS];
+    uint8_t info[RING_COLUMNS_RECORDS], page_size[RING_COLUMNS_RECORDS];
     uint32_t instruction[RING_COLUMNS_RECORDS];
     struct mt_value value[RING_COLUMNS_RECORDS];
     bool value_unknown[RING_COLUMNS_RECORDS];

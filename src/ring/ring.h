@@ -39,7 +39,8 @@ enum ring_state {
 };
 
 /* What a ring may carry beside plain records. Nothing of it costs anything when it isn't asked for. */
-#define RING_ALL_FIELDS (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME | MT_FIELD_TASK)
+#define RING_ALL_FIELDS                                                                                                \
+    (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME | MT_FIELD_TASK | MT_FIELD_PAGE_SIZE)
 
 /* Instruction 0 stands for those that the table has no room for. */
 #define RING_MAX_INSTRUCTIONS (1u << 24)

@@ -21,7 +21,9 @@ unsigned live_analyses_fields(const GPtrArray *requests)
 
     return (columns & MT_COLUMN_INSTRUCTION ? MT_FIELD_INSTRUCTION : 0) |
            (columns & MT_COLUMN_PADDR ? MT_FIELD_PADDR : 0) | (columns & MT_COLUMN_VALUE ? MT_FIELD_VALUE : 0) |
-           (columns & MT_COLUMN_TIME ? MT_FIELD_TIME : 0) | (columns & MT_COLUMN_TASK ? MT_FIELD_TASK : 0);
+           (columns & MT_COLUMN_TIME ? MT_FIELD_TIME : 0) | (columns & MT_COLUMN_TASK ? MT_FIELD_TASK : 0) |
+           /* Sizes are told beside physical addresses, or not at all: who only would use them doesn't pay for those. */
+           ((columns & MT_COLUMN_PADDR) && (columns & MT_COLUMN_PAGE_SIZE) ? MT_FIELD_PAGE_SIZE : 0);
 }
 
 LiveAnalyses *live_analyses_new(const GPtrArray *requests, Ring *ring, GError **error)

@@ -78,11 +78,12 @@ static void warn_of_few_cores(const Session *session)
 /* Whether what is traced can't be understood without knowing the guest's kernel. */
 static bool needs_kernel(const SessionOptions *options)
 {
-    return options->destination.kind == DESTINATION_TRACE || (options->destination.fields & MT_FIELD_TASK) ||
+    return options->destination.kind == DESTINATION_TRACE ||
+           (options->destination.fields & (MT_FIELD_TASK | MT_FIELD_PAGE_SIZE)) ||
            (options->capture.roi && is_traced_to(options->destination.kind));
 }
 
-/* Puts into a file what the plugin needs to tell tasks. Where it can't, records don't tell them. */
+/* Puts into a file what the plugin needs to tell tasks and page sizes. Where it can't, records don't tell them. */
 static bool describe_kernel(const Session *session, unsigned *fields, const char *path, GError **error)
 {
     const char *layout = session->kernel.layout;
@@ -93,7 +94,7 @@ static bool describe_kernel(const Session *session, unsigned *fields, const char
         run_loop_note(session->loop,
                       "the guest's kernel doesn't tell how its tasks are described (it has no "
                       "/sys/kernel/btf/vmlinux, or is an unknown one): which task makes an access is not recorded");
-    *fields &= ~(unsigned)MT_FIELD_TASK;
+    *fields &= ~(unsigned)(MT_FIELD_TASK | MT_FIELD_PAGE_SIZE);
     return true;
 }
 

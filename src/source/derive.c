@@ -14,6 +14,14 @@
 #include "../trace/writer.h"
 #include "merged_instructions.h"
 
+/* A physical address as a ring has it. */
+static uint64_t paddr_of(const struct mt_batch *batch, unsigned fields, size_t i)
+{
+    bool has_size = (fields & MT_FIELD_PAGE_SIZE) && batch->page_size && batch->paddr[i] != MT_PADDR_UNKNOWN;
+
+    return batch->paddr[i] | (has_size ? row_page_size_bits(batch->page_size[i]) : 0);
+}
+
 /* Makes a batch's wanted records look as a ring has them. `rows` has room for all. */
 static void make_rows(const Input *input, unsigned fields, unsigned vcpu, const uint32_t *numbers, uint8_t *rows)
 {
@@ -36,9 +44,9 @@ static void make_rows(const Input *input, unsigned fields, unsigned vcpu, const 
             wide.value[1] = batch->value[i].high;
             if (batch->value_unknown && batch->value_unknown[i])
                 wide.record.info |= ROW_VALUE_UNKNOWN;
-            wide.paddr_beside_value = fields & MT_FIELD_PADDR ? batch->paddr[i] : 0;
+            wide.paddr_beside_value = fields & MT_FIELD_PADDR ? paddr_of(batch, fields, i) : 0;
         } else if (fields & MT_FIELD_PADDR) {
-            wide.paddr = batch->paddr[i];
+            wide.paddr = paddr_of(batch, fields, i);
         }
         memcpy(rows + k * bytes, &wide, bytes);
     }
@@ -271,7 +279,7 @@ static bool write_rows(Job *job, TraceWriter *writer, guint number, unsigned vcp
 /* Fields that all inputs have, and how many vCPUs there will be. */
 static bool plan(Job *job, GError **error)
 {
-    unsigned architecture = mt_trace_architecture(((const Input *)job->inputs->pdata[0])->trace);
+    unsigned architecture = mt_trace_architecture(((const Input *)job->inputs->pdata[0])->trace), sizes = 0;
 
     job->fields = MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME | MT_FIELD_TASK;
     plan_tasks(job);
@@ -285,10 +293,13 @@ static bool plan(Job *job, GError **error)
         if (mt_trace_architecture(input->trace) != architecture)
             return mt_fail(error, "the traces are of guests of different architectures");
         job->fields &= mt_trace_fields(input->trace);
+        sizes |= mt_trace_fields(input->trace) & MT_FIELD_PAGE_SIZE;
         g_array_append_val(job->first_vcpu, first);
         job->vcpus = MAX(job->vcpus, first + vcpus);
         job->vcpus_unknown |= !mt_trace_vcpus(input->trace); /* a stream's */
     }
+    if (job->fields & MT_FIELD_PADDR) /* those that don't tell sizes have unknown ones */
+        job->fields |= sizes;
     if (job->policy == VCPUS_ONE) {
         job->vcpus = 1;
         job->vcpus_unknown = false;

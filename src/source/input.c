@@ -324,6 +324,7 @@ void input_free(Input *input)
     g_free(input->wanted_address);
     g_free(input->wanted_paddr);
     g_free(input->wanted_info);
+    g_free(input->wanted_page_size);
     g_free(input->wanted_instruction);
     g_free(input->wanted_value);
     g_free(input->wanted_value_unknown);
@@ -553,6 +554,7 @@ const struct mt_batch *input_next_batch(Input *input, GError **error)
     PICK(info)
     PICK(instruction)
     PICK(paddr)
+    PICK(page_size)
     PICK(value)
     PICK(value_unknown)
     pick_tasks(input);

@@ -61,7 +61,7 @@ typedef struct Input {
     size_t room;
     struct mt_batch wanted; /* what input_next_batch() gives, and its columns: */
     uint64_t *wanted_index, *wanted_address, *wanted_paddr;
-    uint8_t *wanted_info;
+    uint8_t *wanted_info, *wanted_page_size;
     uint32_t *wanted_instruction;
     struct mt_value *wanted_value;
     bool *wanted_value_unknown;

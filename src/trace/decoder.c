@@ -14,7 +14,7 @@ Decoder *decoder_new(unsigned columns, unsigned fields)
     } optional[] = {
         { MT_COLUMN_PADDR, FORMAT_HAS_PADDRS },      { MT_COLUMN_VALUE, FORMAT_HAS_ALL_VALUES | FORMAT_HAS_VALUES },
         { MT_COLUMN_TIME, FORMAT_HAS_TIMES },        { MT_COLUMN_TASK, FORMAT_HAS_TASKS },
-        { MT_COLUMN_EXECUTED, FORMAT_HAS_EXECUTED },
+        { MT_COLUMN_EXECUTED, FORMAT_HAS_EXECUTED }, { MT_COLUMN_PAGE_SIZE, FORMAT_HAS_PAGE_SIZES },
     };
     Decoder *decoder = g_new0(Decoder, 1);
 
@@ -140,6 +140,17 @@ static const char *next_exception(Decoder *decoder)
     return column->next ? NULL : "a block's physical addresses are damaged";
 }
 
+static const char *next_size_exception(Decoder *decoder)
+{
+    Column *column = &decoder->column[FORMAT_PAGE_SIZES];
+
+    decoder->more_size_exceptions = !is_empty(column);
+    if (!decoder->more_size_exceptions)
+        return NULL;
+    column->next = varint_get(column->next, column->end, &decoder->sizes_right);
+    return column->next ? NULL : "a block's page sizes are damaged";
+}
+
 static const char *begin_values(Decoder *decoder)
 {
     Column *exceptions = &decoder->column[FORMAT_VALUE_EXCEPTIONS], *given = &decoder->column[FORMAT_GIVEN_VALUES],
@@ -199,6 +210,10 @@ static const char *begin(Decoder *decoder, const uint8_t *payload, size_t bytes,
     if (!problem && (decoder->columns & MT_COLUMN_PADDR)) {
         memset(decoder->frames, 0, sizeof decoder->frames);
         problem = next_exception(decoder);
+    }
+    if (!problem && (decoder->columns & MT_COLUMN_PAGE_SIZE)) {
+        memset(decoder->page_sizes, 0, sizeof decoder->page_sizes);
+        problem = next_size_exception(decoder);
     }
     if (!problem && decoder->values)
         problem = begin_values(decoder);
@@ -384,6 +399,30 @@ static const char *decode_paddrs(Decoder *decoder, uint32_t count)
     return NULL;
 }
 
+static const char *decode_page_sizes(Decoder *decoder, uint32_t count)
+{
+    Column *column = &decoder->column[FORMAT_PAGE_SIZES];
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t *size = &decoder->page_sizes[format_paddr_slot(decoder->out.address[i])];
+
+        if (decoder->more_size_exceptions && decoder->sizes_right-- == 0) {
+            uint64_t entry;
+            const char *problem;
+
+            column->next = varint_get(column->next, column->end, &entry);
+            if (!column->next || (entry && entry != 12 && entry != 21 && entry != 30))
+                return "a block's page sizes are damaged";
+            problem = next_size_exception(decoder);
+            if (problem)
+                return problem;
+            *size = (uint8_t)entry;
+        }
+        decoder->out.page_size[i] = *size;
+    }
+    return NULL;
+}
+
 static void find_unknown_values(Decoder *decoder, uint32_t count)
 {
     const uint8_t *bits = decoder->column[FORMAT_UNKNOWN_VALUES].data;
@@ -460,6 +499,8 @@ static const char *decode(Decoder *decoder, uint32_t count)
 
     if (!problem && (decoder->columns & MT_COLUMN_PADDR))
         problem = decode_paddrs(decoder, count);
+    if (!problem && (decoder->columns & MT_COLUMN_PAGE_SIZE))
+        problem = decode_page_sizes(decoder, count);
     if (!problem && (decoder->columns & MT_COLUMN_VALUE))
         problem = decoder->values ? decode_predicted_values(decoder, count) : decode_values(decoder, count);
     return problem;
@@ -507,6 +548,7 @@ int decoder_next(Decoder *decoder, struct mt_batch *batch, const char **problem)
     batch->info = columns & MT_COLUMN_INFO ? decoder->out.info : NULL;
     batch->instruction = columns & MT_COLUMN_INSTRUCTION ? decoder->out.instruction : NULL;
     batch->paddr = columns & MT_COLUMN_PADDR ? decoder->out.paddr : NULL;
+    batch->page_size = columns & MT_COLUMN_PAGE_SIZE ? decoder->out.page_size : NULL;
     batch->value = columns & MT_COLUMN_VALUE ? decoder->out.value : NULL;
     batch->value_unknown = decoder->values && decoder->has_unknown_values ? decoder->out.unknown : NULL;
 

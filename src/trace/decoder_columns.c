@@ -19,6 +19,7 @@ static uint64_t column_limit(int id, uint64_t records)
         [FORMAT_VALUE_EXCEPTIONS] = VARINT_MAX_BYTES,
         [FORMAT_GIVEN_VALUES] = FORMAT_VALUE_BYTES,
         [FORMAT_UNKNOWN_VALUES] = 1,
+        [FORMAT_PAGE_SIZES] = 2 * VARINT_MAX_BYTES,
     };
 
     if (id == FORMAT_TASKS || id == FORMAT_EXECUTED)
@@ -32,7 +33,7 @@ bool decoder_needs_column(const Decoder *decoder, int id)
 
     switch (id) {
     case FORMAT_RESIDUALS:
-        return columns & (MT_COLUMN_ADDRESS | MT_COLUMN_PADDR) || decoder->values;
+        return columns & (MT_COLUMN_ADDRESS | MT_COLUMN_PADDR | MT_COLUMN_PAGE_SIZE) || decoder->values;
     case FORMAT_TIMES:
         return columns & MT_COLUMN_TIME;
     case FORMAT_PADDRS:
@@ -44,7 +45,7 @@ bool decoder_needs_column(const Decoder *decoder, int id)
     case FORMAT_UNKNOWN_VALUES:
         return decoder->values;
     case FORMAT_PAGE_SIZES:
-        return false;
+        return columns & MT_COLUMN_PAGE_SIZE;
     case FORMAT_TASKS:
         return decoder->events[TASKS];
     case FORMAT_EXECUTED:

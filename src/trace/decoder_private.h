@@ -55,6 +55,9 @@ struct Decoder {
     uint32_t next_mark; /* the record at which the time becomes next_mark_ns */
     uint64_t right;     /* paddrs: records before the next exception */
     bool more_exceptions;
+    uint64_t sizes_right; /* page sizes: likewise */
+    bool more_size_exceptions;
+    uint8_t page_sizes[1 << FORMAT_PADDR_TABLE_BITS];
     uint64_t frames[1 << FORMAT_PADDR_TABLE_BITS];
     ValuePredictor *values; /* NULL: values aren't wanted, or there are all of them */
 
@@ -70,6 +73,7 @@ struct Decoder {
         uint8_t info[BATCH];
         uint32_t instruction[BATCH];
         uint64_t paddr[BATCH];
+        uint8_t page_size[BATCH];
         struct mt_value value[BATCH];
         uint16_t symbol[BATCH];
         bool unknown[BATCH];

@@ -42,6 +42,8 @@ struct Encoder {
     uint64_t run;                       /* order: records since the last gap */
     uint64_t first_ns, last_ns, marked; /* times: at which record the last pair was */
     uint64_t right;                     /* paddrs: records since the last exception */
+    uint32_t sized;                     /* page sizes: the record behind the last exception */
+    /* What column 7 has in its table, and in its ROW_PAGE_SIZE_MASK what column 12 has in its own. */
     uint64_t frames[1 << FORMAT_PADDR_TABLE_BITS];
     ValuePredictor *values;
     uint16_t piece_symbols[PIECE]; /* of the records whose values come next */
@@ -68,6 +70,7 @@ static const struct {
     [FORMAT_VALUE_EXCEPTIONS] = { VARINT_MAX_BYTES, -1 },
     [FORMAT_GIVEN_VALUES] = { FORMAT_VALUE_BYTES, -1 },
     [FORMAT_UNKNOWN_VALUES] = { 1, 1 }, /* a bit */
+    [FORMAT_PAGE_SIZES] = { 2 * VARINT_MAX_BYTES, 1 },
     [FORMAT_TASKS] = { 0, 1 },
     [FORMAT_EXECUTED] = { 0, 1 },
 };
@@ -89,7 +92,7 @@ static void begin_block(Encoder *encoder)
     if (encoder->values)
         value_predictor_begin(encoder->values);
     encoder->has_unknown_values = false;
-    encoder->records = encoder->symbols = encoder->symbol = 0;
+    encoder->records = encoder->symbols = encoder->symbol = encoder->sized = 0;
     encoder->address = encoder->run = encoder->marked = encoder->right = 0;
     for (int id = 0; id < FORMAT_COLUMNS; id++)
         encoder->columns[id].next = encoder->columns[id].data;
@@ -110,7 +113,7 @@ Encoder *encoder_new(unsigned vcpu, unsigned fields, uint32_t block_records)
         encoder->tasks = event_writer_new();
     if (fields & MT_FIELD_EXECUTED)
         encoder->executed = event_writer_new();
-    for (int id = FORMAT_SYMBOLS; id < FORMAT_PAGE_SIZES; id++)
+    for (int id = FORMAT_SYMBOLS; id < FORMAT_TASKS; id++)
         encoder->columns[id].data = g_malloc(column_room(encoder, id)); /* only what is used becomes real memory */
     begin_block(encoder);
     return encoder;
@@ -124,7 +127,7 @@ void encoder_free(Encoder *encoder)
     value_predictor_free(encoder->values);
     event_writer_free(encoder->tasks);
     event_writer_free(encoder->executed);
-    for (int id = 0; id < FORMAT_PAGE_SIZES; id++) /* the others belong to the events' writers */
+    for (int id = 0; id < FORMAT_TASKS; id++) /* the others belong to the events' writers */
         g_free(encoder->columns[id].data);
     g_free(encoder->payload);
     g_aligned_free(encoder);
@@ -312,26 +315,49 @@ static void add_time(Encoder *encoder, uint64_t time_ns)
     encoder->last_ns = time_ns;
 }
 
+/* The frame or the size of a record's page isn't as predicted. `record`: its number in the block. */
+static void add_page(Encoder *encoder, uint64_t *entry, uint64_t paddr, uint64_t mapped, uint32_t record)
+{
+    Column *frames = &encoder->columns[FORMAT_PADDRS], *sizes = &encoder->columns[FORMAT_PAGE_SIZES];
+    uint64_t size = mapped & ROW_PAGE_SIZE_MASK;
+
+    if (size != (*entry & ROW_PAGE_SIZE_MASK)) {
+        sizes->next = varint_put(varint_put(sizes->next, record - encoder->sized), row_page_shift(size));
+        encoder->sized = record + 1;
+        *entry = (*entry & ~ROW_PAGE_SIZE_MASK) | size;
+    }
+    if (paddr != MT_PADDR_UNKNOWN && mapped == *entry) {
+        encoder->right++;
+        return;
+    }
+    frames->next = varint_put(frames->next, encoder->right);
+    encoder->right = 0;
+    if (paddr == MT_PADDR_UNKNOWN) {
+        frames->next = varint_put(frames->next, 0);
+        return;
+    }
+    frames->next = varint_put(frames->next, (mapped & ~(FORMAT_PADDR_SET | ROW_PAGE_SIZE_MASK)) + 1);
+    *entry = mapped;
+}
+
+/* Columns 7 and 12. */
 static void add_paddrs(Encoder *encoder, const uint8_t *records, size_t count)
 {
-    Column *column = &encoder->columns[FORMAT_PADDRS];
+    const uint64_t size_mask = encoder->fields & MT_FIELD_PAGE_SIZE ? ROW_PAGE_SIZE_MASK : 0;
 
     for (size_t i = 0; i < count; i++) {
         const WideRow *wide = (const WideRow *)(records + i * encoder->record_bytes);
         uint64_t paddr = encoder->fields & MT_FIELD_VALUE ? wide->paddr_beside_value : wide->paddr;
-        uint64_t *frame = &encoder->frames[format_paddr_slot(wide->record.virt_addr)];
-        uint64_t mapped = (paddr & ~MT_PADDR_IO) >> FORMAT_PAGE_SHIFT << 1 | !!(paddr & MT_PADDR_IO);
+        uint64_t *entry = &encoder->frames[format_paddr_slot(wide->record.virt_addr)];
+        uint64_t mapped = FORMAT_PADDR_SET | (paddr & size_mask) |
+                          (paddr & ~(MT_PADDR_IO | size_mask)) >> FORMAT_PAGE_SHIFT << 1 | !!(paddr & MT_PADDR_IO);
 
-        if (paddr == MT_PADDR_UNKNOWN) {
-            column->next = varint_put(varint_put(column->next, encoder->right), 0);
-            encoder->right = 0;
-        } else if (*frame != (mapped | FORMAT_PADDR_SET)) {
-            column->next = varint_put(varint_put(column->next, encoder->right), mapped + 1);
-            encoder->right = 0;
-            *frame = mapped | FORMAT_PADDR_SET;
-        } else {
+        if (G_UNLIKELY(paddr == MT_PADDR_UNKNOWN))
+            add_page(encoder, entry, paddr, 0, encoder->records + (uint32_t)i);
+        else if (*entry != mapped)
+            add_page(encoder, entry, paddr, mapped, encoder->records + (uint32_t)i);
+        else
             encoder->right++;
-        }
     }
 }
 

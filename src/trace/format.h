@@ -43,6 +43,7 @@ enum format_fields {
     FORMAT_HAS_VALUES = 16, /* in FORMAT_VALUE_EXCEPTIONS and so on */
     FORMAT_HAS_TASKS = 32,
     FORMAT_HAS_EXECUTED = 64,
+    FORMAT_HAS_PAGE_SIZES = 128,
 };
 
 enum format_chunk_type {
@@ -89,7 +90,7 @@ enum format_column_id {
     FORMAT_VALUE_EXCEPTIONS,
     FORMAT_GIVEN_VALUES,
     FORMAT_UNKNOWN_VALUES,
-    FORMAT_PAGE_SIZES, /* neither written nor read yet */
+    FORMAT_PAGE_SIZES,
     FORMAT_TASKS,
     FORMAT_EXECUTED,
     FORMAT_COLUMNS, /* how many there are, counting one that isn't used */

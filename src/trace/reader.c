@@ -214,6 +214,8 @@ static void trim(struct mt_batch *batch, size_t count)
         batch->instruction += count;
     if (batch->paddr)
         batch->paddr += count;
+    if (batch->page_size)
+        batch->page_size += count;
     if (batch->value)
         batch->value += count;
     if (batch->value_unknown)

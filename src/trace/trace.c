@@ -10,12 +10,14 @@
 
 _Static_assert(FORMAT_HAS_INSTRUCTIONS == (int)MT_FIELD_INSTRUCTION && FORMAT_HAS_PADDRS == (int)MT_FIELD_PADDR &&
                    FORMAT_HAS_ALL_VALUES == (int)MT_FIELD_VALUE && FORMAT_HAS_TIMES == (int)MT_FIELD_TIME &&
-                   FORMAT_HAS_TASKS == (int)MT_FIELD_TASK && FORMAT_HAS_EXECUTED == (int)MT_FIELD_EXECUTED,
+                   FORMAT_HAS_TASKS == (int)MT_FIELD_TASK && FORMAT_HAS_EXECUTED == (int)MT_FIELD_EXECUTED &&
+                   FORMAT_HAS_PAGE_SIZES == (int)MT_FIELD_PAGE_SIZE,
                "fields are the file's, but for values as exceptions");
 _Static_assert(FORMAT_INSTRUCTION_SHIFT == ROW_INSTRUCTION_SHIFT, "and so is a record's info");
 
 #define KNOWN_FIELDS                                                                                                   \
-    (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME | MT_FIELD_TASK | MT_FIELD_EXECUTED)
+    (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME | MT_FIELD_TASK | MT_FIELD_EXECUTED |      \
+     MT_FIELD_PAGE_SIZE)
 
 /* Opening. */
 

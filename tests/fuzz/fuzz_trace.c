@@ -95,7 +95,7 @@ static void read_as(const uint8_t *data, size_t size, enum mt_format format)
 
     if (!trace)
         return;
-    read_all(mt_reader_new(trace, MT_COLUMN_ALL | EVENTS, &error));
+    read_all(mt_reader_new(trace, MT_COLUMN_ALL | MT_COLUMN_PAGE_SIZE | EVENTS, &error));
     if (mt_trace_format(trace) == MT_FORMAT_FILE) {
         reader = mt_reader_new(trace, MT_COLUMN_ADDRESS | EVENTS, &error);
         if (mt_reader_seek(reader, mt_trace_records(trace) / 2, &error))

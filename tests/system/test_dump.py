@@ -9,8 +9,8 @@ import unittest
 
 from harness import BUILD, SystemTest
 
-ALL_FIELDS = 1 + 2 + 4 + 8 + 32
-COLUMNS = ("index vcpu cpl access type size address paddr value time_ns task pid tid command context region object pc bytes place function offset "
+ALL_FIELDS = 1 + 2 + 4 + 8 + 32 + 128
+COLUMNS = ("index vcpu cpl access type size address paddr page_size value time_ns task pid tid command context region object pc bytes place function offset "
            "binary instruction file line source").split()
 
 
@@ -27,18 +27,18 @@ class Dump(SystemTest):
             "b elf/ab12 " + b"10 1000 _ZN4list3addEi\n".hex(), "b lines/ab12 " + source.hex(),
             "b loaded " + b"400000 elf/ab12 /bin/a \"b\"\\\n".hex(), "b code 010101", "i 400010 3", "i 500010 0",
             'h 0 1 1 7b 7a 0 0 /we"ird\\\t', "t 0 4", "c 0 77 1", "r c3 ffffffffffffff00 ffffffffffffffff fedcba9876543210 1",
-            "t 0 6", "c 0 99 3", "r 20 1000 2000 5 2", "r e3 0 8000000000002000 0 0", "r c4 1000 3000 8000000000000001 1"])
+            "t 0 6", "c 0 99 3", "r 20 1000 100000000002000 5 2", "r e3 0 8000000000002000 0 0", "r c4 1000 3000 8000000000000001 1"])
 
     EXPECTED = [
-        {"index": 0, "vcpu": 0, "cpl": 3, "type": "load", "size": 8, "address": "0xffffffffffffff00", "paddr": None, "io": None,
+        {"index": 0, "vcpu": 0, "cpl": 3, "type": "load", "size": 8, "address": "0xffffffffffffff00", "paddr": None, "io": None, "page_size": None,
          "value": "0xfedcba9876543210", "time_ns": 77, "pid": 122, "tid": 123, "command": 'we"ird\\', "context": "task",
          "pc": "0x400010", "bytes": "0f1f4000", "function": "list::add(int)", "offset": 0, "binary": '/bin/a "b"\\',
          "instruction": "nop dword ptr [rax]", "file": "/a", "line": 3},
-        {"index": 1, "vcpu": 0, "cpl": 0, "type": "store", "size": 1, "address": "0x1000", "paddr": "0x2000", "io": False,
+        {"index": 1, "vcpu": 0, "cpl": 0, "type": "store", "size": 1, "address": "0x1000", "paddr": "0x2000", "io": False, "page_size": 4096,
          "value": "0x5", "time_ns": 99, "pid": 122, "tid": 123, "command": 'we"ird\\', "context": "softirq",
          "pc": "0x500010", "bytes": "0f1f4000", "function": None, "offset": None, "binary": None,
          "instruction": "nop dword ptr [rax]", "file": None, "line": None},
-        {"index": 2, "vcpu": 0, "cpl": 3, "type": "store", "size": 8, "address": "0x0", "paddr": "0x2000", "io": True,
+        {"index": 2, "vcpu": 0, "cpl": 3, "type": "store", "size": 8, "address": "0x0", "paddr": "0x2000", "io": True, "page_size": None,
          "value": "0x0", "time_ns": 99, "pid": 122, "tid": 123, "command": 'we"ird\\', "context": "softirq", "pc": None,
          "bytes": None, "function": None, "offset": None, "binary": None, "instruction": None, "file": None, "line": None},
     ]
@@ -71,11 +71,11 @@ class Dump(SystemTest):
         text = self.tracer("dump", "--columns", ",".join(COLUMNS), trace).out.splitlines()
         self.assertEqual(text[0].split(), ["#", *COLUMNS])
         self.assertEqual(re.split("  +", text[1].strip()), [
-            "0", "0", "3", "L8", "load", "8", "ffffffffffffff00", "?", "fedcba9876543210", "77", '122/123 we"ird\\', "122", "123",
+            "0", "0", "3", "L8", "load", "8", "ffffffffffffff00", "?", "?", "fedcba9876543210", "77", '122/123 we"ird\\', "122", "123",
             'we"ird\\', "task", "unknown-kernel", "unknown-kernel", "0000000000400010", "0f1f4000", "list::add(int)+0x0",
             "list::add(int)", "0x0", '/bin/a "b"\\', "nop dword ptr [rax]", "/a", "3", "; /a:3 in in, called at /a:9"])
         self.assertEqual(re.split("  +", text[3].strip())[7:], [
-            "2000io", "0000000000000000", "99", '122/123 we"ird\\ (softirq)', "122", "123", 'we"ird\\', "softirq",
+            "2000io", "?", "0000000000000000", "99", '122/123 we"ird\\ (softirq)', "122", "123", 'we"ird\\', "softirq",
             "unknown-user", "unknown", "?", "?", "?", "?", "?", "?", "(unknown instruction)", "?", "?"])
 
     def test_columns_are_fixed(self):

@@ -11,7 +11,8 @@
 #include "../../src/trace/format.h"
 #include "../../src/trace/writer.h"
 
-#define ALL_FIELDS (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME)
+#define ALL_FIELDS (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME | MT_FIELD_PAGE_SIZE)
+#define ALL_COLUMNS (MT_COLUMN_ALL | MT_COLUMN_PAGE_SIZE)
 
 /* One record, with everything. */
 typedef struct {
@@ -19,7 +20,7 @@ typedef struct {
     struct mt_value value;
     uint32_t instruction;
     unsigned vcpu;
-    uint8_t info;
+    uint8_t info, page_size;
     bool unknown; /* its value */
 } Expected;
 
@@ -98,6 +99,12 @@ static GArray *random_records(GRand *random, unsigned count, unsigned fields, un
             if (g_rand_int_range(random, 0, 20) == 0)
                 e.paddr = MT_PADDR_UNKNOWN;
         }
+        if ((fields & MT_FIELD_PAGE_SIZE) && (fields & MT_FIELD_PADDR) && e.paddr != MT_PADDR_UNKNOWN) {
+            static const uint8_t sizes[] = { 0, 12, 21, 30 };
+
+            e.paddr &= ~ROW_PAGE_SIZE_MASK;
+            e.page_size = sizes[g_rand_int_range(random, 0, 5) ? address >> 40 & 3 : g_rand_int(random) & 3];
+        }
         bytes = MIN(mt_size(e.info), 16);
         if (fields & MT_FIELD_VALUE) {
             e.value = (struct mt_value){ random_u64(random), random_u64(random) };
@@ -122,12 +129,14 @@ static WideRow make_row(const Expected *e, unsigned fields)
                                          (e->unknown ? ROW_VALUE_UNKNOWN : 0),
                                  .virt_addr = e->address } };
 
+    uint64_t paddr = e->paddr | row_page_size_bits(e->page_size);
+
     if (fields & MT_FIELD_VALUE) {
         wide.value[0] = e->value.low;
         wide.value[1] = e->value.high;
-        wide.paddr_beside_value = e->paddr;
+        wide.paddr_beside_value = paddr;
     } else {
-        wide.paddr = e->paddr;
+        wide.paddr = paddr;
     }
     return wide;
 }
@@ -189,6 +198,8 @@ static void compare(const struct mt_batch *batch, const GArray *all)
             g_assert_cmpuint(batch->instruction[k], ==, e->instruction);
         if (batch->paddr)
             g_assert_cmphex(batch->paddr[k], ==, e->paddr);
+        if (batch->page_size)
+            g_assert_cmpuint(batch->page_size[k], ==, e->page_size);
         if (batch->value) {
             g_assert_cmphex(batch->value[k].low, ==, e->value.low);
             g_assert_cmphex(batch->value[k].high, ==, e->value.high);
@@ -209,6 +220,8 @@ static void read_and_compare(mt_trace *trace, unsigned columns, const GArray *al
     while ((batch = mt_reader_next(reader, &error))) {
         g_assert_cmpuint(batch->first, ==, next);
         g_assert_true(!batch->address == !(columns & MT_COLUMN_ADDRESS));
+        g_assert_true(!batch->page_size ==
+                      !(columns & MT_COLUMN_PAGE_SIZE && mt_trace_fields(trace) & MT_FIELD_PAGE_SIZE));
         compare(batch, all);
         if ((columns & MT_COLUMN_TIME) && (mt_trace_fields(trace) & MT_FIELD_TIME))
             for (size_t k = 0; k < batch->count; k++)
@@ -229,8 +242,12 @@ static void test_what_is_written_is_read(void)
         unsigned count = (unsigned)g_rand_int_range(random, 1, 20000);
         uint32_t block = (uint32_t)g_rand_int_range(random, 1, 5000);
         g_autoptr(TemporaryPath) path = temporary_path();
-        g_autoptr(GArray) all = random_records(random, count, fields, vcpus, round % 2 ? 20 : 30000);
+        g_autoptr(GArray) all = NULL;
         mt_trace *trace;
+
+        if ((fields & MT_FIELD_PADDR) && round % 5 < 3)
+            fields |= MT_FIELD_PAGE_SIZE;
+        all = random_records(random, count, fields, vcpus, round % 2 ? 20 : 30000);
 
         write_records(path, all, fields, vcpus, block, random);
         trace = open_trace(path);
@@ -238,9 +255,9 @@ static void test_what_is_written_is_read(void)
         g_assert_cmpuint(mt_trace_records(trace), ==, count);
         g_assert_cmpuint(mt_trace_fields(trace), ==, fields);
         g_assert_cmpstr(mt_trace_metadata(trace), ==, "{\"a\":1}\n");
-        read_and_compare(trace, MT_COLUMN_ALL, all, 0);
-        read_and_compare(trace, 1u << round % 6, all, 0);
-        read_and_compare(trace, MT_COLUMN_ALL, all, (uint64_t)g_rand_int_range(random, 0, (int)count + 2));
+        read_and_compare(trace, ALL_COLUMNS, all, 0);
+        read_and_compare(trace, round % 7 == 6 ? MT_COLUMN_PAGE_SIZE : 1u << round % 7, all, 0);
+        read_and_compare(trace, ALL_COLUMNS, all, (uint64_t)g_rand_int_range(random, 0, (int)count + 2));
         mt_trace_close(trace);
         g_rand_free(random);
     }
@@ -283,7 +300,7 @@ static void test_values_that_can_be_predicted_cost_nothing(void)
     for (unsigned kind = 0; kind < 2; kind++) {
         g_autoptr(TemporaryPath) path = temporary_path();
         g_autoptr(GArray) all = g_array_new(FALSE, TRUE, sizeof(Expected));
-        struct mt_value loaded;
+        struct mt_value loaded = { 0 };
         mt_trace *trace;
 
         for (unsigned i = 0; i < 200000; i++) {
@@ -296,7 +313,7 @@ static void test_values_that_can_be_predicted_cost_nothing(void)
         g_assert_cmpuint(mt_trace_fields(trace), ==, fields);
         /* Of the copies, the loads are noise. */
         g_assert_cmpuint(mt_trace_bytes(trace), <, kind ? all->len * 17 / 2 : all->len / 50);
-        read_and_compare(trace, MT_COLUMN_ALL, all, 0);
+        read_and_compare(trace, ALL_COLUMNS, all, 0);
         read_and_compare(trace, MT_COLUMN_VALUE, all, 5000);
         mt_trace_close(trace);
     }
@@ -313,7 +330,7 @@ static void test_many_symbols_end_a_block(void)
     write_records(path, all, MT_FIELD_INSTRUCTION, 1, FORMAT_MAX_RECORDS, random);
     trace = open_trace(path);
     g_assert_cmpuint(mt_trace_blocks(trace), >=, 3);
-    read_and_compare(trace, MT_COLUMN_ALL, all, 0);
+    read_and_compare(trace, ALL_COLUMNS, all, 0);
     mt_trace_close(trace);
     g_rand_free(random);
 }
@@ -328,7 +345,7 @@ typedef struct {
 static gpointer read_blocks(gpointer data)
 {
     BlockJob *job = data;
-    mt_reader *reader = mt_reader_new_blocks(job->trace, MT_COLUMN_ALL, job->begin, job->end, NULL);
+    mt_reader *reader = mt_reader_new_blocks(job->trace, ALL_COLUMNS, job->begin, job->end, NULL);
     const struct mt_batch *batch;
 
     while ((batch = mt_reader_next(reader, NULL))) {
@@ -401,7 +418,7 @@ static uint64_t read_damaged(const char *path, const char *contents, gsize bytes
     }
     *failed = !mt_trace_is_complete(trace);
     g_assert_true(!mt_trace_damage(trace) == mt_trace_is_complete(trace));
-    reader = mt_reader_new(trace, MT_COLUMN_ALL, &error);
+    reader = mt_reader_new(trace, ALL_COLUMNS, &error);
     while ((batch = mt_reader_next(reader, &error))) {
         compare(batch, all);
         records += batch->count;
@@ -515,7 +532,7 @@ static void test_newer_files(void)
     g_assert_true(g_file_set_contents(path, (char *)unknown->data, unknown->len, NULL));
     trace = open_trace(path);
     g_assert_cmpuint(mt_trace_fields(trace), ==, 0);
-    reader = mt_reader_new(trace, MT_COLUMN_ALL, &error);
+    reader = mt_reader_new(trace, ALL_COLUMNS, &error);
     batch = mt_reader_next(reader, &error);
     g_assert_nonnull(batch);
     g_assert_cmpuint(batch->count, ==, 1);
@@ -764,11 +781,11 @@ static void test_events_stand_where_they_were(void)
         trace = open_trace(path);
         g_assert_cmpuint(mt_trace_fields(trace), ==, fields);
         g_assert_cmpuint(mt_trace_records(trace), ==, count);
-        read_events(trace, MT_COLUMN_ALL | both, all, events, 0);
+        read_events(trace, ALL_COLUMNS | both, all, events, 0);
         read_events(trace, MT_COLUMN_ADDRESS | MT_COLUMN_TASK, all, events, 0);
         read_events(trace, MT_COLUMN_INFO | MT_COLUMN_EXECUTED, all, events, 0);
         read_events(trace, both, all, events, (uint64_t)g_rand_int_range(random, 0, (int)count));
-        read_and_compare(trace, MT_COLUMN_ALL, all, 0); /* who doesn't ask sees none */
+        read_and_compare(trace, ALL_COLUMNS, all, 0); /* who doesn't ask sees none */
         mt_trace_close(trace);
         g_rand_free(random);
     }
@@ -808,11 +825,11 @@ static void test_streams(void)
     }
     trace = open_bytes(gmbeoo->data, gmbeoo->len, MT_FORMAT_AUTO, NULL);
     g_assert_cmpint(mt_trace_format(trace), ==, MT_FORMAT_GMBEOO);
-    read_and_compare(trace, MT_COLUMN_ALL, all, 0);
+    read_and_compare(trace, ALL_COLUMNS, all, 0);
     mt_trace_close(trace);
     trace = open_bytes(compact->data, compact->len, MT_FORMAT_AUTO, NULL);
     g_assert_cmpint(mt_trace_format(trace), ==, MT_FORMAT_COMPACT);
-    read_and_compare(trace, MT_COLUMN_ALL, all, 0);
+    read_and_compare(trace, ALL_COLUMNS, all, 0);
     mt_trace_close(trace);
     g_rand_free(random);
 }
@@ -821,7 +838,7 @@ static void assert_stream_fails(const void *bytes, size_t count, enum mt_format 
                                 const char *message)
 {
     mt_trace *trace = open_bytes(bytes, count, format, NULL);
-    mt_reader *reader = mt_reader_new(trace, MT_COLUMN_ALL, NULL);
+    mt_reader *reader = mt_reader_new(trace, ALL_COLUMNS, NULL);
     struct mt_error error;
     const struct mt_batch *batch;
     uint64_t records = 0;
@@ -910,7 +927,7 @@ static void test_a_live_ring_is_read(void)
     g_assert_cmpuint(mt_trace_fields(trace), ==, ALL_FIELDS);
     g_assert_cmphex(mt_trace_instruction(trace, 1)->pc, ==, 0x1234);
     g_assert_null(mt_trace_instruction(trace, 2));
-    read_and_compare(trace, MT_COLUMN_ALL & ~MT_COLUMN_TIME, all, 0);
+    read_and_compare(trace, ALL_COLUMNS & ~MT_COLUMN_TIME, all, 0);
     g_thread_join(thread);
     mt_trace_close(trace);
     g_rand_free(random);
@@ -943,7 +960,7 @@ static uint64_t sum_of_events(const struct mt_batch *batch, const struct mt_even
 
 static uint64_t hash_of_records(mt_trace *trace, uint64_t *records)
 {
-    mt_reader *reader = mt_reader_new(trace, MT_COLUMN_ALL | MT_COLUMN_TASK | MT_COLUMN_EXECUTED, NULL);
+    mt_reader *reader = mt_reader_new(trace, ALL_COLUMNS | MT_COLUMN_TASK | MT_COLUMN_EXECUTED, NULL);
     uint64_t extras = 0, counts[2] = { 0 };
     XXH3_state_t *hash = XXH3_createState();
     struct mt_error error;

@@ -178,6 +178,70 @@ static void test_what_may_remap(void)
             g_error("%s: %d", cases[i].text, !cases[i].may);
 }
 
+/* Memory with page tables of four and five levels, at physical 0x1000 and so on. */
+typedef struct {
+    uint64_t tables[6][X86_TABLE_ENTRIES];
+    unsigned reads;
+} Tables;
+
+static bool read_entry(void *data, uint64_t address, uint64_t *entry)
+{
+    Tables *tables = data;
+    uint64_t table = address / 0x1000 - 1;
+
+    if (table >= G_N_ELEMENTS(tables->tables))
+        return false;
+    tables->reads++;
+    *entry = tables->tables[table][address % 0x1000 / sizeof *entry];
+    return true;
+}
+
+#define CR3_PCID 0x8000000000000123 /* what else CR3 may have */
+#define NO_EXECUTE (UINT64_C(1) << 63)
+
+static void test_walk(void)
+{
+    g_autofree Tables *tables = g_new0(Tables, 1);
+    static const struct {
+        uint64_t address;
+        unsigned levels, shift, reads;
+        uint64_t physical;
+    } cases[] = {
+        { 0x0000000000003456, 4, 12, 4, 0x000abcdef0000456 }, /* entry 3 of the lowest table; its bit 7 is no leaf */
+        { 0x0000000000004456, 4, 0, 4, 0 },                   /* not present */
+        { 0x0000000000234567, 4, 21, 3, 0x40034567 },         /* entry 1 of the second: bit 12 is the PAT's */
+        { 0x0000000012345678, 4, 0, 3, 0 },                   /* not there */
+        { 0x0000000052345678, 4, 30, 2, 0x1c0000000 | 0x12345678 },
+        { 0x00000000c0000000, 4, 0, 2, 0 }, /* a table that can't be read */
+        { 0x0000008000000000, 4, 0, 1, 0 }, /* a leaf where there can't be one */
+        { 0xffffff8000234567, 4, 21, 3, 0x40034567 },
+        { 0x0000000000234567, 5, 21, 4, 0x40034567 },
+        { 0xff00000000003456, 5, 12, 5, 0x000abcdef0000456 },
+    };
+
+    /* 0x1000: five levels. 0x2000: four. 0x3000, 0x4000, 0x5000: the lower ones. */
+    tables->tables[0][0] = tables->tables[0][256] = 0x2000 | X86_ENTRY_PRESENT;
+    tables->tables[1][0] = tables->tables[1][511] = NO_EXECUTE | 0x3000 | X86_ENTRY_PRESENT;
+    tables->tables[1][1] = 0x40000000 | X86_ENTRY_PRESENT | X86_ENTRY_LEAF;
+    tables->tables[2][0] = 0x4000 | X86_ENTRY_PRESENT;
+    tables->tables[2][1] = NO_EXECUTE | 0x1c0001000 | X86_ENTRY_PRESENT | X86_ENTRY_LEAF;
+    tables->tables[2][3] = 0x123456000 | X86_ENTRY_PRESENT;
+    tables->tables[3][0] = 0x5000 | X86_ENTRY_PRESENT;
+    tables->tables[3][1] = 0x40001000 | X86_ENTRY_PRESENT | X86_ENTRY_LEAF;
+    tables->tables[4][3] = NO_EXECUTE | 0x000abcdef0000000 | X86_ENTRY_PRESENT | X86_ENTRY_LEAF;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        uint64_t physical = 0;
+
+        tables->reads = 0;
+        g_assert_cmpuint(x86_walk(CR3_PCID | (cases[i].levels == 5 ? 0x1000 : 0x2000), cases[i].levels,
+                                  cases[i].address, read_entry, tables, &physical),
+                         ==, cases[i].shift);
+        g_assert_cmphex(physical, ==, cases[i].physical);
+        g_assert_cmpuint(tables->reads, ==, cases[i].reads);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -187,5 +251,6 @@ int main(int argc, char **argv)
     g_test_add_func("/x86/levels", test_levels);
     g_test_add_func("/x86/addresses", test_addresses);
     g_test_add_func("/x86/remap", test_what_may_remap);
+    g_test_add_func("/x86/walk", test_walk);
     return g_test_run();
 }
