@@ -18,6 +18,8 @@
 #define ROW_INSTRUCTION_MASK (UINT64_C(0xffffffff) << ROW_INSTRUCTION_SHIFT)
 /* In a record's info, with MT_FIELD_VALUE: the value isn't known (and 0). */
 #define ROW_VALUE_UNKNOWN (UINT64_C(1) << 62)
+/* No row has this bit in its info. */
+#define ROW_NEVER (UINT64_C(1) << 61)
 
 /* In a row's physical address, with MT_FIELD_PAGE_SIZE, unless it is unknown: the page's size, of enum row_page_size.
  * The address itself has X86_PHYSICAL_BITS and MT_PADDR_IO. */
@@ -63,25 +65,5 @@ enum row_event {
     ROW_EVENT_CHANGE,   /* with MT_FIELD_TASK: the change of this number takes place (ring_get_change) */
 };
 #define ROW_EVENT_MASK UINT64_C(0xff)
-
-/* How many of `count` rows, which are `bytes` apart, come before the first event. Events are rare: several rows are
- * looked at at once. */
-static inline size_t rows_until_event(const uint8_t *rows, size_t count, unsigned bytes)
-{
-    size_t accesses = 0;
-
-    while (accesses + 8 <= count) {
-        uint64_t all = GMBEOO_VALID;
-
-        for (unsigned i = 0; i < 8; i++)
-            all &= ((const struct gmbeoo_record *)(rows + (accesses + i) * bytes))->info;
-        if (!all)
-            break;
-        accesses += 8;
-    }
-    while (accesses < count && gmbeoo_is_valid((const struct gmbeoo_record *)(rows + accesses * bytes)))
-        accesses++;
-    return accesses;
-}
 
 #endif

@@ -92,6 +92,7 @@ static void begin_block(Encoder *encoder)
     if (encoder->values)
         value_predictor_begin(encoder->values);
     encoder->has_unknown_values = false;
+    encoder->table[0].info = ROW_NEVER; /* so no row is taken for this one's */
     encoder->records = encoder->symbols = encoder->symbol = encoder->sized = 0;
     encoder->address = encoder->run = encoder->marked = encoder->right = 0;
     for (int id = 0; id < FORMAT_COLUMNS; id++)
@@ -190,23 +191,25 @@ typedef struct {
     uint16_t *symbols; /* with values: where the records' symbols go */
 } AccessState;
 
-#define NO_CODE 16 /* there are too many symbols */
+#define NO_CODE 16 /* the row is an event, or there are too many symbols */
 
-/* Gives a record's code. The branches are foreseen by the processor as well as the records are by us. */
+/* Gives a record's code. The branches are foreseen by the processor as well as the records are by us. Whether the row
+ * is an access is asked only where it is not what was foreseen, as no event ever is. */
 static inline __attribute__((always_inline)) uint32_t encode_access(Encoder *encoder, AccessState *state,
                                                                     const struct gmbeoo_record *record, bool values)
 {
-    uint64_t info = values ? record->info & ~ROW_VALUE_UNKNOWN : record->info, address = record->virt_addr, distance;
+    uint64_t info = record->info & (values ? ~(ROW_NEVER | ROW_VALUE_UNKNOWN) : ~ROW_NEVER);
+    uint64_t address = record->virt_addr, distance;
     Symbol *symbol = state->symbol;
     uint32_t next = symbol->next[0], code = SYMBOL_NEXT0;
 
-    if (G_UNLIKELY(state->table[next].info != info)) { /* that of symbol 0 is 0, which no record has */
+    if (G_UNLIKELY(state->table[next].info != info)) {
         uint32_t other = symbol->next[1];
 
         code = SYMBOL_NEXT1;
         if (state->table[other].info != info) {
             code = SYMBOL_LITERAL;
-            other = find_symbol(encoder, info);
+            other = info & GMBEOO_VALID ? find_symbol(encoder, info) : 0;
             if (!other)
                 return NO_CODE;
             *state->literals++ = (uint16_t)other;

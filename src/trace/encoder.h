@@ -20,7 +20,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Encoder, encoder_free)
 /*
  * Adds records to the block: `count` of them as the ring has them, with the encoder's fields. `first` is the index of
  * the first one in the trace, `time_ns` their time (ignored without MT_FIELD_TIME). Returns how many it took: fewer
- * when the block is full, which is to be finished then.
+ * when there is an event among them, before which it ends, or when the block is full, which is to be finished then.
  */
 size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t first, uint64_t time_ns);
 

@@ -340,27 +340,6 @@ static bool finish_block(TraceWriter *writer, unsigned vcpu, GError **error)
     return add_chunk(writer, FORMAT_BLOCK, payload, bytes, NULL, 0, &header, error) && add_counts(writer, error);
 }
 
-/* Accesses only. */
-static bool add_accesses(TraceWriter *writer, unsigned vcpu, const uint8_t *rows, size_t count, uint64_t time_ns,
-                         GError **error)
-{
-    Encoder *encoder = writer->encoders[vcpu];
-    /* With events, a full block is ended by the access that has no room: it may have events behind its last one. */
-    bool at_once = !(writer->fields & (MT_FIELD_TASK | MT_FIELD_EXECUTED));
-
-    while (count) {
-        size_t taken = encoder_add(encoder, rows, count, writer->records, time_ns);
-
-        writer->records += taken;
-        rows += taken * ring_record_bytes_for(writer->fields);
-        count -= taken;
-        if ((count || (at_once && encoder_records(encoder) == writer->block_records)) &&
-            !finish_block(writer, vcpu, error))
-            return false;
-    }
-    return true;
-}
-
 static bool add_event(TraceWriter *writer, unsigned vcpu, const struct gmbeoo_record *row, GError **error)
 {
     Encoder *encoder = writer->encoders[vcpu];
@@ -382,24 +361,32 @@ static bool add_event(TraceWriter *writer, unsigned vcpu, const struct gmbeoo_re
     return false;
 }
 
+/* Accesses, and the events among them. What is neither is left out. */
 static bool add_rows(TraceWriter *writer, unsigned vcpu, const uint8_t *rows, size_t count, uint64_t time_ns,
                      GError **error)
 {
+    Encoder *encoder = writer->encoders[vcpu];
     const unsigned bytes = ring_record_bytes_for(writer->fields);
+    /* With events, a full block is ended by the access that has no room: it may have events behind its last one. */
+    bool at_once = !(writer->fields & (MT_FIELD_TASK | MT_FIELD_EXECUTED));
 
     while (count) {
-        size_t accesses = rows_until_event(rows, count, bytes);
+        size_t taken = encoder_add(encoder, rows, count, writer->records, time_ns);
+        const struct gmbeoo_record *row = (const struct gmbeoo_record *)(rows + taken * bytes);
+        bool fine = true;
 
-        if (!add_accesses(writer, vcpu, rows, accesses, time_ns, error))
+        writer->records += taken;
+        count -= taken;
+        if (count && !gmbeoo_is_valid(row)) {
+            fine = add_event(writer, vcpu, row, error);
+            row = (const struct gmbeoo_record *)((const uint8_t *)row + bytes);
+            count--;
+        } else if (count || (at_once && encoder_records(encoder) == writer->block_records)) {
+            fine = finish_block(writer, vcpu, error);
+        }
+        if (!fine)
             return false;
-        rows += accesses * bytes;
-        count -= accesses;
-        if (!count)
-            break;
-        if (!add_event(writer, vcpu, (const struct gmbeoo_record *)rows, error))
-            return false;
-        rows += bytes;
-        count--;
+        rows = (const uint8_t *)row;
     }
     return true;
 }
@@ -415,9 +402,7 @@ bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, s
     if (encoder_records(*encoder) && encoder_input(*encoder) != writer->input && !finish_block(writer, vcpu, error))
         return false;
     encoder_set_input(*encoder, writer->input);
-    return writer->fields & (MT_FIELD_TASK | MT_FIELD_EXECUTED)
-               ? add_rows(writer, vcpu, records, count, time_ns, error)
-               : add_accesses(writer, vcpu, records, count, time_ns, error);
+    return add_rows(writer, vcpu, records, count, time_ns, error);
 }
 
 bool trace_writer_add_total(TraceWriter *writer, GError **error)

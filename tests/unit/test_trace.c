@@ -791,6 +791,40 @@ static void test_events_stand_where_they_were(void)
     }
 }
 
+/* Somebody who has taken the guest's QEMU over may put anything into the ring. */
+static void test_rows_that_are_neither_access_nor_event_are_left_out(void)
+{
+    for (unsigned fields = 0; fields <= MT_FIELD_TASK; fields += MT_FIELD_TASK) {
+        g_autoptr(TemporaryPath) path = temporary_path();
+        g_autoptr(TraceWriter) writer = trace_writer_new(path, fields, 1, 5, NULL);
+        struct gmbeoo_record rows[60] = { 0 };
+        uint64_t sum = 0;
+        mt_trace *trace;
+
+        for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++)
+            rows[i] = (struct gmbeoo_record){ i % 3 == 0   ? GMBEOO_VALID | 2
+                                              : i % 3 == 1 ? 0
+                                                           : GMBEOO_VALID - 1 - (i & 4),
+                                              i };
+        g_assert_true(trace_writer_add(writer, 0, rows, G_N_ELEMENTS(rows), 0, NULL));
+        g_assert_true(trace_writer_finish(writer, NULL));
+        trace = open_trace(path);
+        g_assert_cmpuint(mt_trace_records(trace), ==, 20);
+        {
+            mt_reader *reader = mt_reader_new(trace, MT_COLUMN_ADDRESS, NULL);
+            struct mt_error error = { "" };
+
+            for (const struct mt_batch *batch; (batch = mt_reader_next(reader, &error));)
+                for (size_t i = 0; i < batch->count; i++)
+                    sum += batch->address[i];
+            g_assert_cmpstr(error.message, ==, "");
+            mt_reader_free(reader);
+        }
+        g_assert_cmpuint(sum, ==, 20 * 57 / 2);
+        mt_trace_close(trace);
+    }
+}
+
 /* Streams. */
 
 static mt_trace *open_bytes(const void *bytes, size_t count, enum mt_format format, struct mt_error *error)
@@ -1035,6 +1069,8 @@ int main(int argc, char **argv)
                     test_a_file_does_not_depend_on_how_far_the_guest_is_ahead);
     g_test_add_func("/trace/header_words", test_header_words);
     g_test_add_func("/trace/events_stand_where_they_were", test_events_stand_where_they_were);
+    g_test_add_func("/trace/rows_that_are_neither_access_nor_event_are_left_out",
+                    test_rows_that_are_neither_access_nor_event_are_left_out);
     g_test_add_func("/trace/streams", test_streams);
     g_test_add_func("/trace/bad_streams", test_bad_streams);
     g_test_add_func("/trace/what_is_no_trace", test_what_is_no_trace);
