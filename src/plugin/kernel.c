@@ -10,11 +10,20 @@
 #define NAME_BYTES 256 /* of a file, with the 0 at its end */
 #define MAX_STEPS 256  /* from a file to its root */
 #define PAGE_BYTES 4096
+/* Memory is read in aligned blocks of so many bytes, of which so many are kept: QEMU walks the guest's page tables for
+ * each read, and what we look at lies close together. */
+#define BLOCK_BYTES 512
+#define BLOCKS 16
+#define NO_BLOCK UINT64_MAX
 #define MODE_BACKING (1u << 25) /* FMODE_BACKING: the file that an overlay's file stands for */
 
 static KernelLayout layout;
 static bool known;
 static struct qemu_plugin_register *registers[KERNEL_REGISTERS];
+static struct {
+    uint64_t number; /* address / BLOCK_BYTES */
+    GByteArray *bytes;
+} blocks[BLOCKS];
 
 bool kernel_load(const char *path, GError **error)
 {
@@ -71,13 +80,52 @@ bool kernel_read_register(KernelRegister number, uint64_t *value)
     return true;
 }
 
-bool kernel_read_memory(uint64_t address, void *to, size_t bytes)
+void kernel_read_anew(void)
+{
+    for (unsigned i = 0; i < BLOCKS; i++)
+        blocks[i].number = NO_BLOCK;
+}
+
+/* NULL if nothing is there. */
+static const uint8_t *read_block(uint64_t number)
+{
+    unsigned i = number % BLOCKS;
+
+    if (blocks[i].number != number) {
+        if (!blocks[i].bytes)
+            blocks[i].bytes = g_byte_array_new();
+        blocks[i].number = NO_BLOCK;
+        if (!qemu_plugin_read_memory_vaddr(number * BLOCK_BYTES, blocks[i].bytes, BLOCK_BYTES) ||
+            blocks[i].bytes->len != BLOCK_BYTES)
+            return NULL;
+        blocks[i].number = number;
+    }
+    return blocks[i].bytes->data;
+}
+
+static bool read_large(uint64_t address, void *to, size_t bytes)
 {
     GByteArray *from = buffer();
 
     if (!qemu_plugin_read_memory_vaddr(address, from, bytes) || from->len != bytes)
         return false;
     memcpy(to, from->data, bytes);
+    return true;
+}
+
+bool kernel_read_memory(uint64_t address, void *to, size_t bytes)
+{
+    if (bytes > BLOCK_BYTES)
+        return read_large(address, to, bytes);
+    for (size_t done = 0, part; done < bytes; done += part) {
+        uint64_t at = address + done;
+        const uint8_t *block = read_block(at / BLOCK_BYTES);
+
+        part = MIN(bytes - done, BLOCK_BYTES - at % BLOCK_BYTES);
+        if (!block)
+            return false;
+        memcpy((uint8_t *)to + done, block + at % BLOCK_BYTES, part);
+    }
     return true;
 }
 

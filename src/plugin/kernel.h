@@ -30,6 +30,10 @@ typedef enum {
     KERNEL_REGISTERS,
 } KernelRegister;
 
+/* What is read from now on is how the guest's memory is now; what has been read before may be kept up to this call. By
+ * one thread at a time, as all that reads memory below. */
+void kernel_read_anew(void);
+
 /* In a callback that may read registers. */
 bool kernel_read_register(KernelRegister number, uint64_t *value);
 

@@ -51,6 +51,12 @@ bool kernel_memory_heeds(unsigned function)
     return function >= KERNEL_SETUP_OBJECT && function < KERNEL_FUNCTIONS;
 }
 
+bool kernel_memory_heeds_begin(unsigned function)
+{
+    return kernel_memory_heeds(function) && function != KERNEL_ALLOCATE_SLAB && function != KERNEL_PGD_ALLOC &&
+           function != KERNEL_VMALLOC;
+}
+
 bool kernel_memory_heeds_end(unsigned function)
 {
     switch (function) {

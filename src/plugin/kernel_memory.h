@@ -14,8 +14,9 @@ void kernel_memory_begin(void);
 bool kernel_memory_is_wanted(void);
 /* Tells what there is, unless that has been done. While a vCPU executes the kernel. */
 void kernel_memory_look(unsigned vcpu, MemoriesNote note);
-/* Whether one of the kernel's functions is here for this; and whether its end matters. */
+/* Whether one of the kernel's functions is here for this; and whether its begin and its end matter. */
 bool kernel_memory_heeds(unsigned function);
+bool kernel_memory_heeds_begin(unsigned function);
 bool kernel_memory_heeds_end(unsigned function);
 /* It is executed, or returns. *entry: where a task keeps what is needed from the one to the other. */
 void kernel_memory_on_function(unsigned vcpu, unsigned function, uint64_t *entry, MemoriesNote note);

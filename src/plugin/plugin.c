@@ -18,6 +18,7 @@
 #include "counting.h"
 #include "interface.h"
 #include "kernel.h"
+#include "kernel_functions.h"
 #include "page_sizes.h"
 #include "pages.h"
 #include "phase.h"
@@ -267,6 +268,7 @@ QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info
         return refuse(error);
     if (plugin.options.kernel && !kernel_load(plugin.options.kernel, &error))
         return refuse(error);
+    kernel_functions_init();
     if (turns_are_taken())
         ring_set_in_turns(plugin.ring);
     phase_init(on_reset);

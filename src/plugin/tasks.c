@@ -10,23 +10,18 @@
 
 #include <string.h>
 
-#include "../record/x86.h"
 #include "kernel.h"
+#include "kernel_functions.h"
 #include "kernel_memory.h"
 #include "memories.h"
+#include "task_identity.h"
 #include "user_stack.h"
 
 #define MAX_CONTEXTS 8 /* interrupts in softirqs, and so on */
-#define LEAVES 0x100u  /* in a callback's userdata, beside the function's number: it returns */
+#define LEAVES KERNEL_FUNCTION_LEAVES
 
 typedef struct {
-    uint64_t start_ns;
-    uint64_t structure; /* of an idle task, of which each vCPU has one: its address. Else 0 */
-    uint32_t pid;
-} Identity;
-
-typedef struct {
-    Identity identity;
+    TaskIdentity identity;
     uint32_t number, process; /* both from 1 on */
     uint32_t run;             /* in which it was seen last */
     uint64_t moved[3];        /* what mremap() was asked for: begin, end, new size */
@@ -42,26 +37,12 @@ typedef struct {
 } __attribute__((aligned(64))) TaskVcpu;
 
 static GMutex lock;           /* of all that follows, and of the memories */
-static GHashTable *tasks;     /* Task by Identity */
-static GHashTable *processes; /* numbers by Identity of the first thread */
+static GHashTable *tasks;     /* Task by TaskIdentity */
+static GHashTable *processes; /* numbers by TaskIdentity of the first thread */
 static uint32_t last_number;
 static uint32_t run; /* counts tasks_begin() */
 static TaskVcpu vcpus[RING_MAX_VCPUS];
 static void (*process_ends)(uint32_t process);
-
-static guint hash_identity(gconstpointer key)
-{
-    const Identity *identity = key;
-
-    return (guint)(((identity->start_ns + identity->structure + identity->pid) * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
-}
-
-static gboolean same_identity(gconstpointer a, gconstpointer b)
-{
-    const Identity *x = a, *y = b;
-
-    return x->start_ns == y->start_ns && x->structure == y->structure && x->pid == y->pid;
-}
 
 static bool is_wanted(void)
 {
@@ -99,23 +80,12 @@ static void say_again(RingProducer *producer)
 
 /* Tasks. With the lock held. */
 
-static bool read_identity(uint64_t structure, Identity *identity)
-{
-    *identity = (Identity){ 0 };
-    if (!kernel_read_u32(structure, KERNEL_TASK_PID, &identity->pid) ||
-        !kernel_read_u64(structure, KERNEL_TASK_START, &identity->start_ns))
-        return false;
-    if (!identity->pid)
-        identity->structure = structure;
-    return true;
-}
-
-static uint32_t process_number(const Identity *leader)
+static uint32_t process_number(const TaskIdentity *leader)
 {
     uint32_t number;
 
     if (!processes)
-        processes = g_hash_table_new_full(hash_identity, same_identity, g_free, NULL);
+        processes = g_hash_table_new_full(task_identity_hash, task_identity_equal, g_free, NULL);
     number = GPOINTER_TO_UINT(g_hash_table_lookup(processes, leader));
     if (!number) {
         number = g_hash_table_size(processes) + 1;
@@ -164,35 +134,19 @@ static uint32_t memory_of(unsigned vcpu, uint64_t structure, uint64_t parent_str
     return number;
 }
 
-/* A task that shares its memory with others has a stack of its own in it, unless it goes on with its creator's, as
- * after vfork(). */
-static void note_stack(unsigned vcpu, const Task *task, uint32_t memory, uint64_t structure, uint64_t creator)
-{
-    UserStack stack, other;
-    Change change = { .kind = CHANGE_STACK, .values = 5, .value = { task->number, memory } };
-
-    if (!user_stack_read(structure, creator, &stack) ||
-        (creator && user_stack_read(creator, 0, &other) && other.pointer == stack.pointer))
-        return;
-    change.value[2] = stack.begin;
-    change.value[3] = stack.end;
-    change.value[4] = stack.pointer;
-    note(vcpu, &change);
-}
-
 /* A task that has not been seen before. `number`: for a vCPU's first one; else 0. */
-static Task *add(unsigned vcpu, uint64_t structure, const Identity *identity, uint32_t number,
+static Task *add(unsigned vcpu, uint64_t structure, const TaskIdentity *identity, uint32_t number,
                  uint64_t parent_structure)
 {
     Task *task = g_new0(Task, 1);
     uint64_t leader_structure = kernel_read_pointer(structure, KERNEL_TASK_LEADER);
-    Identity leader;
+    TaskIdentity leader;
     uint32_t tgid = 0;
     bool is_copy;
     Change change = { .kind = CHANGE_TASK, .values = 7 };
 
     kernel_read_u32(structure, KERNEL_TASK_TGID, &tgid);
-    if (!read_identity(leader_structure ? leader_structure : structure, &leader))
+    if (!task_identity_read(leader_structure ? leader_structure : structure, &leader))
         leader = *identity;
     task->identity = *identity;
     task->number = number ? number : ++last_number;
@@ -209,7 +163,7 @@ static Task *add(unsigned vcpu, uint64_t structure, const Identity *identity, ui
     read_name(structure, &change);
     note(vcpu, &change);
     if (change.value[6] && !is_copy && (parent_structure || tgid != identity->pid))
-        note_stack(vcpu, task, (uint32_t)change.value[6], structure, parent_structure);
+        user_stack_note(vcpu, task->number, (uint32_t)change.value[6], structure, parent_structure, note);
     note_cgroup(vcpu, task, structure);
     kernel_memory_on_task(vcpu, task->number, structure, note);
     return task;
@@ -225,16 +179,16 @@ static void see_again(unsigned vcpu, Task *task, uint64_t structure)
     change.value[1] = memory_of(vcpu, structure, 0, &is_copy);
     note(vcpu, &change);
     if (change.value[1])
-        note_stack(vcpu, task, (uint32_t)change.value[1], structure, 0);
+        user_stack_note(vcpu, task->number, (uint32_t)change.value[1], structure, 0, note);
 }
 
 /* NULL if the guest's memory can't be read. */
 static Task *find_or_add(unsigned vcpu, uint64_t structure, uint32_t number, uint64_t parent_structure)
 {
-    Identity identity;
+    TaskIdentity identity;
     Task *task;
 
-    if (!read_identity(structure, &identity))
+    if (!task_identity_read(structure, &identity))
         return NULL;
     task = g_hash_table_lookup(tasks, &identity);
     if (task && task->run != run)
@@ -297,11 +251,11 @@ static void on_name(unsigned vcpu, uint64_t structure, bool executes)
 {
     uint64_t self = current(vcpu);
     Change change = { .kind = CHANGE_NAME, .values = 1 };
-    Identity identity;
+    TaskIdentity identity;
     Task *task;
     bool is_new;
 
-    if (!read_identity(structure, &identity) || !(task = g_hash_table_lookup(tasks, &identity)))
+    if (!task_identity_read(structure, &identity) || !(task = g_hash_table_lookup(tasks, &identity)))
         return; /* it is told when it is first seen */
     change.value[0] = task->number;
     if (executes && structure == self) {
@@ -490,66 +444,21 @@ static void function_cb(unsigned int vcpu, void *userdata)
     if (vcpu >= plugin.vcpus)
         return;
     g_mutex_lock(&lock);
+    kernel_read_anew();
     on_function(vcpu, (unsigned)(uintptr_t)userdata);
     g_mutex_unlock(&lock);
 }
 
-/* Finding them. */
-
-static bool covers(const KernelRange *range, uint64_t address)
+static void call_us(struct qemu_plugin_insn *insn, unsigned what)
 {
-    return range->begin != KERNEL_UNKNOWN && address >= range->begin && address < range->end;
-}
-
-/* Whether an instruction of the function returns from it, or jumps to where that is done. */
-static bool leaves(struct qemu_plugin_insn *insn, KernelFunction function)
-{
-    const KernelLayout *layout = kernel_layout();
-    uint64_t address = qemu_plugin_insn_vaddr(insn), target = address + qemu_plugin_insn_size(insn);
-    uint8_t code[16];
-    size_t bytes = qemu_plugin_insn_data(insn, code, sizeof code);
-
-    if (bytes && (code[bytes - 1] == 0xc3) && (bytes == 1 || (bytes == 2 && code[0] == 0xf3)))
-        return true;
-    if (bytes == 5 && code[0] == 0xe9) {
-        int32_t distance;
-
-        memcpy(&distance, code + 1, sizeof distance);
-        target += (uint64_t)(int64_t)distance;
-    } else if (bytes == 2 && code[0] == 0xeb) {
-        target += (uint64_t)(int64_t)(int8_t)code[1];
-    } else {
-        return false;
-    }
-    return !covers(&layout->function[function], target) && !covers(&layout->cold[function], target);
-}
-
-static bool has_end(KernelFunction function)
-{
-    if (function == KERNEL_MREMAP) /* its last jump is to the function that does it */
-        return kernel_layout()->function[KERNEL_DO_MREMAP].begin == KERNEL_UNKNOWN;
-    return function == KERNEL_DO_MREMAP || function == KERNEL_IRQ_EXIT || function == KERNEL_SOFTIRQS ||
-           kernel_memory_heeds_end(function);
+    qemu_plugin_register_vcpu_insn_exec_cb(insn, turns_are_taken() ? turns_wrap_function(function_cb) : function_cb,
+                                           QEMU_PLUGIN_CB_R_REGS, (void *)(uintptr_t)what);
 }
 
 void tasks_look_for_function(struct qemu_plugin_insn *insn)
 {
-    const KernelLayout *layout = kernel_layout();
-    uint64_t address = qemu_plugin_insn_vaddr(insn);
-    unsigned count = kernel_memory_is_wanted() ? KERNEL_FUNCTIONS : KERNEL_SETUP_OBJECT;
-
-    if (!x86_is_kernel_address(address) || !kernel_is_known() || !ring_vcpus_are_known(plugin.ring))
-        return;
-    for (unsigned i = 0; i < count; i++) {
-        unsigned what = layout->function[i].begin == address ? i : i | LEAVES;
-
-        if (!covers(&layout->function[i], address)) /* of most instructions, this is all that is asked */
-            continue;
-        if (what == i || (has_end(i) && leaves(insn, i)))
-            qemu_plugin_register_vcpu_insn_exec_cb(insn,
-                                                   turns_are_taken() ? turns_wrap_function(function_cb) : function_cb,
-                                                   QEMU_PLUGIN_CB_R_REGS, (void *)(uintptr_t)what);
-    }
+    if (kernel_is_known() && ring_vcpus_are_known(plugin.ring))
+        kernel_functions_find(insn, call_us);
 }
 
 void tasks_begin(void (*when_process_ends)(uint32_t process))
@@ -558,7 +467,7 @@ void tasks_begin(void (*when_process_ends)(uint32_t process))
     if (!kernel_is_known() || !ring_vcpus_are_known(plugin.ring))
         return;
     if (!tasks)
-        tasks = g_hash_table_new(hash_identity, same_identity);
+        tasks = g_hash_table_new(task_identity_hash, task_identity_equal);
     memories_forget_all();
     run++;
     last_number = MAX(last_number, plugin.vcpus);

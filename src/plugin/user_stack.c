@@ -23,6 +23,12 @@
 #define CS_USER_32 0x23u
 #define OWN_DATA_MAX (1u << 20) /* a thread's own data is not farther away */
 
+typedef struct {
+    uint64_t begin; /* 0: not known: where the mapping begins */
+    uint64_t end;
+    uint64_t pointer; /* the stack pointer */
+} UserStack;
+
 /* Kernels with FRED leave 16 bytes free above the registers. A task that has been in user mode has one of two
  * selectors in cs there. */
 static uint64_t find_registers(uint64_t structure)
@@ -56,7 +62,8 @@ static void read_clone_arguments(uint64_t creator, UserStack *stack)
     }
 }
 
-bool user_stack_read(uint64_t structure, uint64_t creator, UserStack *stack)
+/* False for a task of the kernel's own, or if it can't be read. */
+static bool read_stack(uint64_t structure, uint64_t creator, UserStack *stack)
 {
     uint64_t registers = find_registers(structure), fs_base = 0, end;
 
@@ -71,4 +78,19 @@ bool user_stack_read(uint64_t structure, uint64_t creator, UserStack *stack)
         end = MAX(end, fs_base + 1);
     stack->end = (end + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
     return true;
+}
+
+void user_stack_note(unsigned vcpu, uint32_t task, uint32_t memory, uint64_t structure, uint64_t creator,
+                     MemoriesNote note)
+{
+    UserStack stack, other;
+    Change change = { .kind = CHANGE_STACK, .values = 5, .value = { task, memory } };
+
+    if (!read_stack(structure, creator, &stack) ||
+        (creator && read_stack(creator, 0, &other) && other.pointer == stack.pointer))
+        return;
+    change.value[2] = stack.begin;
+    change.value[3] = stack.end;
+    change.value[4] = stack.pointer;
+    note(vcpu, &change);
 }

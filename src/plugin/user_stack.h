@@ -3,17 +3,14 @@
 #ifndef MEMORY_TRACER_PLUGIN_USER_STACK_H
 #define MEMORY_TRACER_PLUGIN_USER_STACK_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-typedef struct UserStack {
-    uint64_t begin; /* 0: not known: where the mapping begins */
-    uint64_t end;
-    uint64_t pointer; /* the stack pointer */
-} UserStack;
+#include "memories.h"
 
-/* Of the task (task_struct) at `structure`, which executes the kernel, or is new. `creator`: the task that is creating
- * it by clone(), or 0. False for a task of the kernel's own, or if it can't be read. */
-bool user_stack_read(uint64_t structure, uint64_t creator, UserStack *stack);
+/* Tells where the stack of a task is that shares its memory with others, unless it goes on with its creator's, as after
+ * vfork(). `structure`: its task_struct; it executes the kernel, or is new. `creator`: that of the task that is
+ * creating it by clone(), or 0. `task`, `memory`: their numbers. Nothing is told of a task of the kernel's own. */
+void user_stack_note(unsigned vcpu, uint32_t task, uint32_t memory, uint64_t structure, uint64_t creator,
+                     MemoriesNote note);
 
 #endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The kernel's functions that we look for: see kernel_functions.h.
+ *
+ * Each instruction of the kernel that is translated is looked at, and hardly any lies in one of them. So a bit for each
+ * page, by the low bits of its number, says whether there may be one at all.
+ */
+#include "kernel_functions.h"
+
+#include <string.h>
+
+#include "../record/x86.h"
+#include "kernel.h"
+#include "kernel_memory.h"
+
+#define PAGE_SHIFT 12
+#define PAGES 4096u /* bits; a kernel's text has some thousands of pages, and our functions lie on some fifty of them  \
+                     */
+
+static uint64_t pages[PAGES / 64];
+
+static void add_range(const KernelRange *range)
+{
+    uint64_t first = range->begin >> PAGE_SHIFT, last = (range->end - 1) >> PAGE_SHIFT;
+
+    if (range->begin == KERNEL_UNKNOWN || range->end <= range->begin)
+        return;
+    for (uint64_t page = first; page <= last && page - first < PAGES; page++)
+        pages[page % PAGES / 64] |= UINT64_C(1) << page % 64;
+}
+
+void kernel_functions_init(void)
+{
+    memset(pages, 0, sizeof pages);
+    for (unsigned i = 0; i < KERNEL_FUNCTIONS; i++)
+        add_range(&kernel_layout()->function[i]);
+}
+
+static bool may_be_on_page(uint64_t address)
+{
+    uint64_t page = address >> PAGE_SHIFT;
+
+    return pages[page % PAGES / 64] >> page % 64 & 1;
+}
+
+static bool covers(const KernelRange *range, uint64_t address)
+{
+    return range->begin != KERNEL_UNKNOWN && address >= range->begin && address < range->end;
+}
+
+/* Whether an instruction of the function returns from it, or jumps to where that is done. */
+static bool leaves(struct qemu_plugin_insn *insn, KernelFunction function)
+{
+    const KernelLayout *layout = kernel_layout();
+    uint64_t address = qemu_plugin_insn_vaddr(insn), target = address + qemu_plugin_insn_size(insn);
+    uint8_t code[16];
+    size_t bytes = qemu_plugin_insn_data(insn, code, sizeof code);
+
+    if (bytes && (code[bytes - 1] == 0xc3) && (bytes == 1 || (bytes == 2 && code[0] == 0xf3)))
+        return true;
+    if (bytes == 5 && code[0] == 0xe9) {
+        int32_t distance;
+
+        memcpy(&distance, code + 1, sizeof distance);
+        target += (uint64_t)(int64_t)distance;
+    } else if (bytes == 2 && code[0] == 0xeb) {
+        target += (uint64_t)(int64_t)(int8_t)code[1];
+    } else {
+        return false;
+    }
+    return !covers(&layout->function[function], target) && !covers(&layout->cold[function], target);
+}
+
+static bool has_end(KernelFunction function)
+{
+    if (function == KERNEL_MREMAP) /* its last jump is to the function that does it */
+        return kernel_layout()->function[KERNEL_DO_MREMAP].begin == KERNEL_UNKNOWN;
+    return function == KERNEL_DO_MREMAP || function == KERNEL_IRQ_EXIT || function == KERNEL_SOFTIRQS ||
+           kernel_memory_heeds_end(function);
+}
+
+/* Of some, only the end says anything. */
+static bool has_begin(KernelFunction function)
+{
+    return function != KERNEL_DO_MREMAP && function != KERNEL_IRQ_EXIT &&
+           (!kernel_memory_heeds(function) || kernel_memory_heeds_begin(function));
+}
+
+void kernel_functions_find(struct qemu_plugin_insn *insn, void (*found)(struct qemu_plugin_insn *insn, unsigned what))
+{
+    const KernelLayout *layout = kernel_layout();
+    uint64_t address = qemu_plugin_insn_vaddr(insn);
+    unsigned count;
+
+    if (!may_be_on_page(address) || !x86_is_kernel_address(address)) /* of most, this is all that is asked */
+        return;
+    count = kernel_memory_is_wanted() ? KERNEL_FUNCTIONS : KERNEL_SETUP_OBJECT;
+    for (unsigned i = 0; i < count; i++) {
+        if (!covers(&layout->function[i], address))
+            continue;
+        if (layout->function[i].begin == address && has_begin(i))
+            found(insn, i);
+        else if (has_end(i) && leaves(insn, i))
+            found(insn, i | KERNEL_FUNCTION_LEAVES);
+    }
+}
