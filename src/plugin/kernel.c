@@ -9,7 +9,6 @@
 
 #define NAME_BYTES 256 /* of a file, with the 0 at its end */
 #define MAX_STEPS 256  /* from a file to its root */
-#define PAGE_BYTES 4096
 /* Memory is read in aligned blocks of so many bytes, of which so many are kept: QEMU walks the guest's page tables for
  * each read, and what we look at lies close together. */
 #define BLOCK_BYTES 512
@@ -174,19 +173,25 @@ typedef struct {
     size_t begin; /* of what there is */
 } Path;
 
-/* The string at `address`, of NAME_BYTES at most; it may end where a page does. */
+/* The string at `address`, of NAME_BYTES at most. It may end where a block does, behind which there may be nothing. */
 static bool read_name(uint64_t address, char name[NAME_BYTES])
 {
-    size_t in_page = MIN(NAME_BYTES, PAGE_BYTES - address % PAGE_BYTES);
+    size_t done = 0, part;
 
-    memset(name, 0, NAME_BYTES);
-    if (!address || !kernel_read_memory(address, name, in_page))
-        return false;
-    if (!memchr(name, 0, in_page) && in_page < NAME_BYTES &&
-        !kernel_read_memory(address + in_page, name + in_page, NAME_BYTES - in_page))
-        return false;
+    do {
+        part = MIN(NAME_BYTES - done, BLOCK_BYTES - (address + done) % BLOCK_BYTES);
+        if (!address || !kernel_read_memory(address + done, name + done, part))
+            return false;
+        done += part;
+    } while (!memchr(name + done - part, 0, part) && done < NAME_BYTES);
     name[NAME_BYTES - 1] = 0;
     return *name;
+}
+
+static void begin_path(Path *path)
+{
+    path->begin = sizeof path->text - 1;
+    path->text[path->begin] = 0;
 }
 
 /* "/name" before what there is. */
@@ -257,9 +262,10 @@ void kernel_read_path(uint64_t file, uint64_t fs, char *to)
 {
     uint64_t path = kernel_member(file, KERNEL_FILE_PATH), backing = kernel_member(file, KERNEL_BACKING_FILE_PATH);
     uint64_t root = kernel_member(fs, KERNEL_FS_ROOT);
-    Path found = { .begin = sizeof found.text - 1 };
+    Path found;
     uint32_t mode;
 
+    begin_path(&found);
     if (backing && kernel_read_u32(file, KERNEL_FILE_MODE, &mode) && (mode & MODE_BACKING))
         path = backing;
     finish_path(&found,
@@ -271,9 +277,10 @@ void kernel_read_path(uint64_t file, uint64_t fs, char *to)
 
 void kernel_read_node_path(uint64_t node, char *to)
 {
-    Path path = { .begin = sizeof path.text - 1 };
+    Path path;
     uint64_t parent;
 
+    begin_path(&path);
     for (unsigned step = 0; node && step < MAX_STEPS; step++, node = parent) {
         char name[NAME_BYTES];
 

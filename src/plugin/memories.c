@@ -45,8 +45,10 @@ void memories_forget_all(void)
 void memories_note_range(unsigned vcpu, enum change_kind kind, uint32_t memory, const uint64_t *values, unsigned count,
                          MemoriesNote note)
 {
-    Change change = { .kind = (uint16_t)kind, .values = (uint16_t)(count + 1), .value = { memory } };
+    Change change;
 
+    change_begin(&change, kind, count + 1);
+    change.value[0] = memory;
     if (count)
         memcpy(&change.value[1], values, count * sizeof *values);
     note(vcpu, &change);
@@ -118,12 +120,13 @@ static void note_area(unsigned vcpu, enum change_kind kind, uint64_t vma, uint64
 {
     uint64_t begin, end, flags = 0, file = kernel_read_pointer(vma, KERNEL_VMA_FILE);
     uint64_t mm = kernel_read_pointer(vma, KERNEL_VMA_MM);
-    Change change = { .kind = (uint16_t)kind, .values = 8 };
+    Change change;
     bool is_new;
 
     if (!kernel_read_u64(vma, KERNEL_VMA_START, &begin) || !kernel_read_u64(vma, KERNEL_VMA_END, &end))
         return;
     kernel_read_u64(vma, KERNEL_VMA_FLAGS, &flags);
+    change_begin(&change, kind, 8);
     change.value[0] = memories_number(mm, &is_new);
     change.value[1] = begin;
     change.value[2] = end;

@@ -73,8 +73,12 @@ static gint compare_frames(gconstpointer a, gconstpointer b)
 
 static void note_frames(unsigned vcpu, bool are_tables, uint64_t first, uint64_t frames, MemoriesNote note)
 {
-    Change change = { .kind = CHANGE_PAGE_TABLE, .values = 3, .value = { are_tables, first, frames } };
+    Change change;
 
+    change_begin(&change, CHANGE_PAGE_TABLE, 3);
+    change.value[0] = are_tables;
+    change.value[1] = first;
+    change.value[2] = frames;
     note(vcpu, &change);
 }
 

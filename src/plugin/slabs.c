@@ -42,10 +42,16 @@ typedef struct {
 
 static void note_run(unsigned vcpu, const Run *run, MemoriesNote note)
 {
-    Change change = { .kind = CHANGE_SLAB, .values = 4, .value = { run->cache, run->first, run->frames, run->each } };
+    Change change;
 
-    if (run->frames)
-        note(vcpu, &change);
+    if (!run->frames)
+        return;
+    change_begin(&change, CHANGE_SLAB, 4);
+    change.value[0] = run->cache;
+    change.value[1] = run->first;
+    change.value[2] = run->frames;
+    change.value[3] = run->each;
+    note(vcpu, &change);
 }
 
 static bool read_cache(uint64_t address, Cache *cache)
@@ -70,7 +76,7 @@ static const Cache *find_cache(unsigned vcpu, uint64_t address, MemoriesNote not
 {
     gpointer key = (gpointer)(uintptr_t)address;
     Cache *known = g_hash_table_lookup(caches, key), now;
-    Change change = { .kind = CHANGE_SLAB_CACHE, .values = 2 };
+    Change change;
 
     if (!read_cache(address, &now))
         return NULL;
@@ -79,6 +85,7 @@ static const Cache *find_cache(unsigned vcpu, uint64_t address, MemoriesNote not
     now.number = ++last_cache;
     known = g_memdup2(&now, sizeof now);
     g_hash_table_insert(caches, key, known);
+    change_begin(&change, CHANGE_SLAB_CACHE, 2);
     change.value[0] = now.number;
     change.value[1] = now.bytes;
     strcpy(change.text, now.name);

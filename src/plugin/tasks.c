@@ -106,8 +106,10 @@ static void read_name(uint64_t structure, Change *change)
 static void note_cgroup(unsigned vcpu, const Task *task, uint64_t structure)
 {
     uint64_t cgroup = kernel_read_pointer(kernel_read_pointer(structure, KERNEL_TASK_CGROUPS), KERNEL_CSS_SET_CGROUP);
-    Change change = { .kind = CHANGE_CGROUP, .values = 1, .value = { task->number } };
+    Change change;
 
+    change_begin(&change, CHANGE_CGROUP, 1);
+    change.value[0] = task->number;
     kernel_read_node_path(kernel_read_pointer(cgroup, KERNEL_CGROUP_NODE), change.text);
     change.text_bytes = (uint16_t)strlen(change.text);
     if (change.text_bytes)
@@ -143,7 +145,7 @@ static Task *add(unsigned vcpu, uint64_t structure, const TaskIdentity *identity
     TaskIdentity leader;
     uint32_t tgid = 0;
     bool is_copy;
-    Change change = { .kind = CHANGE_TASK, .values = 7 };
+    Change change;
 
     kernel_read_u32(structure, KERNEL_TASK_TGID, &tgid);
     if (!task_identity_read(leader_structure ? leader_structure : structure, &leader))
@@ -153,6 +155,7 @@ static Task *add(unsigned vcpu, uint64_t structure, const TaskIdentity *identity
     task->process = process_number(&leader);
     task->run = run;
     g_hash_table_insert(tasks, &task->identity, task);
+    change_begin(&change, CHANGE_TASK, 7);
     change.value[0] = task->number;
     change.value[1] = identity->pid;
     change.value[2] = tgid;
@@ -172,10 +175,12 @@ static Task *add(unsigned vcpu, uint64_t structure, const TaskIdentity *identity
 /* A task that is known from an earlier run. Its memory may have changed while nobody watched. */
 static void see_again(unsigned vcpu, Task *task, uint64_t structure)
 {
-    Change change = { .kind = CHANGE_MEMORY, .values = 2, .value = { task->number } };
+    Change change;
     bool is_copy;
 
     task->run = run;
+    change_begin(&change, CHANGE_MEMORY, 2);
+    change.value[0] = task->number;
     change.value[1] = memory_of(vcpu, structure, 0, &is_copy);
     note(vcpu, &change);
     if (change.value[1])
@@ -250,23 +255,26 @@ static void on_new_task(unsigned vcpu, uint64_t structure)
 static void on_name(unsigned vcpu, uint64_t structure, bool executes)
 {
     uint64_t self = current(vcpu);
-    Change change = { .kind = CHANGE_NAME, .values = 1 };
+    Change change;
     TaskIdentity identity;
     Task *task;
     bool is_new;
 
     if (!task_identity_read(structure, &identity) || !(task = g_hash_table_lookup(tasks, &identity)))
         return; /* it is told when it is first seen */
-    change.value[0] = task->number;
     if (executes && structure == self) {
         uint64_t mm = kernel_read_pointer(structure, KERNEL_TASK_MM);
-        Change exec = { .kind = CHANGE_EXEC, .values = 2, .value = { task->number, memories_number(mm, &is_new) } };
 
+        change_begin(&change, CHANGE_EXEC, 2);
+        change.value[0] = task->number;
+        change.value[1] = memories_number(mm, &is_new);
         kernel_read_path(kernel_read_pointer(mm, KERNEL_MM_FILE), kernel_read_pointer(structure, KERNEL_TASK_FS),
-                         exec.text);
-        exec.text_bytes = (uint16_t)strlen(exec.text);
-        note(vcpu, &exec);
+                         change.text);
+        change.text_bytes = (uint16_t)strlen(change.text);
+        note(vcpu, &change);
     }
+    change_begin(&change, CHANGE_NAME, 1);
+    change.value[0] = task->number;
     read_name(structure, &change);
     note(vcpu, &change);
 }
@@ -275,11 +283,12 @@ static void on_end(unsigned vcpu, uint64_t code)
 {
     uint64_t self = current(vcpu);
     const Task *task = vcpus[vcpu].task;
-    Change change = { .kind = CHANGE_EXIT, .values = 2 };
+    Change change;
     uint32_t live;
 
     if (!self || !task)
         return;
+    change_begin(&change, CHANGE_EXIT, 2);
     change.value[0] = task->number;
     change.value[1] = code;
     note(vcpu, &change);
