@@ -18,11 +18,12 @@
 #define ORDER_MAX 10
 #define OBJECTS_MASK 0x7fff /* struct slab's `objects` has 15 bits */
 #define TYPE_SHIFT 24
-#define TAIL_PAGE 1u /* in struct page's compound_head */
-/* Struct pages are read so many bytes at once; the kernel has none where there is no memory: in steps of 128 MiB, which
- * is this, or of 2 MiB, in smaller pieces. */
-#define LARGE_PIECE (UINT64_C(1) << 21)
-#define SMALL_PIECE (UINT64_C(1) << 15)
+#define TYPE_FREE 0xffffff7fu /* up to 6.10, in page_type: the first page of a free block */
+#define TAIL_PAGE 1u          /* in struct page's compound_head */
+/* Struct pages are read so many bytes at once: a free block of memory, most of which has a thousand pages, is passed
+ * over. The kernel has none where there is no memory, in steps of 2 MiB of memory or more. */
+#define PIECE_BYTES 4096u
+#define HOLE_FRAMES ((UINT64_C(1) << 21) / FRAME_BYTES)
 
 typedef struct {
     char name[CACHE_NAME_BYTES];
@@ -163,34 +164,56 @@ static void add_slab(Walk *walk, uint64_t frame, const uint8_t *page)
     *run = (Run){ walk->last->number, frame, each, each };
 }
 
+/* How many frames the free block has that begins with this one; 0 if none does. (A block that is taken meanwhile, by
+ * another vCPU, and becomes a slab, is told when that one executes the function for it.) */
+static uint64_t free_frames(uint64_t frame, const uint8_t *page)
+{
+    const KernelLayout *layout = kernel_layout();
+    uint64_t order;
+    uint32_t type;
+
+    if (layout->offset[KERNEL_PAGE_TYPE] == KERNEL_UNKNOWN || layout->offset[KERNEL_PAGE_ORDER] == KERNEL_UNKNOWN)
+        return 0;
+    memcpy(&type, page + layout->offset[KERNEL_PAGE_TYPE], sizeof type);
+    if (layout->offset[KERNEL_SLAB_TYPE] == KERNEL_UNKNOWN ? type != TYPE_FREE
+                                                           : type >> TYPE_SHIFT != layout->offset[KERNEL_FREE_TYPE])
+        return 0;
+    memcpy(&order, page + layout->offset[KERNEL_PAGE_ORDER], sizeof order);
+    return order <= ORDER_MAX && !(frame & ((UINT64_C(1) << order) - 1)) ? UINT64_C(1) << order : 0;
+}
+
 static void look_at_pages(Walk *walk, uint64_t first, const uint8_t *pages, uint64_t count)
 {
-    for (uint64_t i = 0; i < count; i++) {
-        const uint8_t *page = pages + i * walk->frames->page_bytes;
+    for (uint64_t frame = MAX(first, walk->next); frame < first + count; frame = MAX(frame + 1, walk->next)) {
+        const uint8_t *page = pages + (frame - first) * walk->frames->page_bytes;
 
-        if (first + i >= walk->next && is_slab(page))
-            add_slab(walk, first + i, page);
+        if (is_slab(page))
+            add_slab(walk, frame, page);
+        else
+            walk->next = frame + free_frames(frame, page);
     }
 }
 
-/* Looks at the struct pages of some frames. What isn't there is left out. */
-static void look_at_piece(Walk *walk, GByteArray *buffer, uint64_t first, uint64_t count, uint64_t piece)
+/* Looks at all struct pages that are there. */
+static void look_at_all(Walk *walk)
 {
-    for (uint64_t done = 0; done < count; done += piece) {
-        uint64_t pages = MIN(piece, count - done);
+    g_autoptr(GByteArray) buffer = g_byte_array_new();
+    uint64_t count = walk->frames->count, piece = MAX(PIECE_BYTES / walk->frames->page_bytes, 1);
 
-        if (qemu_plugin_read_memory_vaddr(frames_page(walk->frames, first + done), buffer,
-                                          pages * walk->frames->page_bytes))
-            look_at_pages(walk, first + done, buffer->data, pages);
-        else if (piece > SMALL_PIECE / walk->frames->page_bytes)
-            look_at_piece(walk, buffer, first + done, pages, SMALL_PIECE / walk->frames->page_bytes);
+    for (uint64_t frame = 0, end; frame < count; frame = MAX(end, walk->next)) {
+        end = MIN((frame / piece + 1) * piece, count);
+        if (qemu_plugin_read_memory_vaddr(frames_page(walk->frames, frame), buffer,
+                                          (end - frame) * walk->frames->page_bytes))
+            look_at_pages(walk, frame, buffer->data, end - frame);
+        else
+            end = (frame / HOLE_FRAMES + 1) * HOLE_FRAMES;
     }
 }
 
 /* What is_slab() and others read lies in a struct page. */
 static bool fits(const Frames *frames)
 {
-    static const KernelOffset members[] = { KERNEL_PAGE_FLAGS, KERNEL_PAGE_TYPE, KERNEL_SLAB_CACHE,
+    static const KernelOffset members[] = { KERNEL_PAGE_FLAGS, KERNEL_PAGE_TYPE, KERNEL_PAGE_ORDER, KERNEL_SLAB_CACHE,
                                             KERNEL_SLAB_OBJECTS };
     const KernelLayout *layout = kernel_layout();
 
@@ -203,7 +226,6 @@ static bool fits(const Frames *frames)
 
 bool slabs_find_all(unsigned vcpu, const Frames *frames, MemoriesNote note)
 {
-    g_autoptr(GByteArray) buffer = g_byte_array_new();
     Walk walk = { .vcpu = vcpu, .note = note, .frames = frames };
 
     if (!caches) {
@@ -214,7 +236,7 @@ bool slabs_find_all(unsigned vcpu, const Frames *frames, MemoriesNote note)
     g_hash_table_remove_all(slabs);
     if (!kernel_layout_tells_slabs(kernel_layout()) || !fits(frames))
         return false;
-    look_at_piece(&walk, buffer, 0, frames->count, LARGE_PIECE / frames->page_bytes);
+    look_at_all(&walk);
     note_run(vcpu, &walk.run, note);
     return true;
 }

@@ -111,8 +111,10 @@ typedef enum {
     KERNEL_PAGE_TYPE,
     KERNEL_PAGE_LRU,
     KERNEL_PAGE_HEAD,
-    KERNEL_SLAB_FLAG, /* number of the bit in a page's flags; newer kernels have: */
-    KERNEL_SLAB_TYPE, /* the top byte of a page's type */
+    KERNEL_PAGE_ORDER, /* of a free block's first page: log2 of how many pages it has */
+    KERNEL_SLAB_FLAG,  /* number of the bit in a page's flags; newer kernels have: */
+    KERNEL_SLAB_TYPE,  /* the top byte of a page's type */
+    KERNEL_FREE_TYPE,  /* likewise, of a free block's first page */
     KERNEL_SLAB_CACHE,
     KERNEL_SLAB_OBJECTS,
     KERNEL_CACHE_NAME,
