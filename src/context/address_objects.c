@@ -16,7 +16,7 @@
 #include "../trace/events.h"
 #include "../trace/file.h"
 #include "demangle.h"
-#include "kernel_objects.h"
+#include "kernels.h"
 
 #define PAGE_SHIFT 12
 #define LINE_SHIFT 6
@@ -30,9 +30,9 @@ typedef struct {
 } Named;
 
 typedef struct {
-    uint64_t begin, bytes;   /* addresses */
-    uint64_t from, records;  /* positions */
-    uint32_t memory, number; /* number 0: nothing is kept here */
+    uint64_t begin, bytes;  /* addresses */
+    uint64_t from, records; /* positions */
+    uint32_t space, number; /* space_of(); number 0: nothing is kept here */
 } Answer;
 
 typedef struct {
@@ -45,7 +45,7 @@ typedef struct {
 
 struct AddressObjects {
     UserObjects *user;
-    KernelObjects *kernel;
+    Kernels *kernels;
     GArray *kernel_changes; /* uint64_t: positions at which the kernel's memory was put to other use, each once */
     GPtrArray *caches;      /* Cache for each vCPU, or NULL */
     GArray *named;          /* Named; the first one is no thing */
@@ -88,7 +88,7 @@ AddressObjects *address_objects_new(mt_trace *trace)
     const Named nothing = { OBJECT_UNKNOWN_USER, g_strdup("unknown"), NULL };
 
     objects->user = user_objects_read(trace);
-    objects->kernel = kernel_objects_read(trace);
+    objects->kernels = kernels_new(trace);
     objects->kernel_changes = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     objects->caches = g_ptr_array_new_with_free_func(g_free);
     objects->named = g_array_new(FALSE, FALSE, sizeof(Named));
@@ -105,7 +105,7 @@ void address_objects_free(AddressObjects *objects)
     if (!objects)
         return;
     user_objects_free(objects->user);
-    kernel_objects_free(objects->kernel);
+    kernels_free(objects->kernels);
     g_array_unref(objects->kernel_changes);
     g_ptr_array_unref(objects->caches);
     g_array_unref(objects->named);
@@ -183,10 +183,10 @@ static bool is_always_there(ObjectRegion region)
            region == OBJECT_VMEMMAP;
 }
 
-static void find_in_kernel(AddressObjects *objects, uint64_t position, uint64_t address, uint64_t paddr,
+static void find_in_kernel(AddressObjects *objects, uint32_t input, uint64_t position, uint64_t address, uint64_t paddr,
                            AddressObject *object, ObjectExtent *extent)
 {
-    if (!kernel_objects_find(objects->kernel, position, address, paddr, object))
+    if (!kernels_find(objects->kernels, input, position, address, paddr, object))
         *object = (AddressObject){ OBJECT_UNKNOWN_KERNEL, "unknown-kernel", address, address + 1, 0 };
     *extent = (ObjectExtent){ object->begin, object->end, 0, UINT64_MAX };
     if (object->region == OBJECT_SLAB) { /* all objects in a page are of the same cache */
@@ -201,31 +201,36 @@ static void find_in_kernel(AddressObjects *objects, uint64_t position, uint64_t 
         find_kernel_period(objects, position, extent);
 }
 
-static void find(AddressObjects *objects, uint64_t position, uint32_t memory, uint64_t address, uint64_t paddr,
+/* Whose address it is: the memory's, or that of the kernel of an input, which is the same in all memories. */
+static inline uint32_t space_of(uint64_t address, uint32_t memory, uint32_t input)
+{
+    return x86_is_kernel_address(address) ? input : memory;
+}
+
+static void find(AddressObjects *objects, uint32_t space, uint64_t position, uint64_t address, uint64_t paddr,
                  AddressObject *object, ObjectExtent *extent)
 {
     if (x86_is_kernel_address(address))
-        find_in_kernel(objects, position, address, paddr, object, extent);
+        find_in_kernel(objects, space, position, address, paddr, object, extent);
     else
-        user_objects_find(objects->user, position, memory, address, object, extent);
+        user_objects_find(objects->user, position, space, address, object, extent);
 }
 
-/* The kernel's addresses are the same in all memories. */
-static bool holds(const Answer *answer, uint64_t position, uint32_t memory, uint64_t address)
+static bool holds(const Answer *answer, uint64_t position, uint32_t space, uint64_t address)
 {
     return address - answer->begin < answer->bytes && position - answer->from < answer->records &&
-           (answer->memory == memory || x86_is_kernel_address(address));
+           answer->space == space;
 }
 
-static void keep(Answer *answer, const ObjectExtent *extent, uint64_t begin, uint64_t end, uint32_t memory,
+static void keep(Answer *answer, const ObjectExtent *extent, uint64_t begin, uint64_t end, uint32_t space,
                  uint32_t number)
 {
     begin = MAX(begin, extent->begin);
     end = MIN(end, extent->end);
-    *answer = (Answer){ begin, end - begin, extent->from, extent->to - extent->from, memory, number };
+    *answer = (Answer){ begin, end - begin, extent->from, extent->to - extent->from, space, number };
 }
 
-static uint32_t ask(AddressObjects *objects, Cache *cache, uint64_t position, uint32_t memory, uint64_t address,
+static uint32_t ask(AddressObjects *objects, Cache *cache, uint64_t position, uint32_t space, uint64_t address,
                     uint64_t paddr)
 {
     AddressObject object;
@@ -233,13 +238,13 @@ static uint32_t ask(AddressObjects *objects, Cache *cache, uint64_t position, ui
     uint64_t page = address >> PAGE_SHIFT << PAGE_SHIFT, line = address >> LINE_SHIFT << LINE_SHIFT;
     uint32_t number;
 
-    find(objects, position, memory, address, paddr, &object, &extent);
+    find(objects, space, position, address, paddr, &object, &extent);
     number = number_of(objects, &object);
     if (extent.begin <= page && extent.end - page >= UINT64_C(1) << PAGE_SHIFT)
         keep(&cache->pages[page >> PAGE_SHIFT & (CACHE_ENTRIES - 1)], &extent, page, page + (UINT64_C(1) << PAGE_SHIFT),
-             memory, number);
+             space, number);
     else
-        keep(&cache->lines[line >> LINE_SHIFT & (CACHE_ENTRIES - 1)], &extent, 0, UINT64_MAX, memory, number);
+        keep(&cache->lines[line >> LINE_SHIFT & (CACHE_ENTRIES - 1)], &extent, 0, UINT64_MAX, space, number);
     return number;
 }
 
@@ -274,16 +279,16 @@ static inline uint32_t number_one(AddressObjects *objects, Cache *cache, const s
                                   size_t i)
 {
     uint64_t address = batch->address[i], position = events_index(batch, i);
-    uint32_t memory = memory_of(objects, cache, task, position);
+    uint32_t space = space_of(address, memory_of(objects, cache, task, position), batch->input);
     const Answer *answer = &cache->pages[address >> PAGE_SHIFT & (CACHE_ENTRIES - 1)];
 
     if (address - cache->stack.begin < cache->stack.bytes)
         return cache->stack.number;
-    if (!holds(answer, position, memory, address))
+    if (!holds(answer, position, space, address))
         answer = &cache->lines[address >> LINE_SHIFT & (CACHE_ENTRIES - 1)];
-    return holds(answer, position, memory, address)
+    return holds(answer, position, space, address)
                ? answer->number
-               : ask(objects, cache, position, memory, address, batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN);
+               : ask(objects, cache, position, space, address, batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN);
 }
 
 void address_objects_number(AddressObjects *objects, const struct mt_batch *batch, uint32_t *numbers)
@@ -319,7 +324,7 @@ void address_objects_find(AddressObjects *objects, const struct mt_batch *batch,
 
     if (!user_objects_own_stack(objects->user, task, memory, object) ||
         batch->address[i] - object->begin >= object->end - object->begin)
-        find(objects, position, memory, batch->address[i], batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN, object,
-             &extent);
+        find(objects, space_of(batch->address[i], memory, batch->input), position, batch->address[i],
+             batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN, object, &extent);
     object->name = address_objects_name(objects, number_of(objects, object));
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "attachment.h"
-#include "code_table.h"
 
 typedef struct {
     uint64_t address;
@@ -93,7 +92,7 @@ static void read_lines(KernelNames *names, mt_trace *trace, const char *attachme
                        void (*read_line)(KernelNames *, char *))
 {
     size_t bytes;
-    char *text = attachment_read(trace, attachment, &bytes, false);
+    char *text = attachment ? attachment_read(trace, attachment, &bytes, false) : NULL;
 
     for (char *line = text, *next; line; line = next) {
         next = strchr(line, '\n');
@@ -104,18 +103,7 @@ static void read_lines(KernelNames *names, mt_trace *trace, const char *attachme
     free(text);
 }
 
-/* There are symbols of several kernels. */
-static bool is_of_several(mt_trace *trace)
-{
-    g_autoptr(CodeTable) table = code_table_read(trace, false);
-
-    for (guint i = 0; i < table->origins->len; i++)
-        if (g_str_has_prefix(((const CodeOrigin *)table->origins->pdata[i])->attachment, CODE_TABLE_KALLSYMS "/"))
-            return true;
-    return false;
-}
-
-KernelNames *kernel_names_read(mt_trace *trace)
+KernelNames *kernel_names_read(mt_trace *trace, const char *symbols, const char *modules, const char *devices)
 {
     KernelNames *names = g_new0(KernelNames, 1);
 
@@ -123,11 +111,9 @@ KernelNames *kernel_names_read(mt_trace *trace)
     names->modules = g_array_new(FALSE, FALSE, sizeof(KernelName));
     names->devices = g_array_new(FALSE, FALSE, sizeof(KernelName));
     names->texts = g_string_chunk_new(1 << 16);
-    if (is_of_several(trace))
-        return names;
-    read_lines(names, trace, CODE_TABLE_KALLSYMS, read_symbol);
-    read_lines(names, trace, "modules", read_module);
-    read_lines(names, trace, "iomem", read_device);
+    read_lines(names, trace, symbols, read_symbol);
+    read_lines(names, trace, modules, read_module);
+    read_lines(names, trace, devices, read_device);
     g_array_sort(names->symbols, compare_symbols);
     return names;
 }

@@ -17,8 +17,8 @@ typedef struct KernelName {
     uint64_t begin, end;
 } KernelName;
 
-/* Of a trace that was merged from those of different kernels, nothing is known. */
-KernelNames *kernel_names_read(mt_trace *trace);
+/* `symbols`, `modules` and `devices` are names of attachments (kernel_sources.h); NULL: nothing is known of these. */
+KernelNames *kernel_names_read(mt_trace *trace, const char *symbols, const char *modules, const char *devices);
 void kernel_names_free(KernelNames *names);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KernelNames, kernel_names_free)
 

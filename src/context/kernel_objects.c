@@ -8,8 +8,6 @@
 #include "kernel_objects.h"
 
 #include "../record/x86.h"
-#include "../trace/trace_private.h"
-#include "kernel_names.h"
 #include "page_uses.h"
 #include "task_table.h"
 
@@ -25,7 +23,7 @@ typedef struct {
 } CpuArea;
 
 struct KernelObjects {
-    KernelNames *names;
+    const KernelNames *names;
     PageUses *uses;
     GArray *cpus; /* CpuArea */
     Range direct_map, vmalloc, vmemmap, text, image;
@@ -105,13 +103,12 @@ static void name_stacks(KernelObjects *objects, const TraceChanges *changes)
     }
 }
 
-KernelObjects *kernel_objects_read(mt_trace *trace)
+KernelObjects *kernel_objects_new(const KernelNames *names, const TraceChanges *changes, uint32_t input)
 {
     KernelObjects *objects = g_new0(KernelObjects, 1);
-    const TraceChanges *changes = trace->file ? trace->file->changes : NULL;
 
-    objects->names = kernel_names_read(trace);
-    objects->uses = page_uses_new_of(changes);
+    objects->names = names;
+    objects->uses = page_uses_new_of(changes, input);
     objects->cpus = g_array_new(FALSE, FALSE, sizeof(CpuArea));
     objects->texts = g_string_chunk_new(4096);
     read_areas(objects);
@@ -124,7 +121,6 @@ void kernel_objects_free(KernelObjects *objects)
 {
     if (!objects)
         return;
-    kernel_names_free(objects->names);
     page_uses_free(objects->uses);
     g_array_unref(objects->cpus);
     g_string_chunk_free(objects->texts);

@@ -7,12 +7,15 @@
 #include <stdbool.h>
 
 #include "../../include/memory_tracer/trace.h"
+#include "../trace/changes.h"
 #include "address_object.h"
+#include "kernel_names.h"
 
 typedef struct KernelObjects KernelObjects;
 
-/* All that a trace tells. It is not trusted; of what makes no sense, or isn't told, nothing is known. */
-KernelObjects *kernel_objects_read(mt_trace *trace);
+/* All that the changes of a trace tell of the kernel of an input (of a trace that wasn't merged: 0), which may be NULL.
+ * They are not trusted; of what makes no sense, or isn't told, nothing is known. `names` must stay. */
+KernelObjects *kernel_objects_new(const KernelNames *names, const TraceChanges *changes, uint32_t input);
 void kernel_objects_free(KernelObjects *objects);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KernelObjects, kernel_objects_free)
 

@@ -65,8 +65,7 @@ static void add_stretch(MemoryCode *code, Memory *memory, Stretch stretch)
     if (stretch.end <= stretch.begin || code->count >= STRETCHES_MAX)
         return;
     /* A generator of code may map and protect the same pages again and again. */
-    if (last && last->origin == stretch.origin && last->begin <= stretch.begin &&
-        last->end >= stretch.end)
+    if (last && last->origin == stretch.origin && last->begin <= stretch.begin && last->end >= stretch.end)
         return;
     code->count++;
     g_array_append_val(memory->stretches, stretch);
@@ -150,7 +149,7 @@ static void add_owner(MemoryCode *code, const TraceChange *change)
 
     switch (change->kind) {
     case CHANGE_TASK:
-        g_hash_table_insert(code->inputs, task, GUINT_TO_POINTER((guint)change->value[CHANGE_TASK_INPUT]));
+        g_hash_table_insert(code->inputs, task, GUINT_TO_POINTER((guint)change->value[CHANGE_INPUT]));
         g_hash_table_insert(code->pids, task, GUINT_TO_POINTER((guint)change->value[2]));
         own_memory(code, change->value[0], change->value[6]);
         break;

@@ -208,7 +208,7 @@ static void date_stacks(PageUses *uses)
     }
 }
 
-PageUses *page_uses_new_of(const TraceChanges *changes)
+PageUses *page_uses_new_of(const TraceChanges *changes, uint32_t input)
 {
     PageUses *uses = g_new0(PageUses, 1);
 
@@ -218,8 +218,12 @@ PageUses *page_uses_new_of(const TraceChanges *changes)
     uses->areas = g_array_new(FALSE, FALSE, sizeof(PageUsesArea));
     uses->caches = g_array_new(FALSE, TRUE, sizeof(PageUsesCache));
     uses->texts = g_string_chunk_new(4096);
-    for (guint i = 0; changes && i < changes->list->len; i++)
-        read_change(uses, &g_array_index(changes->list, TraceChange, i));
+    for (guint i = 0; changes && i < changes->list->len; i++) {
+        const TraceChange *change = &g_array_index(changes->list, TraceChange, i);
+
+        if (change->value[CHANGE_INPUT] == input)
+            read_change(uses, change);
+    }
     g_array_sort(uses->uses, compare); /* it keeps the order of equal ones */
     date_stacks(uses);
     g_clear_pointer(&uses->ends, g_hash_table_unref);

@@ -39,8 +39,8 @@ typedef struct PageUsesArea {
 
 typedef struct PageUses PageUses;
 
-/* NULL is a trace that tells nothing. */
-PageUses *page_uses_new_of(const TraceChanges *changes);
+/* Of the kernel of an input (of a trace that wasn't merged: 0). NULL is a trace that tells nothing. */
+PageUses *page_uses_new_of(const TraceChanges *changes, uint32_t input);
 void page_uses_free(PageUses *uses);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PageUses, page_uses_free)
 

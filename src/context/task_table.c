@@ -89,7 +89,7 @@ static void add_task(TaskTable *table, const TraceChange *change)
                   .process_start_ns = change->value[4],
                   .parent = (uint32_t)change->value[5],
                   .memory = (uint32_t)change->value[6],
-                  .input = (uint32_t)change->value[CHANGE_TASK_INPUT],
+                  .input = (uint32_t)change->value[CHANGE_INPUT],
                   .program = "",
                   .cgroup = "" };
 

@@ -26,7 +26,8 @@ enum change_kind {
     CHANGE_COPY,     /* new memory, the memory that it begins as a copy of */
     CHANGE_GONE,     /* memory */
 
-    /* What the kernel's memory is used for. Frames are pages of physical memory of 4096 bytes, by number. */
+    /* What the kernel's memory is used for. Frames are pages of physical memory of 4096 bytes, by number. The last value
+     * is, of a merged trace, the input that it is of. */
     CHANGE_USES = 11,         /* 1: what was told of it before no longer counts, and what follows is how it is now; up
                                  to the next of these, which has 2. And what is told: enum change_uses */
     CHANGE_KERNEL_AREA = 12,  /* of enum change_area, begin, end, number of the vCPU */
@@ -64,7 +65,8 @@ enum change_map_flags {
 };
 
 #define CHANGE_VALUES 8
-#define CHANGE_TASK_INPUT 7
+/* Of a merged trace: which value of a task, and of what a kernel uses its memory for, is the input that it is of. */
+#define CHANGE_INPUT 7
 #define CHANGE_TEXT_BYTES 4096 /* with the 0 at its end */
 
 /* A task's event (ROW_EVENT_TASK) has as its number the task's, and in so many low bits what the vCPU does meanwhile

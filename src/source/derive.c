@@ -213,11 +213,9 @@ static bool write_changes(Job *job, TraceWriter *writer, guint number, uint64_t 
 
         if (change.index > index)
             break;
-        if (job->input_count > 1 && trace_change_is_of_one_kernel(&change))
-            continue;
         trace_change_renumber(&change, tasks->tasks, tasks->memories);
-        if (change.kind == CHANGE_TASK)
-            change.value[CHANGE_TASK_INPUT] += g_array_index(job->first_input, unsigned, number);
+        if (change.kind == CHANGE_TASK || trace_change_is_of_one_kernel(&change))
+            change.value[CHANGE_INPUT] += g_array_index(job->first_input, unsigned, number);
         if (!trace_writer_add_change(writer, &change, error))
             return false;
     }
@@ -308,7 +306,8 @@ static bool plan(Job *job, GError **error)
         return mt_fail(error, "there would be %u vCPUs, but a trace can have %d", job->vcpus, RING_MAX_VCPUS);
     for (guint i = 0; i < job->inputs->len; i++)
         merged_instructions_add(&job->instructions, ((const Input *)job->inputs->pdata[i])->trace,
-                                g_array_index(job->first_input, unsigned, i));
+                                g_array_index(job->first_input, unsigned, i),
+                                count_inputs(((const Input *)job->inputs->pdata[i])->trace));
     return true;
 }
 

@@ -548,6 +548,7 @@ const struct mt_batch *input_next_batch(Input *input, GError **error)
     input->wanted = (struct mt_batch){ .count = input->count,
                                        .first = batch->first + input->selected[0],
                                        .vcpu = batch->vcpu,
+                                       .input = batch->input,
                                        .time_ns = batch->time_ns };
     pick_indexes(input);
     PICK(address)

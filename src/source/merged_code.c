@@ -8,6 +8,7 @@
 #include "../context/attachment.h"
 #include "../context/code_map.h"
 #include "../context/code_table.h"
+#include "../context/kernel_sources.h"
 #include "../context/line_table.h"
 #include "../trace/file.h"
 
@@ -37,6 +38,7 @@ struct MergedCode {
     GPtrArray *symbols; /* of Symbols */
     CodeTable *table;
     CodeMap *map;
+    KernelSources *kernels;
     bool is_told; /* by any of the inputs, or there are several */
 };
 
@@ -75,6 +77,7 @@ MergedCode *merged_code_new(void)
     code->symbols = g_ptr_array_new_with_free_func(free_symbols);
     code->table = code_table_new();
     code->map = code_map_new();
+    code->kernels = kernel_sources_new();
     return code;
 }
 
@@ -86,6 +89,7 @@ void merged_code_free(MergedCode *code)
     g_ptr_array_unref(code->symbols);
     code_table_free(code->table);
     code_map_free(code->map);
+    kernel_sources_free(code->kernels);
     g_free(code);
 }
 
@@ -160,10 +164,11 @@ static uint32_t add_origin(MergedCode *code, uint64_t bias, const char *attachme
     return code_table_add_origin(code->table, bias, attachment, path);
 }
 
+/* Or, of a kernel, modules or devices. */
 static bool has_symbols(const char *attachment)
 {
-    return !strcmp(attachment, CODE_TABLE_KALLSYMS) || g_str_has_prefix(attachment, CODE_TABLE_KALLSYMS "/") ||
-           g_str_has_prefix(attachment, CODE_TABLE_ELF) || g_str_has_prefix(attachment, CODE_TABLE_GENERATED);
+    return kernel_sources_has_name(attachment) || g_str_has_prefix(attachment, CODE_TABLE_ELF) ||
+           g_str_has_prefix(attachment, CODE_TABLE_GENERATED);
 }
 
 /* Attachments about the same file have the same end of the name. NULL: there are none about it. To be freed. */
@@ -207,7 +212,22 @@ static void add_map(MergedCode *code, const MergedInput *input, uint32_t first_i
     }
 }
 
-void merged_code_add_input(MergedCode *code, mt_trace *trace, uint32_t first_input)
+/* What tells of the kernels of an input's own inputs. */
+static void add_kernels(MergedCode *code, mt_trace *trace, uint32_t first_input, uint32_t inputs)
+{
+    g_autoptr(KernelSources) sources = kernel_sources_read(trace);
+
+    for (uint32_t i = 0; i < inputs; i++)
+        for (int kind = 0; kind < KERNEL_SOURCE_KINDS; kind++) {
+            const char *old_name = kernel_sources_find(sources, i, kind);
+            const char *name = old_name ? add_symbols(code, trace, old_name) : NULL;
+
+            if (name)
+                kernel_sources_add(code->kernels, first_input + i, kind, name);
+        }
+}
+
+void merged_code_add_input(MergedCode *code, mt_trace *trace, uint32_t first_input, uint32_t inputs)
 {
     MergedInput *input = g_new0(MergedInput, 1);
 
@@ -226,6 +246,7 @@ void merged_code_add_input(MergedCode *code, mt_trace *trace, uint32_t first_inp
     }
     code->is_told |= input->table->is_told || code->inputs->len;
     add_map(code, input, first_input);
+    add_kernels(code, trace, first_input, inputs);
     g_ptr_array_add(code->inputs, input);
 }
 
@@ -255,10 +276,10 @@ void merged_code_add_same(MergedCode *code, guint number, uint32_t instruction, 
 
 bool merged_code_writes(const char *attachment)
 {
-    return !strcmp(attachment, CODE_TABLE_LOADED) || !strcmp(attachment, CODE_TABLE_CODE) || has_symbols(attachment) ||
-           !strcmp(attachment, CODE_MAP_MAPPED) || !strcmp(attachment, CODE_MAP_GENERATED) ||
-           !strcmp(attachment, CODE_MAP_SAME_CODE) || g_str_has_prefix(attachment, LINE_TABLE_ATTACHMENT) ||
-           g_str_has_prefix(attachment, CODE_TABLE_DATA);
+    return !strcmp(attachment, KERNEL_SOURCES) || !strcmp(attachment, CODE_TABLE_LOADED) ||
+           !strcmp(attachment, CODE_TABLE_CODE) || has_symbols(attachment) || !strcmp(attachment, CODE_MAP_MAPPED) ||
+           !strcmp(attachment, CODE_MAP_GENERATED) || !strcmp(attachment, CODE_MAP_SAME_CODE) ||
+           g_str_has_prefix(attachment, LINE_TABLE_ATTACHMENT) || g_str_has_prefix(attachment, CODE_TABLE_DATA);
 }
 
 static bool attach_symbols(const Symbols *symbols, TraceWriter *writer, GError **error)
@@ -322,7 +343,7 @@ static bool attach_objects(const Symbols *symbols, TraceWriter *writer, GError *
 
 bool merged_code_attach(MergedCode *code, TraceWriter *writer, GError **error)
 {
-    g_autofree char *loaded = code_table_loaded(code->table);
+    g_autofree char *loaded = code_table_loaded(code->table), *kernels = kernel_sources_text(code->kernels);
     g_autoptr(GByteArray) owners = code_table_code(code->table);
 
     for (guint i = 0; i < code->symbols->len; i++)
@@ -330,6 +351,8 @@ bool merged_code_attach(MergedCode *code, TraceWriter *writer, GError **error)
             !attach_lines(code->symbols->pdata[i], writer, error) ||
             !attach_objects(code->symbols->pdata[i], writer, error))
             return false;
+    if (kernels && !trace_writer_add_attachment(writer, KERNEL_SOURCES, kernels, strlen(kernels), error))
+        return false;
     code_map_sort(code->map);
     return !code->is_told || (code_map_attach(code->map, writer, error) &&
                               trace_writer_add_attachment(writer, CODE_TABLE_LOADED, loaded, strlen(loaded), error) &&

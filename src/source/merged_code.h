@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a new trace says of where its code was loaded from: each input's code keeps its own names. */
+/* What a new trace says of where its code was loaded from: each input's code keeps its own names, and
+ * so does its kernel. */
 #ifndef MEMORY_TRACER_SOURCE_MERGED_CODE_H
 #define MEMORY_TRACER_SOURCE_MERGED_CODE_H
 
@@ -13,8 +14,8 @@ void merged_code_free(MergedCode *code);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MergedCode, merged_code_free)
 
 /* The first input's attachments keep their names; those of others get new ones, if their contents differ.
- * `first_input` is added to the numbers of its own inputs. */
-void merged_code_add_input(MergedCode *code, mt_trace *trace, uint32_t first_input);
+ * `first_input` is added to the numbers of its own inputs, of which there are so many. */
+void merged_code_add_input(MergedCode *code, mt_trace *trace, uint32_t first_input, uint32_t inputs);
 /* Where the instruction `number` of an input (counted from 0) is from: the same number for the same origin; 0 if it
  * isn't known. */
 uint32_t merged_code_origin(const MergedCode *code, guint input, uint32_t number);

@@ -46,13 +46,13 @@ static uint32_t add_instruction(MergedInstructions *instructions, const struct m
     return key.number;
 }
 
-void merged_instructions_add(MergedInstructions *instructions, mt_trace *trace, uint32_t first_input)
+void merged_instructions_add(MergedInstructions *instructions, mt_trace *trace, uint32_t first_input, uint32_t inputs)
 {
     uint32_t count = mt_trace_instructions(trace);
     uint32_t *map = g_new0(uint32_t, (gsize)count + 1);
     guint input = instructions->maps->len;
 
-    merged_code_add_input(instructions->code, trace, first_input);
+    merged_code_add_input(instructions->code, trace, first_input, inputs);
     for (uint32_t i = 1; i <= count; i++) {
         const struct mt_instruction *instruction = mt_trace_instruction(trace, i);
 

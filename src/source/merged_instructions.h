@@ -14,7 +14,7 @@ typedef struct MergedInstructions {
 
 void merged_instructions_init(MergedInstructions *instructions);
 void merged_instructions_clear(MergedInstructions *instructions);
-/* Adds those of the next input, whose own inputs are numbered from `first_input` on in the new trace. */
-void merged_instructions_add(MergedInstructions *instructions, mt_trace *trace, uint32_t first_input);
+/* Adds those of the next input, whose own inputs (so many) are numbered from `first_input` on in the new trace. */
+void merged_instructions_add(MergedInstructions *instructions, mt_trace *trace, uint32_t first_input, uint32_t inputs);
 
 #endif

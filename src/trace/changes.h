@@ -31,7 +31,7 @@ void trace_changes_add(TraceChanges *changes, const TraceChange *change);
 
 /* The highest numbers of tasks and of memories that there are. */
 void trace_changes_find_last(const TraceChanges *changes, uint64_t *task, uint64_t *memory);
-/* Whether a change is of what one kernel uses its memory for: in a trace of several kernels, it can't be told whose. */
+/* Whether a change is of what one kernel uses its memory for: in a trace of several kernels, that of CHANGE_INPUT. */
 bool trace_change_is_of_one_kernel(const TraceChange *change);
 /* Moves the numbers in a change, so that those of several traces differ. */
 void trace_change_renumber(TraceChange *change, uint64_t tasks, uint64_t memories);

@@ -8,7 +8,7 @@
  */
 #include <stdio.h>
 
-#include "../../src/context/kernel_objects.h"
+#include "../../src/context/kernels.h"
 #include "../../src/context/page_uses.h"
 #include "../../src/trace/trace_private.h"
 
@@ -65,13 +65,13 @@ static void print_all(GHashTable *lines)
     }
 }
 
-static void count_batch(KernelObjects *objects, const struct mt_batch *batch, GHashTable *lines)
+static void count_batch(Kernels *kernels, const struct mt_batch *batch, GHashTable *lines)
 {
     for (size_t i = 0; i < batch->count; i++) {
         AddressObject object;
 
-        if (kernel_objects_find(objects, batch->first + i, batch->address[i],
-                                batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN, &object))
+        if (kernels_find(kernels, batch->input, batch->first + i, batch->address[i],
+                         batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN, &object))
             count(lines, &object);
     }
 }
@@ -79,7 +79,7 @@ static void count_batch(KernelObjects *objects, const struct mt_batch *batch, GH
 static void list_slabs(mt_trace *trace)
 {
     const TraceChanges *changes = trace->file->changes;
-    g_autoptr(PageUses) uses = page_uses_new_of(changes);
+    g_autoptr(PageUses) uses = page_uses_new_of(changes, 0);
     g_autoptr(GHashTable) slabs = g_hash_table_new(g_str_hash, g_str_equal), seen = g_hash_table_new(NULL, NULL);
     GHashTableIter all;
     gpointer key, value;
@@ -110,16 +110,16 @@ int main(int argc, char **argv)
     mt_trace *trace = argc > 1 ? mt_trace_open(argv[1], MT_FORMAT_FILE, &error) : NULL;
     mt_reader *reader = trace ? mt_reader_new(trace, MT_COLUMN_ADDRESS | MT_COLUMN_PADDR, &error) : NULL;
     g_autoptr(GHashTable) lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, free_line);
-    g_autoptr(KernelObjects) objects = reader ? kernel_objects_read(trace) : NULL;
+    g_autoptr(Kernels) kernels = reader ? kernels_new(trace) : NULL;
     const struct mt_batch *batch;
 
-    if (objects && argc > 2)
+    if (kernels && argc > 2)
         list_slabs(trace);
-    while (objects && argc == 2 && (batch = mt_reader_next(reader, &error)))
-        count_batch(objects, batch, lines);
+    while (kernels && argc == 2 && (batch = mt_reader_next(reader, &error)))
+        count_batch(kernels, batch, lines);
     mt_reader_free(reader);
     mt_trace_close(trace);
-    if (!objects || *error.message) {
+    if (!kernels || *error.message) {
         fprintf(stderr, "list_kernel_objects: %s\n", *error.message ? error.message : "one trace file is needed");
         return 1;
     }

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../src/context/kernel_objects.h"
+#include "../../src/context/kernels.h"
 #include "../../src/source/derive.h"
 #include "../../src/trace/writer.h"
 
@@ -81,6 +81,27 @@ static const TraceChange second_look[] = {
     { .kind = CHANGE_USES, .value = { 2, CHANGE_TELLS_SLABS | CHANGE_TELLS_PAGE_TABLES | CHANGE_TELLS_VMALLOC } },
 };
 
+/* Another kernel, which lies elsewhere. */
+#define OTHER_MAP (MAP + (UINT64_C(1) << 40))
+static const char other_kallsyms[] = "ffffffff82000000 T _text\n"
+                                     "ffffffff82000000 T _stext\n"
+                                     "ffffffff82001000 T _etext\n"
+                                     "ffffffff82002000 D other_jiffies\n"
+                                     "ffffffff82002008 D next\n"
+                                     "ffffffff82009000 B _end\n";
+static const char other_modules[] = "tardy 8192 0 - Live 0xffffffffc0000000\n";
+static const TraceChange other_look[] = {
+    { .kind = CHANGE_USES, .value = { 1 } },
+    { .kind = CHANGE_KERNEL_AREA, .value = { CHANGE_AREA_DIRECT_MAP, OTHER_MAP, OTHER_MAP + FRAMES *PAGE } },
+    { .kind = CHANGE_SLAB_CACHE, .value = { 1, 64 }, .text = "inode" },
+    { .kind = CHANGE_SLAB, .value = { 1, 18, 1, 1 } },
+    { .kind = CHANGE_USES, .value = { 2, CHANGE_TELLS_SLABS | CHANGE_TELLS_PAGE_TABLES | CHANGE_TELLS_VMALLOC } },
+    { .kind = CHANGE_TASK, .value = { 1, 99, 99, 5, 5, 0, 1 }, .text = "other" },
+    { .kind = CHANGE_KERNEL_STACK, .value = { 1, OTHER_MAP + 40 * PAGE, OTHER_MAP + 44 * PAGE } },
+};
+
+static GPtrArray *traces; /* that were opened */
+
 static void add_records(TraceWriter *writer)
 {
     struct gmbeoo_record records[RECORDS];
@@ -123,22 +144,36 @@ static char *write_trace(unsigned looks)
     return path;
 }
 
-static KernelObjects *read_objects(const char *path)
+static char *write_other_trace(void)
+{
+    char *path = NULL;
+    int fd = g_file_open_tmp("test_kernel_objects.XXXXXX", &path, NULL);
+    g_autoptr(TraceWriter) writer = trace_writer_new(path, MT_FIELD_TASK, 1, TRACE_BLOCK_RECORDS, NULL);
+
+    close(fd);
+    g_assert_true(trace_writer_add_attachment(writer, "kallsyms", other_kallsyms, strlen(other_kallsyms), NULL));
+    g_assert_true(trace_writer_add_attachment(writer, "modules", other_modules, strlen(other_modules), NULL));
+    add_changes(writer, other_look, G_N_ELEMENTS(other_look));
+    g_assert_true(trace_writer_finish(writer, NULL));
+    return path;
+}
+
+static Kernels *read_objects(const char *path)
 {
     struct mt_error error;
     mt_trace *trace = mt_trace_open(path, MT_FORMAT_FILE, &error);
-    KernelObjects *objects = kernel_objects_read(trace);
 
-    mt_trace_close(trace);
-    return objects;
+    g_assert_nonnull(trace);
+    g_ptr_array_add(traces, trace);
+    return kernels_new(trace);
 }
 
-static void assert_object(KernelObjects *objects, uint64_t position, uint64_t address, ObjectRegion region,
-                          const char *name, uint64_t begin, uint64_t end)
+static void assert_object_of(Kernels *kernels, uint32_t input, uint64_t position, uint64_t address, ObjectRegion region,
+                             const char *name, uint64_t begin, uint64_t end)
 {
     AddressObject object;
 
-    g_assert_true(kernel_objects_find(objects, position, address, MT_PADDR_UNKNOWN, &object));
+    g_assert_true(kernels_find(kernels, input, position, address, MT_PADDR_UNKNOWN, &object));
     g_assert_cmpstr(object.name, ==, name);
     g_assert_cmpint(object.region, ==, region);
     if (end) {
@@ -147,10 +182,16 @@ static void assert_object(KernelObjects *objects, uint64_t position, uint64_t ad
     }
 }
 
-static KernelObjects *read_once(unsigned looks)
+static void assert_object(Kernels *kernels, uint64_t position, uint64_t address, ObjectRegion region, const char *name,
+                          uint64_t begin, uint64_t end)
+{
+    assert_object_of(kernels, 0, position, address, region, name, begin, end);
+}
+
+static Kernels *read_once(unsigned looks)
 {
     g_autofree char *path = write_trace(looks);
-    KernelObjects *objects = read_objects(path);
+    Kernels *objects = read_objects(path);
 
     g_unlink(path);
     return objects;
@@ -158,7 +199,7 @@ static KernelObjects *read_once(unsigned looks)
 
 static void test_objects_of_slabs_begin_where_their_slab_does(void)
 {
-    g_autoptr(KernelObjects) objects = read_once(1);
+    g_autoptr(Kernels) objects = read_once(1);
     uint64_t slab = MAP + 18 * PAGE; /* the second one */
 
     assert_object(objects, 0, slab, OBJECT_SLAB, "dentry", slab, slab + 192);
@@ -172,7 +213,7 @@ static void test_objects_of_slabs_begin_where_their_slab_does(void)
 /* Records 0 to 19 come before what changes later. They may be asked for in any order. */
 static void test_what_changes_counts_from_its_place_on(void)
 {
-    g_autoptr(KernelObjects) objects = read_once(1);
+    g_autoptr(Kernels) objects = read_once(1);
     uint64_t page = MAP + 18 * PAGE, stack = VMALLOC + 16 * PAGE;
 
     for (unsigned round = 0; round < 2; round++) {
@@ -189,7 +230,7 @@ static void test_what_changes_counts_from_its_place_on(void)
 
 static void test_looking_again_replaces_what_was_told(void)
 {
-    g_autoptr(KernelObjects) objects = read_once(2);
+    g_autoptr(Kernels) objects = read_once(2);
 
     assert_object(objects, 29, MAP + 16 * PAGE, OBJECT_SLAB, "dentry", 0, 0);
     assert_object(objects, 30, MAP + 16 * PAGE, OBJECT_DIRECT_MAP, "direct-map", 0, 0);
@@ -200,7 +241,7 @@ static void test_looking_again_replaces_what_was_told(void)
 
 static void test_the_other_areas_have_their_names(void)
 {
-    g_autoptr(KernelObjects) objects = read_once(1);
+    g_autoptr(Kernels) objects = read_once(1);
     AddressObject object;
 
     assert_object(objects, 0, IMAGE + 0x180, OBJECT_KERNEL_TEXT, "do_it", IMAGE + 0x100, IMAGE + 0x1000);
@@ -216,69 +257,119 @@ static void test_the_other_areas_have_their_names(void)
     assert_object(objects, 0, MODULES + 0x300000, OBJECT_UNKNOWN_KERNEL, "unknown-kernel", 0, 0);
     assert_object(objects, 0, UINT64_C(0xfffffe0000001000), OBJECT_PER_CPU, "cpu_entry_area", 0, 0);
     assert_object(objects, 0, MAP - 1, OBJECT_UNKNOWN_KERNEL, "unknown-kernel", 0, 0);
-    g_assert_true(kernel_objects_find(objects, 0, VMALLOC + 0x40010, 0xfebc0010 | MT_PADDR_IO, &object));
+    g_assert_true(kernels_find(objects, 0, 0, VMALLOC + 0x40010, 0xfebc0010 | MT_PADDR_IO, &object));
     g_assert_cmpint(object.region, ==, OBJECT_DEVICE);
     g_assert_cmpstr(object.name, ==, "0000:00:01.0 virtio-pci-modern");
     g_assert_cmphex(object.begin, ==, VMALLOC + 0x40000);
     g_assert_cmphex(object.end, ==, VMALLOC + 0x44000);
-    g_assert_true(kernel_objects_find(objects, 0, VMALLOC + 0x50020, 0xfee00020 | MT_PADDR_IO, &object));
+    g_assert_true(kernels_find(objects, 0, 0, VMALLOC + 0x50020, 0xfee00020 | MT_PADDR_IO, &object));
     g_assert_cmpstr(object.name, ==, "Local APIC");
     g_assert_cmphex(object.begin, ==, VMALLOC + 0x50000);
     g_assert_cmphex(object.end, ==, VMALLOC + 0x51000);
-    g_assert_false(kernel_objects_find(objects, 0, 0x1000, MT_PADDR_UNKNOWN, &object));
+    g_assert_false(kernels_find(objects, 0, 0, 0x1000, MT_PADDR_UNKNOWN, &object));
 }
 
 /* No address has a name that nobody has told. */
 static void test_a_trace_that_tells_nothing_has_unknown_memory(void)
 {
-    g_autoptr(KernelObjects) objects = read_once(0);
+    g_autoptr(Kernels) objects = read_once(0);
 
     assert_object(objects, 5, MAP + 18 * PAGE, OBJECT_UNKNOWN_KERNEL, "unknown-kernel", 0, 0);
     assert_object(objects, 5, VMALLOC, OBJECT_UNKNOWN_KERNEL, "unknown-kernel", 0, 0);
     assert_object(objects, 5, IMAGE + 0x2000, OBJECT_KERNEL_DATA, "jiffies", IMAGE + 0x2000, IMAGE + 0x2008);
 }
 
-/* Of each of `count` copies of a trace, the records that are selected. */
-static KernelObjects *derive(const char *path, guint count, const char *events)
+/* Of each of these traces, the records that are selected. Returns the path. */
+static char *derive(const char *const *paths, const char *events)
 {
+    static unsigned number;
     g_autoptr(GPtrArray) inputs = g_ptr_array_new_with_free_func((GDestroyNotify)input_free);
-    g_autofree char *output = g_strconcat(path, ".derived", NULL);
     g_auto(Selection) selection = SELECTION_INIT;
-    char *words[] = { "test", NULL };
-    KernelObjects *objects;
+    char *output = g_strdup_printf("%s.derived-%u", paths[0], number++), *words[] = { "test", NULL };
 
     selection.events = g_strdup(events);
-    for (guint i = 0; i < count; i++)
-        g_ptr_array_add(inputs, input_open(path, &selection, MT_COLUMN_ALL | MT_COLUMN_TASK, NULL));
+    for (; *paths; paths++)
+        g_ptr_array_add(inputs, input_open(*paths, &selection, MT_COLUMN_ALL | MT_COLUMN_TASK, NULL));
     g_assert_true(derive_file(inputs, VCPUS_KEEP, words, output, NULL));
-    objects = read_objects(output);
-    g_unlink(output);
-    return objects;
+    return output;
 }
 
-/* What was so before the part that is kept still is; of several kernels' pages, nothing is said. */
-static void test_a_part_keeps_what_is_told_and_a_merge_does_not(void)
+/* What was so before the part that is kept still is. */
+static void test_a_part_keeps_what_is_told(void)
 {
-    g_autofree char *path = write_trace(1);
-    g_autoptr(KernelObjects) part = derive(path, 1, "15.."), merged = derive(path, 2, "0..");
+    g_autofree char *path = write_trace(1), *derived = derive((const char *[]){ path, NULL }, "15..");
+    g_autoptr(Kernels) part = read_objects(derived);
 
     assert_object(part, 4, MAP + 18 * PAGE, OBJECT_SLAB, "dentry", 0, 0);
     assert_object(part, 5, MAP + 18 * PAGE, OBJECT_PAGE_TABLE, "page-table", 0, 0);
     assert_object(part, 5, VMALLOC + 16 * PAGE, OBJECT_KERNEL_STACK, "stack of 78", 0, 0);
-    for (unsigned position = 0; position < 60; position += 10)
-        assert_object(merged, position, MAP + 18 * PAGE, OBJECT_UNKNOWN_KERNEL, "unknown-kernel", 0, 0);
-    assert_object(merged, 0, IMAGE + 0x2000, OBJECT_KERNEL_DATA, "jiffies", 0, 0);
     g_unlink(path);
+    g_unlink(derived);
+}
+
+/* `input`: whose kernel it is; `begin`: where its first record is, or would be. */
+static void assert_first_kernel(Kernels *kernels, uint32_t input, uint64_t begin)
+{
+    uint64_t page = MAP + 18 * PAGE;
+
+    assert_object_of(kernels, input, begin + 19, page, OBJECT_SLAB, "dentry", page, page + 192);
+    assert_object_of(kernels, input, begin + 20, page, OBJECT_PAGE_TABLE, "page-table", 0, 0);
+    assert_object_of(kernels, input, begin + 19, VMALLOC + 16 * PAGE, OBJECT_KERNEL_STACK, "stack of 77", 0, 0);
+    assert_object_of(kernels, input, begin + 19, IMAGE + 0x2000, OBJECT_KERNEL_DATA, "jiffies", 0, 0);
+    assert_object_of(kernels, input, begin + 19, MODULES, OBJECT_MODULE, "early", 0, 0);
+    assert_object_of(kernels, input, begin + 19, OTHER_MAP + 18 * PAGE, OBJECT_UNKNOWN_KERNEL, "unknown-kernel", 0, 0);
+}
+
+static void assert_other_kernel(Kernels *kernels, uint32_t input, uint64_t begin)
+{
+    uint64_t page = OTHER_MAP + 18 * PAGE;
+
+    assert_object_of(kernels, input, begin, page, OBJECT_SLAB, "inode", page, page + 64);
+    assert_object_of(kernels, input, begin, OTHER_MAP + 41 * PAGE, OBJECT_KERNEL_STACK, "stack of 99", 0, 0);
+    assert_object_of(kernels, input, begin, UINT64_C(0xffffffff82002000), OBJECT_KERNEL_DATA, "other_jiffies", 0, 0);
+    assert_object_of(kernels, input, begin, MODULES, OBJECT_MODULE, "tardy", 0, 0);
+    assert_object_of(kernels, input, begin, MAP + 18 * PAGE, OBJECT_UNKNOWN_KERNEL, "unknown-kernel", 0, 0);
+}
+
+/* The traces have no times: so one follows the other. */
+static void test_a_merge_keeps_each_kernel(void)
+{
+    g_autofree char *path = write_trace(1), *other = write_other_trace();
+    g_autofree char *merged = derive((const char *[]){ path, other, NULL }, NULL);
+    g_autofree char *again = derive((const char *[]){ other, merged, NULL }, NULL);
+    g_autofree char *part = derive((const char *[]){ merged, NULL }, "5..");
+    g_autoptr(Kernels) of_merged = read_objects(merged), of_again = read_objects(again), of_part = read_objects(part);
+
+    for (unsigned round = 0; round < 2; round++) {
+        assert_first_kernel(of_merged, 0, 0);
+        assert_other_kernel(of_merged, 1, 3 * RECORDS);
+        assert_other_kernel(of_again, 0, 0);
+        assert_first_kernel(of_again, 1, RECORDS);
+        assert_other_kernel(of_again, 2, 4 * RECORDS);
+        assert_first_kernel(of_part, 0, (uint64_t)-5);
+        assert_other_kernel(of_part, 1, 3 * RECORDS - 5);
+    }
+    g_unlink(path);
+    g_unlink(other);
+    g_unlink(merged);
+    g_unlink(again);
+    g_unlink(part);
 }
 
 int main(int argc, char **argv)
 {
+    int status;
+
+    traces = g_ptr_array_new_with_free_func((GDestroyNotify)mt_trace_close);
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/kernel_objects/slabs", test_objects_of_slabs_begin_where_their_slab_does);
     g_test_add_func("/kernel_objects/changes", test_what_changes_counts_from_its_place_on);
     g_test_add_func("/kernel_objects/second_look", test_looking_again_replaces_what_was_told);
     g_test_add_func("/kernel_objects/areas", test_the_other_areas_have_their_names);
     g_test_add_func("/kernel_objects/unknown", test_a_trace_that_tells_nothing_has_unknown_memory);
-    g_test_add_func("/kernel_objects/derived", test_a_part_keeps_what_is_told_and_a_merge_does_not);
-    return g_test_run();
+    g_test_add_func("/kernel_objects/part", test_a_part_keeps_what_is_told);
+    g_test_add_func("/kernel_objects/merge", test_a_merge_keeps_each_kernel);
+    status = g_test_run();
+    g_ptr_array_unref(traces);
+    return status;
 }
