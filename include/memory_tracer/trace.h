@@ -111,7 +111,7 @@ enum mt_mode {
 
 /* An instruction that was translated while tracing. */
 struct mt_instruction {
-    uint64_t pc;
+    uint64_t pc; /* in the process that executed it first: see mt_pc_at() */
     uint8_t cpl;
     uint8_t length; /* in bytes; 0: unknown */
     uint8_t bytes[15];
@@ -250,6 +250,11 @@ struct mt_object {
     uint32_t task;       /* number of the task whose stack it is, else 0 */
 };
 
+/* The address of the instruction of the batch's record `i` (below its count), in the process that executed it. The `pc`
+ * of mt_trace_instruction() is that of the process that executed it first: QEMU translates a page of a file once for
+ * all that have mapped it, at whichever addresses. The batch as for mt_symbol_at(): without MT_COLUMN_TASK, and where
+ * the process or its mappings aren't known, it is the `pc` of the instruction. 0 if there is none. */
+uint64_t mt_pc_at(mt_trace *trace, const struct mt_batch *batch, size_t i);
 /* What the batch's record `i` (below its count) goes to, by the address of its first byte, as the trace itself tells:
  * what was mapped where at that time. The batch must have been read with MT_COLUMN_ADDRESS and MT_COLUMN_TASK; with
  * MT_COLUMN_PADDR, devices are told, too. Valid until the calling thread's next call. NULL without addresses. */

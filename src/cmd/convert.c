@@ -288,6 +288,7 @@ int cmd_convert(int argc, char **argv, GError **error)
     g_autoptr(Input) input = NULL;
     g_autoptr(ConvertClock) clock = NULL;
     g_autoptr(ThroughCache) through = NULL; /* the conversion's */
+    g_autoptr(Names) code = NULL;
     const ConvertFormat *format;
     Output output = { 0 };
     Conversion conversion = { .output = &output };
@@ -327,6 +328,8 @@ int cmd_convert(int argc, char **argv, GError **error)
     output.fields = mt_trace_fields(input->trace);
     output.vcpus = mt_trace_vcpus(input->trace);
     output.trace = input->trace;
+    if (!format->all && (format->columns & MT_COLUMN_INSTRUCTION))
+        output.names = code = names_new(input->trace, true);
     if (physical && (format->columns & MT_COLUMN_PADDR)) {
         mt_fail_usage(error, "--physical is of no use: %s has the physical addresses beside the virtual ones",
                       format->name);

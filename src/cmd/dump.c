@@ -36,12 +36,11 @@ static void print_record(Dump *dump, size_t i)
 {
     DumpRow row = { .batch = dump->input->batch, .i = i };
 
-    /* What an instruction is called may depend on the task. */
-    if (dump->fields & (MT_FIELD_TASK | MT_FIELD_INSTRUCTION))
+    if (dump->fields & MT_FIELD_TASK)
         row.task = mt_task_at(dump->input->trace, row.batch, i, &row.context);
     row.command = command_of(dump, row.task);
     if (dump->fields & MT_FIELD_INSTRUCTION)
-        row.code = dump_code_find(dump->code, row.batch, i, row.task);
+        row.code = dump_code_find(dump->code, row.batch, i);
     if (dump->has_objects)
         row.object = mt_object_of(dump->input->trace, row.batch, i);
     g_string_truncate(dump->line, 0);

@@ -338,12 +338,12 @@ static void object_json(GString *text, const DumpRow *row)
 static void pc_text(GString *text, const DumpRow *row)
 {
     if (row->code)
-        append_hex(text, row->code->instruction->pc, 16);
+        append_hex(text, row->code->pc, 16);
 }
 
 static void pc_json(GString *text, const DumpRow *row)
 {
-    add_hex(text, "pc", row->code, row->code ? row->code->instruction->pc : 0);
+    add_hex(text, "pc", row->code, row->code ? row->code->pc : 0);
 }
 
 static void bytes_text(GString *text, const DumpRow *row)

@@ -3,9 +3,9 @@
 #include "dump_code.h"
 
 #include <capstone/capstone.h>
+#include <string.h>
 
 #include "../base/error.h"
-#include "../trace/events.h"
 
 #define MODES 3
 
@@ -14,7 +14,9 @@ struct DumpCode {
     Names *names;
     csh disassemblers[MODES]; /* by mode_number() */
     GPtrArray *known;         /* DumpedCode by its number; NULL: not made yet */
-    GHashTable *varying;      /* the same by `memory << 32 | number`, of those that depend on the memory */
+    GHashTable *varying;      /* the same by `memory << 32 | number`, of those whose names depend on the memory */
+    DumpedCode moved;         /* the last one that was executed elsewhere than where it was recorded */
+    char *moved_disassembly;  /* its own; or NULL */
 };
 
 static void free_dumped(void *data)
@@ -58,6 +60,7 @@ void dump_code_free(DumpCode *code)
             cs_close(&code->disassemblers[i]);
     g_ptr_array_unref(code->known);
     g_hash_table_unref(code->varying);
+    g_free(code->moved_disassembly);
     names_free(code->names);
     g_free(code);
 }
@@ -68,13 +71,13 @@ static unsigned mode_number(const struct mt_instruction *instruction)
     return instruction->mode == MT_MODE_16 ? 0 : instruction->mode == MT_MODE_32 ? 1 : 2;
 }
 
-/* "mov rax, qword ptr [rdi]" */
-static char *disassemble(const DumpCode *code, const struct mt_instruction *instruction)
+/* "mov rax, qword ptr [rdi]"; at `pc`, as a call says where it goes to. */
+static char *disassemble(const DumpCode *code, const struct mt_instruction *instruction, uint64_t pc)
 {
     csh disassembler = code->disassemblers[mode_number(instruction)];
     GString *text = g_string_new(NULL);
     cs_insn *decoded;
-    size_t count = cs_disasm(disassembler, instruction->bytes, instruction->length, instruction->pc, 1, &decoded);
+    size_t count = cs_disasm(disassembler, instruction->bytes, instruction->length, pc, 1, &decoded);
 
     if (count) {
         g_string_append_printf(text, "%s %s", decoded->mnemonic, decoded->op_str);
@@ -95,13 +98,19 @@ static DumpedCode *make_dumped(DumpCode *code, const struct mt_instruction *inst
     const char *function = names_of_instruction_in(code->names, memory, number, &offset);
 
     dumped->instruction = instruction;
+    dumped->pc = instruction->pc;
     dumped->symbol = names_symbol_in(code->names, memory, number);
     dumped->place = function ? g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", function, offset) : NULL;
-    dumped->disassembly = disassemble(code, instruction);
+    dumped->disassembly = disassemble(code, instruction, dumped->pc);
+    if (names_pc_varies(code->names, number)) {
+        g_autofree char *elsewhere = disassemble(code, instruction, dumped->pc + 1);
+
+        dumped->tells_pc = strcmp(dumped->disassembly, elsewhere);
+    }
     return dumped;
 }
 
-/* Of an instruction that is of another program in another memory. */
+/* Of an instruction that has other names in another memory. */
 static const DumpedCode *find_varying(DumpCode *code, const struct mt_instruction *instruction, uint32_t memory,
                                       uint32_t number)
 {
@@ -115,24 +124,42 @@ static const DumpedCode *find_varying(DumpCode *code, const struct mt_instructio
     return dumped;
 }
 
-const DumpedCode *dump_code_find(DumpCode *code, const struct mt_batch *batch, size_t i, const struct mt_task *task)
+static const DumpedCode *find_in(DumpCode *code, const struct mt_instruction *instruction, uint32_t memory,
+                                 uint32_t number)
 {
-    uint32_t number = batch->instruction ? batch->instruction[i] : 0;
-    const struct mt_instruction *instruction = mt_trace_instruction(code->trace, number);
-    uint64_t from, until;
-    uint32_t memory;
-
-    if (!instruction)
-        return NULL;
-    if (names_vary(code->names, number)) {
-        memory =
-            task ? task_memory_at(names_task_memory(code->names), task->number, events_index(batch, i), &from, &until)
-                 : 0;
+    if (names_vary(code->names, number))
         return find_varying(code, instruction, memory, number);
-    }
     if (number >= code->known->len)
         g_ptr_array_set_size(code->known, (gint)MAX(mt_trace_instructions(code->trace), number) + 1);
     if (!code->known->pdata[number])
         code->known->pdata[number] = make_dumped(code, instruction, 0, number);
     return code->known->pdata[number];
+}
+
+/* The same at another address. There may be very many of these, so only the last one is kept. */
+static const DumpedCode *move(DumpCode *code, const DumpedCode *dumped, uint64_t pc)
+{
+    code->moved = *dumped;
+    code->moved.pc = pc;
+    if (dumped->tells_pc) {
+        g_free(code->moved_disassembly);
+        code->moved.disassembly = code->moved_disassembly = disassemble(code, dumped->instruction, pc);
+    }
+    return &code->moved;
+}
+
+const DumpedCode *dump_code_find(DumpCode *code, const struct mt_batch *batch, size_t i)
+{
+    uint32_t number = batch->instruction ? batch->instruction[i] : 0, memory = 0;
+    const struct mt_instruction *instruction = mt_trace_instruction(code->trace, number);
+    const DumpedCode *dumped;
+    uint64_t pc;
+
+    if (!instruction)
+        return NULL;
+    if (names_vary(code->names, number) || names_pc_varies(code->names, number))
+        memory = names_memory_at(code->names, batch, i);
+    dumped = find_in(code, instruction, memory, number);
+    pc = names_pc_in(code->names, memory, number);
+    return pc == dumped->pc ? dumped : move(code, dumped, pc);
 }

@@ -16,7 +16,15 @@ typedef struct {
     uint64_t begin, end;
     uint64_t reach; /* the highest `end` of those up to this one; set by sort_stretches() */
     uint32_t origin;
+    uint32_t file;   /* which file is mapped there: number in `files`, plus 1; 0: none, or it isn't told */
+    uint64_t offset; /* of `begin` in it */
 } Stretch;
+
+/* A file, and how far its addresses are from its offsets where it is mapped. */
+typedef struct {
+    uint64_t distance;
+    bool is_mapped, is_several; /* at all; at several distances */
+} File;
 
 typedef struct {
     GArray *stretches; /* Stretch */
@@ -31,6 +39,8 @@ struct MemoryCode {
     GHashTable *inputs;   /* of tasks, by their number */
     GHashTable *pids;     /* likewise */
     GArray *all;          /* Stretch: of all memories, each once */
+    GArray *files;        /* File */
+    GHashTable *numbers;  /* of files, plus 1, by what tells them apart */
     size_t count;
 };
 
@@ -65,10 +75,41 @@ static void add_stretch(MemoryCode *code, Memory *memory, Stretch stretch)
     if (stretch.end <= stretch.begin || code->count >= STRETCHES_MAX)
         return;
     /* A generator of code may map and protect the same pages again and again. */
-    if (last && last->origin == stretch.origin && last->begin <= stretch.begin && last->end >= stretch.end)
+    if (last && last->origin == stretch.origin && last->file == stretch.file && last->begin <= stretch.begin &&
+        last->end >= stretch.end && last->offset - last->begin == stretch.offset - stretch.begin)
         return;
     code->count++;
     g_array_append_val(memory->stretches, stretch);
+}
+
+/* Paths don't tell files apart: a program that is built anew has its old one. An inode of 0 isn't known. */
+static uint32_t find_file(MemoryCode *code, uint32_t input, uint64_t device, uint64_t inode)
+{
+    g_autofree char *key = g_strdup_printf("%u %" G_GINT64_MODIFIER "x %" G_GINT64_MODIFIER "x", input, device, inode);
+    uint32_t number = GPOINTER_TO_UINT(g_hash_table_lookup(code->numbers, key));
+
+    if (!number && inode) {
+        g_array_set_size(code->files, code->files->len + 1);
+        number = code->files->len;
+        g_hash_table_insert(code->numbers, g_steal_pointer(&key), GUINT_TO_POINTER(number));
+    }
+    return number;
+}
+
+/* At which distances each file is mapped. */
+static void look_at_files(MemoryCode *code)
+{
+    for (guint i = 0; i < code->all->len; i++) {
+        const Stretch *stretch = &g_array_index(code->all, Stretch, i);
+        uint64_t distance = stretch->begin - stretch->offset;
+        File *file = stretch->file ? &g_array_index(code->files, File, stretch->file - 1) : NULL;
+
+        if (!file)
+            continue;
+        file->is_several |= file->is_mapped && file->distance != distance;
+        file->distance = distance;
+        file->is_mapped = true;
+    }
 }
 
 static void add_map(MemoryCode *code, const TraceChange *change)
@@ -91,9 +132,13 @@ static void add_map(MemoryCode *code, const TraceChange *change)
 
         if (!line)
             return;
+        stretch.file = find_file(code, part.input, part.device, part.inode);
+        stretch.offset = part.offset;
         stretch.origin = line->origin <= code->table->origins->len ? line->origin : 0;
     } else if (*change->text == '[') { /* the kernel's: the vDSO */
         stretch.origin = 0;
+        if (!strcmp(change->text, "[vdso]")) /* the same pages for all */
+            stretch.file = find_file(code, memory->input, UINT64_MAX, UINT64_MAX);
     }
     add_stretch(code, memory, stretch);
 }
@@ -118,6 +163,7 @@ static void move_code(MemoryCode *code, const uint64_t *value)
     for (guint i = 0, count = memory ? memory->stretches->len : 0; i < count; i++) {
         Stretch stretch = g_array_index(memory->stretches, Stretch, i);
 
+        stretch.offset += MAX(stretch.begin, value[1]) - stretch.begin;
         stretch.begin = MAX(stretch.begin, value[1]);
         stretch.end = MIN(stretch.end, value[2]);
         if (stretch.begin >= stretch.end)
@@ -186,7 +232,11 @@ static int compare_stretches(const void *a, const void *b)
         return x->begin < y->begin ? -1 : 1;
     if (x->end != y->end)
         return x->end < y->end ? -1 : 1;
-    return x->origin < y->origin ? -1 : x->origin > y->origin;
+    if (x->origin != y->origin)
+        return x->origin < y->origin ? -1 : 1;
+    if (x->file != y->file)
+        return x->file < y->file ? -1 : 1;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
 /* By address, each once. */
@@ -237,6 +287,7 @@ static void finish(MemoryCode *code)
         g_array_append_vals(code->all, memory->stretches->data, memory->stretches->len);
     }
     sort_stretches(code->all);
+    look_at_files(code);
 }
 
 MemoryCode *memory_code_new(const TraceChanges *changes, const CodeMap *map, const CodeTable *table)
@@ -249,6 +300,8 @@ MemoryCode *memory_code_new(const TraceChanges *changes, const CodeMap *map, con
     code->inputs = g_hash_table_new(NULL, NULL);
     code->pids = g_hash_table_new(NULL, NULL);
     code->all = g_array_new(FALSE, FALSE, sizeof(Stretch));
+    code->files = g_array_new(FALSE, TRUE, sizeof(File));
+    code->numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (guint i = 0; changes && i < changes->list->len; i++)
         add_owner(code, &g_array_index(changes->list, TraceChange, i));
     for (guint i = 0; changes && i < changes->list->len; i++)
@@ -265,6 +318,8 @@ void memory_code_free(MemoryCode *code)
     g_hash_table_unref(code->inputs);
     g_hash_table_unref(code->pids);
     g_array_unref(code->all);
+    g_array_unref(code->files);
+    g_hash_table_unref(code->numbers);
     g_free(code);
 }
 
@@ -394,6 +449,81 @@ uint32_t memory_code_origin(const MemoryCode *code, uint32_t memory, uint32_t nu
     if (!covered)
         return code_table_owner(code->table, number);
     return find_elsewhere(code, of, number, &found) ? found : 0;
+}
+
+/* Whether the instruction has this origin: 0, if nothing is known of either. */
+static bool has_origin(const MemoryCode *code, uint32_t number, uint32_t origin)
+{
+    size_t count;
+    const SameCode *same = code_map_find_same(code->map, number, &count);
+
+    if (code_table_owner(code->table, number) == origin)
+        return true;
+    for (size_t i = 0; i < count; i++)
+        if (same[i].origin == origin)
+            return true;
+    return false;
+}
+
+/* The next stretch, from *i downwards, that has the instruction at `pc`, in a file, in any memory; NULL if none is
+ * left.
+ */
+static const Stretch *next_recorded(const MemoryCode *code, uint32_t number, uint64_t pc, guint *i)
+{
+    while (*i > 0) {
+        const Stretch *stretch = &g_array_index(code->all, Stretch, --*i);
+
+        if (stretch->reach <= pc)
+            return NULL;
+        if (stretch->end > pc && stretch->file && has_origin(code, number, stretch->origin))
+            return stretch;
+    }
+    return NULL;
+}
+
+bool memory_code_moves(const MemoryCode *code, uint32_t number, uint64_t pc)
+{
+    guint i = first_above(code->all, pc);
+    const Stretch *recorded;
+
+    while ((recorded = next_recorded(code, number, pc, &i)))
+        if (g_array_index(code->files, File, recorded->file - 1).is_several)
+            return true;
+    return false;
+}
+
+/* Where a memory has what lies at `offset` in a file. *at: where something was found already (0: nowhere). Returns
+ * false if there are several such places. */
+static bool find_place(const Memory *memory, uint32_t file, uint64_t offset, uint64_t *at)
+{
+    for (guint i = 0; i < memory->stretches->len; i++) {
+        const Stretch *stretch = &g_array_index(memory->stretches, Stretch, i);
+        uint64_t place = offset - stretch->offset + stretch->begin;
+
+        if (stretch->file != file || place < stretch->begin || place >= stretch->end || place == *at)
+            continue;
+        if (*at)
+            return false;
+        *at = place;
+    }
+    return true;
+}
+
+uint64_t memory_code_pc(const MemoryCode *code, uint32_t memory, uint32_t number, uint64_t pc)
+{
+    const Memory *of = memory ? g_hash_table_lookup(code->memories, GUINT_TO_POINTER(memory)) : NULL;
+    guint i = first_above(code->all, pc);
+    const Stretch *recorded;
+    bool covered = false;
+    uint32_t found = 0;
+    uint64_t at = 0;
+
+    if (!of || !find_there(code, of, number, pc, &found, &covered) || found)
+        return pc;
+    while ((recorded = next_recorded(code, number, pc, &i)))
+        if (!find_place(of, recorded->file, pc - recorded->begin + recorded->offset, &at))
+            return pc;
+    return at ? at : pc;
 }
 
 static void add_once(GArray *origins, uint32_t origin)

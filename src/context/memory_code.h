@@ -25,6 +25,11 @@ bool memory_code_varies(const MemoryCode *code, uint32_t number, uint64_t pc);
  * this memory is what the code table says. */
 uint32_t memory_code_origin(const MemoryCode *code, uint32_t memory, uint32_t number, uint64_t pc);
 
+/* Whether it depends on the memory at which address this instruction lies; and at which one it does in this memory, if
+ * it was recorded at `pc`. What isn't known of it, or is mapped several times, lies at `pc`. */
+bool memory_code_moves(const MemoryCode *code, uint32_t number, uint64_t pc);
+uint64_t memory_code_pc(const MemoryCode *code, uint32_t memory, uint32_t number, uint64_t pc);
+
 /* Appends all origins (uint32_t) that the instruction has in any memory. */
 void memory_code_list_origins(const MemoryCode *code, uint32_t number, uint64_t pc, GArray *origins);
 

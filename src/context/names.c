@@ -7,6 +7,7 @@
 
 #include "../base/printable.h"
 #include "../record/x86.h"
+#include "../trace/events.h"
 #include "../trace/file.h"
 #include "attachment.h"
 #include "code_map.h"
@@ -46,6 +47,12 @@ typedef struct {
     const Frames *frames;    /* or NULL */
 } NamedInstruction;
 
+/* Where an instruction lies in a memory. */
+typedef struct {
+    uint32_t memory, number; /* number 0: nothing */
+    uint64_t pc;
+} KnownPc;
+
 struct Names {
     mt_trace *trace;
     bool warns;
@@ -59,9 +66,15 @@ struct Names {
     GStringChunk *texts;     /* of `shown` and `instructions` */
     GPtrArray *instructions; /* NamedInstruction by number, as the table has it; NULL: not looked for yet */
     GHashTable *others;      /* NamedInstruction by OtherKey: those that other origins have, too */
-    uint8_t *varies;         /* by number: 0 not looked for yet, 1 no, 2 yes */
-    uint32_t varies_room;
+    uint8_t *facts;          /* by number: FACT_ */
+    uint32_t facts_room;
+    KnownPc *pcs; /* of those that were asked for last: each has one place here; NULL: none was */
 };
+
+/* What is known of an instruction. */
+enum { FACT_KNOWN = 1, FACT_NAMES_VARY = 2, FACT_PC_VARIES = 4 };
+
+#define PCS_BITS 16
 
 typedef struct {
     uint32_t number, origin;
@@ -140,7 +153,8 @@ void names_free(Names *names)
     code_map_free(names->map);
     code_table_free(names->table);
     g_hash_table_unref(names->others);
-    g_free(names->varies);
+    g_free(names->facts);
+    g_free(names->pcs);
     g_hash_table_unref(names->files);
     g_hash_table_unref(names->shown);
     g_string_chunk_free(names->texts);
@@ -345,26 +359,74 @@ static const NamedInstruction *find_in(Names *names, uint32_t memory, uint32_t n
         memory_code_origin(names->memories, memory, number, mt_trace_instruction(names->trace, number)->pc));
 }
 
-/* Kernel code is the same in all of them. */
-static bool varies(const Names *names, uint32_t number)
+/* Kernel code is the same in all memories. */
+static uint8_t find_facts(const Names *names, uint32_t number)
 {
     const struct mt_instruction *instruction = mt_trace_instruction(names->trace, number);
+    uint8_t facts = FACT_KNOWN;
 
-    return instruction && x86_is_user(instruction->cpl) && memory_code_varies(names->memories, number, instruction->pc);
+    if (!instruction || !x86_is_user(instruction->cpl))
+        return facts;
+    if (memory_code_varies(names->memories, number, instruction->pc))
+        facts |= FACT_NAMES_VARY;
+    if (memory_code_moves(names->memories, number, instruction->pc))
+        facts |= FACT_PC_VARIES;
+    return facts;
+}
+
+static uint8_t facts_of(Names *names, uint32_t number)
+{
+    if (number >= names->facts_room) {
+        uint32_t room = MAX(mt_trace_instructions(names->trace), number) + 1;
+
+        names->facts = g_renew(uint8_t, names->facts, room);
+        memset(names->facts + names->facts_room, 0, room - names->facts_room);
+        names->facts_room = room;
+    }
+    if (!names->facts[number])
+        names->facts[number] = find_facts(names, number);
+    return names->facts[number];
 }
 
 bool names_vary(Names *names, uint32_t number)
 {
-    if (number >= names->varies_room) {
-        uint32_t room = MAX(mt_trace_instructions(names->trace), number) + 1;
+    return facts_of(names, number) & FACT_NAMES_VARY;
+}
 
-        names->varies = g_renew(uint8_t, names->varies, room);
-        memset(names->varies + names->varies_room, 0, room - names->varies_room);
-        names->varies_room = room;
-    }
-    if (!names->varies[number])
-        names->varies[number] = varies(names, number) ? 2 : 1;
-    return names->varies[number] == 2;
+bool names_pc_varies(Names *names, uint32_t number)
+{
+    return facts_of(names, number) & FACT_PC_VARIES;
+}
+
+uint64_t names_pc_in(Names *names, uint32_t memory, uint32_t number)
+{
+    const struct mt_instruction *instruction = mt_trace_instruction(names->trace, number);
+    uint64_t key = (uint64_t)memory << 32 | number;
+    KnownPc *known;
+
+    if (!instruction || !memory || !names_pc_varies(names, number))
+        return instruction ? instruction->pc : 0;
+    if (!names->pcs)
+        names->pcs = g_new0(KnownPc, 1 << PCS_BITS);
+    known = &names->pcs[key * UINT64_C(0x9e3779b97f4a7c15) >> (64 - PCS_BITS)];
+    if (known->memory != memory || known->number != number)
+        *known = (KnownPc){ memory, number, memory_code_pc(names->memories, memory, number, instruction->pc) };
+    return known->pc;
+}
+
+uint64_t names_pc_at(Names *names, const struct mt_batch *batch, size_t i)
+{
+    uint32_t number = batch->instruction[i];
+
+    return names_pc_in(names, names_pc_varies(names, number) ? names_memory_at(names, batch, i) : 0, number);
+}
+
+uint32_t names_memory_at(const Names *names, const struct mt_batch *batch, size_t i)
+{
+    uint64_t from, until;
+
+    return task_memory_at(names->tasks, events_before(&batch->task, i) >> TASK_CONTEXT_BITS, events_index(batch, i),
+                          &from, &until);
 }
 
 const TaskMemory *names_task_memory(const Names *names)

@@ -29,6 +29,15 @@ const struct mt_symbol *names_symbol_in(Names *names, uint32_t memory, uint32_t 
 const char *names_of_instruction_in(Names *names, uint32_t memory, uint32_t number, uint64_t *offset);
 /* Whether that depends on the memory. */
 bool names_vary(Names *names, uint32_t number);
+/* The address at which it is executed in this memory (0: unknown). The recorded one is that of the process that
+ * executed it first, where several have mapped the same file. 0 if there is no such instruction. */
+uint64_t names_pc_in(Names *names, uint32_t memory, uint32_t number);
+/* Whether that depends on the memory. */
+bool names_pc_varies(Names *names, uint32_t number);
+/* The same of the batch's record `i`. The batch was read with its instructions, and with its tasks if there are any. */
+uint64_t names_pc_at(Names *names, const struct mt_batch *batch, size_t i);
+/* The memory in which the batch's record `i` was made; 0: unknown, or the batch was read without MT_COLUMN_TASK. */
+uint32_t names_memory_at(const Names *names, const struct mt_batch *batch, size_t i);
 /* Which memory each task has when. It belongs to `names`. */
 const TaskMemory *names_task_memory(const Names *names);
 

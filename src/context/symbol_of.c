@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The library's names of instructions: mt_symbol_of() and mt_symbol_at(). */
-#include "../record/change.h"
-#include "../trace/events.h"
+/* The library's names of instructions, and where they lie: mt_symbol_of(), mt_symbol_at() and mt_pc_at(). */
 #include "../trace/trace_private.h"
 #include "names.h"
 
@@ -32,19 +30,26 @@ const struct mt_symbol *mt_symbol_of(mt_trace *trace, uint32_t number)
 
 const struct mt_symbol *mt_symbol_at(mt_trace *trace, const struct mt_batch *batch, size_t i)
 {
-    uint64_t index = events_index(batch, i);
-    const struct mt_task *task = mt_task_at(trace, batch, i, NULL);
     const struct mt_symbol *symbol;
-    uint64_t from, until;
-    uint32_t memory;
     Names *names;
 
     if (!batch->instruction)
         return NULL;
     g_mutex_lock(&trace->names_lock);
     names = names_of(trace);
-    memory = task ? task_memory_at(names_task_memory(names), task->number, index, &from, &until) : 0;
-    symbol = names_symbol_in(names, memory, batch->instruction[i]);
+    symbol = names_symbol_in(names, names_memory_at(names, batch, i), batch->instruction[i]);
     g_mutex_unlock(&trace->names_lock);
     return symbol;
+}
+
+uint64_t mt_pc_at(mt_trace *trace, const struct mt_batch *batch, size_t i)
+{
+    uint64_t pc;
+
+    if (!batch->instruction)
+        return 0;
+    g_mutex_lock(&trace->names_lock);
+    pc = names_pc_at(names_of(trace), batch, i);
+    g_mutex_unlock(&trace->names_lock);
+    return pc;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "../../include/memory_tracer/record.h"
+#include "../context/names.h"
 #include "../source/input.h"
 #include "clock.h"
 
@@ -25,6 +26,7 @@ typedef struct Output {
     unsigned fields;  /* of the input */
     unsigned vcpus;   /* of the input; 0: not known */
     mt_trace *trace;
+    Names *names; /* of the trace; NULL: the format has no use for it */
     char **words; /* the whole command */
     /* For output_clock_ps(). */
     ConvertClock *clock;
@@ -74,12 +76,15 @@ static inline struct gmbeoo_record access_record(const Access *access)
                                    .virt_addr = access->address };
 }
 
-/* The instruction that made it; NULL if that isn't known. Asked for with MT_COLUMN_INSTRUCTION. */
-static inline const struct mt_instruction *access_instruction(const Output *output, const Access *access)
+/* The address of the instruction that made it; false, and 0, if that isn't known. Asked for with ACCESS_PC_COLUMNS. */
+#define ACCESS_PC_COLUMNS (MT_COLUMN_INSTRUCTION | MT_COLUMN_TASK)
+static inline bool access_pc(const Output *output, const Access *access, uint64_t *pc)
 {
-    return output->fields & MT_FIELD_INSTRUCTION
-               ? mt_trace_instruction(output->trace, access->batch->instruction[access->i])
-               : NULL;
+    bool known = output->fields & MT_FIELD_INSTRUCTION &&
+                 mt_trace_instruction(output->trace, access->batch->instruction[access->i]);
+
+    *pc = known ? names_pc_at(output->names, access->batch, access->i) : 0;
+    return known;
 }
 
 extern const ConvertFormat convert_compact, convert_csv, convert_din, convert_dramsim3, convert_gem5, convert_gmbeoo,

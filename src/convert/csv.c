@@ -54,10 +54,10 @@ static bool write_access(Output *output, const Access *access, GError **error)
             mt_cpl(access->info), mt_is_store(access->info) ? "store" : "load", access->size,
             mt_is_sign_extended(access->info), mt_is_big_endian(access->info), access->virt_addr);
     if (output->fields & MT_FIELD_INSTRUCTION) {
-        const struct mt_instruction *instruction = access_instruction(output, access);
+        uint64_t pc;
 
-        if (instruction)
-            fprintf(file, ",0x%" G_GINT64_MODIFIER "x", instruction->pc);
+        if (access_pc(output, access, &pc))
+            fprintf(file, ",0x%" G_GINT64_MODIFIER "x", pc);
         else
             fputc(',', file);
     }

@@ -63,15 +63,15 @@ static bool begin(Output *output, GError **error)
 
 static bool write_access(Output *output, const Access *access, GError **error)
 {
-    const struct mt_instruction *instruction = access_instruction(output, access);
     uint8_t message[MAX_MESSAGE], *to = message;
+    uint64_t pc;
 
     to = put_field(to, PACKET_TICK, output_clock_ps(output, access));
     to = put_field(to, PACKET_CMD, mt_is_store(access->info) ? WRITE_REQUEST : READ_REQUEST);
     to = put_field(to, PACKET_ADDR, access->address);
     to = put_field(to, PACKET_SIZE, access->size);
-    if (instruction)
-        to = put_field(to, PACKET_PC, instruction->pc);
+    if (access_pc(output, access, &pc))
+        to = put_field(to, PACKET_PC, pc);
     return put_message(output, message, to, error);
 }
 
@@ -96,7 +96,7 @@ const ConvertFormat convert_gem5 = {
             "first one is 0 (see --physical)",
     .without = "CPL, vCPU, sign extension, endianness, values and the bytes of the instructions",
     .requests = true,
-    .columns = MT_COLUMN_TIME | MT_COLUMN_INSTRUCTION,
+    .columns = MT_COLUMN_TIME | ACCESS_PC_COLUMNS,
     .begin = begin,
     .access = write_access,
     .end = end,

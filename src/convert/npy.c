@@ -109,9 +109,10 @@ static bool write_access(Output *output, const Access *access, GError **error)
     *to++ = mt_is_big_endian(access->info);
     to = put(to, &vcpu, sizeof vcpu);
     if (output->fields & MT_FIELD_INSTRUCTION) {
-        const struct mt_instruction *instruction = access_instruction(output, access);
+        uint64_t pc;
 
-        to = put_u64(to, instruction ? instruction->pc : 0);
+        access_pc(output, access, &pc);
+        to = put_u64(to, pc);
     }
     if (batch->paddr) {
         bool known = batch->paddr[i] != MT_PADDR_UNKNOWN;

@@ -62,7 +62,7 @@ static bool are_meant(GArray *given, const GPtrArray *functions)
     return meant;
 }
 
-enum { UNWANTED, WANTED, VARIES };
+enum { UNWANTED, WANTED, VARIES }; /* what varies depends on the memory */
 
 struct NamedCode {
     Names *names;
@@ -71,6 +71,7 @@ struct NamedCode {
     uint32_t count;      /* the highest one */
     bool varies;         /* of any instruction */
     GHashTable *decided; /* of what varies: by `memory << 32 | number`: 1 it is wanted, 2 it isn't */
+    Range pc;            /* what is wanted lies here */
 };
 
 void named_code_free(NamedCode *code)
@@ -105,9 +106,10 @@ static bool decide(NamedCode *code, const char *path, GError **error)
         g_ptr_array_set_size(functions, 0);
         names_list_all_functions(code->names, i, functions);
         meant = are_wanted(code, functions);
-        if (code->wanted[i] == WANTED)
-            code->wanted[i] = !meant ? UNWANTED : names_vary(code->names, i) ? VARIES : WANTED;
-        code->varies |= code->wanted[i] == VARIES;
+        if (!meant)
+            code->wanted[i] = UNWANTED;
+        else if (code->wanted[i] == WANTED && names_vary(code->names, i))
+            code->wanted[i] = VARIES;
     }
     for (guint k = 0; k < G_N_ELEMENTS(lists); k++)
         for (guint i = 0; i < lists[k]->len; i++)
@@ -115,6 +117,16 @@ static bool decide(NamedCode *code, const char *path, GError **error)
                 return mt_fail(error, "%s has no code of a function '%s'", path,
                                g_array_index(lists[k], GivenName, i).text);
     return true;
+}
+
+static bool has_names(const NamedCode *code)
+{
+    return code->named->len || code->any->len;
+}
+
+static bool lies_there(const NamedCode *code, uint64_t pc)
+{
+    return pc >= code->pc.begin && pc < code->pc.end;
 }
 
 bool named_code_wants(NamedCode *code, uint32_t memory, uint32_t number)
@@ -125,6 +137,10 @@ bool named_code_wants(NamedCode *code, uint32_t memory, uint32_t number)
 
     if (wanted != VARIES)
         return wanted == WANTED;
+    if (!lies_there(code, names_pc_in(code->names, memory, number)))
+        return false;
+    if (!has_names(code))
+        return true;
     decided = GPOINTER_TO_UINT(g_hash_table_lookup(code->decided, &key));
     if (!decided) {
         g_autoptr(GPtrArray) functions = g_ptr_array_new();
@@ -146,11 +162,11 @@ const TaskMemory *named_code_task_memory(const NamedCode *code)
     return names_task_memory(code->names);
 }
 
-static NamedCode *named_code_new(mt_trace *trace, bool needs_names)
+static NamedCode *named_code_new(mt_trace *trace)
 {
     NamedCode *code = g_new0(NamedCode, 1);
 
-    code->names = needs_names ? names_new(trace, true) : NULL;
+    code->names = names_new(trace, true);
     code->named = g_array_new(FALSE, FALSE, sizeof(GivenName));
     code->any = g_array_new(FALSE, FALSE, sizeof(GivenName));
     g_array_set_clear_func(code->named, clear_name);
@@ -161,17 +177,29 @@ static NamedCode *named_code_new(mt_trace *trace, bool needs_names)
     return code;
 }
 
-NamedCode *named_parts_find_code(mt_trace *trace, const char *path, Range pc, const char *pc_name, char **globs,
-                                 GError **error)
+/* Decides by the address, in whichever memory. */
+static void select_by_pc(NamedCode *code, mt_trace *trace)
 {
-    g_autoptr(NamedCode) code = named_code_new(trace, pc_name || globs);
-    GivenName name;
+    bool is_part = code->pc.begin || code->pc.end < UINT64_MAX;
 
     for (uint32_t i = 1; i <= code->count; i++) {
         const struct mt_instruction *instruction = mt_trace_instruction(trace, i);
 
-        code->wanted[i] = instruction && instruction->pc >= pc.begin && instruction->pc < pc.end;
+        if (instruction && is_part && names_pc_varies(code->names, i))
+            code->wanted[i] = VARIES;
+        else
+            code->wanted[i] = instruction && lies_there(code, instruction->pc) ? WANTED : UNWANTED;
     }
+}
+
+NamedCode *named_parts_find_code(mt_trace *trace, const char *path, Range pc, const char *pc_name, char **globs,
+                                 GError **error)
+{
+    g_autoptr(NamedCode) code = named_code_new(trace);
+    GivenName name;
+
+    code->pc = pc;
+    select_by_pc(code, trace);
     if (pc_name) {
         given_name_init(&name, pc_name, false);
         g_array_append_val(code->named, name);
@@ -180,8 +208,10 @@ NamedCode *named_parts_find_code(mt_trace *trace, const char *path, Range pc, co
         given_name_init(&name, *globs, true);
         g_array_append_val(code->any, name);
     }
-    if (code->names && !decide(code, path, error))
+    if (has_names(code) && !decide(code, path, error))
         return NULL;
+    for (uint32_t i = 1; i <= code->count; i++)
+        code->varies |= code->wanted[i] == VARIES;
     return g_steal_pointer(&code);
 }
 

@@ -81,7 +81,7 @@ static void look_up_names_at(mt_trace *trace)
         for (size_t i = 0; i < batch->count && i < 100; i++) {
             const struct mt_symbol *symbol = mt_symbol_at(trace, batch, i);
 
-            if (symbol && symbol->object && !*symbol->object)
+            if ((symbol && symbol->object && !*symbol->object) || mt_pc_at(trace, batch, i) == 1)
                 putchar(' '); /* so that it is read */
         }
     mt_reader_free(reader);

@@ -1,19 +1,52 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Names of code that several programs have at the same address: each process has its own."""
+import ast
+import csv
 import ctypes
+import io
 import json
 import os
+import struct
 import subprocess
 import unittest
 
 import symbols
-from harness import BUILD, SystemTest
+from harness import BUILD, SystemTest, workload
 
 # The loops' code is the same, byte for byte, in all that is built of this; their names and source lines differ.
 PROGRAM = """{lines}__attribute__((noinline)) void {name}(volatile int *p) {{ for (int i = 0; i < {count}; i++) p[i & 7]++; }}
 int main(int argc, char **argv) {{ int a[8] = {{0}}; for (int i = 0; i < argc; i++) {name}(a); (void)argv; return 0; }}
 """
 COUNT = 200
+
+
+def addresses_of(path):
+    """The pc of each record, as the library tells it (mt_pc_at)."""
+    library = ctypes.CDLL(symbols.LIBRARY)
+    for function in ("mt_trace_open", "mt_reader_new"):
+        getattr(library, function).restype = ctypes.c_void_p
+    library.mt_reader_next.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    library.mt_reader_next.restype = ctypes.POINTER(ctypes.c_size_t)
+    library.mt_pc_at.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+    library.mt_pc_at.restype = ctypes.c_uint64
+    trace = ctypes.c_void_p(library.mt_trace_open(path.encode(), 0, None))
+    reader = ctypes.c_void_p(library.mt_reader_new(trace, 4 | 64, None))
+    while batch := library.mt_reader_next(reader, None):
+        for i in range(batch[0]):
+            yield library.mt_pc_at(trace, batch, i)
+    library.mt_reader_free(reader)
+    library.mt_trace_close(trace)
+
+
+def numpy_column(path, name, rows):
+    """A column of 8 bytes of an array in a .npy file."""
+    sizes = {"<u8": 8, "<u4": 4, "<u2": 2, "u1": 1, "?": 1}
+    with open(path, "rb") as file:
+        data = file.read()
+    description = ast.literal_eval(data[10:512].decode().strip())["descr"]
+    offset = sum(sizes[kind] for field, kind in description[:[field for field, _ in description].index(name)])
+    size = sum(sizes[kind] for _, kind in description)
+    return [struct.unpack_from("<Q", data, 512 + row * size + offset)[0] for row in range(rows)]
 
 
 class ProcessNames(SystemTest):
@@ -98,11 +131,14 @@ class ProcessNames(SystemTest):
     MAPPED = ("0 400000 0 5 7 1 /bin/one\n0 400000 0 5 8 2 /bin/two\n0 400000 0 5 9 0 /bin/gone\n0 500000 0 5 7 1 /bin/one\n"
               "0 600000 0 5 7 1 /bin/one\n0 600000 0 5 8 2 /bin/two\n")
 
-    def make(self, name, records, changes=(), mapped=MAPPED, same=bytes([1, 1, 0, 2, 2, 1, 0, 2]), vcpus=1):
+    LOADED = "400000 elf/1 /bin/one\n400000 elf/2 /bin/two\n"
+
+    def make(self, name, records, changes=(), mapped=MAPPED, same=bytes([1, 1, 0, 2, 2, 1, 0, 2]), vcpus=1, loaded=LOADED,
+             code=bytes([3, 0])):
         """The instructions 1 at 400010, 2 at 500010, 3 at 600010: all could be of `one` or `two`, which loads where it is.
         `records`: (task, instruction...), each a chunk; or a change."""
         text = ["b elf/1 " + b"10 20 first\n".hex(), "b elf/2 " + b"10 20 second\n".hex(),
-                "b loaded " + b"400000 elf/1 /bin/one\n400000 elf/2 /bin/two\n".hex(), "b code 0300",
+                "b loaded " + loaded.encode().hex(), "b code " + code.hex(),
                 "b mapped " + mapped.encode().hex(), "b same_code " + same.hex(),
                 "i 400010 3", "i 500010 3", "i 600010 3", *changes]
         for record in records:
@@ -170,6 +206,79 @@ class ProcessNames(SystemTest):
         # By the bytes, it may also be the other file's, which lies there.
         trace = self.make("trace", [(1, 1), (2, 1)], changes)
         self.assertEqual(self.names(trace), [None, "second"])
+
+    def addresses(self, trace, *selection):
+        """The pc of each record as dump says it. CSV, npy and the library say the same."""
+        result = self.tracer("dump", "--json", "--columns", "pc", *selection, trace)
+        self.assertEqual((result.status, result.err), (0, ""))
+        pcs = [int(json.loads(line)["pc"], 16) for line in result.out.splitlines()]
+        table = self.tracer("convert", "--to", "csv", *selection, trace)
+        self.assertEqual([int(row["pc"], 16) for row in csv.DictReader(io.StringIO(table.out))], pcs)
+        array = self.path("npy")
+        self.assertEqual(self.tracer("convert", "--to", "npy", "-o", array, *selection, trace).status, 0)
+        self.assertEqual(numpy_column(array, "pc", len(pcs)), pcs)
+        if not selection:
+            self.assertEqual(list(addresses_of(trace)), pcs)
+        return pcs
+
+    def test_a_file_at_another_address_is_there(self):
+        """An instruction lies where its process has mapped the file, wherever it was recorded."""
+        one, gone = "5 7 //bin/one", "5 9 //bin/gone"
+        changes = [self.task(1, 1), f"h 0 6 1 400000 401000 5 0 {one}", self.task(2, 2), f"h 0 6 2 700000 701000 5 0 {one}",
+                   self.task(3, 3), f"h 0 6 3 700000 701000 5 0 {one}", f"h 0 6 3 800000 801000 5 0 {one}",  # which of them?
+                   self.task(4, 4), f"h 0 6 4 700000 701000 5 0 {one}", f"h 0 6 4 400000 401000 5 0 {gone}",  # or is it that?
+                   self.task(5, 5), f"h 0 6 5 700000 700010 5 0 {one}",  # a part where the instruction isn't
+                   "h 0 9 6 2 /", self.task(6, 6), self.task(7, 7)]
+        mapped = "0 400000 0 5 7 1 /bin/one\n0 700000 0 5 7 3 /bin/one\n0 800000 0 5 7 4 /bin/one\n0 400000 0 5 9 0 /bin/gone\n"
+        loaded = "400000 elf/1 /bin/one\n400000 elf/2 /bin/two\n700000 elf/1 /bin/one\n800000 elf/1 /bin/one\n"
+        records = [(task, 1) for task in range(1, 8)] + ["h 0 3 1 8 //bin/one", f"h 0 6 8 800000 801000 5 0 {one}", (1, 1)]
+        trace = self.make("trace", records, changes, mapped=mapped, same=b"", loaded=loaded, code=bytes([1, 1]))
+        expected = [0x400010, 0x700010, 0x400010, 0x400010, 0x400010, 0x700010, 0x400010, 0x800010]
+        self.assertEqual(self.addresses(trace), expected)
+        for begin in (0x400000, 0x700000, 0x800000):
+            own = [pc for pc in expected if begin <= pc < begin + 0x1000]
+            where = f"{begin:x}..{begin + 0x1000:x}"
+            self.assertEqual(self.addresses(trace, "--pc", where), own)
+            self.assertEqual(self.addresses(trace, "--pc", where, "--function", "first"),
+                             [pc for pc in own if pc != 0x400010] + [0x400010] * (4 if begin == 0x400000 else 0))
+        self.assertEqual(self.addresses(trace, "--pc", "400010"), [0x400010] * 5)
+        self.assertEqual(self.tracer("merge", "-o", self.path("both"), trace, trace).status, 0)
+        self.assertEqual(self.addresses(self.path("both")), 2 * expected)
+
+    def test_processes_at_random_addresses(self):
+        """Their own functions, and those of the C library, are recorded where the processes say that they are."""
+        program = workload("moved")
+        trace = self.path("moved.mtrace")
+        result = self.tracer("record", "-o", trace, "--user-only", "--", "sh", "-c", f"{program}; {program} & {program}; wait")
+        self.assertEqual(result.status, 0, result.err)
+        said = [line.split() for line in result.out.splitlines()]
+        self.assertEqual(len(said), 3)
+        self.assertEqual(len({where for line in said for where in line[1:]}), 9)
+        vdso = [{pc - int(begin, 16) for pc in self.addresses(trace, "--process", pid, "--pc", f"{begin}..{int(begin, 16) + 8192:x}")}
+                for pid, _, _, begin in said]
+        self.assertGreater(len(vdso[0]), 5)
+        self.assertEqual(vdso[1:], vdso[:1] * 2)
+        for pid, touch, lsearch, _ in said:
+            for function, begin in (("touch", int(touch, 16)), ("lsearch", int(lsearch, 16))):
+                with self.subTest(pid=pid, function=function):
+                    rows = self.tracer("dump", "--json", "--process", pid, "--function", function, "--columns",
+                                       "pc,offset,bytes,address,function", trace).out.splitlines()
+                    rows = [row for row in map(json.loads, rows) if row["function"] == function]
+                    self.assertGreaterEqual(len(rows), 601 if function == "touch" else 63)
+                    self.assertEqual({int(row["pc"], 16) - row["offset"] for row in rows}, {begin})
+                    last = max(row["offset"] for row in rows)
+                    selected = self.addresses(trace, "--process", pid, "--pc", f"{begin:x}..{begin + last + 1:x}")
+                    self.assertEqual(selected, [int(row["pc"], 16) for row in rows])
+                    if function == "touch":
+                        self.assert_operand_is_relative(rows)
+
+    def assert_operand_is_relative(self, rows):
+        """mov with an operand relative to rip."""
+        rows = [row for row in rows if row["bytes"].startswith(("8b05", "8905"))]
+        self.assertEqual(len(rows), 600)
+        for row in rows:
+            code = bytes.fromhex(row["bytes"])
+            self.assertEqual(int(row["address"], 16), int(row["pc"], 16) + len(code) + int.from_bytes(code[2:], "little", signed=True))
 
     def test_attachments_that_make_no_sense(self):
         changes = [self.task(1, 1), "h 0 6 1 400000 401000 5 0 5 7 //bin/one"]
