@@ -14,7 +14,7 @@ from harness import BUILD, ROOT, TRACER
 VERBS = {"": "memory_tracer.1", "run": "memory_tracer-run.1", "record": "memory_tracer-record.1",
          "ctl": "memory_tracer-ctl.1"}
 VERBS.update({f"image {verb}": "memory_tracer-image.1" for verb in ("build", "prepare", "info")})
-VERBS.update({verb: "memory_tracer-trace.1" for verb in "info objects dump check recover cut merge convert".split()})
+VERBS.update({verb: "memory_tracer-trace.1" for verb in "info tasks objects dump check recover cut merge convert".split()})
 VERBS.update({"stat": "memory_tracer-stat.1", "analyze": "memory_tracer-stat.1"})
 VERBS.update({verb: f"memory_tracer-{verb}.1" for verb in ("cache", "sweep", "tlb", "mrc", "reuse", "sharing", "heatmap", "wss")})
 REFUSED = [("record", "record-format")]  # options that a verb has in common with others, and no use for
