@@ -75,7 +75,7 @@ static void set_up(gpointer data)
         limits_give_back();
     else
         limits_raise_file_size(&before);
-    setpgid(0, 0); /* Ctrl-C is for us, who then end the others in order */
+    setpgid(0, 0); /* Ctrl-C is for us alone: we then end the others in the right order */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -164,7 +164,7 @@ static void listen_to(Child *child, ChildStream *stream, int fd)
     stream->source = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP, on_readable, stream);
 }
 
-/* A grandchild may hold the streams open: what was printed before the end is read, but not waited for longer. */
+/* A grandchild may hold the streams open: they are read for LINGER_MS after the child's end, and no longer. */
 static gboolean on_streams_linger(gpointer data)
 {
     Child *child = data;
@@ -297,7 +297,7 @@ bool child_is_stopped(const Child *child)
 
 void child_signal(Child *child, int signal)
 {
-    kill(child->pid, signal); /* at least a zombie is there by that number */
+    kill(child->pid, signal); /* the number is still the child's: it stays a zombie until it is freed */
 }
 
 void child_wait(Child *child, unsigned seconds)

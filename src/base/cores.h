@@ -5,11 +5,11 @@
 
 #include <stdbool.h>
 
-/* Those that the scheduler lets this process have (taskset, cpusets, containers); at least 1. */
+/* The cores that the scheduler lets this process use (taskset, cpusets, containers); at least 1. */
 unsigned cores_usable(void);
 
-/* By how much longer a guest of so many vCPUs may take than one that has a core for each: for limits of time. With
- * `one_thread`, all its vCPUs share one core. */
+/* By which factor (1 to 16) time limits are to be longer for a guest with this many vCPUs than for one that has a core
+ * for each vCPU. With `one_thread`, all its vCPUs share one core. */
 unsigned cores_patience(unsigned vcpus, bool one_thread);
 
 #endif

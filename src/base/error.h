@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The errors of the runner: what main() makes its exit status of. */
+/* The errors of the runner. main() turns their codes into the exit status. */
 #ifndef MEMORY_TRACER_BASE_ERROR_H
 #define MEMORY_TRACER_BASE_ERROR_H
 
@@ -25,7 +25,7 @@ gboolean mt_fail_usage(GError **error, const char *format, ...) G_GNUC_PRINTF(2,
 /* The same with any code. */
 gboolean mt_fail_as(GError **error, MtError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 
-/* If `problem` is an interruption, makes that the error, as it is, and returns true. */
+/* If *problem is an interruption (MT_ERROR_INTERRUPTED), moves it to `error` and returns true. Else changes nothing. */
 gboolean mt_propagate_interruption(GError **error, GError **problem);
 
 #endif

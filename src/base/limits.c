@@ -8,10 +8,11 @@
 
 #include "error.h"
 
-/* With so many, a guest that sees this machine's files and runs one program was seen to work; with half of it, not. */
+/* With this many open files, a guest that sees this machine's files and runs one program works; with half as many it
+ * doesn't (tried). */
 #define LEAST_FILES 64
 
-/* They are the process's, as the limits themselves are. */
+/* Global, as the limits themselves belong to the process. */
 static struct rlimit callers[RLIMIT_NLIMITS];
 static bool known[RLIMIT_NLIMITS];
 

@@ -91,7 +91,7 @@ static void release_signals(RunLoop *loop)
     pthread_sigmask(SIG_SETMASK, &loop->mask_before, NULL);
 }
 
-/* Two descriptors of one terminal, pipe or file: what goes there has an order. */
+/* Whether both are descriptors of one terminal, pipe or file: then what is written to them must keep its order. */
 static bool are_the_same(int one, int other)
 {
     struct stat a, b;
@@ -216,7 +216,7 @@ static void show_progress(RunLoop *loop, const char *what, gint64 waited_us)
 static gboolean on_tick(gpointer data)
 {
     (void)data;
-    return G_SOURCE_CONTINUE; /* it is enough that the loop has turned */
+    return G_SOURCE_CONTINUE; /* it only wakes the main loop up, so that the condition is checked */
 }
 
 static GError *output_error(int failure)
@@ -235,7 +235,7 @@ static void watch_output(RunLoop *loop)
     run_loop_ask_to_stop(loop, output_error(failure));
 }
 
-/* Tells the user, on a terminal again and again, else once. */
+/* Tells the user what is being waited for: on a terminal again and again, else once. */
 static void tell(RunLoop *loop, const WaitFor *wait, gint64 waited_us, bool *said)
 {
     gint64 now_us = g_get_monotonic_time();

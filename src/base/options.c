@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Command lines: GOption, and what we want of it besides. See options.h. */
+/* Command lines: see options.h. */
 #include "options.h"
 
 #include <stdio.h>
@@ -77,7 +77,7 @@ static void print_options(const GOptionEntry *entries)
                entries->arg_description ? entries->arg_description : "", entries->description);
 }
 
-/* What --help ends with: a name of an older tool in the options' names is explained. To be freed. */
+/* What --help ends with. If options have GMBE in their names, that is explained first. To be freed. */
 static char *complete_description(const GOptionEntry *entries, const char *description)
 {
     static const char explanation[] = "GMBE, in names of options, is guest_mem_before_exec, a trace event of QEMU 3.0; "

@@ -13,7 +13,7 @@
 
 #include "error.h"
 
-static char *final_path, *part_path; /* a signal's handler has to find them */
+static char *final_path, *part_path; /* global: a signal's handler has to find them */
 
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 static struct sigaction before[G_N_ELEMENTS(signals)];
@@ -22,7 +22,7 @@ static void on_signal(int number)
 {
     unlink(part_path);
     signal(number, SIG_DFL);
-    raise(number); /* once we have returned */
+    raise(number); /* takes effect when this handler has returned */
 }
 
 /* A signal that is ignored (nohup) stays so. */

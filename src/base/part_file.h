@@ -6,14 +6,14 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* Whether `path` is to be written by way of this: it is a regular file, or there is nothing yet. What is special (a
- * device, a FIFO) is never replaced. */
+/* Whether `path` can be written in this way: it is a regular file, or doesn't exist yet. Devices and FIFOs are never
+ * replaced. */
 bool part_file_applies(const char *path);
-/* Creates a file beside `path`, with a name of its own and the permissions that `path` has or would get, and gives its
- * path, which belongs to this module; NULL with an error. One at a time. A symbolic link stays: the file that it leads
- * to is replaced. */
+/* Creates a file beside `path`, with a name of its own and the permissions that `path` has or would get. Returns its
+ * path, which belongs to this module; NULL with an error. There can be only one at a time. If `path` is a symbolic
+ * link, the link stays, and the file that it leads to is replaced. */
 const char *part_file_begin(const char *path, GError **error);
-/* Moves it to its final place. */
+/* Moves it to its final place. False with an error if that failed; the file is removed then. */
 bool part_file_commit(GError **error);
 /* Removes it. */
 void part_file_abandon(void);

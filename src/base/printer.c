@@ -8,7 +8,7 @@
 
 #define LOOK_AGAIN_MS 200
 
-/* Shared with its thread, which may be stuck in a write when nobody else needs it any more. */
+/* Shared by its owner and its thread, which may be stuck in a write when the owner doesn't need it any more. */
 struct Printer {
     gatomicrefcount references;
     int fd;

@@ -13,10 +13,10 @@ typedef struct Printer Printer;
 
 /* Prints to `fd`, which stays the caller's. */
 Printer *printer_new(int fd);
-/* Waits at most so long for what is still to be written; the rest is lost. */
+/* Waits at most `patience_ms` for what is still to be written; the rest is lost. NULL is fine. */
 void printer_free(Printer *printer, unsigned patience_ms);
 
-/* Queues bytes. Never blocks, and wakes up the main loop when all has been written. */
+/* Queues a copy of the bytes. Never blocks, and wakes up the main loop when all has been written. */
 void printer_write(Printer *printer, const char *bytes, gsize length);
 /* Bytes that have been queued and not written yet. */
 gsize printer_waiting(Printer *printer);

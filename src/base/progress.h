@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A line on the terminal that tells how far a verb has got with its records, if that takes long. */
+/* A line on the terminal that tells how many records a verb has done so far, if it takes longer than two seconds. */
 #ifndef MEMORY_TRACER_BASE_PROGRESS_H
 #define MEMORY_TRACER_BASE_PROGRESS_H
 
@@ -16,14 +16,14 @@ typedef struct Progress {
     gint64 began_us, next_us;
 } Progress;
 
-/* `to_stdout`: what the verb makes goes to standard output, so that nothing is shown if that is a terminal, too. */
+/* `to_stdout`: the verb's results go to standard output; if that is a terminal, too, no progress is shown. */
 void progress_begin(Progress *progress, uint64_t total, bool to_stdout);
 /* So many more records are done. */
 void progress_add(Progress *progress, uint64_t count);
-/* Removes the line. Before anything else is printed. */
+/* Removes the line. To be called before anything else is printed. */
 void progress_end(Progress *progress);
 
-/* What it says. To be freed. */
+/* The text of the line. To be freed. */
 char *progress_text(uint64_t done, uint64_t total, gint64 elapsed_us);
 
 #endif

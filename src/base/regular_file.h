@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Opening files that somebody else names: a FIFO or a device by that name must not make us wait, or do anything. */
+/* Opening files that somebody else names: if the name is a FIFO's or a device's, opening it must neither block nor have
+ * an effect. */
 #ifndef MEMORY_TRACER_BASE_REGULAR_FILE_H
 #define MEMORY_TRACER_BASE_REGULAR_FILE_H
 
@@ -14,11 +15,11 @@ const char *regular_file_kind(mode_t mode);
  * is a FIFO"). */
 int regular_file_open(const char *path, GError **error);
 
-/* Whether a regular file can be written at `path`, as far as that can be told before: "can't write PATH: it must be a
- * regular file, but is a FIFO", or that the folder isn't there. */
+/* Whether a regular file can be written at `path`, as far as that can be told in advance. False with an error, such as
+ * "can't write PATH: it must be a regular file, but is a FIFO". */
 bool regular_file_check_output(const char *path, GError **error);
 
-/* Whether `path` names the file that is open as `fd`: what is written has been removed or replaced if not. */
+/* Whether `path` names the file that is open as `fd`. If not, that file has been removed or replaced. */
 static inline bool regular_file_is_at(int fd, const char *path) /* inline: the library has no more of this room */
 {
     struct stat ours, there;
@@ -26,7 +27,7 @@ static inline bool regular_file_is_at(int fd, const char *path) /* inline: the l
     return !fstat(fd, &ours) && !stat(path, &there) && ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
 }
 
-/* Whether two paths name one file; of files that aren't there, whether they would. */
+/* Whether two paths name the same file; if neither exists, whether they would name the same one. */
 bool regular_file_is_same(const char *one, const char *other);
 
 #endif

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* False if that is no size, or more than 64 bits. 0 is one. */
+/* Sets *bytes. False if `text` isn't a size, or is one that doesn't fit into 64 bits. 0 is a size. */
 bool sizes_parse(const char *text, uint64_t *bytes);
-/* Several, separated by commas, of which each is a size from 1 on or "A..B": A, doubled until B. A list (uint64_t), to
- * be unreferenced; NULL if it isn't one, or one of more than `most`. */
+/* Parses a list, separated by commas. Each part is a size, not 0, or "A..B": A, then twice that, and so on up to B.
+ * Returns the sizes (uint64_t), to be unreferenced; NULL if it isn't such a list, or has more than `most` sizes. */
 GArray *sizes_parse_list(const char *text, guint most);
 /* The shortest way to write it, such as "32K". To be freed. */
 char *sizes_format(uint64_t bytes);

@@ -33,13 +33,13 @@ static void remove_tree(const char *path)
     nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
-/* Opens our user's own folder of that name and locks it, unless somebody has locked it. -1: no. */
+/* Opens our user's own folder of that name and locks it. Returns the descriptor; -1 if it isn't ours, or locked. */
 static int lock_folder(const char *path)
 {
     struct stat named, opened;
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
-    /* By now it may have been removed, by one who had the lock before. */
+    /* Whoever had the lock before may have removed it by now. */
     if (fd >= 0 && !fstat(fd, &opened) && opened.st_uid == geteuid() && !flock(fd, LOCK_EX | LOCK_NB) &&
         !lstat(path, &named) && S_ISDIR(named.st_mode) && named.st_dev == opened.st_dev &&
         named.st_ino == opened.st_ino)
@@ -49,7 +49,8 @@ static int lock_folder(const char *path)
     return -1;
 }
 
-/* One that can be locked has lost its owner, or its owner is just about to lock it, and will then make another one. */
+/* A folder that can be locked has no owner any more; or its owner is just about to lock it, fails, and makes another.
+ */
 static void sweep(const char *parent, const char *prefix)
 {
     g_autoptr(GDir) names = g_dir_open(parent, 0, NULL);
@@ -65,7 +66,7 @@ static void sweep(const char *parent, const char *prefix)
     }
 }
 
-/* Whether this file system has locks: without, nobody sweeps, and we do without. */
+/* Whether this file system has locks. If it has none, no folder is ever removed by others, so none needs a lock. */
 static bool can_lock(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Private folders for temporary files. What has one holds a lock on it, which the kernel releases however it ends. So
- * what was killed leaves a folder that nobody locks, and the next one who makes such a folder removes it.
+ * Private folders for temporary files. The process that has one holds a lock on it, which the kernel releases however
+ * the process ends. So a killed process leaves a folder without a lock, and the next process that makes such a folder
+ * removes it.
  */
 #ifndef MEMORY_TRACER_BASE_TEMPORARY_FOLDER_H
 #define MEMORY_TRACER_BASE_TEMPORARY_FOLDER_H
@@ -13,10 +14,10 @@ typedef struct TemporaryFolder {
     int lock;
 } TemporaryFolder;
 
-/* Removes folders that were left in `parent`, if they are ours, and makes a new one. Their names begin with `prefix`,
- * which must be used for nothing else. */
+/* Removes folders of this user that killed processes have left in `parent`, and makes a new one. Their names begin with
+ * `prefix`, which must not be used for anything else. NULL with an error. */
 TemporaryFolder *temporary_folder_new(const char *parent, const char *prefix, GError **error);
-/* In the folder for temporary files (TMPDIR). */
+/* The same in the folder for temporary files (TMPDIR), with the usual prefix. */
 TemporaryFolder *temporary_folder_new_usual(GError **error);
 /* Removes it with all that is in it. `folder` may be NULL. */
 void temporary_folder_free(TemporaryFolder *folder);

@@ -15,7 +15,7 @@ static struct {
     struct sigaction stop, go_on; /* what they did before */
 } terminal;
 
-/* A terminal that isn't ours has no foreground that we could be in. */
+/* A terminal that doesn't control us has no foreground for us: then reading is allowed. */
 bool terminal_mode_may_read(int fd)
 {
     pid_t foreground = tcgetpgrp(fd);
@@ -23,7 +23,7 @@ bool terminal_mode_may_read(int fd)
     return foreground < 0 || foreground == getpgrp();
 }
 
-/* Who sets it in the background is stopped. */
+/* A process that sets the mode in the background is stopped. */
 static void set(const struct termios *mode)
 {
     if (terminal_mode_may_read(STDIN_FILENO))
@@ -46,11 +46,11 @@ static void on_go_on(int number)
 
     (void)number;
     set(&terminal.mode);
-    kill(getpid(), SIGWINCH); /* it may have another size by now */
+    kill(getpid(), SIGWINCH); /* the terminal may have another size by now */
     errno = error;
 }
 
-/* Whoever ignores the signal, as a shell without job control lets us do, goes on to. */
+/* A signal that is ignored (by a shell without job control) stays ignored. */
 static void catch_signal(int number, void (*handler)(int number), struct sigaction *before)
 {
     const struct sigaction action = { .sa_handler = handler, .sa_flags = SA_RESTART };
