@@ -7,9 +7,9 @@
  *
  * An archive is a sequence of entries. Each is a struct archive_entry, its name and, for links, its target (neither
  * ends in NUL), padded to ARCHIVE_ALIGNMENT. A file's data follows in extents: a struct archive_extent, and, if its
- * length isn't 0, `length` bytes of data. The one with length 0 is the last one. Data of ARCHIVE_DIRECT_BYTES or more
- * begins at the next multiple of ARCHIVE_BLOCK, and what follows it, too; all else is padded to ARCHIVE_ALIGNMENT. What
- * lies between the extents is a hole.
+ * length isn't 0, `length` bytes of data. The extent with length 0 is the last one. Data of ARCHIVE_DIRECT_BYTES or
+ * more begins at the next multiple of ARCHIVE_BLOCK, and so does what follows it; everything else is padded to
+ * ARCHIVE_ALIGNMENT. What lies between the extents is a hole.
  */
 #ifndef MEMORY_TRACER_PROTOCOL_ARCHIVE_FORMAT_H
 #define MEMORY_TRACER_PROTOCOL_ARCHIVE_FORMAT_H

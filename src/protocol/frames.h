@@ -4,7 +4,7 @@
  *
  * Both sides send frames: a header, then `length` bytes of payload. Integers are little-endian; strings end in NUL.
  * A header is recognised by its magic and its check; whoever receives anything else skips bytes until a header fits, so
- * that garbage on the port costs the garbage and no more. The runner speaks first (MT_FRAME_HELLO), and again whenever
+ * that garbage on the port costs nothing but the garbage. The runner speaks first (MT_FRAME_HELLO), and again whenever
  * it wants to know that the agent is there.
  */
 #ifndef MEMORY_TRACER_PROTOCOL_FRAMES_H
@@ -30,7 +30,8 @@ struct mt_drive_agent {
     uint64_t bytes; /* of the program */
 };
 
-/* Folders of the host that can be mounted: so many virtio-9p devices, whose tags are this and a number from 0 on. */
+/* Folders of the host that the guest can mount: MT_SHARES virtio-9p devices, whose tags are MT_SHARE_TAG and a number
+ * from 0 on. */
 #define MT_SHARE_TAG "memory_tracer"
 #define MT_SHARES 9
 #define MT_PROTOCOL_VERSION 5
@@ -65,12 +66,12 @@ enum mt_frame_type {
                          than one frame holds */
     MT_FRAME_VIEW,   /* struct mt_view; strings: the host's name, then the folders that are shared for writing. From now
                         on workloads see the host's files. Answered by MT_FRAME_OK or MT_FRAME_ERROR */
-    MT_FRAME_STDIN,  /* the next bytes of the workload's standard input, as asked for; none: its end */
+    MT_FRAME_STDIN,  /* the next bytes of the workload's standard input, as asked for; no bytes: its end */
     MT_FRAME_WINDOW, /* struct mt_window: the terminal's size has changed */
     MT_FRAME_FINISH, /* ends what the workload left behind, and writes back what is shared for writing; answered by
                         MT_FRAME_FINISHED */
-    MT_FRAME_FETCH,  /* struct mt_fetch, path as the workload saw it: answered by MT_FRAME_FETCHED frames. The host has
-                        its own files; so this is about those that the workload has written, or that are the guest's */
+    MT_FRAME_FETCH, /* struct mt_fetch, path as the workload saw it: answered by MT_FRAME_FETCHED frames. For files that
+                       the workload has written, and for the guest's own: the host's files are read on the host */
 
     /* Agent to runner. */
     MT_FRAME_HELLO_REPLY = 64, /* struct mt_hello_reply, kernel release */
@@ -84,7 +85,8 @@ enum mt_frame_type {
     MT_FRAME_STDERR,
     MT_FRAME_TRACED,       /* struct mt_traced: the stop marker has been executed */
     MT_FRAME_EXIT,         /* struct mt_exit: the workload has ended, and all its output was sent before */
-    MT_FRAME_STDIN_WANTED, /* struct mt_stdin_wanted: the runner may send so many bytes more than before */
+    MT_FRAME_STDIN_WANTED, /* struct mt_stdin_wanted: the runner may send this many more bytes; 0: nobody reads them any
+                              more */
     MT_FRAME_FINISHED,     /* struct mt_finished, and a line that says what failed, if anything has */
     MT_FRAME_FETCHED,      /* struct mt_fetched, and the next bytes of the file */
 };
@@ -109,13 +111,13 @@ struct mt_file {
 };
 
 struct mt_fetch {
-    uint64_t inode;     /* it must have this number; 0: any */
-    uint64_t max_bytes; /* a longer one isn't sent */
+    uint64_t inode;     /* the file's inode number must be this; 0: any */
+    uint64_t max_bytes; /* a longer file isn't sent */
 };
 
 struct mt_fetched {
     uint32_t is_last;
-    uint32_t failed; /* 1: it isn't there, or isn't such a file, or can't be read; this is the last one then */
+    uint32_t failed; /* 1: the file isn't there, isn't the one that is meant, or can't be read; is_last is 1 then */
 };
 
 struct mt_stat_reply {
@@ -129,16 +131,16 @@ struct mt_progress {
     uint64_t bytes; /* of the archive, so far */
 };
 
-/* The workload says itself when it is ready and when to stop (the workload protocol of doc/protocols.md). */
+/* The workload itself says when it is ready and when to stop (the workload protocol of doc/protocols.md). */
 #define MT_RUN_WORKLOAD_SPEAKS 1u
 /* The program was put into the guest at its path on the host: the user may go there, whatever the folders on the way
  * say. */
 #define MT_RUN_FROM_HOST 2u
 /* The vCPUs run in one thread: the agent executes the markers below before the workload starts. */
 #define MT_RUN_TELL_VCPUS 4u
-/* The workload runs as `uid`, `gid` and `groups`, with `umask`, and its environment is as it is. Else it runs as the
- * user of the strings, and HOME, USER, LOGNAME and SHELL are set accordingly; if that is empty, as the agent's own
- * user. */
+/* The workload runs as `uid`, `gid` and `groups`, with `umask`, and its environment is not changed. Without this flag
+ * it runs as the user that the strings name, and HOME, USER, LOGNAME and SHELL are set accordingly; if the name is
+ * empty, it runs as the agent's own user. */
 #define MT_RUN_WITH_IDS 8u
 /* The workload has a terminal (`window`) as its standard input, output and error. */
 #define MT_RUN_TERMINAL 16u
@@ -146,8 +148,8 @@ struct mt_progress {
 #define MT_RUN_STDIN 32u
 /* Its standard input is a file that both sides have (strings), at `stdin_offset`. */
 #define MT_RUN_STDIN_FILE 64u
-/* Its standard output and error are one pipe, as they are one on the host: so what it prints comes in its order, all of
- * it as MT_FRAME_STDOUT. */
+/* Its standard output and error are one pipe, as both are one file on the host. So everything that it prints comes in
+ * the order in which it was printed, as MT_FRAME_STDOUT. */
 #define MT_RUN_ONE_OUTPUT 128u
 
 #define MT_GROUPS_MAX 64
@@ -173,7 +175,7 @@ struct mt_run {
     uint32_t uid, gid, group_count;
     uint32_t groups[MT_GROUPS_MAX];
     uint32_t umask;
-    uint32_t limited; /* bit N: limits[N], of resource N as Linux numbers them, is to be set */
+    uint32_t limited; /* bit N: limits[N] is to be set, for the resource that Linux numbers N (RLIMIT_...) */
     struct mt_limit limits[MT_LIMITS];
     int64_t stdin_offset;
     struct mt_window window;
@@ -192,9 +194,9 @@ struct mt_stdin_wanted {
 };
 
 struct mt_finished {
-    uint64_t files_dropped; /* outside of the shared folders: changed, made or removed */
-    uint32_t disk_is_full;  /* 1: that is where they went, and there is no room left */
-    uint32_t failed;        /* 1: not all was written back; a line follows */
+    uint64_t files_dropped; /* files outside of the shared folders that were changed, made or removed */
+    uint32_t disk_is_full;  /* 1: the guest's disk, to which these changes went, is full */
+    uint32_t failed;        /* 1: not everything was written back; a line follows */
 };
 
 struct mt_traced {
@@ -204,18 +206,18 @@ struct mt_traced {
 };
 
 struct mt_exit {
-    uint32_t timed_out;       /* 1: the agent stopped it, because of timeout_ms */
-    uint32_t signal;          /* that ended it, or 0 */
+    uint32_t timed_out;       /* 1: the agent stopped the workload, because of timeout_ms */
+    uint32_t signal;          /* the signal that ended it, or 0 */
     uint32_t status;          /* its exit status, if signal is 0 */
-    uint32_t out_of_memory;   /* how many processes the guest's kernel has killed for want of memory meanwhile */
-    uint32_t until_succeeded; /* 1: it was asked to end, as the command that it was to run until has succeeded */
+    uint32_t out_of_memory;   /* how many processes the guest's kernel has killed meanwhile because memory was short */
+    uint32_t until_succeeded; /* 1: the workload was asked to end, because the command `until` has succeeded */
     uint32_t reserved;
-    uint64_t stdin_taken; /* bytes of its standard input that it has read; of a file: the offset */
+    uint64_t stdin_taken; /* bytes of its standard input that it has read; if that is a file, the file's offset */
 };
 
 /*
- * Around the workload, the agent executes markers like those of roi.h, but of its own: the workload, or whatever runs
- * beside it, may execute MEMORY_TRACER_START and _STOP.
+ * Around the workload, the agent executes markers like those of roi.h, with magic numbers of their own, because the
+ * workload, or a program beside it, may execute MEMORY_TRACER_START and _STOP.
  */
 #define MT_AGENT_START_MAGIC 0x6d746131
 #define MT_AGENT_STOP_MAGIC 0x6d746130

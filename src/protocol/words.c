@@ -44,15 +44,15 @@ static size_t count_beginning(const char *const *expected, const char *bytes, si
     return longest;
 }
 
-/* What lies around info and output, unlike a sentence. */
+/* Whether a word is one of the lines around info and output, and not a sentence. */
 static bool is_delimiter(const char *word)
 {
     return word[0] == '-';
 }
 
 /*
- * What follows a word may be part of it: a sentence's full stop (the older spelling), and a line's end, but for one
- * that ends other text, too. Returns how many bytes that were.
+ * What follows a word may be part of it: a sentence's full stop (the older spelling), and the line's end, unless there
+ * is other text in that line. Returns how many bytes are part of the word.
  */
 static size_t skip_tail(Words *words, const char *bytes, size_t length)
 {

@@ -2,11 +2,11 @@
 /*
  * The words of the protocols with workloads and analysis tools, found in a stream of bytes.
  *
- * They stand anywhere, as the older tool's `expect` found them: alone in a line, in mid-line, behind CR LF, in two
- * writes, without a line's end. They are consumed in order: whoever listens says which words may come next, and takes
- * the first occurrence of any of them; all other bytes are text, in their order.
+ * They may stand anywhere, as the older tool's `expect` found them: alone in a line, in mid-line, after CR LF, in two
+ * writes, without a line end. They are consumed in order: `expected` says which words may come next, and the first
+ * occurrence of any of them is taken; all other bytes are text, and are handed over in order.
  *
- * The agent uses this, too, so there is nothing in here but the C library.
+ * The agent uses this, too, so it needs nothing but the C library.
  */
 #ifndef MEMORY_TRACER_PROTOCOL_WORDS_H
 #define MEMORY_TRACER_PROTOCOL_WORDS_H
@@ -27,11 +27,11 @@
 #define WORDS_LONGEST 64
 
 typedef struct Words {
-    /* What may come next, ended by NULL. Changed by `word`; NULL: nothing any more, all is text. */
+    /* The words that may come next, ended by NULL. The callback `word` may change it. NULL: everything is text. */
     const char *const *expected;
-    /* Text that is no word, in pieces. */
+    /* Called with text that isn't one of the words, in pieces. */
     void (*text)(void *data, const char *bytes, size_t length);
-    /* One of the expected words was found. */
+    /* Called when one of the expected words was found. */
     void (*word)(void *data, const char *word);
     void *data;
 

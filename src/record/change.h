@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What becomes of the guest's tasks and of their memory while it is traced: a task is seen first, executes a program,
- * maps a file. Changes are rare; each has its place among the accesses.
+ * Changes of the guest's tasks and of their memory while it is traced: a task is seen for the first time, executes a
+ * program, maps a file. Changes are rare; each has its place among the accesses.
  */
 #ifndef MEMORY_TRACER_RECORD_CHANGE_H
 #define MEMORY_TRACER_RECORD_CHANGE_H
@@ -10,17 +10,18 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The values of each, in order. Tasks and memories (address spaces) have numbers from 1 on; 0: unknown, or none. */
+/* With the values of each kind, in order, and, after a semicolon, its text. Tasks and memories (address spaces) have
+ * numbers from 1 on; 0: unknown, or none. */
 enum change_kind {
     CHANGE_TASK = 1, /* task, pid (of the thread), tgid (of its process), when it and its process's first thread
-                        began (ns since the guest's boot), parent task, memory, of a merged trace the input that it is
-                        of; its name. It is seen first */
+                        began (ns since the guest's boot), parent task, memory, the input that it is from (merged
+                        traces); its name. The task is seen for the first time */
     CHANGE_NAME,     /* task; its new name */
     CHANGE_EXEC,     /* task, its new memory; the program's path */
     CHANGE_EXIT,     /* task, exit code as wait(2) has it */
     CHANGE_CGROUP,   /* task; its cgroup's path */
-    CHANGE_MAP,      /* memory, begin, end, flags (of enum change_map_flags), offset in the file, device, inode; the
-                        file's path, "[vdso]" or the like, or ""; where in it the heap begins that brk(2) makes, or 0 */
+    CHANGE_MAP,      /* memory, begin, end, flags (of enum change_map_flags), offset in the file, device, inode, where
+                        in this mapping the heap of brk(2) begins, or 0; the file's path, "[vdso]" or the like, or "" */
     CHANGE_UNMAP,    /* memory, begin, end */
     CHANGE_MOVE,     /* memory, begin, end, new begin, new end */
     CHANGE_COPY,     /* new memory, the memory that it begins as a copy of */
@@ -40,10 +41,10 @@ enum change_kind {
     CHANGE_VFREE = 18,        /* begin of such an area */
 
     /* The memory of processes, once more. */
-    CHANGE_WAS_MAPPED = 20, /* as CHANGE_MAP: it was so before the memory was seen first */
-    CHANGE_STACK,           /* task, memory, begin (0: where the mapping does), end, stack pointer: where the task's
+    CHANGE_WAS_MAPPED = 20, /* as CHANGE_MAP: this was mapped before the memory was seen for the first time */
+    CHANGE_STACK,           /* task, memory, begin (0: where the mapping begins), end, stack pointer: where the task's
                                stack is in user memory, if it isn't the process's main one */
-    CHANGE_MEMORY,          /* task, memory: the task is known, but its memory has got a new number */
+    CHANGE_MEMORY,          /* task, memory: the task is known, but its memory has a new number */
 };
 
 enum change_uses { CHANGE_TELLS_SLABS = 1, CHANGE_TELLS_PAGE_TABLES = 2, CHANGE_TELLS_VMALLOC = 4 };
@@ -69,13 +70,13 @@ enum change_map_flags {
 #define CHANGE_INPUT 7
 #define CHANGE_TEXT_BYTES 4096 /* with the 0 at its end */
 
-/* A task's event (ROW_EVENT_TASK) has as its number the task's, and in so many low bits what the vCPU does meanwhile
- * (enum mt_task_context). */
+/* The number of a task's event (ROW_EVENT_TASK): in its low TASK_CONTEXT_BITS bits what the vCPU does meanwhile (enum
+ * mt_task_context), above them the task's number. */
 #define TASK_CONTEXT_BITS 2
 
 typedef struct Change {
-    uint16_t kind; /* of enum change_kind; readers leave out what they don't know */
-    uint16_t values;
+    uint16_t kind;       /* of enum change_kind; readers leave out kinds that they don't know */
+    uint16_t values;     /* how many of `value` are used */
     uint16_t text_bytes; /* without the 0 */
     uint64_t value[CHANGE_VALUES];
     char text[CHANGE_TEXT_BYTES];

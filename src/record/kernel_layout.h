@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the plugin must know of a guest's Linux kernel to tell tasks apart, and what its memory is used for: where its
- * functions and variables are, and where members lie in its structures. The runner finds it out (from kallsyms and BTF)
- * and hands it over as text, a line each: a name, and a number in hexadecimal.
+ * What the plugin must know of a guest's Linux kernel to tell tasks apart, and to tell what the kernel's memory is used
+ * for: the addresses of functions and variables, and the offsets of members in structures. The runner finds it out
+ * (from kallsyms and BTF) and hands it over as text. Each line is a name and a number in hexadecimal.
  */
 #ifndef MEMORY_TRACER_RECORD_KERNEL_LAYOUT_H
 #define MEMORY_TRACER_RECORD_KERNEL_LAYOUT_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Whatever is not there. */
+/* The value of everything that isn't known. */
 #define KERNEL_UNKNOWN UINT64_MAX
 
 /* Functions: those whose entry, and some whose end, is looked for. */
@@ -49,7 +49,7 @@ typedef enum {
 
 /* Members of structures, per-CPU variables, sizes of structures and values of constants. */
 typedef enum {
-    KERNEL_CURRENT, /* task_struct *: where it lies behind gs_base */
+    KERNEL_CURRENT, /* of the pointer to the current task_struct, from gs_base on */
     KERNEL_TASK_PID,
     KERNEL_TASK_TGID,
     KERNEL_TASK_START,
@@ -105,7 +105,7 @@ typedef enum {
     KERNEL_REGS_SI,
     KERNEL_REGS_DX,
     KERNEL_TASK_STACK,
-    KERNEL_IRQ_STACK, /* a pointer: where it lies in a CPU's variables */
+    KERNEL_IRQ_STACK, /* of a pointer, in a CPU's variables */
     KERNEL_PAGE_BYTES,
     KERNEL_PAGE_FLAGS,
     KERNEL_PAGE_TYPE,
@@ -141,7 +141,7 @@ typedef enum {
     KERNEL_PER_CPU_UNIT_SIZE,
     KERNEL_PGD_LIST,
     KERNEL_PGD,
-    KERNEL_VMAP_AREAS, /* a list; newer kernels have several: */
+    KERNEL_VMAP_AREAS, /* a list; newer kernels have several, in KERNEL_VMAP_NODES */
     KERNEL_VMAP_NODES,
     KERNEL_VMAP_NODE_COUNT,
     KERNEL_VARIABLES,
@@ -158,24 +158,24 @@ typedef struct KernelLayout {
     uint64_t variable[KERNEL_VARIABLES];
 } KernelLayout;
 
-/* All unknown. */
+/* Makes everything unknown. */
 void kernel_layout_init(KernelLayout *layout);
-/* Whether it has what tasks can't do without. */
+/* Whether it has what is needed to tell tasks apart. */
 bool kernel_layout_tells_tasks(const KernelLayout *layout);
-/* Whether it has what it takes to tell which pages are slabs, and of which cache. */
+/* Whether it has what is needed to tell which pages are slabs, and of which cache. */
 bool kernel_layout_tells_slabs(const KernelLayout *layout);
-/* To be freed with g_free(). */
+/* The layout as text, without what isn't known. To be freed with g_free(). */
 char *kernel_layout_write(const KernelLayout *layout);
-/* Lines that make no sense are left out. */
+/* Reads a layout from text. What the text doesn't tell is unknown; lines that make no sense are ignored. */
 void kernel_layout_read(KernelLayout *layout, const char *text);
 
 /* The names that a kernel has for a function, in the order of preference, up to NULL. */
 const char *const *kernel_layout_function_names(KernelFunction function);
-/* The structure and the member that an offset is of, as BTF has them: "struct member"; or "struct", for its size; or an
- * enumeration and the name of one of its values. */
+/* Which offset it is, in BTF's names: "struct member"; or "struct", for its size; or an enumeration and the name of one
+ * of its values. */
 const char *kernel_layout_member(KernelOffset offset);
 const char *kernel_layout_variable_name(KernelVariable variable);
-/* Differs between versions of this program that look for different things. To be freed with g_free(). */
+/* A text that differs between versions of this program that look for different things. To be freed with g_free(). */
 char *kernel_layout_version(void);
 
 #endif

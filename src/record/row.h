@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The rows of a trace, as vCPUs write them and files are made of them: one for each access, and events that stand among
- * them. What a row has beside a plain record is told by fields, which are those of the public library (enum mt_fields),
- * as are instructions (struct mt_instruction) and what physical addresses tell.
+ * The rows of a trace, as vCPUs write them and files are made from them: one for each access, and events among them.
+ * Fields say what a row has beside a plain record. The fields (enum mt_fields), instructions (struct mt_instruction)
+ * and the marks in physical addresses are those of the public library.
  *
- * A row is a struct gmbeoo_record, with MT_FIELD_PADDR or MT_FIELD_VALUE the first half of a WideRow, with both a whole
- * one. With MT_FIELD_TIME each chunk of rows has its time (ring_time).
+ * A row is a struct gmbeoo_record; with one of MT_FIELD_PADDR and MT_FIELD_VALUE it is the first half of a WideRow,
+ * with both a whole one. With MT_FIELD_TIME each chunk of rows has its time (ring_time).
  */
 #ifndef MEMORY_TRACER_RECORD_ROW_H
 #define MEMORY_TRACER_RECORD_ROW_H
@@ -60,7 +60,7 @@ typedef struct WideRow {
 /* With MT_FIELD_TASK and MT_FIELD_EXECUTED: rows without GMBEOO_VALID. Their info is one of these and, in an access's
  * place, the vCPU; their address is the event's number. */
 enum row_event {
-    ROW_EVENT_TASK = 1, /* this task goes on: see TASK_CONTEXT_BITS */
+    ROW_EVENT_TASK = 1, /* from here on, the vCPU executes this task: see TASK_CONTEXT_BITS */
     ROW_EVENT_EXECUTED, /* this translated block is executed */
     ROW_EVENT_CHANGE,   /* with MT_FIELD_TASK: the change of this number takes place (ring_get_change) */
 };

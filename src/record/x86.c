@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guest's architecture: see x86.h. Of instructions there is a decoder, as far as it is needed. Opcodes are named as
- * in Intel's manual, volume 2, appendix A.
+ * The guest's architecture: see x86.h. Instructions are decoded as far as is needed here. Opcodes are named as in
+ * Intel's manual, volume 2, appendix A.
  */
 #include "x86.h"
 
 #define CR0_PE 1u
 #define EFLAGS_VM (1u << 17)
 #define EFER_LMA (1u << 10)
-/* Whether a code segment is of 32 bits is in a table that QEMU doesn't let us find. Linux has the same selectors on all
- * x86-64 machines. */
+/* A table that a plugin can't find says whether a code segment has 32 bits. So the selector tells: Linux uses the same
+ * ones on all x86-64 machines. */
 #define LINUX_KERNEL32_CS 0x08u
 #define LINUX_USER32_CS 0x23u
 
@@ -53,7 +53,7 @@ typedef struct {
     const uint8_t *at, *end;
 } Bytes;
 
-/* 0 after the end: an instruction that is cut off is none of those that we look for. */
+/* Gives 0 after the end: with it, a cut-off instruction is not taken for one that we look for. */
 static uint8_t take(Bytes *bytes)
 {
     return bytes->at < bytes->end ? *bytes->at++ : 0;
@@ -303,7 +303,7 @@ bool x86_may_remap(const uint8_t *bytes, size_t count)
     case 0x30: /* WRMSR */
     case 0xaa: /* RSM */
         return true;
-    case 0x01: /* group 7: INVLPG is /7 with memory, LMSW is /6; the rest are VMRUN and the like, but for SWAPGS */
+    case 0x01: /* group 7: INVLPG is /7 with memory, LMSW is /6; the others, except SWAPGS, are VMRUN and the like */
         return count - at >= 3 && bytes[at + 2] != 0xf8 && (bytes[at + 2] >> 3 & 7) >= 3;
     case 0x38: /* INVPCID */
         return count - at >= 3 && bytes[at + 2] == 0x82;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * All that is known of the guest's architecture, x86-64: who is privileged, how the address space is divided, what a
- * processor's registers say of the code that it executes, and what the bytes of an instruction say.
+ * Everything that is specific to the guest's architecture, x86-64: which code is privileged, how the address space is
+ * divided, what a processor's registers say about the code that it executes, and what the bytes of an instruction say.
  *
- * It is known here and in no other room. Everything is a function of what it is given; the plugin reads registers and
- * bytes (cpl.c, corrections.c, pages.c), others have them from the trace.
+ * No other room knows the architecture. The functions here depend on their arguments alone: the plugin reads registers
+ * and bytes (cpl.c, corrections.c, pages.c), others have them from the trace.
  */
 #ifndef MEMORY_TRACER_RECORD_X86_H
 #define MEMORY_TRACER_RECORD_X86_H
@@ -17,12 +17,12 @@
 
 #define X86_KERNEL_CPL 0u
 #define X86_USER_CPL 3u
-/* Of a virtual address, with five levels of page tables; the bits above are all like the highest one. */
+/* Bits of a virtual address, with five levels of page tables; all bits above are equal to the highest one. */
 #define X86_ADDRESS_BITS 57
 #define X86_PHYSICAL_BITS 52
 
-/* Page tables: a table has so many entries, of which each has these bits (Intel's and AMD's manuals, "4-level paging").
- * A leaf is a large page. Linux uses the upper half of the highest table for the kernel. */
+/* Page tables: the number of entries of a table, and bits of an entry (Intel's and AMD's manuals, "4-level paging"). A
+ * leaf is a large page. Linux uses the upper half of the highest table for the kernel. */
 #define X86_TABLE_ENTRIES 512
 #define X86_ENTRY_PRESENT (UINT64_C(1) << 0)
 #define X86_ENTRY_LEAF (UINT64_C(1) << 7)
@@ -41,8 +41,8 @@ unsigned x86_walk(uint64_t cr3, unsigned levels, uint64_t address, X86ReadEntry 
 /* Where a processor has its own interrupt controller, unless it was moved. It is as large as a page. */
 #define X86_LOCAL_APIC UINT64_C(0xfee00000)
 
-/* Linux has these at fixed places (its Documentation/arch/x86/x86_64/mm.rst): each CPU's tables and stacks for
- * exceptions; and where modules end. With five levels of page tables, the direct map begins below this address. */
+/* Fixed addresses of Linux (its Documentation/arch/x86/x86_64/mm.rst): each CPU's tables and stacks for exceptions; the
+ * end of the modules; and an address below which the direct map begins with five levels of page tables. */
 #define X86_LINUX_CPU_ENTRY_AREA UINT64_C(0xfffffe0000000000)
 #define X86_LINUX_CPU_ENTRY_AREA_END UINT64_C(0xfffffe8000000000)
 #define X86_LINUX_MODULES_END UINT64_C(0xffffffffff000000)
@@ -86,23 +86,23 @@ unsigned x86_cpl(const X86Registers *registers);
 enum mt_mode x86_mode(const X86Registers *registers);
 
 /*
- * What the bytes of an instruction tell of its accesses, where that isn't what QEMU (10.0 to 11.1) tells of them.
+ * What the bytes of an instruction say about its accesses, where that differs from what QEMU (10.0 to 11.1) reports.
  *
  * QEMU executes a few vector instructions with loads that are wider than their operand, retries two kinds of locked
- * instructions in a loop, and tells the operand of other locked instructions in place of a value. Everything else is as
- * it tells.
+ * instructions in a loop, and reports the operand of other locked instructions instead of a value. All other reports
+ * are right.
  */
 
 typedef enum X86Accesses {
     X86_AS_TOLD,
 
-    /* Loads so many bytes; QEMU loads more, perhaps in two pieces. */
+    /* Loads 4, 8 or 16 bytes; QEMU loads more, perhaps in two pieces. */
     X86_LOADS_4,
     X86_LOADS_8,
     X86_LOADS_16,
 
-    /* Loads and stores once. QEMU loads, and then compares and exchanges, which is a load and a store, too: until
-     * nobody has come between. */
+    /* Loads and stores once. QEMU loads, and then compares and exchanges, which is another load and a store; it repeats
+     * both if another vCPU has stored in between. */
     X86_RETRIED_NEG,             /* lock neg */
     X86_RETRIED_COMPARE_AND_ADD, /* cmpccxadd, which stores what it has loaded if the condition doesn't hold */
 
@@ -126,9 +126,9 @@ static inline bool x86_is_locked(X86Accesses accesses)
     return accesses >= X86_TELLS_OLD_ADD;
 }
 
-/* Of the instruction that `bytes` are. They may be 16-, 32- or 64-bit code: what matters here is alike in all of them,
- * but for LDS and LES, which 64-bit code hasn't. In 16- and 32-bit code, rare ones of them look like an instruction
- * with VEX; they load at most 4 bytes, and then a selector behind them. */
+/* What the instruction in `bytes` accesses. It may be 16-, 32- or 64-bit code: what matters here is the same in all of
+ * them, except for LDS and LES, which 64-bit code doesn't have. In 16- and 32-bit code, a few forms of these look like
+ * an instruction with VEX; they load at most 4 bytes, and then a selector behind them. */
 X86Accesses x86_accesses(const uint8_t *bytes, size_t count);
 
 /* Whether an instruction may change how addresses are mapped. */

@@ -2,7 +2,7 @@
 /* Rows as columns: see columns.h. */
 #include "columns.h"
 
-/* Where the row is an event, notes it: it stands before access `before`. */
+/* If the row is an event, notes that it stands before access `before`, and returns true. */
 static bool take_event(RingColumns *to, const struct gmbeoo_record *row, size_t before, struct mt_batch *batch)
 {
     if (gmbeoo_is_valid(row))

@@ -8,7 +8,7 @@
 
 #define RING_COLUMNS_RECORDS 4096
 
-/* Room for so many. */
+/* Room for RING_COLUMNS_RECORDS rows. */
 typedef struct RingColumns {
     uint64_t address[RING_COLUMNS_RECORDS], paddr[RING_COLUMNS_RECORDS];
     uint8_t info[RING_COLUMNS_RECORDS], page_size[RING_COLUMNS_RECORDS];
@@ -17,13 +17,13 @@ typedef struct RingColumns {
     bool value_unknown[RING_COLUMNS_RECORDS];
     struct mt_event task[RING_COLUMNS_RECORDS];
     uint32_t task_of_vcpu[RING_MAX_VCPUS]; /* the number of its last event */
-    /* Of the rows that were split last: which changes took place. For who wants to know. */
+    /* The numbers of the changes (ring_get_change) among the rows that were split last. */
     uint32_t change[RING_COLUMNS_RECORDS];
     size_t changes;
 } RingColumns;
 
-/* Makes `batch` one of the accesses among `count` rows of a ring with these fields, all of batch->vcpu; its arrays are
- * those of `to` that were asked for. Rows that are events become the batch's events. */
+/* Puts the accesses among `count` rows of a ring with these fields, all of batch->vcpu, into `batch`. Its arrays are
+ * those arrays of `to` that `columns` asks for. Rows that are events become the batch's events. */
 void ring_columns_split(RingColumns *to, unsigned fields, unsigned columns, const struct gmbeoo_record *records,
                         size_t count, struct mt_batch *batch);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Makes compact records: see compact.h. Almost no address needs an escape. So we take groups of records, make words of
- * them as if there were none, and go back to one record at a time for a group where there is one.
+ * them as if none did, and if one does, make that group again, one record at a time.
  *
  * A word without escape is the low 16 bits of the info above the low 48 bits of the address. An address can do without
  * if address + 2^47 is below 2^48.
@@ -25,7 +25,7 @@ static uint64_t *make_each(const struct gmbeoo_record *records, size_t count, ui
 
 #ifdef __x86_64__
 
-/* Two records as two words; what doesn't fit into these is added to *excess. */
+/* Two records as two words; bits of addresses that don't fit are set in *excess. */
 static inline __attribute__((always_inline)) __m128i make_2(const struct gmbeoo_record *records, __m128i *excess)
 {
     const __m128i half = _mm_set1_epi64x(INT64_C(1) << (COMPACT_ADDRESS_BITS - 1));
@@ -63,7 +63,7 @@ static inline AVX2 __attribute__((always_inline)) __m256i make_4(const struct gm
     const __m256i half = _mm256_set1_epi64x(INT64_C(1) << (COMPACT_ADDRESS_BITS - 1));
     __m256i first = _mm256_loadu_si256((const __m256i *)&records[0]);
     __m256i second = _mm256_loadu_si256((const __m256i *)&records[2]);
-    /* Of records 0, 2, 1, 3: unpacking works in halves. */
+    /* These are of records 0, 2, 1, 3, as unpacking works in halves. */
     __m256i infos = _mm256_unpacklo_epi64(first, second), addresses = _mm256_unpackhi_epi64(first, second);
     __m256i low = _mm256_srli_epi64(_mm256_slli_epi64(addresses, 64 - COMPACT_ADDRESS_BITS), 64 - COMPACT_ADDRESS_BITS);
     __m256i words = _mm256_or_si256(_mm256_slli_epi64(infos, COMPACT_INFO_SHIFT), low);

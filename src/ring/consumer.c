@@ -7,22 +7,15 @@
 
 /* The shortest time that a consumer sleeps before it looks into the rings again by itself. */
 #define SHORTEST_SLEEP_US 50
-/* How often the consumer looks at once whether a vCPU has published what it is about to, and with which pauses then. */
+/* While a vCPU publishes a chunk, the consumer looks again at once this often, and then with these pauses. */
 #define PUBLISHING_SPINS 1000
 #define PUBLISHING_PAUSE_US 500
-/* So often, after the stop, it has a pause before the producer is found to be broken. */
+/* After this many pauses after the stop, the consumer decides that the producer is broken. */
 #ifndef PUBLISHING_PAUSES
 #define PUBLISHING_PAUSES 10000
 #endif
-/* How often it looks again when all tickets are newer than its look. */
+/* How often it looks again while all tickets are newer than its look. */
 #define TICKET_LOOKS 1000
-
-/*
- * Trust. The memory is shared with QEMU, which runs a guest that may have taken it over: the consumer believes nothing
- * that it reads there. What it needs to know is in struct Ring, its own. What only the other side knows (how much it
- * has published, its counters) is read once and checked; the records themselves are any bytes. A size can't change, as
- * the memfd is sealed. If the other side breaks the rules, the ring is closed, and ring_damage() tells why.
- */
 
 /* The other side has broken the rules: nothing more is taken from it. */
 static void give_up(Ring *ring, const char *damage)
@@ -76,7 +69,7 @@ void ring_release(Ring *ring, unsigned vcpu, size_t count)
 
     atomic_store_explicit(&ring->tails[number], tail, memory_order_relaxed);
     atomic_store_explicit(&shared->tail, tail, memory_order_release);
-    /* Pairs with wait_for_room(). A producer that waits is woken for half a ring, not for each piece. */
+    /* Pairs with wait_for_room(). A waiting producer is woken when half of the ring is free, not for each piece. */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&shared->producer_waits, memory_order_relaxed) &&
         atomic_load_explicit(&shared->head, memory_order_relaxed) - tail <= ring->bytes / 2)
@@ -155,9 +148,9 @@ static size_t peek_at_only_one(Ring *ring, const struct gmbeoo_record **records)
 }
 
 /*
- * Waits until a vCPU has published the chunk that it has drawn a ticket for. That takes it some nanoseconds, unless its
- * thread isn't scheduled in between. A broken one may never do it: then we don't spin, ring_close() ends it, and so
- * does the stop, which comes after all publishing.
+ * Waits until a vCPU has published the chunk that it has drawn a ticket for. That takes some nanoseconds, unless its
+ * thread isn't scheduled in between. A broken producer may never do it: then we don't spin; ring_close() ends the wait,
+ * and so does the stop, which comes after all publishing.
  */
 static void wait_until_published(Ring *ring, const struct RingVcpu *shared)
 {
@@ -245,7 +238,7 @@ static size_t count_turn(const Ring *ring, unsigned vcpu, const struct gmbeoo_re
     return turn;
 }
 
-/* In turns, it's the records in the first vCPU's ring that say whose they are. */
+/* When vCPUs run in turns, all records are in vCPU 0's ring, and each says which vCPU made it. */
 static void take_turn(Ring *ring, unsigned *vcpu, const struct gmbeoo_record *records, size_t *count)
 {
     unsigned said = gmbeoo_vcpu(records);

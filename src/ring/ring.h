@@ -25,36 +25,37 @@
 
 #define RING_CHUNK_BYTES (32u * 1024)
 #define RING_CHUNK_RECORDS (RING_CHUNK_BYTES / sizeof(struct gmbeoo_record))
-/* Some milliseconds of tracing: so long a consumer may be busy with something else, or not be scheduled. */
+/* Some milliseconds of tracing, during which a consumer may be busy with something else, or not be scheduled. */
 #define RING_DEFAULT_BYTES (8u * 1024 * 1024)
 #define RING_MAX_VCPUS 256
 
 enum ring_policy { RING_BLOCK, RING_DROP };
 
 enum ring_state {
-    RING_ASLEEP,  /* nothing is instrumented, not even the markers: ring_arm() changes that */
-    RING_ARMED,   /* the start marker is looked for */
+    RING_ASLEEP,  /* nothing is instrumented, not even the markers, until ring_arm() is called */
+    RING_ARMED,   /* the plugin looks for the start marker */
     RING_TRACING, /* between the markers */
     RING_STOPPED, /* everything that was traced has been published */
 };
 
-/* What a ring may carry beside plain records. Nothing of it costs anything when it isn't asked for. */
+/* What a ring may carry beside plain records. A field that isn't asked for costs nothing. */
 #define RING_ALL_FIELDS                                                                                                \
     (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TIME | MT_FIELD_TASK | MT_FIELD_PAGE_SIZE)
 
 /* Instruction 0 stands for those that the table has no room for. */
 #define RING_MAX_INSTRUCTIONS (1u << 24)
-/* With MT_FIELD_TASK: so many changes, of so many bytes in all. */
+/* With MT_FIELD_TASK: the most changes, and the most bytes of all of them. */
 #define RING_MAX_CHANGES (1u << 21)
 #define RING_CHANGE_BYTES (128u << 20)
 
 typedef struct Ring Ring;
 
 /* Creates a ring of `bytes` per vCPU (a multiple of RING_CHUNK_BYTES, at least two of them) in a new memfd. `fields`:
- * of enum mt_fields. The caller is its consumer: when this process ends, producers stop waiting for room. */
+ * of enum mt_fields. The caller is its consumer: when this process ends, producers stop waiting for room. NULL with an
+ * error. */
 Ring *ring_new(unsigned vcpus, uint32_t bytes, unsigned fields, GError **error);
 
-/* Maps a ring that another process made, as its producer. Takes `fd`. */
+/* Maps a ring that another process made, as its producer. Takes `fd`, also on failure. NULL with an error. */
 Ring *ring_attach(int fd, GError **error);
 
 void ring_free(Ring *ring);
@@ -74,37 +75,36 @@ void ring_set_state(Ring *ring, enum ring_state state);
 /* By the consumer: asks the producers' side to look for the start marker. It does so when a vCPU next wakes up. */
 void ring_arm(Ring *ring);
 bool ring_is_armed(const Ring *ring);
-/* Nanoseconds between start and stop, but for what was excluded; until now while tracing; 0 before. Never less than 0.
- */
+/* Nanoseconds from the start to the stop (while tracing: until now), without what was excluded; 0 before the start. */
 uint64_t ring_traced_ns(const Ring *ring);
-/* By the producers' side: so much of the time since the start was not traced, as it lay outside the regions. */
+/* By the producers' side: adds time since the start that lay outside the regions, and so was not traced. */
 void ring_exclude_ns(Ring *ring, uint64_t ns);
 /* By the producers' side: how many accesses of a vCPU sampling has left out so far. */
 void ring_set_skipped(Ring *ring, unsigned vcpu, uint64_t accesses);
-/* By the producers' side: so many accesses of a vCPU could not be recorded. */
+/* By the producers' side: adds accesses of a vCPU that could not be recorded. */
 void ring_add_dropped(Ring *ring, unsigned vcpu, uint64_t accesses);
-/* By the producers' side, before any record: the vCPUs run in one thread, in turns, and use the first one's ring. So
- * the order of all records is exact; they are counted as the first one's. */
+/* By the producers' side, before any record: the vCPUs run in one thread, in turns, and all use the ring of vCPU 0. So
+ * the order of all records is exact; they are all counted as vCPU 0's. */
 void ring_set_in_turns(Ring *ring);
 bool ring_is_in_turns(const Ring *ring);
-/* By the producers' side: records in turns say which vCPU they are of. */
+/* By the producers' side: when vCPUs run in turns, records say which vCPU made them. */
 void ring_set_vcpus_known(Ring *ring);
 /* Whether records tell vCPUs apart. */
 bool ring_vcpus_are_known(const Ring *ring);
 /* By the producers' side, one caller at a time: appends to the table of instructions. Returns the number of the new
  * one, or 0 if the table is full. */
 uint32_t ring_add_instruction(Ring *ring, const struct mt_instruction *instruction);
-/* How many instructions the table has, with the one of number 0. */
+/* How many instructions the table has, number 0 included. */
 uint32_t ring_instructions(const Ring *ring);
-/* `number` is below ring_instructions(). */
+/* `number` must be below ring_instructions(). Belongs to the ring. */
 const struct mt_instruction *ring_get_instruction(const Ring *ring, uint32_t number);
 /* With MT_FIELD_TASK, by the producers' side, one caller at a time: appends a change. Returns its number, from 1 on, or
  * 0 if there is no room. */
 uint32_t ring_add_change(Ring *ring, const Change *change);
-/* How many there are, and for how many there was no room. */
+/* How many changes there are, and for how many there was no room. */
 uint32_t ring_changes(const Ring *ring);
 uint64_t ring_lost_changes(const Ring *ring);
-/* A copy of one, by a number from 1 to that. False if it makes no sense. */
+/* Copies a change, by its number, from 1 to ring_changes(). False if there is none, or it makes no sense. */
 bool ring_get_change(const Ring *ring, uint32_t number, Change *change);
 /* By the producers' side: one more region of interest has begun. */
 void ring_count_region(Ring *ring);
@@ -112,7 +112,7 @@ uint64_t ring_regions(const Ring *ring);
 /* By the producers' side, at the stop: regions that have begun and not ended. */
 void ring_set_open_regions(Ring *ring, uint64_t regions);
 uint64_t ring_open_regions(const Ring *ring);
-/* By the producers' side: somebody in the guest has executed a start or stop marker that means nothing here. */
+/* By the producers' side: a program in the guest has executed a start or stop marker that is to be ignored. */
 void ring_count_ignored_marker(Ring *ring);
 uint64_t ring_ignored_markers(const Ring *ring);
 
@@ -125,8 +125,8 @@ typedef struct RingCounts {
     uint64_t waiting; /* of those written, the ones that the consumer has not taken yet */
 } RingCounts;
 
-/* Of one vCPU, and the sums over all. Exact once the state is RING_STOPPED; before that, up to what is in the
- * producers' last chunks. */
+/* Of one vCPU, and the sums over all. Exact once the state is RING_STOPPED; before that, without what is in the
+ * producers' unfinished chunks. */
 RingCounts ring_get_vcpu_counts(const Ring *ring, unsigned vcpu);
 RingCounts ring_get_counts(const Ring *ring);
 
@@ -147,8 +147,8 @@ struct RingProducer {
     uint8_t *scratch; /* a chunk to write to while records are dropped */
     enum ring_policy policy;
     bool dropping;
-    uint32_t events; /* rows since `published` that are no accesses */
-    /* Called when records that follow dropped ones begin: events may be missing. It may put events. Or NULL. */
+    uint32_t events; /* rows since `published` that are not accesses */
+    /* Called before the first record after dropped ones, as events may be missing. It may put events. Or NULL. */
     void (*resumes)(RingProducer *producer);
 } __attribute__((aligned(64)));
 
@@ -174,8 +174,8 @@ static inline void ring_producer_put(RingProducer *producer, uint64_t info, uint
         ring_producer_next_chunk(producer);
 }
 
-/* The same for wide records, in two steps: what is written into the slot becomes a record with the second one, whose
- * `bytes` is ring_record_bytes(). (A copy of a record would wait for the stores that made it.) */
+/* The same for wide records, in two steps: the caller fills the slot, and ring_producer_advance() makes it a record;
+ * `bytes` is ring_record_bytes(). (Copying a record would wait for the stores that made it.) */
 static inline WideRow *ring_producer_slot(const RingProducer *producer)
 {
     return (WideRow *)producer->next;
@@ -190,7 +190,7 @@ static inline void ring_producer_advance(RingProducer *producer, size_t bytes)
         ring_producer_next_chunk(producer);
 }
 
-/* Appends a row that is no access. */
+/* Appends a row that is not an access. */
 void ring_producer_put_event(RingProducer *producer, enum row_event event, unsigned vcpu, uint64_t number);
 
 /* Consumer. */
@@ -199,7 +199,7 @@ void ring_producer_put_event(RingProducer *producer, enum row_event event, unsig
  * number. */
 size_t ring_peek(Ring *ring, unsigned vcpu, const struct gmbeoo_record **records);
 
-/* Gives back the first `count` of the records that were peeked at. */
+/* Gives the first `count` of the peeked records back to the producer. */
 void ring_release(Ring *ring, unsigned vcpu, size_t count);
 
 /* Waits until a ring is half full, a producer publishes an unfinished chunk, the state changes, ring_wake() is called,
@@ -207,8 +207,7 @@ void ring_release(Ring *ring, unsigned vcpu, size_t count);
 void ring_wait(Ring *ring, uint64_t timeout_us);
 void ring_wake(Ring *ring);
 
-/* With MT_FIELD_TIME: when the chunk that these records lie in was published last, in nanoseconds since tracing began.
- */
+/* With MT_FIELD_TIME: when the chunk of these records was published last, in nanoseconds since tracing began. */
 uint64_t ring_time(const Ring *ring, const struct gmbeoo_record *records);
 
 /* Waits for records: those of one vCPU that come next in the order below. They are the caller's until it calls
@@ -216,14 +215,14 @@ uint64_t ring_time(const Ring *ring, const struct gmbeoo_record *records);
  * closed before that. */
 int ring_take(Ring *ring, unsigned *vcpu, const struct gmbeoo_record **records, size_t *count);
 
-/* Takes `count` records of one vCPU, ring_record_bytes() apart; they are valid during the call only. With a `count` of
- * 0 it is told that there are no more for now, or at all: if it has held some back, they are due. Returns false if no
- * more are wanted. */
+/* Takes `count` records of one vCPU, ring_record_bytes() apart; they are valid during the call only. A `count` of 0
+ * says that there are no more records for now, or at all: records that the sink has held back are to be passed on.
+ * Returns false if it wants no more. */
 typedef bool (*RingSink)(void *data, const struct gmbeoo_record *records, size_t count);
 
-/* At most so many records are handed over at once: as much as a pipe takes, as each write wakes up its reader. With
- * fields, as many as fit into their room; with MT_FIELD_TIME or several vCPUs, those of one chunk; of a small ring an
- * eighth, so that its room is given back early. */
+/* The most records that are handed over at once: as many as a pipe takes, as each write wakes up its reader. With
+ * fields, as many as fit into the same number of bytes; with MT_FIELD_TIME or several vCPUs, those of one chunk; of a
+ * small ring, an eighth of it, so that its room is given back early. */
 #define RING_PIECE_RECORDS (32 * RING_CHUNK_RECORDS)
 
 /*
@@ -239,11 +238,11 @@ bool ring_consume(Ring *ring, RingSink sink, void *sink_data);
  * bytes. */
 size_t ring_make_compact(const struct gmbeoo_record *records, size_t count, uint64_t *words);
 
-/* By the sink: which vCPU the records are of. It is one that exists; what the records themselves say may be anything.
+/* Called by the sink: which vCPU made the records. This vCPU exists; what the records themselves say may be anything.
  */
 unsigned ring_taken_vcpu(const Ring *ring);
 
-/* By the consumer's side: NULL, or how the producers' side has broken the rules. The ring is closed then. */
+/* By the consumer's side: how the producers' side has broken the rules (the ring is closed then), or NULL. */
 const char *ring_damage(const Ring *ring);
 
 /* The consumer will take no more: producers stop waiting for room, and drop (and count) from now on. */

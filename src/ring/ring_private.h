@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a ring is made of, for its three files: the memory (ring.c), its producers, its consumer. */
+/* What a ring is made of, for its three files: ring.c (the memory), producer.c and consumer.c. */
 #ifndef MEMORY_TRACER_RING_RING_PRIVATE_H
 #define MEMORY_TRACER_RING_RING_PRIVATE_H
 
@@ -10,7 +10,7 @@
 
 #include "ring.h"
 
-/* How often whoever waits looks whether the other side still lives. */
+/* How often a side that waits checks whether the other one is still alive. */
 #define LIVENESS_US 200000
 /*
  * Trust. The memory is shared with QEMU, which runs a guest that may have taken it over: the consumer believes nothing
@@ -24,8 +24,8 @@ struct RingVcpu {
     _Alignas(64) _Atomic uint64_t head; /* bytes published since the beginning */
     _Atomic uint64_t dropped;           /* records */
     _Atomic uint64_t skipped;           /* accesses */
-    _Atomic uint64_t events;            /* rows published that are no accesses */
-    _Atomic uint32_t publishing;        /* it may hold a ticket that is not to be seen yet */
+    _Atomic uint64_t events;            /* rows published that are not accesses */
+    _Atomic uint32_t publishing;        /* it may have a ticket for a chunk that can't be seen yet */
     _Alignas(64) _Atomic uint64_t tail; /* bytes taken since the beginning */
     _Atomic uint32_t room_futex;        /* bumped when room was made while the producer waits */
     _Atomic uint32_t producer_waits;
@@ -56,9 +56,10 @@ struct RingShared {
 
 struct Ring {
     struct RingShared *shared;
-    uint8_t *data;             /* the rings, one after the other, aligned to chunks */
-    _Atomic uint64_t *tickets; /* by vCPU and chunk: when the chunk was published, among those of all vCPUs */
-    _Atomic uint64_t *times;   /* likewise; with MT_FIELD_TIME */
+    uint8_t *data; /* the rings, one after the other, aligned to chunks */
+    _Atomic uint64_t
+        *tickets;            /* by vCPU and chunk: the chunk's place in the order in which all chunks were published */
+    _Atomic uint64_t *times; /* likewise; with MT_FIELD_TIME */
     struct mt_instruction *instructions;
     uint8_t *changes; /* where each begins, RING_MAX_CHANGES times; then their bytes. With MT_FIELD_TASK */
     size_t header_bytes, data_bytes;
@@ -68,13 +69,13 @@ struct Ring {
     unsigned vcpus;
     uint64_t wake_bytes; /* a waiting consumer is woken when a ring holds this much */
     int fd;
-    bool made_here;     /* this process is the consumer's: the shared words that it writes are for the others only */
+    bool made_here;     /* this process is the consumer's: it only writes its shared words, and never reads them */
     int consumer_pidfd; /* in a producer's process: readable when the consumer has died */
 
     /* The consumer's own. */
     _Atomic uint64_t tails[RING_MAX_VCPUS]; /* bytes taken since the beginning; `tail` is for the producer */
-    uint64_t taken_bytes, slept_us;         /* since it slept last, and when that was */
-    bool has_begun, in_turns;               /* whether it has seen a record, and what was said before that */
+    uint64_t taken_bytes, slept_us;         /* bytes taken since it last slept, and when that was */
+    bool has_begun, in_turns;               /* whether it has seen a record; whether vCPUs run in turns, read then */
     unsigned taken_vcpu;
     _Atomic bool closed;
     _Atomic(const char *) damage;
