@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * When each access took place: see convert_clock.h. A chunk's time is when it was handed over, so its records were made
- * between the time of the chunk before it, of the same vCPU, and its own: they are spread evenly over that. A second
- * reader, of the times only, is ahead by as much as it takes to know where a chunk ends.
+ * When each access took place: see clock.h. A chunk's time is when it was handed over, so its records were made
+ * between the time of the same vCPU's chunk before it and its own time. They are spread evenly over that interval. A
+ * second reader, of the times only, reads ahead as far as is needed to know where a chunk ends.
  */
 #include "clock.h"
 
@@ -20,7 +20,7 @@ typedef struct {
 struct ConvertClock {
     mt_reader *reader;        /* NULL: at the end */
     bool knows_begin;         /* tracing began at 0 with the first record that is read */
-    GQueue chunks[MAX_VCPUS]; /* Chunk. What is asked for is in the first one, and the last one may still grow */
+    GQueue chunks[MAX_VCPUS]; /* Chunk: the first one has the record asked for, the last one may still grow */
 };
 
 ConvertClock *convert_clock_new(mt_trace *trace, JsonObject *metadata, uint64_t first_index)
@@ -65,7 +65,7 @@ static void add_batch(ConvertClock *clock, const struct mt_batch *batch)
     g_queue_push_tail(chunks, chunk);
 }
 
-/* A chunk of which it isn't known when it began: 1 ns for each record is as good as any. */
+/* If it isn't known when a chunk began, its records are 1 ns apart: no other distance is better. */
 static void settle(Chunk *chunk)
 {
     if (chunk->begin_ns == chunk->end_ns)

@@ -10,7 +10,7 @@
 
 typedef struct ConvertClock ConvertClock;
 
-/* For a trace with MT_FIELD_TIME, which is asked for records from `first_index` on. */
+/* For a trace with MT_FIELD_TIME, of which records from `first_index` on will be asked for. The trace must stay. */
 ConvertClock *convert_clock_new(mt_trace *trace, JsonObject *metadata, uint64_t first_index);
 void convert_clock_free(ConvertClock *clock);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ConvertClock, convert_clock_free)

@@ -12,11 +12,11 @@
 #include "../source/input.h"
 #include "clock.h"
 
-/* Of a cache line, which is what memory controllers are asked for. */
+/* The size of a cache line, which is what a memory controller is asked for. */
 #define LINE_SHIFT 6
 #define LINE_BYTES (1u << LINE_SHIFT)
 
-/* Where it goes. Errors of writing are noticed at the end, but for those that end it sooner. */
+/* Where the result goes. A failed write may be noticed only at the end, when the file is flushed. */
 typedef struct Output {
     FILE *file;
     const char *path; /* for messages */
@@ -47,7 +47,7 @@ typedef struct Access {
     unsigned size, vcpu;          /* size: in bytes, at least 1; of a part, any number (see ConvertFormat) */
     uint8_t info;                 /* mt_is_store() and so on */
     uint64_t time_ns;             /* of its chunk */
-    const struct mt_batch *batch; /* where it comes from: the record number `i` of it */
+    const struct mt_batch *batch; /* it is the record `i` of this batch */
     size_t i;
 } Access;
 
@@ -55,19 +55,19 @@ typedef struct ConvertFormat {
     const char *name;
     const char *what;      /* for --help */
     const char *without;   /* what it can't carry, completing "without ..."; NULL: it carries all */
-    unsigned columns;      /* that it wants beside address and info, if the trace has them */
-    bool sizes_are_powers; /* it can't tell other sizes than powers of two */
-    bool requests; /* it is what a memory controller gets: each request is of one line, unless --one-request is given */
+    unsigned columns;      /* the columns that it needs beside address and info, if the trace has them */
+    bool sizes_are_powers; /* it can only express sizes that are powers of two */
+    bool requests; /* it has a memory controller's requests: each is of one line, unless --one-request is given */
     bool (*begin)(Output *output, GError **error);                        /* called first; NULL: nothing to do */
     bool (*access)(Output *output, const Access *access, GError **error); /* called for each access, or part of one */
-    bool (*all)(Output *output, Input *input, GError **error);            /* instead of those three: writes it all */
-    bool (*end)(Output *output, GError **error);                          /* called last, if all went well; or NULL */
-    void (*clear)(Output *output);                                        /* frees the state; or NULL */
+    bool (*all)(Output *output, Input *input, GError **error); /* instead of begin, access, end: writes all */
+    bool (*end)(Output *output, GError **error);               /* called last, if all went well; or NULL */
+    void (*clear)(Output *output);                             /* frees the state; or NULL */
 } ConvertFormat;
 
 /* What several formats want. */
 
-/* As a stream has it. The size must be a power of two. */
+/* The access as a record of a stream. Its size must be a power of two. */
 static inline struct gmbeoo_record access_record(const Access *access)
 {
     uint64_t info = (access->info & ~UINT64_C(7)) | (uint64_t)__builtin_ctz(access->size);
@@ -95,8 +95,8 @@ bool output_write(Output *output, const void *bytes, size_t count, GError **erro
 /* Sets the error of the last failed write. Returns false. */
 bool output_fail(const Output *output, GError **error);
 
-/* When the access is to be simulated, in ps: the first one that is written at 0, none before the one written last. A
- * trace without times has one access each ns. For formats of requests with MT_COLUMN_TIME. */
+/* When the access is to be simulated, in ps. The first access that is written is at 0, and time never goes back. In a
+ * trace without times, records are 1 ns apart. For formats of requests that have MT_COLUMN_TIME. */
 uint64_t output_clock_ps(Output *output, const Access *access);
 
 #endif

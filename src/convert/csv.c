@@ -18,7 +18,7 @@ static bool write_heading(Output *output, GError **error)
            output_fail(output, error);
 }
 
-/* An interrupt is nobody's work, but comes while a task is the current one. */
+/* An interrupt doesn't belong to the task, but interrupts it: so both are written. */
 static void write_task(const Output *output, const Access *access)
 {
     static const char *const names[] = { "task", "interrupt", "softirq" };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * NumPy's .npy, version 1.0: a structured array with a row for each record. Its header has a fixed length, as the
- * number of rows is known only at the end. What accesses go to is a number; an array of what these mean follows the
- * first one in the file.
+ * number of rows is known only at the end. What an access goes to is a number; a second array in the file says what the
+ * numbers mean.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,7 @@ typedef struct {
     ObjectColumn *objects; /* or NULL */
 } Npy;
 
-/* A header, and so the beginning of an array. */
+/* Writes the header of an array; `text` describes the array. */
 static bool write_described(Output *output, const char *text, GError **error)
 {
     uint8_t header[HEADER_BYTES] = "\x93NUMPY\x01";

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What each access goes to: see object_column.h. All of a batch are found out at once. */
+/* What each access goes to: see object_column.h. All accesses of a batch are looked up at once. */
 #include "object_column.h"
 
 struct ObjectColumn {
     AddressObjects *objects;
-    GArray *numbers; /* uint32_t, of the batch that was looked at last: */
+    GArray *numbers; /* uint32_t: those of the last batch, which is the one that the next two identify */
     uint64_t first;
     unsigned vcpu;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What each access goes to, for formats that have a column for it. */
+/* Tells what each access goes to, for formats that have a column for it. */
 #ifndef MEMORY_TRACER_CONVERT_OBJECT_COLUMN_H
 #define MEMORY_TRACER_CONVERT_OBJECT_COLUMN_H
 
@@ -8,11 +8,11 @@
 
 typedef struct ObjectColumn ObjectColumn;
 
-/* Whether an output has one: its input tells tasks and their mappings. */
+/* Whether an output has this column: only if its input tells tasks and their mappings. */
 bool object_column_is_wanted(const Output *output);
 ObjectColumn *object_column_new(mt_trace *trace);
 void object_column_free(ObjectColumn *column);
-/* The number of what an access goes to, of `object_column_objects()`. Accesses come in their order. */
+/* The number, in object_column_objects(), of what an access goes to. Must be called in the order of the accesses. */
 uint32_t object_column_number(ObjectColumn *column, const Access *access);
 const AddressObjects *object_column_objects(const ObjectColumn *column);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * libCacheSim's oracleGeneral: 24-byte requests that tell when the same object is asked for next, so all of them are
- * kept in memory until the end. An object is a 64-byte line; an access that touches several lines is as many requests.
+ * libCacheSim's oracleGeneral: 24-byte requests that tell when the same object is asked for next. So all of them are
+ * kept in memory until the end. An object is a 64-byte line; an access that touches several lines makes a request for
+ * each.
  */
 #define _GNU_SOURCE
 #include <string.h>

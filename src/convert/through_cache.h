@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Accesses through caches: what memory gets of them, for `memory_tracer convert --through-cache`. */
+/* Sends accesses through simulated caches, and tells what reaches memory: for `convert --through-cache`. */
 #ifndef MEMORY_TRACER_CONVERT_THROUGH_CACHE_H
 #define MEMORY_TRACER_CONVERT_THROUGH_CACHE_H
 
@@ -7,12 +7,12 @@
 
 typedef struct ThroughCache ThroughCache;
 
-/* Called for each line that memory gives or gets: an access as the one that caused it, but for its address, size and
- * whether it is a store. */
+/* Called for each line that is read from memory or written to it. `access` is a copy of the access that caused this,
+ * with the line's address and size, and as a load or a store. */
 typedef bool (*ThroughCacheWrite)(void *data, const Access *access, GError **error);
 
-/* `settings`: what the analysis `cache` has behind its colon, or "default". Lines have at most 128 bytes, the most that
- * records can tell. NULL with a usage error if that is no cache. */
+/* `settings`: the options of the analysis `cache` (what follows its colon), or "default". Lines have at most 128 bytes,
+ * the most that a record can express. NULL with a usage error if the settings are wrong. */
 ThroughCache *through_cache_new(const char *settings, ThroughCacheWrite write, void *data, GError **error);
 void through_cache_free(ThroughCache *through);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ThroughCache, through_cache_free)

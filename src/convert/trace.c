@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Our own trace file, from a stream or another trace file: what `cut` does. */
+/* Our own trace file, made from a stream or another trace file, as `cut` makes it. */
 #include <string.h>
 
 #include "../base/error.h"

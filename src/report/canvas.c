@@ -11,8 +11,8 @@
 
 struct Canvas {
     int width, height;
-    uint8_t *pixels; /* 3 bytes each; or */
-    GString *svg;
+    uint8_t *pixels; /* red, green, blue: 3 bytes each; or NULL */
+    GString *svg;    /* the file so far; or NULL */
 };
 
 static Canvas *create(int width, int height)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What pictures are drawn on: pixels or SVG. Coordinates are pixels from the upper left corner. */
+/* What pictures are drawn on: pixels or SVG. Coordinates and sizes are in pixels, from the upper left corner. */
 #ifndef MEMORY_TRACER_REPORT_CANVAS_H
 #define MEMORY_TRACER_REPORT_CANVAS_H
 
@@ -13,7 +13,7 @@ typedef enum { CANVAS_LEFT, CANVAS_MIDDLE, CANVAS_RIGHT } CanvasAnchor;
 
 typedef struct Canvas Canvas;
 
-/* White. */
+/* A white canvas. */
 Canvas *canvas_new_pixels(int width, int height);
 Canvas *canvas_new_svg(int width, int height);
 void canvas_free(Canvas *canvas);
@@ -21,12 +21,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Canvas, canvas_free)
 
 /* `colour` is 0xrrggbb. */
 void canvas_fill(Canvas *canvas, int x, int y, int width, int height, uint32_t colour);
-/* ASCII, which begins, has its middle or ends at x; y is its middle. */
+/* Writes ASCII text that begins, is centred or ends at x, as `anchor` says; y is its vertical middle. */
 void canvas_write(Canvas *canvas, int x, int y, CanvasAnchor anchor, const char *text);
-/* The file. NULL on failure. */
+/* The bytes of the PNG or SVG file, to be unreferenced; NULL with an error. */
 GBytes *canvas_finish(Canvas *canvas, GError **error);
 
-/* Rows of a character, from the top: 7 numbers of 5 bits, of which the highest one is on the left. */
+/* The rows of a character's picture, from the top: 7 numbers of 5 bits, of which the highest one is on the left. */
 #define FONT_ROWS 7
 #define FONT_COLUMNS 5
 const uint8_t *font_glyph(char character);

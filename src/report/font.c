@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A font of 5 by 7 dots for the labels of pictures, drawn for them. Capitals that aren't here look like small letters.
- */
+/* A font of 5 by 7 dots for the labels of pictures. Capital letters that aren't here look like small ones. */
 #include "canvas.h"
 
 static const struct {

@@ -15,7 +15,7 @@
 #define HEIGHT (TOP + PLOT_HEIGHT + 130)
 #define UNTOUCHED 0xf2f2f2u
 #define INK 0x202020u
-#define LABEL_DISTANCE 20 /* of labels, in pixels */
+#define LABEL_DISTANCE 20 /* least distance of two labels, in pixels */
 #define TICKS 4
 #define LEGEND_WIDTH 256
 #define ADDRESS_COLUMNS 19 /* of text */
@@ -26,7 +26,7 @@ static double heat(uint64_t count, uint64_t max)
     return max > 1 ? log((double)count) / log((double)max) : 1;
 }
 
-/* From light yellow by orange and red to a dark violet. */
+/* From light yellow through orange and red to a dark violet. */
 static uint32_t colour_of(double heat)
 {
     static const uint8_t stops[][3] = {
@@ -73,7 +73,7 @@ static char *format_ns(uint64_t ns)
     return g_strdup_printf("%.4g %s", value, units[unit]);
 }
 
-/* What stands at a place of the time axis. To be freed. */
+/* The label of a tick on the time axis. To be freed. */
 static char *format_time(const Picture *picture, unsigned tick)
 {
     uint64_t span = picture->time_end - picture->time_begin;
@@ -82,7 +82,7 @@ static char *format_time(const Picture *picture, unsigned tick)
     return picture->time_is_ns ? format_ns(time) : format_count(time);
 }
 
-/* Neighbours of one colour are one rectangle. */
+/* Neighbours of the same colour become one rectangle. */
 static void draw_cells(Canvas *canvas, const Picture *picture)
 {
     canvas_fill(canvas, LEFT, TOP, PLOT_WIDTH, PLOT_HEIGHT, UNTOUCHED);

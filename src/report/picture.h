@@ -7,21 +7,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Rows that belong together, from `row` on, up to the next one's. */
+/* Rows that belong together: from `row` on, up to the next region's row. */
 typedef struct PictureRegion {
     double row;
-    uint64_t address; /* where it begins */
+    uint64_t address; /* where the region begins */
     const char *name;
 } PictureRegion;
 
-/* What is to be seen. Row 0 is at the bottom. Everything belongs to the caller. */
+/* What a picture shows. Row 0 is at the bottom. Everything belongs to the caller. */
 typedef struct Picture {
     unsigned rows, columns;
     const uint64_t *counts; /* rows * columns */
-    uint64_t max;           /* of the counts */
+    uint64_t max;           /* the largest of the counts */
     const char *title;
     uint64_t time_begin, time_end; /* of the time axis */
-    bool time_is_ns;               /* that is in ns; else in accesses */
+    bool time_is_ns;               /* these are in ns; else in accesses */
     const PictureRegion *regions;
     unsigned region_count;
     uint64_t last; /* the highest address */
@@ -29,9 +29,9 @@ typedef struct Picture {
 
 typedef enum { PICTURE_ASCII, PICTURE_COLOUR } PictureStyle;
 
-/* As lines of text; in colour, two rows are one line of half blocks. To be freed. */
+/* As lines of text; in colour, each line of half blocks shows two rows. To be freed. */
 char *picture_as_text(const Picture *picture, PictureStyle style);
-/* As the bytes of a file. */
+/* As the bytes of a file, to be unreferenced; NULL with an error. */
 GBytes *picture_as_svg(const Picture *picture);
 GBytes *picture_as_png(const Picture *picture, GError **error);
 

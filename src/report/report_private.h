@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a report is made of, for the forms that are made of it. */
+/* How a report is stored, for the files that turn it into text, JSON and CSV. */
 #ifndef MEMORY_TRACER_REPORT_REPORT_PRIVATE_H
 #define MEMORY_TRACER_REPORT_REPORT_PRIVATE_H
 
@@ -15,9 +15,9 @@ struct ReportTable {
 typedef struct ReportItem {
     char *name, *label;
     JsonNode *value;
-    uint64_t total; /* of which a value is a share; or 0 */
+    uint64_t total; /* the value is a share of this; or 0 */
     int digits;     /* of a real number */
-    bool sentence;  /* the label says it all */
+    bool sentence;  /* in the text, the label alone is printed */
     Report *section;
     GPtrArray *list; /* of Report */
     ReportTable *table;

@@ -12,7 +12,7 @@
 
 static void append_json(GString *text, JsonNode *node, const char *label, int indent);
 
-/* Columns on a terminal, not bytes. */
+/* `columns` are columns of a terminal, not bytes. */
 static void append_padded(GString *text, const char *word, int columns, bool to_the_right)
 {
     int length = (int)g_utf8_strlen(word, -1), padding = MAX(columns - length, 0);
@@ -37,7 +37,7 @@ static void append_object(GString *text, JsonObject *object, const char *label, 
         append_json(text, json_object_get_member(object, name->data), name->data, indent + INDENT);
 }
 
-/* What somebody else has written, as it comes: strings as they are, lists and the like as JSON. */
+/* A value of foreign JSON, such as a trace's metadata: a string as text, a list and the like as JSON. */
 static void append_json(GString *text, JsonNode *node, const char *label, int indent)
 {
     g_autofree char *name = text_make_printable(label), *value = NULL;
