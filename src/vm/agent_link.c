@@ -15,8 +15,7 @@
 #define LOOK_AGAIN_MS 10
 #define STALE_MS 5000
 
-/* What waits to be sent: bytes, then a file of which `remaining` bytes are still to be read, or a pipe up to its end.
- */
+/* What waits to be sent: bytes, then a file of which `remaining` bytes are still to be read. */
 typedef struct {
     GByteArray *bytes;
     int fd;
@@ -107,9 +106,9 @@ static void queue(AgentLink *link, Outgoing *outgoing)
         link->writable = g_unix_fd_add(link->fd, G_IO_OUT, on_writable, link);
 }
 
-/* The bytes come from the guest, which nothing is believed of. */
+/* The bytes come from the guest: none of them is trusted. */
 
-/* Shorter ones are ignored: a struct is whole when it is looked at. */
+/* Shorter frames are ignored, so that a struct is complete when it is read. */
 static uint32_t least_length(enum mt_frame_type type)
 {
     switch (type) {
@@ -154,8 +153,9 @@ static bool has_another_header(const GByteArray *bytes)
 static void take_frames(AgentLink *link);
 
 /*
- * A frame has been incomplete for some time. If another one has begun since, then whoever was sending it has died, and
- * has a successor: what it left is garbage. Else the guest may only be slow; who waits for an answer has a time limit.
+ * A frame has been incomplete for some time. If another frame has begun since, the agent that was sending the first one
+ * has died, and a new one has started: the incomplete frame is garbage. Else the guest may only be slow; whoever waits
+ * for an answer has a time limit.
  */
 static gboolean on_stale(gpointer data)
 {
@@ -179,7 +179,7 @@ static void watch_incomplete_frame(AgentLink *link, bool is_same)
         link->stale = g_timeout_add(link->stale_ms, on_stale, link);
 }
 
-/* Hands over the whole frames among the bytes received, skipping what is none. What is left is part of one frame. */
+/* Hands over the complete frames among the bytes received, and skips garbage. What is left is part of one frame. */
 static void take_frames(AgentLink *link)
 {
     size_t used = 0;

@@ -17,7 +17,7 @@
 
 #define COPY_BYTES (1024 * 1024)
 
-/* Filled by a thread, so that progress is shown and Ctrl-C is heard. */
+/* Filled by a thread, so that the main loop can show progress and react to Ctrl-C. */
 typedef struct {
     const char *folder, *path;
     int fd;

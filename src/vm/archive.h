@@ -8,8 +8,8 @@
 
 #include "../base/loop.h"
 
-/* Packs a folder, with all that is in it (but sockets), into a new file at `path`, which has the drive's size: it is
- * sparse. *bytes is the archive's own size. Shows progress. */
+/* Packs a folder, with everything in it except sockets, into a new sparse file at `path`, which has the drive's size.
+ * *bytes becomes the archive's own size. Shows progress. False with an error. */
 bool archive_create(const char *folder, const char *path, uint64_t *bytes, RunLoop *loop, GError **error);
 
 #endif

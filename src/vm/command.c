@@ -19,7 +19,7 @@
 #include "elf_object.h"
 
 #define USUAL_PATH "/bin:/usr/bin" /* execvp's, without PATH */
-#define HEAD_BYTES 256             /* so much of a file Linux looks at to find out what it is */
+#define HEAD_BYTES 256             /* Linux looks at this much of a file to find out what it is */
 #define INTERPRETERS_MAX 5         /* of scripts that are interpreters, as in Linux */
 
 /* Relative paths are those of `folder`, or if that is NULL, of the current one. */
@@ -68,7 +68,7 @@ bool command_is_text(const char *head, gsize length)
     return !memchr(head, 0, line_end ? (gsize)(line_end - head) : length);
 }
 
-/* Says "it" of the file itself, which the message has named already. */
+/* Replaces the file's path by "it", as the message has named the file already. */
 static int refuse_elf(char **why, const char *path, const GError *problem)
 {
     bool names_it = g_str_has_prefix(problem->message, path);
@@ -76,7 +76,7 @@ static int refuse_elf(char **why, const char *path, const GError *problem)
     return refuse(why, ENOEXEC, "%s%s", names_it ? "it" : "", problem->message + (names_it ? strlen(path) : 0));
 }
 
-/* Linux would start one that was cut short, which then dies where the rest is missing. */
+/* Linux would start a program that was cut short; it would die where its end is missing. */
 static bool is_complete(const ElfObject *program)
 {
     struct stat status;
@@ -107,7 +107,7 @@ static int check_elf(const char *path, const char *folder, char **why)
     return reason ? refuse(why, reason, "its loader %s: %s", program->loader, loader_why) : 0;
 }
 
-/* One for 32-bit x86, which x86-64 kernels execute, too. It is left to its loader what it needs. */
+/* Whether it is a program for 32-bit x86, which x86-64 kernels execute, too. What it needs is left to its loader. */
 static bool is_32_bit(const char *head, gsize length)
 {
     Elf32_Ehdr header;

@@ -7,11 +7,11 @@
 #include <stdbool.h>
 
 /*
- * The path of the program `name`: that is a path if it has a slash, else `search_path` (as PATH; NULL: the usual one)
- * is searched. Relative ones are looked up in `folder`, and the result has that before it; NULL is the current folder.
- * Fails with MT_ERROR_NOT_FOUND if there is none, or if its interpreter or loader isn't there, and with
- * MT_ERROR_NOT_EXECUTABLE if it isn't something that we may execute, or that an x86-64 Linux can: programs for
- * 32-bit x86 only with `takes_32_bit`, as it is their loader that looks for their libraries. To be freed.
+ * The path of the program `name`. If `name` has a slash, it is a path; else `search_path` (as PATH; NULL: the usual
+ * one) is searched. Relative paths begin in `folder`, which becomes part of the result; NULL is the current folder.
+ * Fails with MT_ERROR_NOT_FOUND if there is no such program, or if its interpreter or loader isn't there, and with
+ * MT_ERROR_NOT_EXECUTABLE if we may not execute it, or an x86-64 Linux can't. Programs for 32-bit x86 are accepted only
+ * with `takes_32_bit`: we don't look for their libraries, their loader does. To be freed.
  */
 char *command_find(const char *name, const char *search_path, const char *folder, bool takes_32_bit, GError **error);
 

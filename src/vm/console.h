@@ -8,17 +8,18 @@
 
 typedef struct Console Console;
 
-/* `fd` is the console's socket: taken. What comes is gathered in the main loop. */
+/* Takes `fd`, the console's socket. What comes is gathered in the main loop. */
 Console *console_new(int fd);
 void console_free(Console *console);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Console, console_free)
 
+/* Types text on the console. */
 void console_type(Console *console, const char *text);
 /* Where `text` has come since the last console_forget(), or NULL. */
 const char *console_find(const Console *console, const char *text);
 /* What came so far is done with. */
 void console_forget(Console *console);
-/* The last lines that came, readable, for messages. To be freed. */
+/* The last text that came, printable, for messages. To be freed. */
 char *console_last_words(const Console *console);
 
 #endif

@@ -113,7 +113,7 @@ static bool read_segments(Reader *reader, GError **error)
     return true;
 }
 
-/* Where in the file the strings are, of which the dynamic section tells the address. */
+/* Finds where in the file the strings are: the dynamic section only has their address. */
 static bool find_strings(Reader *reader, GError **error)
 {
     for (size_t i = 0; i < reader->segments; i++) {
@@ -169,7 +169,7 @@ static bool has_string(const GElf_Dyn *entry)
            entry->d_tag == DT_RUNPATH;
 }
 
-/* Gets each entry up to the DT_NULL: first what is about the strings' place, then the strings. */
+/* Reads the entries up to DT_NULL: first those that say where the strings are, then those that have a string. */
 static bool read_entries(Reader *reader, Elf_Data *data, int count, GError **error)
 {
     GElf_Dyn entry;

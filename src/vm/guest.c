@@ -53,7 +53,7 @@ static void pass_output(Guest *guest, bool is_stderr, const uint8_t *bytes, uint
         run_loop_print(guest->loop, (const char *)bytes, length);
 }
 
-/* What is printed and given to analysis tools: text. */
+/* The info is printed, and given to analysis tools: so it becomes text without NULs. To be freed. */
 static char *text_of_info(GString *info)
 {
     for (gsize i = 0; i < info->len; i++)
@@ -62,7 +62,7 @@ static char *text_of_info(GString *info)
     return g_strstrip(g_strndup(info->str, info->len));
 }
 
-/* `what` is it, for the message. */
+/* Appends bytes; `what` names them in the message when there are too many. */
 static void gather(Guest *guest, GString *to, const char *what, const uint8_t *bytes, uint32_t length)
 {
     if (to->len + length <= TEXT_MAX_BYTES)
@@ -72,7 +72,7 @@ static void gather(Guest *guest, GString *to, const char *what, const uint8_t *b
                       g_error_new(MT_ERROR, MT_ERROR_FAILED, "%s is longer than %u MiB", what, TEXT_MAX_BYTES >> 20));
 }
 
-/* The agent believes that it is in a guest. */
+/* A native agent speaks of "the guest", too: that is taken out of its message. */
 static GError *agent_error(const Guest *guest, const char *line)
 {
     g_auto(GStrv) parts = g_strsplit(line, guest->native ? " in the guest" : "\n", 2);
@@ -235,7 +235,7 @@ static bool has_greeted(void *data)
     return ((Guest *)data)->greeted;
 }
 
-/* The agent in the snapshot is as old as that: ours takes its place. */
+/* The agent in the snapshot is as old as the snapshot: the current one takes its place. */
 static bool renew_agent(Guest *guest, GError **error)
 {
     const WaitFor wait = { .done = has_greeted,
@@ -260,7 +260,7 @@ static bool renew_agent(Guest *guest, GError **error)
 /* `who` is what the message is about if nobody answers. */
 static bool greet(Guest *guest, int fd, const char *who, GError **error)
 {
-    /* This machine's clock is right. */
+    /* A native agent doesn't set the clock: this machine's is right. */
     struct mt_hello hello = { .version = MT_PROTOCOL_VERSION,
                               .wall_clock_ns = guest->native ? 0 : g_get_real_time() * 1000 };
     const WaitFor wait = {
@@ -344,7 +344,7 @@ Guest *guest_start(const QemuOptions *qemu, const WorkloadOptions *workload, Run
     g_autoptr(Guest) guest = new_guest(workload, loop);
     g_autofree char *who = g_strdup_printf("snapshot '%s' of %s", qemu->snapshot, qemu->image);
 
-    /* A user of this machine is told by his ids: the guest needn't have one by that name. */
+    /* A user of this machine is identified by ids: the guest needn't know the name. */
     guest->user = g_strdup(workload->sees_host ? "" : workload->user ? workload->user : qemu->machine->user);
     guest->qemu = qemu_start(qemu, loop, error);
     if (!guest->qemu || !greet(guest, qemu_take_agent_fd(guest->qemu), who, error) ||
@@ -394,7 +394,7 @@ void guest_free(Guest *guest)
     run_loop_set_raw(guest->loop, false);
     standard_input_free(guest->input);
     g_clear_pointer(&guest->agent, agent_link_free);
-    if (guest->native) /* it has noticed, and takes the workload along */
+    if (guest->native) /* it notices that the link is closed, ends the workload, and then itself */
         child_wait(guest->native, NATIVE_GRACE_S);
     child_free(guest->native);
     qemu_free(guest->qemu);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where the workload runs, seen through the agent there: a QEMU guest, or (natively) this machine itself, on which the
- * same agent serves us.
+ * Where the workload runs, reached through the agent: a QEMU guest, or (natively) this machine itself, where the same
+ * agent runs.
  */
 #ifndef MEMORY_TRACER_VM_GUEST_H
 #define MEMORY_TRACER_VM_GUEST_H
@@ -28,7 +28,7 @@ typedef struct GuestWorkload {
 /* What has become of the files that the workload has written. */
 typedef struct GuestFinish {
     uint64_t files_dropped; /* outside of the writable folders */
-    bool disk_is_full;      /* that is where they went */
+    bool disk_is_full;      /* the guest's disk, to which these changes went */
     char *problem;          /* what could not be written back, or NULL */
 } GuestFinish;
 
@@ -36,7 +36,7 @@ typedef struct WorkloadOptions {
     const char *program;     /* what is executed: a path, or a name to be looked up in the guest's PATH */
     const char *const *argv; /* its arguments, argv[0] first */
     bool is_on_host;         /* the program is one of this machine */
-    bool may_be_text;        /* without a #! line, too: then /bin/sh executes it, as execvp(3) does */
+    bool may_be_text;        /* it may be a text without a #! line: /bin/sh executes that, as with execvp(3) */
     bool sees_host;          /* the guest has this machine's files. Else, if the program is on the host, its file is put
                                 into the guest, with what it needs */
     const char *const *writable;         /* with sees_host: the folders that are the same there and here; canonical */
@@ -44,7 +44,7 @@ typedef struct WorkloadOptions {
     const char *const *more_environment; /* added to that; or NULL */
     const char *current_folder;          /* or NULL: ours */
     const char *user;                    /* with sees_host: instead of ourselves; or NULL */
-    bool speaks;                         /* the workload protocol: it says itself when it is ready and when to stop */
+    bool speaks;                         /* it follows the workload protocol: says when it is ready and when to stop */
     bool pass_input;                     /* our standard input is passed on; else it has none */
     bool terminal;                       /* it has a terminal like ours, which must be our standard input and output */
     const char *folder; /* of this machine, to be copied into the home of the workload's user; or NULL. It must be on
@@ -53,44 +53,45 @@ typedef struct WorkloadOptions {
     unsigned warm_ups;  /* how often it runs before, untraced */
     unsigned timeout_s; /* of guest time; 0: none */
     unsigned wait_timeout_s; /* for it to become ready; 0: none */
-    bool tell_vcpus;         /* the vCPUs run in one thread: which one is which is to be told to the plugin */
+    bool tell_vcpus;         /* the vCPUs run in one thread: the agent is to tell the plugin which one is which */
     bool describe;           /* find out where the program will be loaded */
-    bool describe_libraries; /* and its libraries: runs a program, and so executes markers, before the workload */
+    bool describe_libraries; /* and its libraries: for that, a program runs (and markers are executed) before it */
     bool pass_output;        /* its output goes to our stdout and stderr; else both to stderr */
 } WorkloadOptions;
 
-/* Starts QEMU from a snapshot and greets the agent in it. */
+/* Starts QEMU from a snapshot and waits for the agent's answer. The options must stay. NULL with an error. */
 Guest *guest_start(const QemuOptions *qemu, const WorkloadOptions *workload, RunLoop *loop, GError **error);
-/* Starts the agent on this machine. */
+/* Starts the agent on this machine. Likewise. */
 Guest *guest_start_native(const WorkloadOptions *workload, RunLoop *loop, GError **error);
 /* Stops all that was started. */
 void guest_free(Guest *guest);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Guest, guest_free)
 
-/* NULL if it is native. */
+/* NULL if it is native. Belongs to the guest. */
 Qemu *guest_qemu(const Guest *guest);
 const GuestWorkload *guest_workload(const Guest *guest);
 
-/* Runs a program that is in the guest, as root and untraced, and gives what it printed on stdout, to be freed.
- * Before the workload was started. */
+/* Runs a program that is in the guest, as root and untraced. Returns what it printed on stdout, to be freed; NULL with
+ * an error. Only before the workload is started. */
 GString *guest_run_program(Guest *guest, const char *const *argv, GError **error);
-/* How large the archive is, for the progress. */
+/* Sets how large the archive is, for the progress. */
 void guest_set_archive_bytes(Guest *guest, uint64_t bytes);
-/* Brings the workload there, starts it and waits until it is ready. */
+/* Copies the workload into the guest, starts it and waits until it is ready. False with an error. */
 bool guest_start_workload(Guest *guest, GError **error);
-/* The last that it has printed to its standard error. */
+/* The end of what the workload has printed to its standard error. Belongs to the guest. */
 const char *guest_last_words(const Guest *guest);
-/* Lets it go. */
+/* Lets the workload go: tracing begins. */
 void guest_enter(Guest *guest);
-/* Asks for the workload's end. What it still prints is passed on if that doesn't block. */
+/* Asks the agent to end the workload. What it still prints is passed on unless that would block. */
 void guest_stop(Guest *guest);
-/* The contents of a file that the workload has written, or of the guest's own: `path` as the workload saw it. `inode`:
- * it must have this number; 0: any. To be unreferenced; NULL if it isn't there, can't be had or is longer than
- * `max_bytes`. The bytes are the guest's, and may be anything. */
+/* The contents of a file that the workload has written, or of one of the guest's own files; `path` is as the workload
+ * saw it. `inode`: the inode number that the file must have; 0: any. To be unreferenced; NULL if it isn't there, can't
+ * be read or is longer than `max_bytes`. The bytes are the guest's, and may be anything. */
 GByteArray *guest_fetch(Guest *guest, const char *path, uint64_t inode, uint64_t max_bytes);
-/* After that: ends what it has left behind, and tells what has become of the files. */
+/* After the workload's end: ends the processes that it has left behind, and tells what has become of its files. False
+ * with an error. finish->problem belongs to the guest. */
 bool guest_finish(Guest *guest, GuestFinish *finish, GError **error);
-/* Turns the workload's end before it printed `line` into an error. Returns false. */
+/* Sets an error which says that the workload has ended before it printed `line`. Returns false. */
 bool guest_ended_too_early(const Guest *guest, const char *line, GError **error);
 
 #endif

@@ -38,10 +38,10 @@ struct Guest {
 void guest_append_strings(GByteArray *payload, const char *const *strings);
 /* Sends the strings of the next request. */
 void guest_send_strings(Guest *guest, const GByteArray *strings);
-/* For WaitFor: what was asked for last has been done. `guest` is a Guest. */
+/* For WaitFor: whether the last request has been acknowledged (MT_FRAME_OK). `guest` is a Guest. */
 bool guest_has_acknowledged(void *guest);
-/* Begins to pass on our standard input, if the workload gets it. *file becomes the path of the file that is the
- * workload's, to be freed, or NULL. */
+/* Begins to pass on our standard input, if the workload gets it. *file becomes the path of the file that is to be the
+ * workload's standard input, to be freed, or NULL. */
 void guest_begin_input(Guest *guest, struct mt_run *run, char **file);
 
 #endif

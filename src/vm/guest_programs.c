@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What runs in the guest: the workload, with what is to be brought there for it, and small programs before it. */
+/* What runs in the guest: the workload, with the files that must be copied for it, and small programs before it. */
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -47,7 +47,7 @@ static bool send_file(Guest *guest, const char *path, GError **error)
     return agent_link_send_file(guest->agent, path, path, error) && run_loop_wait(guest->loop, &wait, error);
 }
 
-/* Has the guest the same file? Files of the same package version have the same size and time. */
+/* Whether the guest has the same file: files of the same package version have the same size and time. */
 static bool is_same(const char *path, const struct mt_stat_reply *reply)
 {
     GStatBuf status;
@@ -139,8 +139,8 @@ static bool has_variable(const char *const *environment, const char *variable)
     return environment && g_environ_getenv((char **)environment, name);
 }
 
-/* The environment of programs in the guest that sees nothing of ours, and what is added to it or set otherwise. To be
- * freed, without the strings. */
+/* The usual environment in the guest, changed by `more` and `one_more` (may be NULL). To be freed, without the strings.
+ */
 static const char **guest_environment(const char *const *usual, const char *const *more, const char *one_more)
 {
     GPtrArray *all = g_ptr_array_new();
@@ -192,8 +192,9 @@ GString *guest_run_program(Guest *guest, const char *const *argv, GError **error
 }
 
 /*
- * Where the loader will put the program and its libraries: without address space randomisation it is the same each
- * time, so it is asked to tell, as ldd does. Only glibc's loader can be asked: another one would start the program.
+ * Finds where the loader will put the program and its libraries. Without address space randomisation that is the same
+ * each time, so the loader is asked, as ldd does. Only glibc's loader can be asked: another one would start the
+ * program.
  * (`ld.so --list PROGRAM` can't be used: then the loader maps the program itself, and the libraries lie elsewhere.)
  * Failing to find out is not an error.
  */

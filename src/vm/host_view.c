@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What of this machine a workload sees and is: see host_view.h. */
+/* What a workload gets of this machine: see host_view.h. */
 #define _GNU_SOURCE
 #include "host_view.h"
 
@@ -18,7 +18,7 @@
 #include "../base/limits.h"
 #include "../base/printable.h"
 
-/* guest/view.c puts the guest's there. */
+/* Here guest/view.c mounts the guest's own folders. */
 static const char *const own_folders[] = { "/proc", "/sys", "/dev", "/run" };
 /* Of /dev, these are everywhere. */
 static const char *const usual_devices[] = { "null", "zero",  "full",   "random", "urandom", "tty",
@@ -91,7 +91,7 @@ static bool is_usual_device(const char *path)
     return false;
 }
 
-/* What is at a path that the guest can't have, or NULL. */
+/* If the path names something that the guest can't have, what that is; else NULL. */
 static const char *describe_missing(const char *path, const char *const *writable)
 {
     g_autofree char *absolute = g_canonicalize_filename(path, NULL);
@@ -170,7 +170,7 @@ bool host_view_check_folder(const char *folder, const char *const *writable, GEr
                    folder);
 }
 
-/* Whom. */
+/* As whom the workload runs. */
 
 static bool take_groups(struct mt_run *run, const gid_t *groups, int count)
 {

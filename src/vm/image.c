@@ -16,8 +16,8 @@
 /* Pinned, so that a newer QEMU still builds the machine that the snapshot was taken of. */
 #define DEFAULT_MACHINE "pc-q35-10.0"
 /*
- * All that TCG can do, but: no 5-level paging (addresses keep 48 bits), and no "fast rep string" bits, as TCG executes
- * `rep movsb` byte by byte: without them kernel and C library copy in words, as they would count on real hardware.
+ * Everything that TCG can do, with two exceptions. No 5-level paging: addresses keep 48 bits. No "fast rep string"
+ * bits: TCG executes `rep movsb` byte by byte; without these bits, kernel and C library copy in words instead.
  */
 #define DEFAULT_CPU "max,la57=off,erms=off,fsrm=off"
 
@@ -162,8 +162,7 @@ static JsonNode *load_metadata(const char *path, GError **error)
     return NULL;
 }
 
-/* *member becomes an object's member that is an object, or NULL if it has none by that name. False if it is no object.
- */
+/* *member becomes the object's member of this name, or NULL if it has none. False if that member isn't an object. */
 static bool find_object(JsonObject *object, const char *name, JsonObject **member)
 {
     JsonNode *node = object ? json_object_get_member(object, name) : NULL;
@@ -172,7 +171,7 @@ static bool find_object(JsonObject *object, const char *name, JsonObject **membe
     return !node || *member;
 }
 
-/* Gives NULL if there is no such text, or another one than it must be. */
+/* The text of a member ("" if it is missing), to be freed. NULL if it isn't what it must be. */
 static char *checked_text(JsonObject *object, size_t i)
 {
     JsonNode *node = json_object_get_member(object, texts[i].name);
@@ -275,8 +274,9 @@ bool image_machine_save(const ImageMachine *machine, const char *image, const ch
 }
 
 /*
- * An image can name two other files, which QEMU and qemu-img would open, whatever they are: a backing file, and one for
- * its data. Whoever made the image has chosen their names, so it must stand alone. (docs/interop/qcow2.txt of QEMU.)
+ * An image can name two other files, which QEMU and qemu-img would open, whatever they are: a backing file, and a file
+ * for its data. Whoever made the image has chosen these names, so an image that has one is refused. (The format:
+ * docs/interop/qcow2.txt of QEMU.)
  */
 static bool check_header(const char *image, GError **error)
 {

@@ -41,7 +41,7 @@ static char *read_cached(const QemuOptions *qemu, const char *name)
     return g_strdup(text + strlen(line));
 }
 
-/* That it can't be kept costs time in the next run, no more. */
+/* If it can't be kept, the next run takes longer; that is not an error. */
 static void keep(const QemuOptions *qemu, const char *name, const char *text)
 {
     g_autofree char *path = cache_path(qemu, name), *folder = g_path_get_dirname(path), *line = identity(qemu);
@@ -59,7 +59,7 @@ void kernel_symbols_clear(KernelSymbols *symbols)
     g_clear_pointer(&symbols->layout, g_free);
 }
 
-/* What a program in the guest prints; `size` is NULL for text. */
+/* The contents of a file in the guest, to be freed. *size becomes its length; NULL for text. NULL with an error. */
 static char *read_in_guest(Guest *guest, const char *path, size_t *size, GError **error)
 {
     const char *const argv[] = { "/bin/cat", path, NULL };

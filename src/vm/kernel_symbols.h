@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A guest kernel's symbols and modules: the same for each run from a snapshot, so they are read once and kept. */
+/* A guest kernel's symbols and modules. They are the same for each run from a snapshot, so they are read once and kept.
+ */
 #ifndef MEMORY_TRACER_VM_KERNEL_SYMBOLS_H
 #define MEMORY_TRACER_VM_KERNEL_SYMBOLS_H
 
@@ -12,9 +13,9 @@ typedef struct KernelSymbols {
 } KernelSymbols;
 
 /*
- * Reads them. What can't be had is NULL, which is no failure. `qemu` is how the guest is started (without the plugin,
- * on a new layer at qemu->disk), if they were not read before: they are kept in the user's cache folder. False when the
- * run is to end (interrupted).
+ * Gets them from the user's cache folder, or, the first time, from the guest, which is then started as `qemu` says
+ * (without the plugin, on a new layer at qemu->disk). What can't be read is NULL, which is not an error. False with an
+ * error only if the run is to end (interrupted).
  */
 bool kernel_symbols_load(KernelSymbols *symbols, const QemuOptions *qemu, const char *qemu_img, RunLoop *outer,
                          GError **error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a guest's kernel says about itself: which functions it has, and how its structures are built. */
+/* What a guest's kernel says about itself: its functions, and the layout of its structures. */
 #ifndef MEMORY_TRACER_VM_KERNEL_TYPES_H
 #define MEMORY_TRACER_VM_KERNEL_TYPES_H
 

@@ -29,7 +29,7 @@ static void add_once(Search *search, const char *path)
         g_ptr_array_add(search->paths, g_strdup(path));
 }
 
-/* With what it needs, or if that isn't complete, alone. */
+/* Adds a program and what it needs; if something that it needs is missing, the program alone. */
 static void add_program(Search *search, const char *path)
 {
     g_autoptr(GuestFiles) files = guest_files_new();

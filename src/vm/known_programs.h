@@ -6,9 +6,9 @@
 #include "guest.h"
 
 /*
- * The absolute paths of the program, of its interpreter and its libraries, and where the workload has this machine's
- * files, of the programs that its arguments name (those that are shell commands are searched for words), with theirs.
- * None of them need be executed. To be unreferenced; of char *, each once.
+ * The absolute paths of the program, its interpreter and its libraries. If the workload sees this machine's files, also
+ * those of the programs that its arguments name (an argument that is a shell's command is searched for words), with
+ * their interpreters and libraries. The workload may execute none of them. To be unreferenced; of char *, each once.
  */
 GPtrArray *known_programs_find(const WorkloadOptions *workload);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The last of what a workload has printed: see last_words.h. */
+/* The end of what a workload has printed: see last_words.h. */
 #include "last_words.h"
 
 #include <string.h>
@@ -19,7 +19,7 @@ void last_words_add(GString *words, const char *bytes, gsize length)
             words->str[i] = ' ';
 }
 
-/* The last line that has `mark` in it: what follows there, or NULL. */
+/* What follows the last `mark`, up to the end of its line, to be freed; or NULL. */
 static char *after_mark(const char *words, const char *mark)
 {
     const char *found = g_strrstr(words, mark);

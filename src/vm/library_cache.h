@@ -8,14 +8,14 @@
 
 typedef struct LibraryCache LibraryCache;
 
-/* Reads it. A file that isn't there, or isn't in the format that glibc has written since 2.32, makes an empty index:
- * then the loader looks into its usual folders alone, and so do we. */
+/* Reads the index. If the file isn't there, or isn't in the format that glibc has written since 2.32, the index is
+ * empty: then the loader looks only into its usual folders, and so do we. Never NULL. */
 LibraryCache *library_cache_read(const char *path);
 void library_cache_free(LibraryCache *cache);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LibraryCache, library_cache_free)
 
-/* Appends the paths of the x86-64 libraries that are called `name` to `paths`, of which the loader takes the first, and
- * those for newer processors to `variants`, of which it takes one that fits, if there is one. */
+/* Appends the paths of the x86-64 libraries that are called `name`: to `paths` those for all processors, of which the
+ * loader takes the first one, and to `variants` those for newer processors, of which it takes one that fits, if any. */
 void library_cache_look_up(const LibraryCache *cache, const char *name, GPtrArray *paths, GPtrArray *variants);
 
 #endif

@@ -34,9 +34,9 @@ struct Qemu {
     int agent_fd, monitor_fd, console_fd; /* -1: taken, or not there */
     Qmp *qmp;
     bool quitting, watches_agent;
-    guint agent_gone;       /* a source; 0: it isn't */
-    TemporaryFolder *empty; /* what the guest sees where it isn't to see anything */
-    GQueue lines;           /* the first ones that it printed to stderr */
+    guint agent_gone;       /* a source: the agent has gone; 0: it hasn't */
+    TemporaryFolder *empty; /* exported by 9p devices that aren't used */
+    GQueue lines;           /* the first lines that QEMU printed to stderr */
 };
 
 /* The version that `binary --version` tells, or NULL. */
@@ -141,7 +141,7 @@ static void on_shutdown(Qemu *qemu, JsonObject *details)
                                           : "the guest has shut down"));
 }
 
-/* A guest that shuts down closes the agent's port first: that is the better reason. */
+/* A guest that shuts down closes the agent's port first: then the shutdown, which comes soon, is the better reason. */
 static gboolean on_agent_gone(gpointer data)
 {
     Qemu *qemu = data;
@@ -181,7 +181,7 @@ static void on_event(void *data, const char *event, JsonObject *details)
     }
 }
 
-/* What a QEMU may do that nobody has tried. */
+/* Warns that this version of QEMU is untested. */
 static void note_untested_version(const Qemu *qemu)
 {
     if (qemu->has_plugin && qmp_major_version(qemu->qmp) > TESTED_MAJOR)
@@ -240,8 +240,9 @@ Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error)
     argv = qemu_command_line(options, qemu->empty->path);
     command = g_strjoinv(" ", (char **)argv->pdata);
     run_loop_verbose(loop, "starting %s", command);
-    /* QEMU has all files open that the guest's programs have, each of which may have as many as the caller's limit
-     * says: with that limit for itself they would get EMFILE, or it would close and open files again and again. */
+    /* QEMU has all those files open that the guest's programs have open, each of which may have as many as the caller's
+     * limit says. If QEMU had that limit, too, these programs would get EMFILE, or QEMU would close and open files
+     * again and again. So it doesn't get the caller's limits. */
     qemu->child = child_start((const char *const *)argv->pdata, fds, &handlers, error);
     if (!qemu->child)
         return NULL;

@@ -9,13 +9,13 @@
 #include "../ring/ring.h"
 #include "image.h"
 
-/* What of the guest's accesses is captured: the plugin's arguments. */
+/* Which of the guest's accesses are captured: the plugin's arguments. */
 typedef struct CaptureOptions {
     bool user_only;
     bool roi;          /* only inside the regions that the workload marks */
     bool strict_order; /* all vCPUs in one thread, so that the order across them is exact */
     bool drop_when_full;
-    bool stay_idle;                            /* the plugin heeds no marker */
+    bool stay_idle;                            /* the plugin ignores all markers */
     unsigned log_block_len, log_tracing_ratio; /* sampling */
     bool seeded;
     uint64_t sample_seed;
@@ -44,9 +44,9 @@ typedef struct QemuOptions {
 
 typedef struct Qemu Qemu;
 
-/* Starts QEMU. When it ends unasked, `loop` fails with the reason. */
+/* Starts QEMU. If it ends without having been asked to, `loop` fails with the reason. NULL with an error. */
 Qemu *qemu_start(const QemuOptions *options, RunLoop *loop, GError **error);
-/* Kills it if it still runs. */
+/* Kills it if it still runs. NULL is fine. */
 void qemu_free(Qemu *qemu);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qemu, qemu_free)
 
@@ -60,19 +60,20 @@ int qemu_take_console_fd(Qemu *qemu);
 
 /* Waits until the monitor answers: the snapshot is loaded then and the guest runs. */
 bool qemu_wait_running(Qemu *qemu, GError **error);
-/* Runs a monitor command, `arguments` (JSON, or NULL). Returns its result, or NULL with an error. */
+/* Runs a monitor command with `arguments` (JSON, or NULL). Returns its result, to be unreferenced; NULL with an error.
+ */
 JsonNode *qemu_execute(Qemu *qemu, const char *command, const char *arguments, GError **error);
 /* "10.0.2"; known once qemu_wait_running() has returned true. */
 const char *qemu_version(const Qemu *qemu);
-/* Asks it to quit and waits for its end. */
+/* Asks it to quit and waits for its end. False with an error. */
 bool qemu_quit(Qemu *qemu, GError **error);
-/* From now on the end of the agent in the guest is a failure. */
+/* From now on, if the agent in the guest ends, the loop fails. */
 void qemu_watch_agent(Qemu *qemu);
-/* Somebody has stopped its process (SIGSTOP). */
+/* Whether somebody has stopped its process (SIGSTOP). */
 bool qemu_is_stopped(const Qemu *qemu);
 /* Stops the guest's vCPUs: what they have recorded is published then. False if that takes too long. */
 bool qemu_halt(Qemu *qemu, unsigned patience_ms);
-/* Waits at most so long for its end, and kills it then. */
+/* Waits at most this long for its end, and then kills it. */
 void qemu_end(Qemu *qemu, unsigned patience_s);
 /* From now on QEMU may end without that being a failure: somebody else tells it to. */
 void qemu_let_end(Qemu *qemu);

@@ -24,7 +24,7 @@ static void add(GPtrArray *argv, ...)
     va_end(words);
 }
 
-/* QEMU doubles commas in values of its options. */
+/* In values of QEMU's options, commas are doubled. */
 static char *quote_commas(const char *value)
 {
     g_auto(GStrv) parts = g_strsplit(value, ",", -1);
@@ -32,7 +32,7 @@ static char *quote_commas(const char *value)
     return g_strjoinv(",,", parts);
 }
 
-/* Whether QEMU was linked with a library. What is behind a script isn't known. */
+/* Whether QEMU was linked with a library. If `binary` is a script, this is false. */
 static bool is_linked_with(const char *binary, const char *library)
 {
     g_autoptr(GMappedFile) file = g_mapped_file_new(binary, FALSE, NULL);
@@ -41,8 +41,9 @@ static bool is_linked_with(const char *binary, const char *library)
 }
 
 /*
- * How QEMU shall read files. With io_uring a snapshot loads in less than half the time than with QEMU's threads, as
- * what is in the page cache comes at once. The kernel must allow it, and QEMU be linked with it.
+ * How QEMU is to read files. With io_uring a snapshot loads in less than half the time that QEMU's threads take,
+ * because what is in the page cache comes at once. The kernel must allow io_uring, and QEMU must be linked with
+ * liburing.
  */
 static const char *choose_aio(const char *binary)
 {
@@ -56,8 +57,9 @@ static const char *choose_aio(const char *binary)
 }
 
 /*
- * What runs in the guest is not trusted: QEMU gives up what it doesn't need (to start programs, to become another user
- * and so on). Without libseccomp it would refuse the option, and on a kernel without filters, to start.
+ * What runs in the guest is not trusted: QEMU gives up abilities that it doesn't need (to start programs, to become
+ * another user and so on). A QEMU without libseccomp refuses the option, and on a kernel without filters it doesn't
+ * start.
  */
 static void add_sandbox(GPtrArray *argv, const char *binary)
 {

@@ -8,8 +8,8 @@
 /* Descriptor numbers in QEMU. */
 enum { FD_AGENT = 3, FD_QMP, FD_RING, FD_MONITOR, FD_CONSOLE };
 
-/* The arguments, ended by NULL, to be freed. `empty` is an empty folder, for the shares that aren't
- * asked for. */
+/* The arguments, ended by NULL, to be unreferenced. `empty` is an empty folder, for the shares that aren't asked for.
+ */
 GPtrArray *qemu_command_line(const QemuOptions *options, const char *empty);
 
 #endif

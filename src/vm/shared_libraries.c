@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which shared libraries a program loads: see shared_libraries.h. The loader could be asked (ldd does), but the program
- * chooses its loader, so that would be to run it here. We walk through the libraries in the order and by the rules that
- * ld.so(8) tells for glibc, and for musl its documentation.
+ * Which shared libraries a program loads: see shared_libraries.h. The loader could be asked, as ldd does; but the
+ * program chooses its loader, so that would run untrusted code here. We go through the libraries in the order and by
+ * the rules of glibc's loader (ld.so(8)) or musl's (its documentation).
  */
 #include "shared_libraries.h"
 
@@ -28,7 +28,7 @@ static const char *const glibc_folders[] = {
 /* Libraries for some processors only. The guest's processor decides which one is loaded there, so all are found. */
 static const char *const variant_folders[] = { "glibc-hwcaps/x86-64-v4", "glibc-hwcaps/x86-64-v3",
                                                "glibc-hwcaps/x86-64-v2" };
-/* What $PLATFORM may stand for; the guest's processor decides here, too. */
+/* What $PLATFORM may stand for: that depends on the guest's processor, too. */
 static const char *const platforms[] = { "haswell", "x86_64" };
 
 /* A file that is loaded. */
@@ -37,7 +37,7 @@ typedef struct Object {
     ElfObject *own;              /* to be freed: all but the program */
     const struct Object *needer; /* whose library it is, or NULL */
     char *origin;                /* what $ORIGIN stands for */
-    bool moves;                  /* it will be something else in the guest */
+    bool moves;                  /* $ORIGIN will be another folder in the guest */
 } Object;
 
 typedef struct {
@@ -230,7 +230,7 @@ static bool is_default_folder(const char *folder)
     return false;
 }
 
-/* A guest's own index doesn't have what this machine's has. */
+/* The guest's own index doesn't have this machine's libraries: so folders other than the usual ones are noted. */
 static bool take_from_cache(Search *search, const Object *needer, const char *name, const char *path)
 {
     g_autofree char *folder = g_path_get_dirname(path);
@@ -326,7 +326,8 @@ static bool find(Search *search, const Object *needer, const char *name)
 
 /* The walk. */
 
-/* A program that was started by a symbolic link is where the link leads to. The guest has no link, but the file. */
+/* If the program's path is a symbolic link, $ORIGIN is the folder of the file that the link leads to. The guest gets no
+ * link, but the file at the link's place. */
 static void add_program(Search *search, const ElfObject *program)
 {
     char *real = realpath(program->path, NULL);
@@ -340,7 +341,7 @@ static void add_program(Search *search, const ElfObject *program)
     g_ptr_array_add(search->objects, object);
 }
 
-/* The program chooses what is to load it: that may be any program, and is one that we bring along, no more. */
+/* The program chooses its loader, which may be any file. We only copy it into the guest, and never execute it here. */
 static bool start_with_loader(Search *search, const ElfObject *program, GError **error)
 {
     g_autoptr(GError) problem = NULL;

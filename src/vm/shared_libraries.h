@@ -11,7 +11,7 @@
 
 typedef struct SharedLibraries {
     GPtrArray *files; /* of char *, absolute paths: the loader, the libraries, and what the loader needs to find them */
-    GPtrArray *folders; /* of char *: where those are that a guest's loader only finds with LD_LIBRARY_PATH */
+    GPtrArray *folders; /* of char *: folders in which a guest's loader looks only with LD_LIBRARY_PATH */
 } SharedLibraries;
 
 /* Finds what `program`, which has a loader, needs. NULL with an error that names a library that isn't there and who
@@ -20,7 +20,7 @@ SharedLibraries *shared_libraries_find(const ElfObject *program, GError **error)
 void shared_libraries_free(SharedLibraries *libraries);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SharedLibraries, shared_libraries_free)
 
-/* Whether that is glibc's loader at its usual place, which heeds LD_TRACE_LOADED_OBJECTS. */
+/* Whether this is glibc's loader at its usual place, which obeys LD_TRACE_LOADED_OBJECTS. */
 bool shared_libraries_loader_is_usual(const char *loader);
 
 #endif

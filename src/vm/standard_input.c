@@ -27,7 +27,7 @@ struct StandardInput {
     StandardInputHandlers handlers;
     int fd; /* what is read: ours, or opened anew, so that it doesn't block and others don't notice */
     bool is_socket, is_terminal, is_raw, is_file, is_passed_on, at_end;
-    bool waits_for_raw; /* it is not read before */
+    bool waits_for_raw; /* the terminal isn't raw yet, and isn't read before */
     off_t began_at;     /* -1: it can't be set back */
     uint64_t wanted, passed_on;
     guint readable, look_again, window; /* sources */
@@ -59,7 +59,7 @@ static char *find_file(const struct stat *status)
     return same ? g_steal_pointer(&path) : NULL;
 }
 
-/* Others may have it, too, and take what there is between our looking and our reading: then a read must not block. */
+/* Another process may read the same input between our poll() and our read(): then the read must not block. */
 static int open_anew(const struct stat *status)
 {
     int fd = -1;
@@ -108,7 +108,7 @@ static void pass_on_held(StandardInput *input)
     g_byte_array_remove_range(input->held, 0, (guint)length);
 }
 
-/* A raw terminal is read when nothing is wanted, too, so that Ctrl-] works. What comes behind it is nobody's. */
+/* A raw terminal is read even when nothing is wanted, so that Ctrl-] works. What is typed after it is dropped. */
 static void take_typed(StandardInput *input, const uint8_t *bytes, size_t length)
 {
     const uint8_t *escape = memchr(bytes, ESCAPE_KEY, length);
@@ -128,7 +128,7 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)
 
     (void)fd;
     (void)condition;
-    if (is_in_background(input)) { /* it was read by a shell, say, that has its foreground now */
+    if (is_in_background(input)) { /* a shell, say, has the foreground now, and reads the terminal */
         input->readable = 0;
         listen_to(input);
         return G_SOURCE_REMOVE;
@@ -143,7 +143,7 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)
         if (input->is_terminal)
             input->handlers.typed(input->handlers.data);
         pass_on(input, bytes, (size_t)n);
-    } else { /* what can't be read is as empty to us as to others */
+    } else { /* an input that can't be read counts as empty */
         input->at_end = true;
         input->handlers.bytes(input->handlers.data, NULL, 0);
     }
@@ -189,7 +189,7 @@ void standard_input_want(StandardInput *input, uint64_t bytes)
         if (input->fd != STDIN_FILENO)
             close(input->fd);
         input->fd = STDIN_FILENO;
-        if (nothing >= 0 && input->began_at < 0) { /* whoever writes there is to notice */
+        if (nothing >= 0 && input->began_at < 0) { /* so that a pipe's writer notices */
             dup2(nothing, STDIN_FILENO);
             close(nothing);
         }
@@ -295,7 +295,7 @@ void standard_input_free(StandardInput *input)
 {
     if (!input)
         return;
-    if (!input->is_file) /* of a run that has failed nobody knows what it has taken: nothing, let's say */
+    if (!input->is_file) /* after a failed run it isn't known what was taken: we assume nothing */
         standard_input_finish(input, 0);
     stop_listening(input);
     standard_input_leave_terminal(input);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Our standard input, passed on to the workload: live, no more of it than was asked for, and never blocking the main
- * loop. A terminal is read while we are in its foreground, as others are who run in the background.
+ * Passes our standard input on to the workload as it comes: never more than was asked for, and without blocking the
+ * main loop. A terminal is read only while we are in its foreground.
  */
 #ifndef MEMORY_TRACER_VM_STANDARD_INPUT_H
 #define MEMORY_TRACER_VM_STANDARD_INPUT_H
@@ -23,20 +23,20 @@ typedef struct StandardInputHandlers {
 } StandardInputHandlers;
 
 /*
- * Sets what `run` says of standard input: nothing if it is empty, a file that the guest has as well (`sees_host`; *file
- * becomes its path, to be freed, else NULL), or that it will be passed on. With `terminal`, which it must be, the
- * workload gets one of its size.
+ * Sets in `run` what the workload's standard input is: nothing, a file that the guest has, too (only with `sees_host`;
+ * *file becomes its path, to be freed; else NULL), or bytes that will be passed on. With `terminal`, standard input
+ * must be a terminal, and the workload gets one of the same size.
  */
 StandardInput *standard_input_new(struct mt_run *run, bool sees_host, bool terminal, char **file,
                                   const StandardInputHandlers *handlers);
-/* The workload is let go: its terminal is ours from now on. All keys but Ctrl-] are passed on. */
+/* The workload begins: it uses our terminal from now on. All keys except Ctrl-] are passed on. */
 void standard_input_begin(StandardInput *input);
-/* Our terminal is as it was, and no longer read. */
+/* Restores our terminal's mode, and stops reading it. */
 void standard_input_leave_terminal(StandardInput *input);
-/* So many bytes more may be passed on; none: nobody will read any more, so ours is closed. */
+/* Allows this many more bytes to be passed on; 0: nobody will read any more, so our standard input is closed. */
 void standard_input_want(StandardInput *input, uint64_t bytes);
-/* The workload has ended, and has taken so many bytes (mt_exit): what it hasn't is ours again if we can be set back.
- * The terminal is as it was. */
+/* The workload has ended, and has taken this many bytes (mt_exit). If standard input can be sought, its position is set
+ * behind them. Restores the terminal's mode. */
 void standard_input_finish(StandardInput *input, uint64_t taken);
 void standard_input_free(StandardInput *input);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(StandardInput, standard_input_free)

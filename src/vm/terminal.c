@@ -12,7 +12,7 @@
 #include "../base/printer.h"
 #include "../base/terminal_mode.h"
 
-/* After the end of our input the monitor has had its say when it has been silent for so long. */
+/* After the end of our input, the monitor has answered when it has been silent for this long. */
 #define ANSWER_US (300 * 1000)
 #define LAST_WORDS_MS 500
 #define ESCAPE_KEY 0x1d /* Ctrl-] */

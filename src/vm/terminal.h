@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* QEMU's monitor, or the guest's console, on our terminal: what is typed comes from standard input; what is printed
- * goes to the terminal, or to standard error where there is none. Standard output is for what scripts read. */
+/* QEMU's monitor, or the guest's console, on our terminal: input comes from standard input; output goes to the
+ * terminal, or to standard error if there is none. Standard output is for what scripts read. */
 #ifndef MEMORY_TRACER_VM_TERMINAL_H
 #define MEMORY_TRACER_VM_TERMINAL_H
 
@@ -9,10 +9,10 @@
 
 typedef struct Terminal Terminal;
 
-/* Passes on, in the main loop, what is typed and what the other side prints. `fd` is its socket: taken. Ctrl-C
- * interrupts us; but with `raw` all keys are the other side's, except for Ctrl-], which interrupts us then. */
+/* Passes on, in the main loop, what is typed and what the other side prints. Takes `fd`, its socket. Ctrl-C
+ * interrupts us; but with `raw` all keys go to the other side, except Ctrl-], which interrupts us then. */
 Terminal *terminal_new(int fd, bool raw);
-/* Gives the terminal back as it was. */
+/* Restores the terminal's mode. NULL is fine. */
 void terminal_free(Terminal *terminal);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Terminal, terminal_free)
 

@@ -8,8 +8,8 @@
 
 #include "../base/loop.h"
 
-/* Makes a new file at `path`, sparse, of the drive's size. `folder` (or NULL) is packed into it; *folder_bytes is what
- * that takes. Shows progress. */
+/* Makes a new sparse file of the drive's size at `path`. `folder` (or NULL) is packed into it; *folder_bytes becomes
+ * the packed size. Shows progress. False with an error. */
 bool transfer_drive_create(const char *path, const char *folder, uint64_t *folder_bytes, RunLoop *loop, GError **error);
 
 #endif
