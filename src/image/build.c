@@ -28,8 +28,8 @@ typedef struct {
     ImageMachine *machine;
     char *qemu_binary, *qemu_img, *agent_path, *script;
     TemporaryFolder *folder; /* beside the output */
-    char *image;             /* in there */
-    char *step;              /* what the script says it does */
+    char *image;             /* in that folder */
+    char *step;              /* what the script says it is doing */
     GString *complaints;     /* what it printed to stderr */
     char *problem;           /* what it says is wrong with what was asked for */
     Child *bootstrap;
@@ -166,7 +166,7 @@ static bool handle_disk_snapshot(Build *build, const char *action, GError **erro
     return text;
 }
 
-/* There, all vCPUs share one core. That it takes too long is no reason to throw the other snapshot away. */
+/* With icount all vCPUs share one core. If this snapshot takes too long, the other one is kept. */
 static bool boot_and_save_icount(Build *build, GError **error)
 {
     g_autoptr(RunLoop) loop = run_loop_nest(build->loop); /* its failure is not the build's */

@@ -16,7 +16,8 @@ typedef struct ImageBuildOptions {
     bool verbose;
 } ImageBuildOptions;
 
-/* Builds the image and takes its snapshot. Nothing is left behind on failure. *built tells whether it was needed. */
+/* Builds the image and takes its snapshots. *built becomes whether an image was built: with if_needed, none may have
+ * been needed. False with an error; then nothing is left behind. */
 bool image_build(const ImageBuildOptions *options, bool *built, GError **error);
 
 #endif

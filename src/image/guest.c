@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A guest of which a snapshot is to be taken: see image_guest.h. */
+/* A guest of which a snapshot is to be taken: see guest.h. */
 #include "guest.h"
 
 #include <string.h>
@@ -103,7 +103,7 @@ static bool pause_is_over(void *until_us)
     return g_get_monotonic_time() >= *(gint64 *)until_us;
 }
 
-/* How long a step may take that takes a guest with a core for each vCPU `seconds` at most. */
+/* The time limit of a step, in seconds, given the one for a guest that has a core for each vCPU. */
 static unsigned scaled(const ImageGuest *guest, unsigned seconds)
 {
     return seconds * cores_patience(guest->machine->vcpus, *guest->machine->icount);

@@ -55,7 +55,7 @@ static bool has_line(const char *text, const char *line)
     return g_strv_contains((const char *const *)lines, line);
 }
 
-/* The newest lines, and this one as the last. */
+/* The newest lines of `text`, and `line` as the last one. To be freed. */
 static char *add_line(const char *text, const char *line)
 {
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
@@ -69,7 +69,7 @@ static char *add_line(const char *text, const char *line)
     return g_string_free(longer, FALSE);
 }
 
-/* The folder, locked against others who add to the list. It is closed to unlock it. */
+/* Opens the folder and locks it against others who add to the list. Closing it unlocks it. -1 with an error. */
 static int lock_folder(const char *folder, GError **error)
 {
     int fd = g_mkdir_with_parents(folder, 0755) ? -1 : open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

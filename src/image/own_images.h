@@ -11,7 +11,7 @@
 #include <stdbool.h>
 
 /* Adds an image file that was just made. It is recognised by its device, inode, size and time of change: it may be
- * moved within its file system, but not copied or replaced. */
+ * moved within its file system, but not copied or replaced. False with an error. */
 bool own_images_add(const char *image, GError **error);
 /* Whether the image file is in the list. A list that is missing, damaged or somebody else's has nothing in it. */
 bool own_images_has(const char *image);

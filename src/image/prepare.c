@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Prepares an image that somebody has installed: see image_prepare.h.
+ * Prepares an image that somebody has installed: see prepare.h.
  *
  * The transfer drive holds a tar archive with the agent and a script that installs it. Over the serial console we log
  * in and run that script, or a person does. Once it has been installed, the agent is there whenever the guest boots.
@@ -144,7 +144,7 @@ static bool put_copy_in_place(Preparation *preparation, GError **error)
 typedef struct {
     Preparation *preparation;
     const char *texts[4]; /* any of them ends the step; ended by NULL */
-    const char *retype;   /* typed every few seconds, as nobody may have listened yet; or NULL */
+    const char *retype;   /* typed every few seconds, as the guest may not read yet; or NULL */
     bool or_agent;        /* the agent's answer ends it, too */
     const char *found;    /* which of the texts came */
 } Step;

@@ -12,15 +12,15 @@ typedef struct ImagePrepareOptions {
     const char *qemu;     /* binary or folder */
     unsigned ram_mb, vcpus;
     const char *user;          /* who logs in at the console: root, or somebody who may use sudo */
-    const char *password;      /* theirs; NULL: they need none */
+    const char *password;      /* that user's; NULL: none is needed */
     const char *workload_user; /* who workloads run as */
-    bool interactive;          /* a person logs in and installs the agent, as told */
+    bool interactive;          /* a person logs in and installs the agent, as we tell them */
     bool icount;
     bool verbose;
 } ImagePrepareOptions;
 
 /* Boots a copy of the image by its own boot loader, gets the agent into it, takes the snapshot, and puts the copy in
- * the image's place. On failure the image is as it was. */
+ * the image's place. False with an error; then the image is as it was. */
 bool image_prepare(const ImagePrepareOptions *options, GError **error);
 
 #endif
