@@ -23,8 +23,8 @@ struct Destination {
     LiveAnalyses *analyses;
     Recording *recording;
     Consumer *consumer;
-    uint64_t stall_mark; /* bytes that the FIFO's reader had taken when it last took any */
-    gint64 stall_us;
+    uint64_t stall_mark;   /* bytes that the FIFO's reader had taken at stall_us */
+    gint64 stall_us;       /* when it last took any, or the FIFO was empty */
     gint64 sink_failed_us; /* when the sink was found to have given up, or 0 */
 };
 

@@ -17,7 +17,7 @@ typedef enum {
     DESTINATION_FIFO,     /* a FIFO of the user's */
     DESTINATION_TRACE,    /* a trace file */
     DESTINATION_ANALYSES, /* analyses */
-    DESTINATION_NULL,     /* taken and forgotten: measures the tracer itself */
+    DESTINATION_NULL,     /* taken and discarded: measures the tracer itself */
     DESTINATION_IDLE,     /* the plugin is loaded, but not told to start: measures that */
 } DestinationKind;
 
@@ -26,37 +26,37 @@ typedef struct DestinationOptions {
     const char *path;        /* of the tool, the FIFO or the trace file */
     unsigned fields;         /* enum mt_fields: what a trace file has, or analyses need */
     GPtrArray *analyses;     /* AnalysisRequest */
-    bool analyses_asked_for; /* they are not what every run has */
-    bool compact;            /* the record format of the tool's FIFO or the FIFO */
+    bool analyses_asked_for; /* by the user; else they are the ones that every run has */
+    bool compact;            /* the FIFO gets compact records */
     unsigned wait_timeout_s; /* how long to wait for a tool or a reader that does nothing; 0: for ever */
 } DestinationOptions;
 
 typedef struct Destination Destination;
 
 /* Starts the tool, waits for the FIFO's reader, and begins to take records out of `ring`. `info` is the workload's,
- * `facts` are for a trace file, `folder` is for temporary files. NULL on failure. */
+ * `facts` are for a trace file, `folder` is for temporary files. The options must stay. NULL with an error. */
 Destination *destination_start(const DestinationOptions *options, Ring *ring, const char *info,
                                const RecordingFacts *facts, const char *folder, RunLoop *loop, GError **error);
 void destination_free(Destination *destination);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Destination, destination_free)
 
-/* To be called now and then: a reader that gave up, or takes nothing for too long, makes `loop` fail. */
+/* To be called again and again: makes `loop` fail if a reader has given up, or takes nothing for too long. */
 void destination_watch(Destination *destination);
 
-/* After the stop marker: waits until everything was taken, and for the tool's output. When somebody has asked to stop,
- * a reader that takes nothing for two seconds is given up. */
+/* After the stop marker: waits until everything was taken, and for the tool's output. If somebody has asked to
+ * stop, a reader that takes nothing for two seconds is an error. False with an error. */
 bool destination_finish(Destination *destination, GError **error);
-/* After a failure: takes what there is, if that goes on by itself (a file). Returns whether all was taken. */
+/* After a failure: waits some seconds for the remaining records to be taken. Returns whether all were taken. */
 bool destination_drain(Destination *destination);
 
-/* After that, for a trace file: completes it. `metadata` is a JSON object. */
+/* After that, for a trace file: completes it. `metadata` is a JSON object. False with an error. */
 bool destination_finish_trace(Destination *destination, const char *metadata, GError **error);
 
-/* What came of it. The tool's output is NULL unless there is a tool. */
+/* What the tool has printed; NULL unless there is a tool. Belongs to `destination`. */
 const char *destination_tool_output(const Destination *destination);
-/* The size of the trace file, or 0. */
+/* The size of the trace file in bytes; 0 if there is none. */
 uint64_t destination_trace_bytes(const Destination *destination);
-/* The analyses, or NULL. */
+/* The analyses, or NULL. Belong to `destination`. */
 LiveAnalyses *destination_analyses(const Destination *destination);
 
 #endif

@@ -7,7 +7,7 @@
 
 typedef struct Fifo Fifo;
 
-/* Writes to the FIFO at `path`, which must exist, in the compact format or as GMBEOO records. It is not opened yet. */
+/* For the FIFO at `path`, which must exist, with compact or GMBEOO records. It isn't opened yet. */
 Fifo *fifo_new(const char *path, Ring *ring, bool compact);
 /* Closes it: the reader sees the end of the stream. */
 void fifo_free(Fifo *fifo);

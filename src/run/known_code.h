@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The files whose code a run may execute; and what is said of them in its trace. */
+/* The files whose code a run may execute, and what its trace says about them. */
 #ifndef MEMORY_TRACER_RUN_KNOWN_CODE_H
 #define MEMORY_TRACER_RUN_KNOWN_CODE_H
 
@@ -13,19 +13,19 @@
 
 typedef struct KnownCode KnownCode;
 
-/* Before the workload runs. `libraries`: where some files will be loaded, as in GuestWorkload; or NULL. What becomes
- * other files until the end is left out then. */
+/* To be called before the workload runs. `libraries`: where some files will be loaded, as in GuestWorkload; or NULL. A
+ * file that changes from now until the end of the run is left out. */
 KnownCode *known_code_new(const WorkloadOptions *workload, const char *libraries);
 void known_code_free(KnownCode *known);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KnownCode, known_code_free)
 
-/* What only the guest has, which becomes `known`'s. When the workload has ended. */
+/* Gives it the files that only the guest has; takes `guest`. To be called when the workload has ended. */
 void known_code_set_guest(KnownCode *known, GuestCode *guest);
 
-/* When all of the ring's instructions are there: attaches which of them are of which file, and these files' symbols
- * (doc/trace_format.md). `has_kernel`: the kernel's are attached. */
+/* When the ring has all instructions: attaches to the trace which instruction is of which file, and these files'
+ * symbols (doc/trace_format.md). `has_kernel`: the kernel's symbols are attached already. False with an error. */
 bool known_code_attach(KnownCode *known, const Ring *ring, bool has_kernel, TraceWriter *writer, GError **error);
-/* After that: files that have executed code whose names aren't known (MissingCode). */
+/* After that: the files with executed code whose names aren't known (MissingCode). Belongs to `known`. */
 const GPtrArray *known_code_missing(const KnownCode *known);
 
 #endif

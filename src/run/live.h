@@ -8,7 +8,8 @@
 
 typedef struct LiveAnalyses LiveAnalyses;
 
-/* Of these requests (AnalysisRequest), which must stay, as must the ring. NULL on failure. */
+/* Starts the analyses of these requests (AnalysisRequest), which must stay, and so must the ring. NULL with an error.
+ */
 LiveAnalyses *live_analyses_new(const GPtrArray *requests, Ring *ring, GError **error);
 void live_analyses_free(LiveAnalyses *live);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LiveAnalyses, live_analyses_free)
@@ -16,13 +17,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LiveAnalyses, live_analyses_free)
 /* What a ring must have for them: of enum mt_fields. */
 unsigned live_analyses_fields(const GPtrArray *requests);
 
-/* A RingSink of LiveAnalyses. Wants no more when an analysis fails. */
+/* A RingSink; `data` is the LiveAnalyses. Returns false when an analysis has failed. */
 bool live_analyses_take(void *data, const struct gmbeoo_record *records, size_t count);
-/* Why one has failed, or NULL. */
+/* Why an analysis has failed, or NULL. Belongs to `live`. */
 const GError *live_analyses_error(const LiveAnalyses *live);
-/* When no more is taken: files that analyses write are written. */
+/* When no more records come: writes the files that analyses write. False with an error. */
 bool live_analyses_finish(LiveAnalyses *live, GError **error);
-/* Adds the results, as pump_describe() does. When no more is taken. */
+/* When no more records come: adds the results to the report, as pump_describe() does. */
 void live_analyses_describe(LiveAnalyses *live, Report *report, bool named);
 
 #endif

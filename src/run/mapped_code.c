@@ -7,7 +7,7 @@
 #define MAPPED_MAX 4096
 /* Of a device's number, as the kernel keeps it. */
 #define KERNEL_MINOR_BITS 20
-/* What the agent was copied into (guest/drive.c). It is known as itself. */
+/* The file in memory that the agent was copied into (guest/drive.c). The agent's code is known anyway. */
 #define AGENT_FILE "/memfd:memory_tracer_agent"
 
 static void free_mapped(void *data)

@@ -17,8 +17,8 @@ typedef struct MappedCode {
  * ring doesn't tell tasks. */
 GPtrArray *mapped_code_list(const Ring *ring);
 
-/* A disk has a major number, 9p has none: on the guest's own disk is what the guest itself has written, whatever this
- * machine has at the same path. */
+/* Whether the file is on the guest's own disk: a disk has a major device number, 9p has none. Then the guest itself has
+ * written it, and this machine may have another file at the same path. */
 bool mapped_code_is_on_disk(const MappedCode *code);
 
 /* The pids (uint32_t) of processes that have mapped memory without a file to execute it, each once, at most `most`; to

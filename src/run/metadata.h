@@ -8,7 +8,7 @@
 /* What is known when tracing begins. To be freed. */
 char *metadata_of_run(const SessionOptions *options, const char *snapshot, const ImageMachine *machine,
                       const char *qemu_version);
-/* What is known at its end. */
+/* What is known at its end. To be freed. */
 char *metadata_of_result(const SessionResult *result);
 
 #endif

@@ -10,7 +10,7 @@
 #include "../ring/ring.h"
 #include "known_code.h"
 
-/* What a trace file tells about itself. All strings belong to the caller; any may be NULL. */
+/* What a trace file tells about its run. Everything belongs to the caller; any member may be NULL. */
 typedef struct RecordingFacts {
     const char *metadata; /* a JSON object */
     const char *kallsyms, *modules, *iomem, *libraries;
@@ -19,19 +19,21 @@ typedef struct RecordingFacts {
 
 typedef struct Recording Recording;
 
-/* Creates the file. Its records come from `ring`, which says with which fields. */
+/* Creates the file. Its records come from `ring`, whose fields it gets. NULL with an error. */
 Recording *recording_start(const char *path, Ring *ring, const RecordingFacts *facts, GError **error);
-/* Closes it. Unless it was finished, it has no index then, and can still be read. */
+/* Closes the file. Unless it was finished, it has no index; it can be read all the same. */
 void recording_free(Recording *recording);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Recording, recording_free)
 
-/* The ring's sink. */
+/* A RingSink; `recording` is the Recording. */
 bool recording_take(void *recording, const struct gmbeoo_record *records, size_t count);
 /* After recording_take() has returned false: why. Belongs to the recording. */
 const GError *recording_error(const Recording *recording);
 
-/* When all was taken: writes what is left and the index. `metadata`: a JSON object with what is known now. */
+/* When all records were taken: writes what is left and the index. `metadata`: a JSON object with what is known only at
+ * the end. False with an error. */
 bool recording_finish(Recording *recording, const char *metadata, GError **error);
+/* The size of the file so far, in bytes. */
 uint64_t recording_bytes(const Recording *recording);
 
 #endif

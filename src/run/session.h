@@ -34,7 +34,7 @@ typedef struct SessionResult {
     uint64_t guest_ns;             /* from start to stop, by the guest's clock */
     RingCounts counts;             /* unless DESTINATION_NONE */
     uint64_t regions;              /* of interest that the workload has marked, with capture.roi */
-    uint64_t open_regions;         /* of these, the ones that had not ended when the workload had */
+    uint64_t open_regions;         /* of these, the ones that were still open when the workload ended */
     uint64_t ignored_markers;      /* START and STOP of roi.h, which are not for the workload */
     uint64_t lost_changes;         /* of tasks and mappings: there was no room for them */
     uint64_t trace_bytes;          /* DESTINATION_TRACE: the file's size */
@@ -44,12 +44,12 @@ typedef struct SessionResult {
     int signal;                    /* that killed it, or 0 */
     int status;                    /* its exit status */
     bool until_succeeded;          /* it was ended, as the command workload.until has succeeded */
-    unsigned out_of_memory;        /* how many processes the guest's kernel has killed meanwhile for want of memory */
+    unsigned out_of_memory;        /* how many processes the guest's kernel has killed because memory was short */
     unsigned guest_ram_mb;         /* how much memory the guest has; 0: no guest */
     const char *last_words;        /* the end of its standard error */
     uint64_t files_dropped;        /* that the workload has made, changed or removed, with workload.sees_host */
-    bool disk_is_full;             /* the guest's, where these went */
-    const char *files_problem;     /* why not all is where it is to be, or NULL */
+    bool disk_is_full;             /* the guest's disk, to which these changes went */
+    const char *files_problem;     /* why some of what was written isn't where it should be, or NULL */
     const GPtrArray *missing_code; /* MissingCode: files whose code has no names in the trace file; or NULL */
     const char *ended_by;          /* what ended the trace before the workload's end, or NULL */
     const GError *stopped;         /* why tracing was stopped before the workload's end: Ctrl-C and the like; or NULL */
@@ -61,15 +61,16 @@ typedef struct Session Session;
 
 /* `options` must stay as they are until the session is freed. */
 Session *session_new(const SessionOptions *options);
-/* Runs. The result's strings belong to the session. Ctrl-C while the workload runs ends it, and the results are those
- * of what was traced; a second one makes it fail. */
+/* Runs the workload. The result's pointers belong to the session. Ctrl-C ends the workload, and the results are those
+ * of what was traced until then; a second Ctrl-C makes the run fail. False with an error. */
 bool session_run(Session *session, SessionResult *result, GError **error);
-/* Prints, without being blocked for good by whoever doesn't read (loop.h). */
+/* Queues text for printing; a reader that takes nothing blocks nobody (loop.h). */
 void session_print(Session *session, const GString *text);
 void session_print_error(Session *session, const GString *text);
-/* Waits until all has been printed. */
+/* Waits until everything has been printed. False with an error. */
 bool session_flush(Session *session, GError **error);
-/* After that, with keep_qemu: the terminal becomes QEMU's monitor, until somebody quits QEMU there. */
+/* After that, with keep_qemu: the terminal becomes QEMU's monitor, until the user quits QEMU there. False with an
+ * error. */
 bool session_stay(Session *session, GError **error);
 /* Stops everything that was started and removes everything temporary. */
 void session_free(Session *session);

@@ -6,7 +6,7 @@
 #include "../vm/image.h"
 #include "session.h"
 
-/* All NULL at first; of a native run they stay so. */
+/* All NULL at first; in a native run they stay NULL. */
 typedef struct Setup {
     char *qemu_binary, *qemu_img;
     char *plugin; /* NULL: nothing is to be traced */
@@ -14,10 +14,12 @@ typedef struct Setup {
     ImageMachine *machine; /* of the snapshot */
 } Setup;
 
+/* Fills `setup`. False with an error that says what is missing or wrong. */
 bool setup_find(Setup *setup, const SessionOptions *options, RunLoop *loop, GError **error);
 void setup_clear(Setup *setup);
 
-/* What the guest can mount: all, to be read, and what it may write to. To be freed, without the strings. */
+/* The folders that the guest can mount: /, for reading, and those that it may write to; ended by NULL, empty without
+ * sees_host. To be freed, without the strings. */
 const char **setup_list_shares(const WorkloadOptions *workload);
 
 #endif

@@ -14,7 +14,7 @@
 #define DISMISS_S 2
 #define LINE_BYTES 4096
 #define WHITE_SPACE " \t\r\n\v\f"
-/* So many reads of an empty FIFO are those of a tool that asks again and again. */
+/* A tool that has read an empty FIFO this often only polls it. */
 #define POLLING_READS 1000
 
 static const char *const before_ready[] = { WORDS_READY_TO_ANALYZE, NULL };

@@ -11,26 +11,26 @@
 
 typedef struct Tool Tool;
 
-/* Starts the tool with the FIFO's path and the words of `info` (separated by white space) as arguments. When it ends
- * before it has printed its whole output, `loop` fails. */
+/* Starts the tool with the FIFO's path and the words of `info` (separated by white space) as arguments. If it ends
+ * before it has printed its whole output, `loop` fails. NULL with an error. */
 Tool *tool_start(const char *path, const char *fifo_path, const char *info, RunLoop *loop, GError **error);
 void tool_free(Tool *tool);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Tool, tool_free)
 
-/* It has printed "Ready to analyze". */
+/* For WaitFor: whether it has printed "Ready to analyze". `tool` is a Tool. */
 bool tool_is_ready(void *tool);
-/* It waits for something: none of its threads, nor of the processes it has started, has run since the last call. Or it
- * waits by reading the empty FIFO again and again, since tool_is_busy() was called last. */
+/* Whether it is waiting: none of its threads, nor of the processes that it has started, has run since the last call; or
+ * it has only read the empty FIFO, again and again, since tool_is_busy() was last called. */
 bool tool_is_idle(Tool *tool);
-/* There still is something in the FIFO. */
+/* Notes that there is still something in the FIFO. */
 void tool_is_busy(Tool *tool);
-/* Asks for the output, once. */
+/* Asks for the output (SIGUSR1). To be called once. */
 void tool_request_output(Tool *tool);
-/* It has printed "-----end analysis output-----". */
+/* For WaitFor: whether it has printed "-----end analysis output-----". `tool` is a Tool. */
 bool tool_has_output(void *tool);
-/* What it printed between the two words, as it is. */
+/* What it printed between the two words, unchanged. Belongs to the tool. */
 const char *tool_output(const Tool *tool);
-/* Lets it end by itself, and ends it otherwise. */
+/* Waits two seconds for it to end by itself, and then ends it. */
 void tool_dismiss(Tool *tool);
 
 #endif

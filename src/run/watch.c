@@ -5,7 +5,7 @@
 #include "../vm/qemu.h"
 
 #define WATCH_EVERY_US G_USEC_PER_SEC
-/* So long, after the workload's time is up, the agent may take to end it: the guest may be slow. */
+/* When the workload's time is up, the agent has this long to end it, as the guest may be slow. */
 #define OBEY_S 30
 
 void watch_begin(Watch *watch)
@@ -13,7 +13,7 @@ void watch_begin(Watch *watch)
     watch->begun_us = g_get_monotonic_time();
 }
 
-/* A QEMU that somebody has stopped may go on, and may not. */
+/* A QEMU that somebody has stopped may be continued, or may not. */
 static void watch_stopped(Watch *watch, unsigned timeout_s, gint64 now_us, RunLoop *loop)
 {
     if (!watch->stopped_us) {

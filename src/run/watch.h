@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is looked at now and then while a workload runs: whether QEMU has been stopped, and whether the guest obeys. */
+/* What is checked now and then while a workload runs: whether QEMU has been stopped, and whether the guest ends the
+ * workload in time. */
 #ifndef MEMORY_TRACER_RUN_WATCH_H
 #define MEMORY_TRACER_RUN_WATCH_H
 
@@ -13,8 +14,8 @@ typedef struct Watch {
 } Watch;
 
 void watch_begin(Watch *watch);
-/* Makes `loop` fail when QEMU has been stopped for too long, and stop when the guest doesn't end the workload that has
- * had its time: a fork bomb may keep the agent from it. `qemu` is NULL without a guest. */
+/* Makes `loop` fail when QEMU has been stopped for too long. Asks it to stop when the guest hasn't ended a workload
+ * whose time is up: a fork bomb may keep the agent from doing so. `qemu` is NULL without a guest. */
 void watch_guest(Watch *watch, const SessionOptions *options, Qemu *qemu, RunLoop *loop);
 
 #endif
