@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* memory_tracer check FILE: whether a trace is what a good trace is. */
+/* memory_tracer check FILE: whether a trace is a good one. */
 #include <stdio.h>
 #include <string.h>
 
@@ -63,8 +63,8 @@ static bool values_can_be_compared(const Check *check)
            !input_metadata_number(check->metadata, "dropped", 0);
 }
 
-/* All of the records, from the beginning to the end; by several threads, if loads are compared with stores: each
- * compares its share of the pages, and looks at its share of the batches. */
+/* One thread's share of the work when records are read from the beginning to the end. If loads are compared with
+ * stores, there are several threads: each compares its share of the pages, and checks its share of the batches. */
 typedef struct {
     const Check *check;
     unsigned share, shares;

@@ -34,7 +34,7 @@ typedef enum {
 
 #define CHECK_MAX_VCPUS 256
 
-/* What is known of the trace before it is read. Doesn't change then. */
+/* What is known of the trace before it is read. It doesn't change while the trace is read. */
 typedef struct CheckFacts {
     mt_trace *trace;
     bool user_only;
@@ -56,16 +56,16 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CheckFacts, check_facts_clear)
 
 void check_counts_add(CheckCounts *to, const CheckCounts *from);
 
-/* What can be said of each record by itself. */
+/* Checks what can be checked of each record by itself. */
 void check_records(const CheckFacts *facts, const struct mt_batch *batch, CheckCounts *counts);
 
-/* What depends on the records before. To be told of all batches, in the reader's order. */
+/* What depends on the records before. check_order() must get all batches, in the reader's order. */
 typedef struct CheckOrder {
     uint64_t next_index;
     uint64_t last_ns[CHECK_MAX_VCPUS];
 } CheckOrder;
 
-/* Where a batch stands: what check_order() wants of it. */
+/* Where a batch stands in the trace, for check_order(). */
 typedef struct CheckPlace {
     uint64_t first, time_ns;
     uint32_t count, vcpu;
@@ -78,10 +78,11 @@ static inline CheckPlace check_place(const struct mt_batch *batch)
     };
 }
 
-/* Returns whether there is nothing missing before it. */
+/* Returns whether no record is missing right before the batch. */
 bool check_order(CheckOrder *order, const CheckPlace *place, CheckCounts *counts);
 
-/* Compares loads with the stores before them, of the `share`th of `shares` sets of pages. */
+/* Compares loads with the stores before them. The pages are divided into `shares` sets, of which only set number
+ * `share` is looked at. */
 void check_values(MemoryImage *image, const struct mt_batch *batch, unsigned share, unsigned shares,
                   CheckCounts *counts);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Checks a trace file's blocks by several threads: see check.h. Each takes the next block of the file, counts what can
- * be said of its records, and leaves where its batches stand. The caller's thread goes through those in the order in
- * which a reader would have given them, which is that of the indexes.
+ * Checks a trace file's blocks by several threads: see check.h. Each thread takes the next block of the file, checks
+ * its records, and notes where its batches stand in the trace. The caller's thread goes through these notes in the
+ * order in which a reader would have given the batches, which is that of the indexes.
  */
 #include "check.h"
 
@@ -73,7 +73,7 @@ static gpointer check_some(gpointer data)
     return NULL;
 }
 
-/* Waits until a block is done. Returns false if there is no use in that. */
+/* Waits until a block is done. Returns false if checking has failed. */
 static bool wait_for(Pool *pool, size_t number, Progress *progress)
 {
     bool fine;
@@ -105,7 +105,7 @@ static uint64_t lane_position(const Pool *pool, const Lane *lane)
                        : mt_trace_block(pool->facts->trace, number)->first;
 }
 
-/* Goes one batch on. */
+/* Goes on to the lane's next batch. Returns false if checking has failed. */
 static bool lane_step(Pool *pool, Lane *lane, CheckOrder *order, CheckCounts *counts, Progress *progress)
 {
     size_t number = g_array_index(lane->blocks, size_t, lane->block);

@@ -36,7 +36,7 @@ void check_counts_add(CheckCounts *to, const CheckCounts *from)
     to->compared += from->compared;
 }
 
-/* Without a branch, so that the compiler makes vectors of it. */
+/* Without a branch, so that the compiler can vectorise it. */
 static void check_accesses(const CheckFacts *facts, const struct mt_batch *batch, CheckCounts *counts)
 {
     const uint64_t *addresses = batch->address;
@@ -124,7 +124,8 @@ static void check_value(MemoryImage *image, const struct mt_batch *batch, size_t
         memory_image_store(image, paddr, bytes, size);
         return;
     }
-    /* What the processor itself stores (an exception's frame, bits in page tables) is the kernel's memory. */
+    /* Only loads by user code count: what the processor itself stores (an exception's frame, bits in page tables) lies
+     * in the kernel's memory. */
     switch (memory_image_load(image, paddr, bytes, size)) {
     case MEMORY_IMAGE_OTHER:
         counts->found[EXCEPTION_VALUE] += user;

@@ -63,14 +63,14 @@ int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError *
 /* Appends what was counted, with the labels of --print_trace_info. */
 void cmd_format_counts(GString *text, const RingCounts *counts);
 
-/* Makes sure that the numbers of the three standard streams are taken, that a file that gets too large is an error, and
- * that limits which are meant for the workload aren't ours. To be called first. */
+/* Makes sure that the descriptors 0 to 2 are open, that writing too large a file is an error and not a signal, and that
+ * resource limits which are meant for the workload don't apply to us. To be called first. */
 void cmd_set_up_process(void);
 
 /* What main() returns: prints the error, if there is one. Takes it. */
 int cmd_exit_status(int status, GError *error);
 
-/* Checks the RAM and the vCPUs of a guest that is to be made. */
+/* Checks the RAM and the vCPUs of a guest that is to be made. False with a usage error. */
 bool cmd_check_machine(int ram_mb, int vcpus, GError **error);
 
 #endif

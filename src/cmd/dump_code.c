@@ -65,7 +65,7 @@ void dump_code_free(DumpCode *code)
     g_free(code);
 }
 
-/* Where its disassembler is: of code of 16, 32 or 64 bits. */
+/* The index of its disassembler: for code of 16, 32 or 64 bits. */
 static unsigned mode_number(const struct mt_instruction *instruction)
 {
     return instruction->mode == MT_MODE_16 ? 0 : instruction->mode == MT_MODE_32 ? 1 : 2;
@@ -110,7 +110,7 @@ static DumpedCode *make_dumped(DumpCode *code, const struct mt_instruction *inst
     return dumped;
 }
 
-/* Of an instruction that has other names in another memory. */
+/* For an instruction whose program depends on the memory (address space). */
 static const DumpedCode *find_varying(DumpCode *code, const struct mt_instruction *instruction, uint32_t memory,
                                       uint32_t number)
 {

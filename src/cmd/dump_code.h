@@ -16,7 +16,7 @@ typedef struct DumpedCode {
 
 typedef struct DumpCode DumpCode;
 
-/* NULL with an error if there is no disassembler. The trace must stay. */
+/* The trace must stay. NULL with an error if the disassembler can't be used. */
 DumpCode *dump_code_new(mt_trace *trace, GError **error);
 void dump_code_free(DumpCode *code);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DumpCode, dump_code_free)

@@ -91,7 +91,7 @@ bool dump_columns_have_objects(const GPtrArray *columns)
 
 /* Lines. */
 
-/* The last column isn't filled up at its right. Widths are less than 40, the number of blanks. */
+/* The last column isn't padded at its right. Widths are at most 40, the number of blanks. */
 static void add_cell(GString *line, const DumpColumn *column, const char *text, bool is_last)
 {
     static const char blanks[] = "                                        ";

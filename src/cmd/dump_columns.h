@@ -21,7 +21,7 @@ typedef struct DumpRow {
 
 typedef struct DumpColumn {
     const char *name;
-    int width;       /* of its text; negative: it begins at the left. 0: the text is as long as it is */
+    int width;       /* of its text, in bytes; negative: aligned to the left. 0: not padded */
     unsigned fields; /* of enum mt_fields: the trace must have them */
     /* Appends what is known of the row; nothing if nothing is. */
     void (*add_text)(GString *text, const DumpRow *row);
@@ -32,16 +32,16 @@ typedef struct DumpColumn {
 /* All that there are, up to one without a name. */
 extern const DumpColumn dump_columns_all[];
 
-/* Those of a list of names (const DumpColumn *), to be unreferenced; NULL with an error if there is no such column, or
- * the trace doesn't have it. */
+/* The columns (const DumpColumn *) of a list of names, to be unreferenced. NULL with an error if a name isn't one of a
+ * column, or the trace lacks what the column needs. */
 GPtrArray *dump_columns_parse(const char *list, unsigned fields, GError **error);
-/* Those that are shown if no list is given; `lines`: also the source lines. */
+/* The columns that are shown if no list is given; `lines`: also the source lines. To be unreferenced. */
 GPtrArray *dump_columns_default(unsigned fields, bool as_json, bool lines);
 /* Which fields of the trace they need, and whether they tell what is accessed. */
 unsigned dump_columns_fields(const GPtrArray *columns);
 bool dump_columns_have_objects(const GPtrArray *columns);
 
-/* A line each, with a line feed. The heading is of text. */
+/* Append a line each, with a line feed. The heading is for text. */
 void dump_columns_add_heading(GString *line, const GPtrArray *columns);
 void dump_columns_add_text(GString *line, const GPtrArray *columns, const DumpRow *row);
 void dump_columns_add_json(GString *line, const GPtrArray *columns, const DumpRow *row);

@@ -19,7 +19,7 @@ static void G_GNUC_PRINTF(2, 3) add(GPtrArray *lines, const char *format, ...)
     va_end(arguments);
 }
 
-/* Whether it was we who ended it. */
+/* Whether we have ended the workload. */
 static bool was_ended(const SessionResult *result)
 {
     return result->stopped || result->timed_out || result->until_succeeded;
@@ -57,7 +57,7 @@ static void add_memory(GPtrArray *lines, const SessionResult *result)
             result->guest_ram_mb, result->out_of_memory, result->out_of_memory == 1 ? "" : "es", more_mb);
 }
 
-/* A program that fails so removes most often what it has written so far, and the disk is no longer full. */
+/* Most programs that fail because the disk is full remove what they have written, so that it is no longer full. */
 static void add_disk(GPtrArray *lines, const SessionOptions *options, const SessionResult *result)
 {
     if (options->workload.sees_host && result->status && !result->disk_is_full &&

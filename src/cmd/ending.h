@@ -5,9 +5,10 @@
 
 #include "../run/session.h"
 
-/* Adds them, without "memory_tracer: " and line ends; nothing for a workload that has ended as usual. */
+/* Adds these lines (char *, to be freed), without "memory_tracer: " and line ends; none if the workload ended as usual.
+ */
 void ending_add_lines(GPtrArray *lines, const SessionOptions *options, const SessionResult *result);
-/* Appends them as they are printed. */
+/* Appends the lines as they are printed. */
 void ending_append(GString *text, const SessionOptions *options, const SessionResult *result);
 
 /* The exit status of run and record. */

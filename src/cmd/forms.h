@@ -11,11 +11,11 @@ typedef struct Forms {
 
 /* The table for options_parse(): `own` (ended by a NULL name), then those of `forms`. To be freed. */
 GOptionEntry *forms_entries(Forms *forms, const GOptionEntry *own);
-/* Whether no more than one was asked for. */
+/* Whether at most one form was asked for. False with a usage error. */
 bool forms_check(const Forms *forms, GError **error);
 /* The report in the form that was asked for; JSON in several lines if `pretty`. To be freed. */
 char *forms_format(const Forms *forms, const Report *report, bool pretty);
-/* To standard output. */
+/* Prints the report to standard output. */
 void forms_print(const Forms *forms, const Report *report);
 
 #endif

@@ -61,7 +61,7 @@ static void count_records(const TraceFile *file, uint64_t *records, uint64_t *kn
     }
 }
 
-/* The same by what the recovered file says at its end; *exact: the end is there. */
+/* The number of records that the recovered file's metadata tells; *exact: its end, with the totals, is there. */
 static uint64_t records_by_metadata(const char *path, bool *exact)
 {
     mt_trace *trace = mt_trace_open(path, MT_FORMAT_FILE, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What both positional command lines print: labels that scripts match (doc/protocols.md). And how every one ends. */
+/* What both positional command lines print, with labels that scripts match (doc/protocols.md); and the exit status of
+ * every command line. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -90,7 +91,7 @@ int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError *
     return 0;
 }
 
-/* What GLib can't go on without (memory, threads, pipes) is told as any error is. */
+/* GLib's fatal errors (no memory, no thread, no pipe) are printed like all other errors. */
 static void on_glib_message(const char *domain, GLogLevelFlags level, const char *message, gpointer data)
 {
     g_autofree char *limit = limits_explain(message);
@@ -108,8 +109,9 @@ void cmd_set_up_process(void)
     limits_raise();
     g_log_set_default_handler(on_glib_message, NULL);
     signal(SIGXFSZ, SIG_IGN); /* an error of write() */
-    /* What is opened later would get their numbers. Results that nobody can get are an error; messages are not, as who
-     * closes standard error doesn't want them. */
+    /* A file that is opened later would get a closed stream's number. Results that can't be printed are an error (so 1
+     * is opened for reading only); messages that can't be printed are not: whoever closes standard error doesn't want
+     * them. */
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
             (void)!open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY);

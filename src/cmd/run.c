@@ -18,7 +18,7 @@
 #include "summary_file.h"
 #include "view_options.h"
 
-/* The program's path on this machine: from the PATH that it will have, seen from where it will run. */
+/* The program's path on this machine, found with the PATH and from the folder that the program will have. */
 static char *find_command(const char *name, const WorkloadOptions *workload, GError **error)
 {
     const char *path =

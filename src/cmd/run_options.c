@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The options that every verb has which runs a workload: see run_options.h. */
+/* The options of every verb that runs a workload: see run_options.h. */
 #include "run_options.h"
 
 #include <stdio.h>

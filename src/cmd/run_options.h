@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The options that every verb has which runs a workload: what is captured, and how the guest runs. */
+/* The options of every verb that runs a workload: what is captured, and how the guest runs. */
 #ifndef MEMORY_TRACER_CMD_RUN_OPTIONS_H
 #define MEMORY_TRACER_CMD_RUN_OPTIONS_H
 
@@ -22,13 +22,13 @@ typedef struct RunOptions {
 
 /* The table for options_parse(): `own` (ended by a NULL name), then those of `options`. To be freed. */
 GOptionEntry *run_options_entries(RunOptions *options, const GOptionEntry *own);
-/* Checks them and sets what they are about. The strings stay `options`' own. */
+/* Checks the options and applies them to `session`. The strings stay `options`' own. False with an error. */
 bool run_options_apply(const RunOptions *options, SessionOptions *session, GError **error);
 void run_options_clear(RunOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RunOptions, run_options_clear)
 
-/* --fields of a trace file: a comma-separated list, or NULL for none but the usual ones. Sets *fields to enum
- * ring_fields. */
+/* Parses --fields of a trace file: a comma-separated list, or NULL for the default. Sets *fields to enum mt_fields.
+ * False with a usage error. */
 bool run_options_parse_fields(const char *list, unsigned *fields, GError **error);
 #define RUN_OPTIONS_FIELDS_HELP                                                                                        \
     "What the trace file tells of each access beside the usual: paddr, value, time, or all (default: pc and task; "    \
@@ -36,7 +36,7 @@ bool run_options_parse_fields(const char *list, unsigned *fields, GError **error
 
 /* The warnings that a result calls for: records lost, nothing traced, timed out. To be freed. */
 GStrv run_options_warnings(const SessionOptions *session, const SessionResult *result);
-/* Appends them as lines, as they are printed. */
+/* Appends them to `text`, as lines. */
 void run_options_append_warnings(GString *text, const SessionOptions *session, const SessionResult *result);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What memory_tracer run and record say in the end: see run_summary.h. Accesses are counted exactly, always. What they
- * were is known of those that were recorded: with sampling, that is a sample, and its shares need not be the run's. (A
- * few blocks of a million accesses may all lie in the kernel.) So they are shown as the sample's.
+ * What memory_tracer run and record say in the end: see run_summary.h. The number of accesses is always exact. All
+ * other figures are of the recorded accesses only. With sampling, these are a sample, whose shares may differ from the
+ * run's (a few blocks of a million accesses may all lie in the kernel); so these figures are shown as the sample's.
  */
 #include "run_summary.h"
 
@@ -19,7 +19,7 @@ static uint64_t lost(const SessionResult *result)
     return result->counts.events - result->counts.skipped - result->counts.written;
 }
 
-/* Whether the records are fewer than the accesses: by sampling, or as a slow reader made us drop some. */
+/* Whether there are fewer records than accesses: because of sampling, or because records were dropped. */
 static bool is_sample(const SessionOptions *options, const SessionResult *result)
 {
     return options->capture.log_tracing_ratio || lost(result);
@@ -38,14 +38,15 @@ static void add_bytes(Report *report, const SessionResult *result)
                         3);
 }
 
-/* What `run` does by itself stands among the other figures, what was asked for under its name. */
+/* The results of the default analysis stand among the other figures; those of a requested one stand under its name. */
 static void add_analyses(Report *report, const SessionOptions *options, const SessionResult *result)
 {
     if (result->analyses)
         live_analyses_describe(result->analyses, report, options->destination.analyses_asked_for);
 }
 
-/* What holds for the records, but not for the run, has a place of its own, so that nobody takes it for the run's. */
+/* Figures that hold for the records, but not for the run, are in a section of their own, so that nobody takes them for
+ * the run's. */
 static void add_sample(Report *report, const SessionOptions *options, const SessionResult *result)
 {
     const char *what = options->capture.log_tracing_ratio ? "the traced sample" : "not all accesses were recorded";
@@ -79,7 +80,7 @@ static void add_accesses(Report *report, const SessionOptions *options, const Se
         add_analyses(report, options, result);
 }
 
-/* What the summary for people ends with: nothing of it is to be missed by those who read JSON. */
+/* The lines that the summary for people ends with: JSON has them, too. */
 static void add_warnings(Report *report, const SessionOptions *options, const SessionResult *result)
 {
     g_auto(GStrv) warnings = run_options_warnings(options, result);

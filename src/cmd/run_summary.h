@@ -6,8 +6,8 @@
 #include "../report/report.h"
 #include "../run/session.h"
 
-/* Its members are in memory_tracer-run(1). What is wrong, or worth a line (run_options.h, ending.h), is in there as
- * "warnings", but not in its text. To be freed. */
+/* The summary as a report; memory_tracer-run(1) describes its members. Warnings (run_options.h, ending.h) are its
+ * member "warnings", but aren't in its text. To be freed. */
 Report *run_summary_report(const SessionOptions *options, const SessionResult *result);
 
 #endif

@@ -112,8 +112,8 @@ static bool write_all(int fd, const char *text)
     return true;
 }
 
-/* What was asked for may be in a folder that the workload can write to: it can have put links there meanwhile, so
- * nothing is followed but what was opened before. */
+/* The file may be in a folder that the workload can write to, and the workload may have put links there meanwhile. So
+ * the file is created in the folder that was opened before the run, and no link is followed. */
 static bool write_regular(const SummaryFile *file, const char *text, GError **error)
 {
     g_autofree char *part = g_strdup_printf("%s.part-%08x", file->name, g_random_int());

@@ -57,7 +57,7 @@ static const MappingKind *mapping_kind(unsigned kind)
     return kind < G_N_ELEMENTS(kinds) && kinds[kind].name ? &kinds[kind] : NULL;
 }
 
-/* What else is known of one, beside the text that it has; or NULL. To be freed. */
+/* What is shown of a change instead of its text; NULL: the text. To be freed. */
 static char *more_of_change(const TraceChange *change)
 {
     const uint64_t *value = change->value;

@@ -11,7 +11,7 @@
 #include "cmd.h"
 
 typedef struct {
-    GMutex mutex; /* of the analysis */
+    GMutex mutex; /* protects the analysis */
     Analysis *analysis;
 } Tool;
 
@@ -27,7 +27,8 @@ static void print_output(Tool *tool)
     fflush(stdout);
 }
 
-/* The signal comes when all records have been taken. Whoever reads them may wait for more then, which never come. */
+/* SIGUSR1 comes when all records have been taken. The reading thread may then be waiting for more, which never come: so
+ * this thread prints the output and ends the process. */
 static gpointer wait_for_signal(gpointer data)
 {
     Tool *tool = data;

@@ -13,9 +13,8 @@
 #include "../vm/image.h"
 #include "cmd.h"
 
-/* They name what this machine has and the guest hasn't: sockets in /run, the display, descriptors, a terminal's
- * windows.
- */
+/* Variables that name what this machine has and the guest doesn't: sockets in /run, the display, descriptors, a
+ * terminal's windows. */
 static const char *const not_passed[] = { "DBUS_SESSION_BUS_ADDRESS",
                                           "DBUS_SYSTEM_BUS_ADDRESS",
                                           "DISPLAY",
@@ -180,7 +179,7 @@ bool view_options_apply(ViewOptions *options, SessionOptions *session, GError **
     return true;
 }
 
-/* Our current folder has a name. */
+/* Whether our current folder still exists. */
 static bool is_there_still(void)
 {
     char path[PATH_MAX];

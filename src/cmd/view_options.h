@@ -13,20 +13,20 @@ typedef struct ViewOptions {
     char *files, *user, *folder;
     char **writable, **set, **unset;
     gboolean clean, terminal;
-    /* What was made of them. */
+    /* What was made from these options. */
     GStrv writable_folders, environment;
     GStrv notes;
-    char *note;         /* said if the image was not made here, and nobody has said --files */
-    bool prefers_guest; /* a program without a slash is the guest's: it was made with packages */
+    char *note;         /* printed if the image was not made here, and --files wasn't given */
+    bool prefers_guest; /* a program without a slash is the guest's, as the image was made with packages */
 } ViewOptions;
 
 /* The entries for options_join(). To be freed. */
 GOptionEntry *view_options_entries(ViewOptions *options);
-/* Checks them and sets what they are about: of `session`, image and workload.folder must have been set. `verb` is for
- * messages. The strings stay `options`' own. */
+/* Checks the options and applies them to `session`, whose image and workload.folder must have been set. The strings
+ * stay `options`' own. False with an error. */
 bool view_options_apply(ViewOptions *options, SessionOptions *session, GError **error);
-/* Once the program is known: adds notes of what the guest can't have. Fails if the workload can't run where it is to.
- */
+/* When the program is known: adds notes of what the guest can't have. False with an error if the workload can't run in
+ * its folder. */
 bool view_options_check_workload(ViewOptions *options, SessionOptions *session, GError **error);
 void view_options_clear(ViewOptions *options);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ViewOptions, view_options_clear)
