@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The agent: what memory_tracer runs inside the guest. It waits on a virtio-serial port for the runner's frames
- * (protocol.h), receives files, runs the workload and executes the markers around it.
+ * (frames.h), receives files, runs the workload and executes the markers around it.
  *
- * It is static and needs nothing but a kernel. As the first process (the default guest) it also mounts the root. At the
- * start of each run the one in the snapshot lets the current one take its place (drive.c).
+ * It is static and needs nothing but a kernel. As the first process (in the default guest) it also mounts the root file
+ * system. At the start of each run, the agent in the snapshot executes the current one in its place (drive.c).
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -21,7 +21,7 @@
 #define PORTS_FOLDER "/sys/class/virtio-ports"
 #define RETRY_MS 200
 
-/* Opens the port that the runner's end is called by. Returns -1 while it isn't there. */
+/* Opens the port to the runner, by its name. Returns -1 while it isn't there. */
 static int open_port(void)
 {
     DIR *folder = opendir(PORTS_FOLDER);
@@ -46,8 +46,8 @@ static int open_port(void)
     return fd;
 }
 
-/* What we do while a workload is traced is in the trace, and traces shall repeat: so our addresses are the same in each
- * run. Executes us once more if they aren't. */
+/* What we do while a workload is traced is in the trace, and traces are to repeat. So our addresses must be the same in
+ * each run: if they are randomised, executes us once more. */
 static void have_fixed_addresses(char **argv)
 {
     int now = personality(0xffffffff); /* asks */

@@ -14,13 +14,13 @@
 
 /* channel.c: frames over the port. */
 
-/* Sends one frame; waits while the runner doesn't read. What can't be sent because the port is gone is dropped. */
+/* Sends one frame; waits while the runner doesn't read. If the port is gone, the frame is dropped. */
 void channel_send(uint32_t type, const void *payload, size_t length);
 /* Sends two pieces as one frame. */
 void channel_send2(uint32_t type, const void *head, size_t head_length, const void *tail, size_t tail_length);
 /* Sends MT_FRAME_ERROR with a formatted line. */
 void channel_send_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Reads what there is and calls `handle` for every whole frame. Returns false when the other side is gone for now. */
+/* Reads what there is and calls `handle` for every complete frame. Returns false when the runner is gone for now. */
 bool channel_receive(void (*handle)(const struct mt_frame *frame, const uint8_t *payload));
 void channel_open(int fd);
 int channel_fd(void);
@@ -37,7 +37,7 @@ void files_append(const uint8_t *bytes, size_t length);
 /* Sends the runner a file that the workload has written. */
 void files_fetch(const struct mt_fetch *fetch, const char *path);
 
-/* user.c: whose the workload is. */
+/* user.c: which user the workload runs as. */
 struct user {
     bool known; /* else it is the agent's own user, and nothing below is set */
     uid_t uid;
@@ -49,13 +49,14 @@ struct user {
 bool user_find(const char *name, struct user *user);
 /* Becomes that user for good. Returns false, with errno set, if that is not allowed. */
 bool user_become(const struct user *user);
-/* Likewise, the one that the request gives the ids of. */
+/* Likewise, the user whose ids are in the request. */
 bool user_become_ids(const struct mt_run *run);
 
 /* drive.c: the transfer drive. */
 /* Opens it, for direct I/O. Returns -1 with errno set if there is none. */
 int drive_open(void);
-/* Executes the agent on it in place of this one. Tells the runner if that can't be done; else the new one greets it. */
+/* Executes the agent on the drive in place of this one; the new agent greets the runner. Tells the runner if that can't
+ * be done. */
 void drive_renew_agent(void);
 
 /* unpack.c: folders from the host. */
@@ -66,7 +67,7 @@ bool unpack_archive(int fd, const char *path, const struct user *user, char *pro
 /* memory.c */
 /* When the guest is out of memory, its kernel shall kill the workload rather than us. */
 void memory_protect(void);
-/* In a child: not it. */
+/* In a child: undoes that for the child. */
 void memory_unprotect(void);
 /* How many processes the kernel has killed so far for want of memory. */
 uint64_t memory_kills(void);
@@ -83,25 +84,26 @@ void vcpus_tell(void);
 
 /* Gathers the strings of the next request. */
 void strings_append(const uint8_t *bytes, size_t length);
-/* Gives what was gathered: to be freed. */
+/* Returns what was gathered, to be freed; it may be NULL. */
 char *strings_take(size_t *length);
-/* The string at *at, which then points behind it; NULL if none ends before `end`. */
+/* Returns the string at *at, and moves *at behind it; NULL if no string ends before `end`. */
 const char *strings_next(const char **at, const char *end);
 
 struct request {
     struct mt_run run;
     char *strings; /* the memory of all strings */
-    char **words;  /* and of both arrays, which end with NULL */
+    char **words;  /* the memory of argv and envp, which end with NULL */
     const char *program;
     char **argv, **envp;
     const char *folder, *user, *stdin_file, *until; /* empty: none */
 };
 
-/* Takes the strings that were gathered. Returns false if they aren't what `run` says. To be freed in either case. */
+/* Takes the strings that were gathered. Returns false if they don't fit to `run`. request_free() is needed in any case.
+ */
 bool request_parse(const struct mt_run *run, struct request *request);
 /* An environment variable's value, or NULL. */
 const char *request_variable(const struct request *request, const char *name);
-/* Adds to the environment what a login would. */
+/* Adds to the environment what a login as this user would add. */
 void request_add_user(struct request *request, const struct user *user);
 void request_free(struct request *request);
 
@@ -109,28 +111,28 @@ void request_free(struct request *request);
 
 struct pollfd;
 
-/* What the request says it is, to be given to the workload. Returns -1 with errno set if that can't be done. */
+/* Opens what the request says it is, and returns the descriptor for the workload; -1 with errno set. */
 int stdin_open(const struct request *request);
-/* For the request's other runs: opens the file that it is. Likewise. */
+/* If it is a file: opens that for one more run of the request. Likewise. */
 int stdin_open_file(const struct request *request);
-/* What comes is typed on that terminal. */
+/* From now on, input is typed on this terminal. */
 void stdin_type_on(int terminal);
-/* What the runner has sent; nothing: the end. */
+/* Takes what the runner has sent; no bytes: the end of the input. */
 void stdin_receive(const uint8_t *bytes, size_t length);
-/* What to poll (an fd of -1: nothing), and what to do then. */
+/* What to poll (an fd of -1: nothing), and what to do when that has returned. */
 void stdin_poll(struct pollfd *polled);
 void stdin_progress(const struct pollfd *polled);
 /* How many bytes the workload has taken; of a file, where it has got to. */
 uint64_t stdin_taken(void);
 void stdin_close(void);
 
-/* stdio.c: all three of them. */
+/* stdio.c: the workload's standard input, output and error. */
 struct stdio {
     int theirs[3];
     int out, err; /* what we read: pipes, or in `out` the pseudo-terminal; -1: there is none */
 };
 
-/* Makes them as the request says. Returns false with errno set; what has been opened is in there all the same. */
+/* Opens them as the request says. Returns false with errno set; `stdio` then has what was opened before the failure. */
 bool stdio_make(struct stdio *stdio, const struct request *request);
 /* Tells a workload's terminal how large it is. */
 void stdio_resize(int terminal, const struct mt_window *window);
@@ -142,15 +144,15 @@ void view_make(const struct mt_view *request);
 bool view_is_made(void);
 /* Opens a file of the host's for reading. Returns -1 with errno set. */
 int view_open(const char *path);
-/* Opens, for reading, what the workload has written there, or what the guest has there. Returns -1 with errno set if
- * that is nothing. */
+/* Opens for reading what the workload has written at this path, or without a view, the guest's file there. Returns -1
+ * with errno set if there is none. */
 int view_open_written(const char *path);
-/* Before a workload is forked: what it changes will be apart from what others have changed. */
+/* Before a workload is forked: makes a new upper layer, so that it doesn't see what earlier workloads have changed. */
 void view_prepare(void);
-/* In the workload, as root: makes the view its root. Without a view, does nothing. Returns what couldn't be done, with
- * errno set, or NULL. */
+/* In the workload, as root: makes the view its root. Without a view, does nothing. Returns NULL, or, with errno set,
+ * what couldn't be done. */
 const char *view_enter(void);
-/* In another child, as root: makes the view of that workload, which runs, its root. Likewise. */
+/* In another child, as root: makes the view of the running workload its root. Likewise. */
 const char *view_join(pid_t workload);
 /* Writes back what is shared for writing, and tells the runner what has become of the files. */
 void view_finish(void);
@@ -159,23 +161,23 @@ void view_finish(void);
 
 /* Finds the program of that name, as a shell would. Returns 0 or an errno. */
 int spawn_find_program(const char *name, const char *path_variable, char found[PATH_MAX]);
-/* Lets everybody pass through the folders on the way to a file. */
+/* Makes the folders on the way to a file accessible to every user. */
 void spawn_open_the_way(const char *path);
-/* Becomes what the request says, in a session of its own; with the view of the workload `beside`, or 0: a new one.
- * Returns what couldn't be done, with errno set, or NULL. */
+/* Sets user, limits, folder and so on as the request says, in a session of its own, with the view of the workload
+ * `beside` (0: a new view). Returns NULL, or, with errno set, what couldn't be done. */
 const char *spawn_become(const struct request *request, const struct user *user, const int stdio[3], pid_t beside);
-/* Executes a file, as the request says. One of the host that is neither a program nor a script with a #! line is a
- * script for the shell, as for execvp(3): the runner has looked at it. Returns if it can't, with errno set. */
+/* Executes a file, as the request says. A file of the host that is neither a program nor a script with a #! line is
+ * executed by the shell, as with execvp(3); the runner has checked it. Returns only on failure, with errno set. */
 void spawn_execute(const char *program, const struct request *request);
-/* Tells the agent, at the other end of `exec_error`, what couldn't be done (errno), and ends. */
+/* Tells the agent, at the other end of `exec_error`, what failed and why (errno), and ends the process. */
 void spawn_give_up(int exec_error, const char *failed) __attribute__((noreturn));
-/* What the child does that is to be the traced workload: it waits for a byte from `go` (-1: it doesn't), and executes
- * the markers around the program. */
+/* Makes this child the traced workload: waits for a byte from `go`, and executes the start marker before the program.
+ * If `go` is -1 (the workload speaks), it does neither. */
 void spawn_held(const char *program, const struct request *request, const struct user *user, const int stdio[3], int go,
                 int exec_error) __attribute__((noreturn));
 /* Starts the program that a request is about, with neither input nor output. Returns its pid, or -1 with errno set. */
 pid_t spawn_silent(const struct request *request, const struct user *user, const char *program, int exec_error);
-/* Starts the shell with these arguments, likewise, as the workload is and where it is. */
+/* Starts the shell with these arguments, likewise, as the workload's user and with the workload's view. */
 pid_t spawn_beside(const struct request *request, const struct user *user, pid_t workload, char *const *argv);
 
 /* until.c: the command that the workload runs until. */
@@ -183,7 +185,7 @@ pid_t spawn_beside(const struct request *request, const struct user *user, pid_t
 /* The workload `pid` has been let go. If the request has such a command, it is run until it succeeds; then the
  * workload's process group gets SIGTERM, and what is still there 5 s later is killed. Both must stay until the end. */
 void until_begin(const struct request *request, const struct user *user, pid_t pid);
-/* When until_progress() is to be called, by monotonic_ns(); 0: there is nothing to do. */
+/* The time (monotonic_ns()) at which until_progress() is to be called; 0: there is nothing to do. */
 int64_t until_next_ns(void);
 void until_progress(void);
 /* A child of ours has ended. */
@@ -199,14 +201,14 @@ bool workload_is_traced(void);
 /* Whether the program itself runs, and no longer what prepares it. */
 bool workload_is_executed(void);
 void workload_stop(void);
-/* Its terminal has another size. */
+/* Sets the size of its terminal. */
 void workload_resize(const struct mt_window *window);
 /* Fills `fds` with what to poll (at most 2) and returns their number; *timeout_ms is lowered to the deadline. */
 int workload_poll_fds(int fds[2], int *timeout_ms);
 /* Call when a child has ended, when one of those descriptors is readable, or when the time is up. */
 void workload_progress(void);
 
-/* speech.c: what a workload says that follows the workload protocol. */
+/* speech.c: the words of a workload that follows the workload protocol. */
 enum speech { SPEECH_READY, SPEECH_STOP };
 
 /* A workload begins to speak. `heard` is called for its words; its info goes to the runner, all else as its output. */

@@ -81,7 +81,7 @@ void channel_send_error(const char *format, ...)
     channel_send(MT_FRAME_ERROR, line, strlen(line) + 1);
 }
 
-/* Hands over the whole frames among what was received. What is left is part of one. */
+/* Hands over the complete frames among the bytes received. What is left is part of one frame. */
 static void take_frames(void (*handle)(const struct mt_frame *frame, const uint8_t *payload))
 {
     size_t used = 0;
@@ -105,7 +105,8 @@ static void take_frames(void (*handle)(const struct mt_frame *frame, const uint8
 
 bool channel_receive(void (*handle)(const struct mt_frame *frame, const uint8_t *payload))
 {
-    /* All there is: the port gives a page at a time, and each time that we are woken costs the guest something. */
+    /* Reads until the port is empty: it gives one page at a time, and each time that we are woken costs the guest time.
+     */
     for (;;) {
         ssize_t n = read(port, buffer + filled, sizeof buffer - filled);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The processes that we have started. As their subreaper we are the parent of those whose own parent has ended. */
+/* The processes that we have started, directly or not. We are their subreaper: if a process's parent ends, we become
+ * its parent. */
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,7 +46,7 @@ void descendants_kill(void)
 {
     bool found = true;
 
-    /* One that forks while we look may be missed: look until there is none. */
+    /* A process that forks while we look may be missed: look again until there is none. */
     for (int round = 0; found && round < 1000; round++) {
         DIR *folder = opendir("/proc");
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The transfer drive, and the agent's successor on it: a snapshot may hold an old agent, which lets the one that the
- * runner has take its place at each start. So nothing but the frames of MT_PROTOCOL_BASE must stay as they are.
+ * The transfer drive, and the current agent on it. A snapshot may hold an old agent, which executes the runner's agent
+ * in its place at each start. So only the frames of MT_PROTOCOL_BASE must stay as they are.
  */
 #define _GNU_SOURCE
 #include <dirent.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Files that the runner puts into the guest: written beside their place, then renamed into it; and those that it gets.
+/* Files that the runner puts into the guest (written beside their place, then renamed into it), and files that it
+ * fetches.
  */
 #include <errno.h>
 #include <fcntl.h>

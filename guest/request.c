@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A request to run a program: its strings, which come in pieces before it, and what they are. */
+/* A request to run a program: gathers its strings, which come in pieces before it, and parses them. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -18,8 +18,8 @@
 #include "agent.h"
 
 #define NOBODY_THERE_MS 200
-/* What the agent does while the workload is traced is in the trace. So it does as little as possible: it lets output
- * gather. */
+/* What the agent does while the workload is traced is in the trace. So it does as little as possible: it waits this
+ * long for more output before it passes it on. */
 #define LET_IT_SETTLE_US 1000
 
 static bool is_guest; /* this machine is not the runner's own */
@@ -73,8 +73,7 @@ static void settle(void)
         fclose(file);
     }
     pid = fork();
-    if (pid ==
-        0) { /* a child: its memory is given back whatever happens, and if somebody runs out of memory, it dies */
+    if (pid == 0) { /* a child: its memory is freed in any case, and if memory runs out, the child is killed */
         struct sysinfo memory;
         size_t spare = 48 << 20;
 
@@ -189,7 +188,7 @@ void agent_serve(int port, bool once, bool resumed)
     sigaddset(&signals, SIGCHLD);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     children = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-    prctl(PR_SET_CHILD_SUBREAPER, 1); /* what the workload leaves behind is ours */
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* processes that the workload leaves behind become our children */
     channel_open(port);
     if (resumed)
         greet();
@@ -208,7 +207,7 @@ void agent_serve(int port, bool once, bool resumed)
             return;
         if (workload_is_traced())
             usleep(LET_IT_SETTLE_US);
-        /* Whatever has woken us: so that a traced run is the same each time, whether a child's end comes before or
+        /* Both are done whatever has woken us, so that a traced run is the same whether a child's end comes before or
          * after the last of its output. */
         (void)!read(children, &info, sizeof info);
         workload_progress();
@@ -218,7 +217,7 @@ void agent_serve(int port, bool once, bool resumed)
             descendants_kill();
             return;
         }
-        if (gone) /* somebody else may come */
+        if (gone) /* another runner may come */
             usleep(NOBODY_THERE_MS * 1000);
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finding, becoming and executing a program: what the agent's children do before they are the workload. */
+/* Finds and executes programs: what the agent's children do before they become the workload. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +57,7 @@ void spawn_open_the_way(const char *path)
     }
 }
 
-/* It was made for the workload. */
+/* Whether `fd` was made for the workload, and isn't a file. */
 static bool is_pipe_or_terminal(int fd)
 {
     struct stat status;
@@ -65,7 +65,7 @@ static bool is_pipe_or_terminal(int fd)
     return !fstat(fd, &status) && (S_ISFIFO(status.st_mode) || isatty(fd));
 }
 
-/* Where, who and with how much the request says. */
+/* Sets view, limits, user and folder as the request says. */
 static const char *settle_in(const struct request *request, const struct user *user, pid_t beside)
 {
     const struct mt_run *run = &request->run;
@@ -143,7 +143,7 @@ static const char *become_silent(const struct request *request, const struct use
 
     if (nothing < 0)
         return "open /dev/null";
-    if (!beside && request->run.flags & MT_RUN_STDIN_FILE) { /* unlike what comes, it can be read again */
+    if (!beside && request->run.flags & MT_RUN_STDIN_FILE) { /* unlike a stream, a file can be read again */
         stdio[0] = stdin_open_file(request);
         if (stdio[0] < 0)
             return "open the file that is its standard input";
@@ -178,11 +178,11 @@ pid_t spawn_beside(const struct request *request, const struct user *user, pid_t
     return pid;
 }
 
-/* What our parent does before it sleeps again, in poll(), is not to be mixed into the beginning of the trace. */
+/* What our parent does before it sleeps again, in poll(), must not appear at the beginning of the trace. */
 #define LET_PARENT_SLEEP_US 2000
 #define LET_PARENT_SLEEP_TIMES 500 /* then we start all the same */
 
-/* Whether the process sleeps whose /proc/PID/stat ("PID (NAME) STATE ...") this is; true if that can't be read. */
+/* Whether a process sleeps, by its open /proc/PID/stat ("PID (NAME) STATE ..."); true if that can't be read. */
 static bool sleeps(int stat)
 {
     char text[256];

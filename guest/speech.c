@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a workload says that follows the workload protocol (doc/protocols.md): its words are found anywhere in what it
- * prints, in their order, each once. */
+/* The words of a workload that follows the workload protocol (doc/protocols.md). They are found anywhere in what it
+ * prints, in order, each once. */
 #include "../src/protocol/words.h"
 #include "agent.h"
 
-/* What may come next. Info may be left out. */
+/* The words that may come next in each state. The info may be left out. */
 static const char *const before_info[] = { WORDS_BEGIN_INFO, WORDS_READY, NULL };
 static const char *const in_info[] = { WORDS_END_INFO, NULL };
 static const char *const after_info[] = { WORDS_READY, NULL };

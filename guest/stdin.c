@@ -3,9 +3,9 @@
  * The workload's standard input, as the runner passes it on: bytes that go into a pipe, or are typed on a terminal; or
  * a file that both sides have.
  *
- * The runner sends what it was asked for. We ask for as much as there is room in the pipe, so what was read from the
- * runner's input and not by the workload is never more than AHEAD_BYTES. While the workload is traced all this is in
- * the trace; so we do nothing unless there is room and something may come.
+ * The runner sends only what we ask for. We ask for as much as there is room in the pipe: so never more than
+ * AHEAD_BYTES have been read from the runner's input that the workload hasn't read. While the workload is traced, all
+ * of this is in the trace; so we do nothing unless there is room, and input may come.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -20,7 +20,7 @@
 
 #define AHEAD_BYTES (64u * 1024) /* a pipe's size */
 #define TYPED_AHEAD_BYTES 1024u  /* a terminal's line is 4095 bytes at most */
-/* With less room than that, a workload that reads a little at a time is let read some more before we ask. */
+/* If there is less room than this, we let the workload, which reads little at a time, read more before we ask. */
 #define LITTLE_BYTES (16u * 1024)
 #define LET_IT_READ_US 1000
 #define END_OF_FILE_KEY "\004"
@@ -28,9 +28,9 @@
 static struct {
     int to;       /* the pipe's end, or the terminal's; -1: there is nothing to feed */
     int file;     /* the file; or -1 */
-    int leftover; /* the pipe's other end, once all has come: what wasn't read is still in it; or -1 */
+    int leftover; /* the pipe's read end, after the end of the input: tells how much wasn't read; or -1 */
     bool is_terminal, at_end;
-    uint8_t waiting[AHEAD_BYTES]; /* has come, and is not in the pipe yet */
+    uint8_t waiting[AHEAD_BYTES]; /* received, and not in the pipe yet */
     size_t waiting_from, waiting_to;
     uint64_t received, asked_for;
 } in = { .to = -1, .file = -1, .leftover = -1 };
@@ -68,7 +68,7 @@ static void ask(void)
     channel_send(MT_FRAME_STDIN_WANTED, &wanted, sizeof wanted);
 }
 
-/* Nobody will read any more: the runner needn't either. */
+/* Tells the runner that nobody will read any more, so that it stops reading its input. */
 static void tell_nobody_reads(void)
 {
     const struct mt_stdin_wanted nothing = { 0 };
@@ -76,7 +76,7 @@ static void tell_nobody_reads(void)
     channel_send(MT_FRAME_STDIN_WANTED, &nothing, sizeof nothing);
 }
 
-/* The workload sees the end of its input. What is in the pipe can be told from its other end alone then. */
+/* Ends the workload's input. From then on, only the pipe's read end tells how much is still in the pipe. */
 static void close_pipe(void)
 {
     char path[64];
@@ -179,7 +179,7 @@ void stdin_poll(struct pollfd *polled)
     *polled = (struct pollfd){ .fd = in.is_terminal && !wants_room ? -1 : in.to, .events = wants_room ? POLLOUT : 0 };
 }
 
-/* There is room in a pipe that was full: we are told when it is a page. */
+/* A pipe that was full has room again: poll() says so as soon as one page is free. */
 static void let_it_read(void)
 {
     if (in.is_terminal || waiting())

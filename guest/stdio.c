@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a workload has as its standard input, output and error: pipes, or a pseudo-terminal. */
+/* Makes a workload's standard input, output and error: pipes, or a pseudo-terminal. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pty.h>
@@ -10,7 +10,7 @@
 
 #include "agent.h"
 
-/* A pseudo-terminal as all three; ours is its other side. `mode` and `size` may be NULL. */
+/* A pseudo-terminal as all three; we have its other side. `size` may be NULL. */
 static bool make_terminal(struct stdio *stdio, struct winsize *size)
 {
     int master, slave;
@@ -26,7 +26,7 @@ static bool make_terminal(struct stdio *stdio, struct winsize *size)
     return stdio->theirs[2] >= 0;
 }
 
-/* One that a workload speaks on: what it prints comes as it is, and what it is sent isn't printed. */
+/* A terminal for the workload protocol: output isn't changed, and input isn't echoed. */
 static bool make_quiet_terminal(struct stdio *stdio)
 {
     struct termios mode;

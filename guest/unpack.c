@@ -39,7 +39,7 @@ static void __attribute__((noreturn)) damaged(void)
     give_up("the archive on the transfer drive");
 }
 
-/* Points to what is in the buffer from the position on, reading on if need be. Returns the number of bytes. */
+/* Sets *bytes to the buffered bytes at the position, and reads more first if necessary. Returns their number. */
 static size_t peek(uint8_t **bytes)
 {
     while (archive.position >= archive.start + archive.filled) {
@@ -76,7 +76,7 @@ static void align(uint64_t alignment)
     archive.position = archive_align(archive.position, alignment);
 }
 
-/* Writes all of an extent. With direct I/O, whole blocks: what is too much at the end is cut off later. */
+/* Writes all of an extent. With direct I/O, whole blocks are written; the excess at the end is cut off later. */
 static void write_extent(int fd, const char *name, const struct archive_extent *extent, bool direct)
 {
     uint64_t offset = extent->offset, left = extent->length;
@@ -137,7 +137,7 @@ static void make_file(const char *name, const struct archive_entry *entry)
         close(direct_fd);
 }
 
-/* Of what can't be opened: a link, a FIFO, a device. */
+/* Sets the time of something that can't be opened: a link, a FIFO, a device. */
 static void set_time(const char *name, const struct archive_entry *entry)
 {
     const struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, timespec_of_ns(entry->mtime_ns) };
@@ -204,7 +204,7 @@ static bool unpack_entry(void)
 static void __attribute__((noreturn)) child(int fd, int complaints, const char *path, const struct user *user)
 {
     dup2(complaints, STDERR_FILENO);
-    /* A new folder, by the user, who gets all that is in it. */
+    /* The user makes the folder, and so owns everything in it. */
     if (!user_become(user) || mkdir(path, 0755) || chdir(path))
         give_up(path);
     umask(0);
@@ -217,7 +217,7 @@ static void __attribute__((noreturn)) child(int fd, int complaints, const char *
     _exit(0);
 }
 
-/* Waits for the child's end and tells how far it is meanwhile. The position in the archive is shared with it. */
+/* Waits for the child's end, and meanwhile tells the runner how far it is: `fd`'s position is shared with the child. */
 static int follow(pid_t pid, int fd)
 {
     int status = 0;

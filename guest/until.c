@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command that a workload runs until: repeated until it succeeds, when the workload is asked to end. It runs as the
- * workload does, where the workload is, and sees the same files. The agent's loop gives us the time; nothing waits.
+ * The command of --until: it is repeated until it succeeds, and then the workload is asked to end. It runs as the
+ * workload's user, in the same folder, and sees the same files. The agent's loop calls us when it is time; nothing here
+ * waits.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -44,7 +45,7 @@ int64_t until_next_ns(void)
     return until.next_ns;
 }
 
-/* Its files are those of the workload, so that must have been executed. */
+/* It needs the workload's view, so the workload must have been executed. */
 static void try_command(void)
 {
     char *const argv[] = { "sh", "-c", (char *)until.request->until, NULL };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The workload's view of the host's files. The agent mounts the folders that the runner shares, by 9p, in a mount
- * namespace of its own: the host's root folder, read-only, and those that are shared for writing. Each workload lays
- * an overlay over the former, whose upper layer is on the guest's disk, puts the guest's own /proc, /sys, /dev and
- * /run and the latter into it, and makes that its root. So what one workload changes another one doesn't see, and
- * what they all read stays in the guest's page cache.
+ * The workload's view of the host's files. In a mount namespace of its own, the agent mounts the folders that the
+ * runner shares, by 9p: the host's root folder, read-only, and the folders that are shared for writing. Each workload
+ * lays an overlay over the host's root folder, with its upper layer on the guest's disk. Into this it mounts the
+ * guest's own /proc, /sys, /dev and /run, and the folders that are shared for writing; then it makes this its root. So
+ * no workload sees what another one has changed, and what all of them read stays in the guest's page cache.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -29,8 +29,7 @@
 #define SHARE_FOLDER VIEW_FOLDER "/share"
 #define LAYERS_FOLDER VIEW_FOLDER "/layers"
 #define SHARE_OPTIONS "trans=virtio,version=9p2000.L,msize=512000,access=any,"
-/* The host's files are taken as they are when they are first looked at; what is shared for writing is written through.
- */
+/* The host's files are cached as they are when first read; folders that are shared for writing are written through. */
 #define READ_OPTIONS SHARE_OPTIONS "cache=loose"
 #define WRITE_OPTIONS SHARE_OPTIONS "cache=mmap"
 #define FULL_BYTES (4u << 20) /* with less room than that the disk counts as full */
@@ -43,7 +42,7 @@ static struct {
     unsigned layer;                       /* the number of the last workload's */
     char *strings;                        /* the memory of `folders` */
     const char *folders[MT_VIEW_FOLDERS]; /* of the host, shared for writing */
-    int writable[MT_VIEW_FOLDERS];        /* opened when they were mounted: tells of what can't be written since then */
+    int writable[MT_VIEW_FOLDERS]; /* opened when they were mounted: syncfs() tells of failed writes since then */
     uint32_t folder_count;
 } view;
 
@@ -69,7 +68,7 @@ static bool has_file_systems(void)
     return kernel_has("9p") && kernel_has("overlay");
 }
 
-/* Somebody else's guest may have them as modules. */
+/* A guest that wasn't built by us may have them as modules. */
 static void load_modules(void)
 {
     pid_t pid = fork();
@@ -202,13 +201,13 @@ int view_open(const char *path)
     return open(there, O_RDONLY | O_NOCTTY | O_CLOEXEC);
 }
 
-/* What the workload does to the host's files goes there. */
+/* The path of a layer, which holds what the workload changes. */
 static void layer_path(char path[64], const char *name)
 {
     snprintf(path, 64, LAYERS_FOLDER "/%u-%s", view.layer, name);
 }
 
-/* A FIFO mustn't keep us waiting. */
+/* O_NONBLOCK: opening a FIFO must not block. */
 int view_open_written(const char *path)
 {
     const int flags = O_RDONLY | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
@@ -237,7 +236,7 @@ void view_prepare(void)
     view.layer++;
     layer_path(path, "upper");
     mkdir(path, 0755);
-    if (!stat(SHARE_FOLDER "/0", &root)) { /* it decides what the view's root is like */
+    if (!stat(SHARE_FOLDER "/0", &root)) { /* the upper folder decides the owner and mode of the view's root */
         (void)!chown(path, root.st_uid, root.st_gid);
         chmod(path, root.st_mode & 07777);
     }
@@ -258,7 +257,7 @@ static bool make_folders(char *path)
     }
 }
 
-/* Programs look names up in there, and localhost is us. */
+/* Makes sure that programs find "localhost" in the view's /etc/hosts. */
 static void know_localhost(const char *root)
 {
     char path[PATH_MAX], line[512];
@@ -289,7 +288,7 @@ static const char *mount_overlay(const char *root)
                                                            : NULL;
 }
 
-/* The guest's own, and what is shared for writing: in the latter's folders the host's. */
+/* Mounts the guest's own folders, and those that are shared for writing, into the view. */
 static const char *mount_inside(const char *root)
 {
     char path[PATH_MAX], source[64];
@@ -304,7 +303,7 @@ static const char *mount_inside(const char *root)
     for (uint32_t i = 0; i < view.folder_count; i++) {
         snprintf(path, sizeof path, "%s%s", root, view.folders[i]);
         snprintf(source, sizeof source, SHARE_FOLDER "/%u", i + 1);
-        /* It may be in the guest's own /run or /dev, where it isn't yet. */
+        /* The folder may lie in the guest's own /run or /dev, and not exist there yet. */
         if ((access(path, F_OK) && !make_folders(path)) || mount(source, path, NULL, MS_BIND, NULL))
             return "put a folder that is shared for writing into the view";
     }
@@ -343,7 +342,7 @@ const char *view_join(pid_t workload)
     return mounts < 0 || setns(mounts, CLONE_NEWNS) ? "enter the workload's view" : NULL;
 }
 
-/* What has become of it. */
+/* What has become of the files. */
 
 static uint64_t entries;
 

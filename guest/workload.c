@@ -2,12 +2,12 @@
 /*
  * The workload: started and held until the runner says "enter", traced between the markers, reported when it ends.
  *
- * A workload that doesn't speak our protocol is traced from right before its execve until it has ended: the start
- * marker is executed by the child itself. One that does speak (speech.c) runs on a pseudo-terminal (so that its C
- * library sends each line at once and "Press enter" means what it says), its standard error included, and is traced
- * from the enter until it prints "Stop tracing".
+ * A workload that doesn't follow our protocol is traced from right before its execve until it has ended: the child
+ * itself executes the start marker. One that does (speech.c) runs on a pseudo-terminal, its standard error included, so
+ * that its C library sends each line at once and "Press enter" means what it says. It is traced from the enter until it
+ * prints "Stop tracing".
  *
- * Before that, it may run some times without being traced or heard, to warm up.
+ * Before that, it may run a few times untraced and with its output dropped, to warm up.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,8 +36,8 @@ static struct {
     uint32_t warm_ups; /* that are still to be done */
     pid_t pid;
     int out, err; /* what we read: pipes, or in `out` the pseudo-terminal */
-    int ends[2];  /* their other ends: kept open, so that only the workload's end wakes us up, not that of its output */
-    int go;       /* written to by MT_FRAME_ENTER; -1 if the workload speaks */
+    int ends[2]; /* their other ends: kept open, so that the workload's end wakes us up, and its output's end doesn't */
+    int go;      /* written to by MT_FRAME_ENTER; -1 if the workload speaks */
     int exec_error; /* read: why it couldn't be executed */
     int64_t started_ns, deadline_ns;
     struct mt_traced traced; /* from PHASE_STOPPED on */
@@ -91,7 +91,7 @@ static void begin_tracing_clock(void)
     workload.deadline_ns = workload.timeout_ms ? workload.started_ns + workload.timeout_ms * 1000000ll : 0;
 }
 
-/* `early`: the workload has ended instead of saying that it is done. */
+/* `early`: the workload has ended before it said "Stop tracing". */
 static void end_tracing(bool early)
 {
     if (workload.phase != PHASE_TRACED)
@@ -124,8 +124,8 @@ static void heard(enum speech word)
     }
 }
 
-/* What a request asks for, as far as it can be told before anything is started. Returns false, and tells the runner, if
- * it can't be done. */
+/* Checks what can be checked before anything is started. Returns false, and tells the runner, if the request can't be
+ * carried out. */
 static bool check_request(const struct request *request, struct user *user)
 {
     int error;
@@ -164,7 +164,7 @@ static void tell_cannot_start(const struct request *request, bool has_input)
         channel_send_error("can't start %s in the guest: %s", request->program, strerror(errno));
 }
 
-/* Starts the one that is traced. */
+/* Starts the run that is traced. */
 static void start(void)
 {
     struct request *request = &workload.request;
@@ -211,7 +211,7 @@ static void start(void)
     }
 }
 
-/* Starts one that is neither traced nor heard. */
+/* Starts a run that isn't traced, and whose output is dropped. */
 static void start_to_warm_up(void)
 {
     int exec_error[2] = { -1, -1 };
@@ -252,7 +252,7 @@ static const char *end_run(void)
     return *problem ? problem : NULL;
 }
 
-/* What it has left behind isn't to be there in the next run, nor in the trace. */
+/* Processes that it has left behind must not run during the next run, nor be in the trace. */
 static void warm_up_ended(void)
 {
     const char *problem = end_run();
@@ -319,7 +319,7 @@ bool workload_is_executed(void)
 {
     struct pollfd exec_error = { .fd = workload.exec_error, .events = POLLIN };
 
-    /* Its other end has been closed by execve, and nothing was written. */
+    /* execve has closed its other end, and nothing was written to it. */
     return poll(&exec_error, 1, 0) == 1 && !(exec_error.revents & POLLIN);
 }
 
@@ -397,7 +397,7 @@ static void ended(int status)
     be_ready_for_another();
 }
 
-/* Lowers *timeout_ms to when that time comes; 0: never. */
+/* Lowers *timeout_ms so that we wake up at `ns` (0: never). */
 static void wake_at(int64_t ns, int *timeout_ms)
 {
     int64_t left_ms = (ns - monotonic_ns()) / 1000000 + 1;
@@ -426,7 +426,7 @@ int workload_poll_fds(int fds[2], int *timeout_ms)
 static void time_is_up(void)
 {
     if (!workload.speaks &&
-        !workload_is_executed()) { /* on a busy machine that may take a while: it has had no time yet */
+        !workload_is_executed()) { /* on a busy machine that may take a while: its time begins again */
         workload.deadline_ns = monotonic_ns() + workload.timeout_ms * 1000000ll;
         return;
     }
