@@ -3,9 +3,9 @@
  * Markers: instructions that the tracer recognises when a guest executes them.
  *
  * Each is the 7-byte form of NOP with a magic displacement, followed by a jump to the next instruction. Without the
- * tracer (on hardware, under KVM) it does nothing, and it needs no privilege. The jump ends QEMU's translation block,
- * so that tracing begins and ends exactly there: the first access after a marker that begins something is the first one
- * traced, and none after the one that ends it is.
+ * tracer (on hardware, under KVM) a marker does nothing, and it needs no privilege. The jump ends QEMU's translation
+ * block, so that tracing begins and ends exactly there: the first access after a marker that begins something is the
+ * first one traced, and no access after a marker that ends something is.
  *
  * The markers count for the whole guest, whichever process executes them: they switch the tracing of everything, kernel
  * and user, all vCPUs.
@@ -17,8 +17,8 @@
  *
  * MEMORY_TRACER_ROI_BEGIN and _END are for the workload: with --roi, only what lies between them is traced; without,
  * they do nothing. A program may mark as many regions as it likes. Regions may be nested or overlap (in threads, say):
- * tracing goes on until each that was begun has ended. A region ends with its process at the latest. (With a guest whose
- * kernel doesn't tell when that is, it stays open until the end of the run, and memory_tracer warns: ATTENTION.)
+ * tracing goes on until each that was begun has ended. A region ends with its process at the latest. (With a guest
+ * whose kernel doesn't tell when that is, it stays open until the end of the run, and memory_tracer warns: ATTENTION.)
  *
  *     for (int i = 0; i < n; i++) {
  *         prepare(i);

@@ -42,25 +42,25 @@ struct mt_error {
 /* Opening. */
 
 enum mt_format {
-    MT_FORMAT_AUTO,    /* by the first 16 bytes; a compact stream is known if its first vCPU is below 128 */
+    MT_FORMAT_AUTO,    /* found by the first 16 bytes; a compact stream only if its first vCPU is below 128 */
     MT_FORMAT_FILE,    /* a trace file */
     MT_FORMAT_GMBEOO,  /* a stream of 16-byte records: see record.h */
     MT_FORMAT_COMPACT, /* a stream of 8-byte records */
-    MT_FORMAT_RING,    /* what mt_trace_open_ring() has opened */
+    MT_FORMAT_RING,    /* a live ring, opened by mt_trace_open_ring() */
 };
 
 /* What the records of a trace have beside address and info: mt_trace_fields(). */
 enum mt_fields {
-    MT_FIELD_INSTRUCTION = 1,
-    MT_FIELD_PADDR = 2,
-    MT_FIELD_VALUE = 4,
-    MT_FIELD_TIME = 8,
-    MT_FIELD_TASK = 32,     /* events: see struct mt_events */
-    MT_FIELD_EXECUTED = 64, /* the same */
-    MT_FIELD_PAGE_SIZE = 128,
+    MT_FIELD_INSTRUCTION = 1, /* which instruction made the access */
+    MT_FIELD_PADDR = 2,       /* the physical address */
+    MT_FIELD_VALUE = 4,       /* what was loaded or stored */
+    MT_FIELD_TIME = 8,        /* guest time, for each chunk of records */
+    MT_FIELD_TASK = 32,       /* which task the vCPU executes: events, see struct mt_events */
+    MT_FIELD_EXECUTED = 64,   /* which translated blocks are executed: events, too */
+    MT_FIELD_PAGE_SIZE = 128, /* of the page that has the first byte */
 };
 
-/* Whose instructions they are: mt_trace_architecture(). Later versions may know more. */
+/* The guest's architecture: mt_trace_architecture(). Later versions may know more. */
 enum mt_architecture {
     MT_ARCHITECTURE_X86_64 = 0,
 };
@@ -85,23 +85,25 @@ unsigned mt_trace_vcpus(const mt_trace *trace);
 unsigned mt_trace_architecture(const mt_trace *trace);
 /* The number of records; UINT64_MAX if it isn't known (streams, rings). */
 uint64_t mt_trace_records(const mt_trace *trace);
-/* The size of a file in bytes; 0 if it is none. */
+/* The size of a trace file in bytes; 0 for streams and rings. */
 uint64_t mt_trace_bytes(const mt_trace *trace);
-/* Whether a file has its index, that is, was written to its end. True for what is no file. */
+/* Whether a trace file has its index, that is, was written to its end. True for streams and rings. */
 bool mt_trace_is_complete(const mt_trace *trace);
-/* When a file is not complete: what was found where the good chunks end, as one line. Else NULL. */
-const char *mt_trace_damage(const mt_trace *trace);
-/* Reads all of a file and checks every hash in it. False with an error: where it is damaged. What is no file is fine.
+/* If a trace file is not complete: what was found where the good chunks end, as one line. Else NULL. Belongs to the
+ * trace.
  */
+const char *mt_trace_damage(const mt_trace *trace);
+/* Reads all of a trace file and checks every hash in it. False with an error that says where it is damaged. True for
+ * streams and rings. */
 bool mt_trace_verify(const mt_trace *trace, struct mt_error *error);
-/* A file's metadata: JSON objects, each in a line of its own; of equal members, the last one counts. "" if there is
- * none. */
+/* A file's metadata: JSON objects, each in a line of its own; of members with the same name, the last one counts. "" if
+ * there is none. Belongs to the trace. */
 const char *mt_trace_metadata(const mt_trace *trace);
-/* What was attached to a file under this name (such as "kallsyms"), or NULL with an error, whose message is empty if
- * there is no such thing. *bytes is its length; a 0 byte follows. To be freed with free(). */
+/* What is attached to a file under this name (such as "kallsyms"), to be freed with free(). *bytes becomes its length;
+ * a 0 byte follows. NULL with an error, whose message is empty if there is no such attachment. */
 char *mt_trace_attachment(mt_trace *trace, const char *name, size_t *bytes, struct mt_error *error);
 
-/* In which mode of the processor an instruction was executed, on x86-64: its bytes mean something else in each. */
+/* The processor's mode in which an instruction was executed, on x86-64. It decides what the bytes mean. */
 enum mt_mode {
     MT_MODE_UNKNOWN, /* older files don't tell: most code is of 64 bits */
     MT_MODE_16,
@@ -118,13 +120,14 @@ struct mt_instruction {
     uint8_t mode; /* of enum mt_mode */
 };
 
-/* How many instructions there are. Their numbers run from 1 to that. A ring's number grows. */
+/* How many instructions there are. Their numbers are 1 to this number. In a ring it grows. */
 uint32_t mt_trace_instructions(const mt_trace *trace);
 /* By its number; NULL if it isn't known (it was lost with a damaged part of the file). Valid until the trace is closed.
  */
 const struct mt_instruction *mt_trace_instruction(const mt_trace *trace, uint32_t number);
 
-/* A function in which an instruction is, and where: of an outer one, where it calls the one before. */
+/* A function that an instruction is in, and the line; for an outer function, the line at which it calls the function of
+ * the frame before. */
 struct mt_source_frame {
     const char *function; /* NULL: unknown */
     const char *file;     /* NULL: unknown */
@@ -174,9 +177,9 @@ struct mt_value {
 
 /* An event: something that happened on the vCPU between two accesses. */
 struct mt_event {
-    uint32_t before; /* it stands before the batch's access of this number, or, if that is `count`, behind the last */
-    uint32_t number; /* which task goes on, and how (its number << 2 | enum mt_task_context); or which translated block
-                        is executed */
+    uint32_t before; /* it stands before the batch's access of this index; if that is `count`, after the last one */
+    uint32_t number; /* from here on, this task is executed (its number << 2 | enum mt_task_context); or the translated
+                        block that is executed */
 };
 
 /* A batch's events of one kind, in order. */
@@ -198,13 +201,13 @@ struct mt_batch {
     const uint32_t *instruction; /* number, for mt_trace_instruction(); 0: unknown */
     const uint64_t *paddr;       /* or MT_PADDR_UNKNOWN; MT_PADDR_IO may be set */
     const struct mt_value *value;
-    const bool *value_unknown;       /* whose value isn't known, and 0 here; NULL: all are known */
+    const bool *value_unknown;       /* true: the value isn't known, and is 0 here; NULL: all are known */
     unsigned input;                  /* of a merged file: from which of its inputs these are, counted from 0 */
     struct mt_events task, executed; /* with MT_COLUMN_TASK and MT_COLUMN_EXECUTED; a batch may have no access then */
-    const uint64_t *index;           /* each one's in the trace; NULL, as in what mt_reader_next() gives: see `first` */
-    const uint8_t
-        *page_size; /* of the page that has the first byte, as the guest's page tables had it when the page's
-                       frame was first asked for: the base-2 logarithm of its bytes (12, 21, 30); 0: unknown */
+    const uint64_t *index; /* of each record in the trace; NULL (always, from mt_reader_next()): see `first` */
+    /* Of the page that has the first byte, as the guest's page tables had it when the page's frame was first asked for:
+     * the base-2 logarithm of its bytes (12, 21, 30); 0: unknown. */
+    const uint8_t *page_size;
 };
 
 /* Tasks: the guest's processes and threads, and the kernel's own. With MT_FIELD_TASK. */
@@ -212,8 +215,8 @@ struct mt_batch {
 /* What a vCPU does while a task is its current one. */
 enum mt_task_context {
     MT_TASK_RUNS,
-    MT_TASK_IN_INTERRUPT, /* it is only interrupted: a handler of an interrupt */
-    MT_TASK_IN_SOFTIRQ,   /* the same: a softirq */
+    MT_TASK_IN_INTERRUPT, /* an interrupt's handler, which has interrupted the task */
+    MT_TASK_IN_SOFTIRQ,   /* a softirq, which has interrupted the task */
 };
 
 /* A thread. Texts are the guest's bytes. Later versions append members. */
@@ -221,22 +224,22 @@ struct mt_task {
     uint32_t number;      /* in this trace; never used for another one */
     uint32_t pid;         /* of its process, as getpid() says; 0: an idle task */
     uint32_t tid;         /* its own, as gettid() says */
-    uint32_t parent;      /* the number of the task that has begun it; 0: unknown */
-    uint32_t input;       /* of a merged trace: from which of its inputs it is */
+    uint32_t parent;      /* the number of the task that created it; 0: unknown */
+    uint32_t input;       /* of a merged trace: from which of its inputs it is, counted from 0 */
     uint64_t start_ns;    /* when it began, since the guest's boot */
-    const char *name;     /* its last one */
+    const char *name;     /* its last name (comm) */
     const char *program;  /* the path of what it has executed last while it was traced, or "" */
     const char *cgroup;   /* its path, or "" */
     bool has_exited;      /* while it was traced; then: */
     uint32_t exit_status; /* as wait(2) tells it */
 };
 
-/* The highest number of a task. */
+/* The highest number of a task; 0 if the trace has no tasks. */
 uint32_t mt_trace_tasks(mt_trace *trace);
-/* By its number; NULL if there is none. Valid until the trace is closed. Of a trace file. */
+/* A task of a trace file, by its number; NULL if there is none. Valid until the trace is closed. */
 const struct mt_task *mt_trace_task(mt_trace *trace, uint32_t number);
-/* Which task made the batch's record `i` (below its count); *context (may be NULL) is what the vCPU did. NULL if it
- * isn't known, or the batch was read without MT_COLUMN_TASK. */
+/* Which task made the batch's record `i` (below its count); *context (may be NULL) becomes what the vCPU did. NULL if
+ * the task isn't known, or the batch was read without MT_COLUMN_TASK. Valid until the trace is closed. */
 const struct mt_task *mt_task_at(mt_trace *trace, const struct mt_batch *batch, size_t i,
                                  enum mt_task_context *context);
 
@@ -297,12 +300,13 @@ MT_INLINE unsigned mt_cpl(uint8_t info)
 
 /* Reads all of a trace, in its order. Streams and rings can be read once. NULL on failure. */
 mt_reader *mt_reader_new(mt_trace *trace, unsigned columns, struct mt_error *error);
-/* Goes on with the record of this index (or the first one behind it). For files: they needn't be read until there. */
+/* Goes on with the record of this index, or the first one after it. In a file, the blocks before it aren't read. False
+ * with an error. */
 bool mt_reader_seek(mt_reader *reader, uint64_t index, struct mt_error *error);
 /* The next records, valid until the next call; NULL at the end, with an empty error, and on failure. A file that was
  * cut ends where its last whole block ends. */
 const struct mt_batch *mt_reader_next(mt_reader *reader, struct mt_error *error);
-/* Whether the last mt_reader_next() has failed: for those who don't want to know why. */
+/* Whether the last mt_reader_next() has failed: for callers that pass no mt_error. */
 bool mt_reader_has_failed(const mt_reader *reader);
 /* NULL is fine. */
 void mt_reader_free(mt_reader *reader);
@@ -313,18 +317,18 @@ struct mt_block {
     unsigned vcpu;
     uint32_t records;
     uint64_t first;             /* index of the first record in the trace */
-    uint64_t end;               /* and of the last one plus 1. With several vCPUs, others' lie between */
+    uint64_t end;               /* index of the last record, plus 1. Records of other vCPUs may lie in between */
     uint64_t first_ns, last_ns; /* with MT_FIELD_TIME */
     uint64_t dropped;           /* records of this vCPU that had been dropped when the block was written */
     uint64_t known;             /* records of all vCPUs that the writer had got then */
     unsigned input;             /* of a merged file: of which of its inputs */
 };
 
-/* How many blocks a file has. 0 for what is no file. */
+/* How many blocks a trace file has. 0 for streams and rings. */
 size_t mt_trace_blocks(const mt_trace *trace);
 /* The blocks in the order of the file; `number` is below mt_trace_blocks(). Valid until the trace is closed. */
 const struct mt_block *mt_trace_block(const mt_trace *trace, size_t number);
-/* Reads the blocks `begin` to `end` - 1, one after the other. */
+/* Reads the blocks `begin` to `end` - 1 of a file, one after the other. NULL with an error. */
 mt_reader *mt_reader_new_blocks(mt_trace *trace, unsigned columns, size_t begin, size_t end, struct mt_error *error);
 
 /* This library's version, such as "0.2.0". */
