@@ -22,7 +22,7 @@
 #include "../src/trace/writer.h"
 
 #define PIECE 65536 /* records that the others compress at a time */
-#define XZ_SHARE 16 /* xz is slow: it gets so much less of the records */
+#define XZ_SHARE 16 /* xz is slow: it gets a 16th of the records */
 #define MAX_ROUNDS 99
 #define LEFT_OUT UINT64_C(0x007fffffff000000) /* the number of the instruction, in a record's info */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An analysis that only has the records decoded (memory_tracer/analysis.h): what others are compared with. */
+/* An analysis that does nothing, so that records are only decoded (memory_tracer/analysis.h): others are compared with
+ * it. */
 #include <memory_tracer/analysis.h>
 
 static uint64_t records;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How fast stat is beside what it can't do without: a trace file is decoded, and decoded and analysed, in turns, on one
+ * How fast stat is compared with decoding alone: a trace file is decoded, and decoded and analysed, in turns, on one
  * core. Times are the thread's processor time, so that others who use the machine count for less. Prints, a line each,
  * what was done, the median rate in M records/s, and the median of the rounds' ratios to decoding alone.
  * usage: stat_rate [--rounds N] FILE.mtrace
@@ -30,7 +30,7 @@ static Contest contests[] = {
     { .name = "decoding, stat, its result", .words = "stat", .describes = true },
 };
 
-static volatile uint64_t sum; /* that all was decoded is what counts */
+static volatile uint64_t sum; /* so that the compiler can't leave the decoding out */
 
 static double now_s(void)
 {
