@@ -18,35 +18,34 @@
 #include "../base/paths.h"
 
 #define FULL_POLL_MS 200
-/* A huge page. */
-#define GIFT_BYTES (2u * 1024 * 1024)
-/* Fewer bytes than a page are written. */
-#define LEAST_GIFT 4096u
-/* With less room than that, a gift is used up. As room is needed for what records take at most, compact ones fill but
- * half of it each time: what is left must not become so small that all of what it takes is written. */
-#define LEAST_ROOM (64u * 1024)
-/* So many bytes are held before they are passed on, which wakes up the reader: with several vCPUs, records come by
- * chunks of RING_CHUNK_BYTES. When there are no more for now, nothing is held. */
-#define ENOUGH (256u * 1024)
+#define HUGE_PAGE_BYTES (2u * 1024 * 1024)
+/* Fewer bytes than a small page are written, not spliced. */
+#define LEAST_SPLICE_BYTES 4096u
+/* With less room than this, a page is used up. Room is counted for the largest records, and compact ones fill only half
+ * of it each time: without this limit, the pieces at a page's end would become so small that they are written. */
+#define LEAST_ROOM_BYTES (64u * 1024)
+/* This many bytes are gathered before they are passed on, as that wakes up the reader: with several vCPUs, records come
+ * in chunks of RING_CHUNK_BYTES. When no more records come for now, all that are pending are passed on. */
+#define ENOUGH_BYTES (256u * 1024)
 /* What a record needs at most, in either format. */
 #define RECORD_BYTES sizeof(struct gmbeoo_record)
 
 /*
- * How records get into the pipe. write() lets the kernel allocate, charge and free a page of 4 KiB for every 256
- * records, which takes as long as copying them. So we copy them into a huge page of our own, and vmsplice() makes it
- * part of the pipe. It is a gift: what has been spliced is never written to again, and when all of the page has been,
- * we forget it (MADV_DONTNEED) and get a new one. It lives as long as anybody holds a part of it: the pipe, or wherever
- * a reader has spliced or teed that to. Where there are no huge pages, and for few records, write() is the faster way.
+ * How records get into the pipe. With write(), the kernel allocates, charges and frees a page of 4 KiB for every 256
+ * records, which takes as long as copying them. So we copy them into a huge page of our own, and vmsplice() makes parts
+ * of it part of the pipe. What has been spliced is never written to again. When all of the page has been spliced, we
+ * drop it (MADV_DONTNEED) and get a new one. The old one lives as long as anybody holds a part of it: the pipe, or
+ * wherever a reader has spliced or teed that to. Without huge pages, and for few records, write() is faster.
  */
 struct Fifo {
     char *path;
     Ring *ring;
     int fd;
     bool compact;
-    bool gives;               /* there are huge pages, and pipes take them */
-    uint8_t *reserved, *gift; /* address space, and GIFT_BYTES of it */
-    size_t given, held;       /* bytes of the gift: in the pipe, and after these, not yet */
-    size_t held_records;
+    bool splices;             /* there are huge pages, and pipes take them */
+    uint8_t *reserved, *page; /* address space, and HUGE_PAGE_BYTES of it */
+    size_t spliced, pending;  /* bytes of the page: those that were spliced, and behind them those that wait */
+    size_t pending_records;
     uint64_t words[2 * RING_PIECE_RECORDS]; /* for the compact format, when they are written */
     _Atomic uint64_t written, records;
     _Atomic int failure;
@@ -60,32 +59,32 @@ static long page_faults(void)
     return usage.ru_minflt;
 }
 
-/* Gets a new page. Without huge ones we get only a part of it with the first access. */
-static void renew_gift(Fifo *fifo)
+/* Gets a new page. If the kernel gives small pages instead, the second access causes another page fault. */
+static void renew_page(Fifo *fifo)
 {
     long faults;
 
-    if (madvise(fifo->gift, GIFT_BYTES, MADV_DONTNEED)) {
-        fifo->gives = false;
+    if (madvise(fifo->page, HUGE_PAGE_BYTES, MADV_DONTNEED)) {
+        fifo->splices = false;
         return;
     }
-    fifo->given = 0;
-    *(volatile uint8_t *)fifo->gift = 0;
+    fifo->spliced = 0;
+    *(volatile uint8_t *)fifo->page = 0;
     faults = page_faults();
-    *(volatile uint8_t *)(fifo->gift + GIFT_BYTES - 1) = 0;
-    fifo->gives = page_faults() == faults;
+    *(volatile uint8_t *)(fifo->page + HUGE_PAGE_BYTES - 1) = 0;
+    fifo->splices = page_faults() == faults;
 }
 
-static void begin_giving(Fifo *fifo)
+static void map_page(Fifo *fifo)
 {
-    void *reserved = mmap(NULL, 2 * GIFT_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *reserved = mmap(NULL, 2 * HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (reserved == MAP_FAILED)
         return;
     fifo->reserved = reserved;
-    fifo->gift = fifo->reserved + (-(uintptr_t)reserved & (GIFT_BYTES - 1));
-    if (!madvise(fifo->gift, GIFT_BYTES, MADV_HUGEPAGE))
-        renew_gift(fifo);
+    fifo->page = fifo->reserved + (-(uintptr_t)reserved & (HUGE_PAGE_BYTES - 1));
+    if (!madvise(fifo->page, HUGE_PAGE_BYTES, MADV_HUGEPAGE))
+        renew_page(fifo);
 }
 
 Fifo *fifo_new(const char *path, Ring *ring, bool compact)
@@ -96,7 +95,7 @@ Fifo *fifo_new(const char *path, Ring *ring, bool compact)
     fifo->ring = ring;
     fifo->fd = -1;
     fifo->compact = compact;
-    begin_giving(fifo);
+    map_page(fifo);
     return fifo;
 }
 
@@ -107,7 +106,7 @@ void fifo_free(Fifo *fifo)
     if (fifo->fd >= 0)
         close(fifo->fd);
     if (fifo->reserved)
-        munmap(fifo->reserved, 2 * GIFT_BYTES);
+        munmap(fifo->reserved, 2 * HUGE_PAGE_BYTES);
     g_free(fifo->path);
     g_free(fifo);
 }
@@ -148,12 +147,13 @@ int fifo_try_open(Fifo *fifo, GError **error)
     return 1;
 }
 
-/* Writes or, if they lie in the gift, gives bytes. False if that can't be done, or the run has been given up. */
-static bool put(Fifo *fifo, const uint8_t *bytes, size_t left, bool give)
+/* Writes bytes, or splices them if that is allowed (they lie in the page). False if that fails, or the run was given
+ * up. */
+static bool put(Fifo *fifo, const uint8_t *bytes, size_t left, bool may_splice)
 {
     while (left) {
-        ssize_t n = give ? vmsplice(fifo->fd, &(struct iovec){ (void *)bytes, left }, 1, SPLICE_F_NONBLOCK)
-                         : write(fifo->fd, bytes, left);
+        ssize_t n = may_splice ? vmsplice(fifo->fd, &(struct iovec){ (void *)bytes, left }, 1, SPLICE_F_NONBLOCK)
+                               : write(fifo->fd, bytes, left);
 
         if (n >= 0) {
             bytes += n;
@@ -163,8 +163,8 @@ static bool put(Fifo *fifo, const uint8_t *bytes, size_t left, bool give)
             poll(&(struct pollfd){ .fd = fifo->fd, .events = POLLOUT }, 1, FULL_POLL_MS);
             if (ring_is_closed(fifo->ring))
                 return false;
-        } else if (give && errno != EINTR && errno != EPIPE) {
-            give = fifo->gives = false; /* then write() must do */
+        } else if (may_splice && errno != EINTR && errno != EPIPE) {
+            may_splice = fifo->splices = false; /* from now on, write() is used */
         } else if (errno != EINTR) {
             atomic_store(&fifo->failure, errno);
             return false;
@@ -173,44 +173,45 @@ static bool put(Fifo *fifo, const uint8_t *bytes, size_t left, bool give)
     return true;
 }
 
-/* Passes on what is held. */
+/* Passes on what is pending. */
 static bool flush(Fifo *fifo)
 {
-    bool give = fifo->held >= LEAST_GIFT;
+    bool may_splice = fifo->pending >= LEAST_SPLICE_BYTES;
 
-    if (!fifo->held)
+    if (!fifo->pending)
         return true;
-    if (!put(fifo, fifo->gift + fifo->given, fifo->held, give))
+    if (!put(fifo, fifo->page + fifo->spliced, fifo->pending, may_splice))
         return false;
-    atomic_fetch_add_explicit(&fifo->records, fifo->held_records, memory_order_relaxed);
-    if (give)
-        fifo->given += fifo->held;
-    fifo->held = fifo->held_records = 0;
+    atomic_fetch_add_explicit(&fifo->records, fifo->pending_records, memory_order_relaxed);
+    if (may_splice)
+        fifo->spliced += fifo->pending;
+    fifo->pending = fifo->pending_records = 0;
     return true;
 }
 
-/* Takes the first of `count` records into the gift, which has LEAST_ROOM. Returns how many, or 0 with a problem. */
-static size_t hold(Fifo *fifo, const struct gmbeoo_record *records, size_t count)
+/* Copies the first of `count` records into the page, which has LEAST_ROOM_BYTES. Returns how many; 0 on failure. */
+static size_t append(Fifo *fifo, const struct gmbeoo_record *records, size_t count)
 {
-    size_t room = GIFT_BYTES - fifo->given - fifo->held, n = MIN(count, room / RECORD_BYTES), bytes = n * RECORD_BYTES;
-    uint8_t *to = fifo->gift + fifo->given + fifo->held;
+    size_t room = HUGE_PAGE_BYTES - fifo->spliced - fifo->pending, n = MIN(count, room / RECORD_BYTES),
+           bytes = n * RECORD_BYTES;
+    uint8_t *to = fifo->page + fifo->spliced + fifo->pending;
 
     if (fifo->compact)
         bytes = ring_make_compact(records, n, (uint64_t *)to);
     else
         memcpy(to, records, bytes);
-    fifo->held += bytes;
-    fifo->held_records += n;
-    if (fifo->held < ENOUGH && room - bytes >= LEAST_ROOM)
+    fifo->pending += bytes;
+    fifo->pending_records += n;
+    if (fifo->pending < ENOUGH_BYTES && room - bytes >= LEAST_ROOM_BYTES)
         return n;
     if (!flush(fifo))
         return 0;
-    if (fifo->gives && room - bytes < LEAST_ROOM)
-        renew_gift(fifo);
+    if (fifo->splices && room - bytes < LEAST_ROOM_BYTES)
+        renew_page(fifo);
     return n;
 }
 
-/* Writes the first of `count` records. Returns how many, or 0 with a problem. */
+/* Writes the first of `count` records. Returns how many; 0 on failure. */
 static size_t write_some(Fifo *fifo, const struct gmbeoo_record *records, size_t count)
 {
     size_t n = MIN(count, RING_PIECE_RECORDS), bytes = n * RECORD_BYTES;
@@ -230,7 +231,7 @@ bool fifo_write(void *data, const struct gmbeoo_record *records, size_t count)
     if (!count)
         return flush(fifo);
     while (count) {
-        size_t n = fifo->gives ? hold(fifo, records, count) : write_some(fifo, records, count);
+        size_t n = fifo->splices ? append(fifo, records, count) : write_some(fifo, records, count);
 
         if (!n)
             return false;
