@@ -211,8 +211,9 @@ void workload_progress(void);
 /* speech.c: the words of a workload that follows the workload protocol. */
 enum speech { SPEECH_READY, SPEECH_STOP };
 
-/* A workload begins to speak. `heard` is called for its words; its info goes to the runner, all else as its output. */
-void speech_begin(void (*heard)(enum speech word));
+/* A workload begins to speak. `on_speech` is called for its words. Its info, and everything else as its output, is sent
+ * to the runner. */
+void speech_begin(void (*on_speech)(enum speech word));
 void speech_feed(const char *bytes, size_t length);
 /* It has ended. */
 void speech_end(void);

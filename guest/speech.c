@@ -37,10 +37,10 @@ static void on_word(void *data, const char *word)
     }
 }
 
-void speech_begin(void (*heard)(enum speech word))
+void speech_begin(void (*on_speech)(enum speech word))
 {
     words = (Words){ .expected = before_info, .text = on_text, .word = on_word };
-    listener = heard;
+    listener = on_speech;
 }
 
 void speech_feed(const char *bytes, size_t length)

@@ -72,13 +72,13 @@ static void close_all(void)
     stdin_close();
 }
 
-static void forget_request(void)
+static void clear_request(void)
 {
     request_free(&workload.request);
     memset(&workload.request, 0, sizeof workload.request);
 }
 
-static void forget_last_workload(void)
+static void reset_workload(void)
 {
     memset(&workload, 0, sizeof workload);
     workload.out = workload.err = workload.ends[0] = workload.ends[1] = workload.go = workload.exec_error = -1;
@@ -113,7 +113,7 @@ static void report_traced(void)
 }
 
 /* What a workload that speaks has said. */
-static void heard(enum speech word)
+static void on_speech(enum speech word)
 {
     if (word == SPEECH_READY) {
         workload.phase = PHASE_READY;
@@ -150,7 +150,7 @@ static bool check_request(const struct request *request, struct user *user)
 static void be_ready_for_another(void)
 {
     close_all();
-    forget_request();
+    clear_request();
     workload.phase = PHASE_NONE;
 }
 
@@ -197,7 +197,7 @@ static void start(void)
         }
         workload.phase = PHASE_STARTING;
         if (workload.speaks) {
-            speech_begin(heard);
+            speech_begin(on_speech);
         } else {
             workload.phase = PHASE_READY;
             channel_send(MT_FRAME_READY, NULL, 0);
@@ -283,7 +283,7 @@ void workload_run(const struct mt_run *run)
     } else if (workload.phase != PHASE_NONE) {
         channel_send_error("a workload is running already");
     } else {
-        forget_last_workload();
+        reset_workload();
         if (check_request(&request, &user)) {
             if (!(run->flags & MT_RUN_WITH_IDS))
                 request_add_user(&request, &user);

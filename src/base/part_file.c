@@ -35,17 +35,18 @@ static void catch_signals(void)
             sigaction(signals[i], &action, NULL);
 }
 
-static void forget_paths(void)
+static void clear_paths(void)
 {
     g_clear_pointer(&final_path, g_free);
     g_clear_pointer(&part_path, g_free);
 }
 
-static void forget(void)
+/* The end of one: restores the signals' actions. */
+static void finish(void)
 {
     for (guint i = 0; i < G_N_ELEMENTS(signals); i++)
         sigaction(signals[i], &before[i], NULL);
-    forget_paths();
+    clear_paths();
 }
 
 bool part_file_applies(const char *path)
@@ -101,7 +102,7 @@ const char *part_file_begin(const char *path, GError **error)
     if (create(permissions(final_path)))
         return part_path;
     mt_fail(error, "can't write %s: %s", path, g_strerror(errno));
-    forget_paths();
+    clear_paths();
     return NULL;
 }
 
@@ -113,12 +114,12 @@ bool part_file_commit(GError **error)
         mt_fail(error, "can't write %s: %s", final_path, g_strerror(errno));
         unlink(part_path);
     }
-    forget();
+    finish();
     return fine;
 }
 
 void part_file_abandon(void)
 {
     unlink(part_path);
-    forget();
+    finish();
 }

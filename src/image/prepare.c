@@ -188,7 +188,7 @@ static bool take_step(Step *step, const char *what, unsigned timeout_s, GError *
 
 static void type(Preparation *preparation, const char *text)
 {
-    console_forget(preparation->console);
+    console_discard(preparation->console);
     console_type(preparation->console, text);
 }
 

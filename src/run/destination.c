@@ -28,7 +28,7 @@ struct Destination {
     gint64 sink_failed_us; /* when the sink was found to have given up, or 0 */
 };
 
-static bool take_and_forget(void *data, const struct gmbeoo_record *records, size_t count)
+static bool take_and_discard(void *data, const struct gmbeoo_record *records, size_t count)
 {
     (void)data;
     (void)records;
@@ -81,7 +81,7 @@ Destination *destination_start(const DestinationOptions *options, Ring *ring, co
                                const RecordingFacts *facts, const char *folder, RunLoop *loop, GError **error)
 {
     g_autoptr(Destination) destination = g_new0(Destination, 1);
-    RingSink sink = take_and_forget;
+    RingSink sink = take_and_discard;
     void *sink_data = NULL;
 
     destination->options = options;

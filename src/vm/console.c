@@ -12,7 +12,7 @@ struct Console {
     int fd;
     guint readable;
     GString *text; /* all that came; never holds a NUL */
-    gsize done;    /* what was forgotten of it */
+    gsize done;    /* how much of it was discarded */
 };
 
 static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)
@@ -63,7 +63,7 @@ const char *console_find(const Console *console, const char *text)
     return strstr(console->text->str + console->done, text);
 }
 
-void console_forget(Console *console)
+void console_discard(Console *console)
 {
     console->done = console->text->len;
 }

@@ -15,10 +15,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Console, console_free)
 
 /* Types text on the console. */
 void console_type(Console *console, const char *text);
-/* Where `text` has come since the last console_forget(), or NULL. */
+/* Where `text` has come since the last console_discard(), or NULL. Valid until more text comes. */
 const char *console_find(const Console *console, const char *text);
-/* What came so far is done with. */
-void console_forget(Console *console);
+/* console_find() no longer finds what came so far. */
+void console_discard(Console *console);
 /* The last text that came, printable, for messages. To be freed. */
 char *console_last_words(const Console *console);
 
