@@ -15,7 +15,6 @@
 
 /* With MT_FIELD_INSTRUCTION, bits 24-55 of a record's info: the number of its instruction. */
 #define ROW_INSTRUCTION_SHIFT 24
-#define ROW_INSTRUCTION_MASK (UINT64_C(0xffffffff) << ROW_INSTRUCTION_SHIFT)
 /* In a record's info, with MT_FIELD_VALUE: the value isn't known (and 0). */
 #define ROW_VALUE_UNKNOWN (UINT64_C(1) << 62)
 /* No row has this bit in its info. */

@@ -19,7 +19,6 @@
 typedef struct {
     GByteArray *bytes;
     int fd;
-    bool is_pipe;
     uint64_t remaining;
 } Outgoing;
 
