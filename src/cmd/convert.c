@@ -256,7 +256,7 @@ static void tell_losses(const Conversion *conversion)
 
 static bool set_through_cache(Conversion *conversion, const char *settings, GError **error)
 {
-    /* Those that have all that a record tells: memory's requests have no values, and one address. */
+    /* Not for formats that have everything of a record: memory's requests have no values, and one address. */
     if (conversion->format->all || conversion->format->columns & (MT_COLUMN_PADDR | MT_COLUMN_VALUE))
         return mt_fail_usage(error, "--through-cache is for formats of requests: %s has records",
                              conversion->format->name);
@@ -264,81 +264,107 @@ static bool set_through_cache(Conversion *conversion, const char *settings, GErr
     return conversion->through;
 }
 
-int cmd_convert(int argc, char **argv, GError **error)
+/* The verb's options, as GOption leaves them. */
+typedef struct {
+    char *to, *path, *settings;
+    gboolean physical, one_request;
+    Selection selection;
+} Command;
+
+static void command_clear(Command *command)
 {
-    g_auto(Selection) selection = SELECTION_INIT;
-    g_auto(GStrv) words = g_strdupv(argv);
-    g_autofree char *to = NULL, *path = NULL, *settings = NULL, *list = describe_formats(), *names = format_names("|");
-    gboolean physical = FALSE, one_request = FALSE;
+    g_free(command->to);
+    g_free(command->path);
+    g_free(command->settings);
+    selection_clear(&command->selection);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Command, command_clear)
+
+static bool parse(Command *command, int *argc, char ***argv, GError **error)
+{
+    g_autofree char *list = describe_formats(), *names = format_names("|");
     const GOptionEntry own[] = {
-        { "to", 't', 0, G_OPTION_ARG_STRING, &to, "The format to write",
-          options_are_asked_for(argc, argv) ? names : "FORMAT" }, /* all of them would make --help too wide */
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &path, "Where to write it (default: standard output)", "FILE" },
-        { "physical", 0, 0, G_OPTION_ARG_NONE, &physical, "Write physical addresses instead of virtual ones", NULL },
-        { "one-request", 0, 0, G_OPTION_ARG_NONE, &one_request,
+        { "to", 't', 0, G_OPTION_ARG_STRING, &command->to, "The format to write",
+          options_are_asked_for(*argc, *argv) ? names : "FORMAT" }, /* all of them would make --help too wide */
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &command->path, "Where to write it (default: standard output)",
+          "FILE" },
+        { "physical", 0, 0, G_OPTION_ARG_NONE, &command->physical, "Write physical addresses instead of virtual ones",
+          NULL },
+        { "one-request", 0, 0, G_OPTION_ARG_NONE, &command->one_request,
           "ramulator2, dramsim3, gem5: an access that touches two 64-byte lines is one request (default: one per line)",
           NULL },
-        { "through-cache", 0, 0, G_OPTION_ARG_STRING, &settings,
+        { "through-cache", 0, 0, G_OPTION_ARG_STRING, &command->settings,
           "Write what caches would read from memory and write back to it: settings as of the analysis 'cache', such as "
           "l1d=32K,8,l2=1M,16, or 'default'",
           "SETTINGS" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
-    g_autofree GOptionEntry *entries = selection_entries(&selection, own);
+    g_autofree GOptionEntry *entries = selection_entries(&command->selection, own);
+
+    if (!options_parse(
+            argc, argv, entries, "[FILE]",
+            "Writes a trace in a format that other tools read. FILE is a trace file, or a stream of "
+            "16-byte (GMBEOO) or 8-byte (compact) records; without it, or with \"-\", standard input is read.",
+            list, false, error))
+        return false;
+    return *argc <= 2 || mt_fail_usage(error, "convert: at most one FILE can be given (see --help)");
+}
+
+/* Sets the format, and the caches if there are any. */
+static bool choose_format(Conversion *conversion, const Command *command, GError **error)
+{
+    conversion->format = find_format(command->to, error);
+    if (!conversion->format)
+        return false;
+    if (command->one_request && !conversion->format->requests)
+        return mt_fail_usage(error, "--one-request is for ramulator2, dramsim3 and gem5: %s has no requests",
+                             conversion->format->name);
+    return !command->settings || set_through_cache(conversion, command->settings, error);
+}
+
+static bool check_physical(const Output *output, const ConvertFormat *format, GError **error)
+{
+    if (!output->physical)
+        return true;
+    if (format->columns & MT_COLUMN_PADDR)
+        return mt_fail_usage(error, "--physical is of no use: %s has the physical addresses beside the virtual ones",
+                             format->name);
+    return (output->fields & MT_FIELD_PADDR) ||
+           mt_fail(error, "the trace has no physical addresses (it must be recorded with --fields paddr)");
+}
+
+int cmd_convert(int argc, char **argv, GError **error)
+{
+    g_auto(Command) command = { .selection = SELECTION_INIT };
+    g_auto(GStrv) words = g_strdupv(argv);
     g_autoptr(Input) input = NULL;
     g_autoptr(ConvertClock) clock = NULL;
     g_autoptr(ThroughCache) through = NULL; /* the conversion's */
     g_autoptr(Names) code = NULL;
-    const ConvertFormat *format;
     Output output = { 0 };
     Conversion conversion = { .output = &output };
+    bool chosen = parse(&command, &argc, &argv, error) && choose_format(&conversion, &command, error);
+    const ConvertFormat *format = conversion.format;
 
-    if (!options_parse(
-            &argc, &argv, entries, "[FILE]",
-            "Writes a trace in a format that other tools read. FILE is a trace file, or a stream of "
-            "16-byte (GMBEOO) or 8-byte (compact) records; without it, or with \"-\", standard input is read.",
-            list, false, error))
-        return -1;
-    if (argc > 2) {
-        mt_fail_usage(error, "convert: at most one FILE can be given (see --help)");
-        return -1;
-    }
-    format = find_format(to, error);
-    if (!format)
-        return -1;
-    if (one_request && !format->requests) {
-        mt_fail_usage(error, "--one-request is for ramulator2, dramsim3 and gem5: %s is no trace of requests",
-                      format->name);
-        return -1;
-    }
-    conversion.format = format;
-    if (settings && !set_through_cache(&conversion, settings, error))
-        return -1;
     through = conversion.through;
-    input = input_open(argc == 2 ? argv[1] : "-", &selection,
-                       MT_COLUMN_ADDRESS | format->columns | (physical ? MT_COLUMN_PADDR : 0) |
+    if (!chosen)
+        return -1;
+    input = input_open(argc == 2 ? argv[1] : "-", &command.selection,
+                       MT_COLUMN_ADDRESS | format->columns | (command.physical ? MT_COLUMN_PADDR : 0) |
                            (through ? MT_COLUMN_INSTRUCTION : 0),
                        error);
     if (!input)
         return -1;
     output.words = words;
-    output.path = path ? path : "-";
-    output.physical = physical;
-    output.one_request = one_request;
+    output.path = command.path ? command.path : "-";
+    output.physical = command.physical;
+    output.one_request = command.one_request;
     output.fields = mt_trace_fields(input->trace);
-    output.vcpus = mt_trace_vcpus(input->trace);
     output.trace = input->trace;
     if (!format->all && (format->columns & MT_COLUMN_INSTRUCTION))
         output.names = code = names_new(input->trace, true);
-    if (physical && (format->columns & MT_COLUMN_PADDR)) {
-        mt_fail_usage(error, "--physical is of no use: %s has the physical addresses beside the virtual ones",
-                      format->name);
+    if (!check_physical(&output, format, error))
         return -1;
-    }
-    if (physical && !(output.fields & MT_FIELD_PADDR)) {
-        mt_fail(error, "the trace has no physical addresses (it must be recorded with --fields paddr)");
-        return -1;
-    }
     if (format->requests && (format->columns & MT_COLUMN_TIME) && (output.fields & MT_FIELD_TIME))
         output.clock = clock = new_clock(input);
     if (!convert(&conversion, input, error))

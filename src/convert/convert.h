@@ -24,7 +24,6 @@ typedef struct Output {
     bool physical;    /* --physical */
     bool one_request; /* --one-request */
     unsigned fields;  /* of the input */
-    unsigned vcpus;   /* of the input; 0: not known */
     mt_trace *trace;
     Names *names; /* of the trace; NULL: the format has no use for it */
     char **words; /* the whole command */
