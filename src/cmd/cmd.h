@@ -51,11 +51,9 @@ int cmd_tool(const AnalysisType *type, int argc, char **argv, GError **error);
 /* Parses what options like --analyze have collected (NULL: nothing) and adds it to `requests` (AnalysisRequest). */
 bool cmd_parse_analyses(char **words, GPtrArray *requests, GError **error);
 
-/* What the verbs are, for messages. */
-#define CMD_VERBS                                                                                                      \
-    "run, record, info, tasks, objects, stat, cache, sweep, tlb, mrc, reuse, wss, sharing, heatmap, analyze, dump, "   \
-    "check, "                                                                                                          \
-    "recover, cut, merge, convert, image, ctl"
+/* memory_tracer's verbs: their names, for messages, and a line each with what they do, for --help. To be freed. */
+char *cmd_verb_names(void);
+char *cmd_describe_all_verbs(void);
 
 /* Runs a workload and prints what both positional command lines print. Returns the exit status, or -1 with an error. */
 int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError **error);

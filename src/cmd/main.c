@@ -70,13 +70,13 @@ static const CmdVerb verbs[] = {
     { "objects", cmd_objects, "list what the processes of a trace had in memory" },
     { "stat", run_stat, "count accesses, pages, strides, and who made most" },
     { "cache", run_cache, "simulate caches: hits, misses, and who misses most" },
-    { "sweep", run_sweep, "the misses of many sizes and ways of one cache" },
+    { "sweep", run_sweep, "count the misses of many sizes and ways of one cache" },
     { "tlb", run_tlb, "simulate data TLBs: hits, walks, and who causes most" },
-    { "mrc", run_mrc, "miss-ratio curves: the misses of an LRU cache of each size" },
+    { "mrc", run_mrc, "compute miss-ratio curves: the misses of an LRU cache of each size" },
     { "heatmap", run_heatmap, "draw which memory was accessed when" },
     { "sharing", run_sharing, "find lines that vCPUs share, truly or falsely" },
-    { "reuse", run_reuse, "how soon memory is used again, and by which strides" },
-    { "wss", run_wss, "the working set over time" },
+    { "reuse", run_reuse, "tell how soon memory is used again, and by which strides" },
+    { "wss", run_wss, "tell the working set over time" },
     { "analyze", cmd_analyze, "let several analyses, or your own, go through a trace" },
     { "dump", cmd_dump, "print the records of a trace" },
     { "check", cmd_check, "tell whether a trace is a good one" },
@@ -88,13 +88,26 @@ static const CmdVerb verbs[] = {
     { "ctl", cmd_ctl, "switch the tracing of a running QEMU" },
 };
 
-/* A line each. To be freed. */
 char *cmd_describe_verbs(const CmdVerb *table, size_t count, const char *format)
 {
     GString *text = g_string_new(NULL);
 
     for (size_t i = 0; i < count; i++)
         g_string_append_printf(text, format, table[i].name, table[i].summary);
+    return g_string_free(text, FALSE);
+}
+
+char *cmd_describe_all_verbs(void)
+{
+    return cmd_describe_verbs(verbs, G_N_ELEMENTS(verbs), "  %-10s %s\n");
+}
+
+char *cmd_verb_names(void)
+{
+    GString *text = g_string_new(NULL);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(verbs); i++)
+        g_string_append_printf(text, "%s%s", i ? ", " : "", verbs[i].name);
     return g_string_free(text, FALSE);
 }
 
@@ -125,12 +138,24 @@ static bool is_meant_as_verb(const char *word)
     return *word != '-' && !strpbrk(word, "/.");
 }
 
-/* Called by a name like memory_tracer-stat. */
+/* The analysis, if the program was called by a name like memory_tracer-stat; else NULL. */
 static const AnalysisType *called_as_tool(const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
     return g_str_has_prefix(name, TOOL_PREFIX) ? analysis_find_type(name + strlen(TOOL_PREFIX)) : NULL;
+}
+
+/* Says which verbs there are. Returns -1. */
+static int fail_without_verb(int argc, char **argv, GError **error)
+{
+    g_autofree char *names = cmd_verb_names();
+
+    if (argc == 1)
+        mt_fail_usage(error, "a verb is needed: %s (see --help)", names);
+    else
+        mt_fail_usage(error, "unknown verb '%s': it must be one of %s (see --help)", argv[1], names);
+    return -1;
 }
 
 int main(int argc, char **argv)
@@ -161,10 +186,8 @@ int main(int argc, char **argv)
             goto done;
         }
     }
-    if (argc == 1)
-        mt_fail_usage(&error, "a verb is needed: " CMD_VERBS " (see --help)");
-    else if (is_meant_as_verb(argv[1]) && !g_file_test(argv[1], G_FILE_TEST_EXISTS))
-        mt_fail_usage(&error, "unknown verb '%s': it must be one of " CMD_VERBS " (see --help)", argv[1]);
+    if (argc == 1 || (is_meant_as_verb(argv[1]) && !g_file_test(argv[1], G_FILE_TEST_EXISTS)))
+        status = fail_without_verb(argc, argv, &error);
     else
         status = cmd_trace(argc, argv, &error);
 done:

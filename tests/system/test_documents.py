@@ -90,6 +90,16 @@ class ManualPages(unittest.TestCase):
                         spellings = re.escape("--" + name) + (f"|-{letter}" if letter else "")
                         self.assertRegex(text, rf"(?<![\w-])(?:{spellings})(?![\w-])")
 
+    def test_every_verb_is_in_the_help_and_on_the_first_page(self):
+        answer = subprocess.run([TRACER, "--print-verbs"], stdout=subprocess.PIPE, text=True, check=True)
+        text = subprocess.run([TRACER, "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
+        synopsis = plain_text("memory_tracer.1").split("SYNOPSIS")[1].split("DESCRIPTION")[0]
+        for line in answer.stdout.splitlines():
+            verb, what = line.split("\t")
+            with self.subTest(verb=verb):
+                self.assertRegex(text, rf"(?m)^  {verb} +{re.escape(what)}$")
+                self.assertRegex(synopsis, rf"(memory_tracer|\|) {verb}\b")
+
     def test_files_that_they_name_are_installed(self):
         answer = subprocess.run(["meson", "introspect", "--installed", BUILD], stdout=subprocess.PIPE, text=True, check=True)
         installed = list(json.loads(answer.stdout).values())
