@@ -121,11 +121,11 @@ static int recover(const char *path, const char *output, GError **error)
     if (known > records)
         printf("; %s%" G_GUINT64_FORMAT " are missing", exact ? "" : "at least ", known - records);
     else if (exact && !done)
-        printf("; none is missing");
+        printf("; none are missing");
     else if (!exact)
         printf("; how many came after them is not known");
     if (file->lost_others)
-        printf("; of what is no record (metadata, symbols, instructions) some was damaged and is lost");
+        printf("; other data (metadata, symbols, instructions) was damaged, and some of it is lost");
     putchar('\n');
     return 0;
 }

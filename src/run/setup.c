@@ -111,7 +111,7 @@ static bool check_image(Setup *setup, const SessionOptions *options, RunLoop *lo
     if (!choose_snapshot(setup, options, loop, error))
         return false;
     if (setup->machine->known && options->ram_mb && options->ram_mb != setup->machine->ram_mb)
-        return mt_fail(error, "snapshot '%s' of %s was made with %u MB of RAM, but guest_RAM_in_MBs is %u",
+        return mt_fail(error, "snapshot '%s' of %s was made with %u MB of RAM, but --guest_RAM_in_MBs is %u",
                        setup->snapshot, options->image, setup->machine->ram_mb, options->ram_mb);
     if (options->ram_mb)
         setup->machine->ram_mb = options->ram_mb;

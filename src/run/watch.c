@@ -44,6 +44,6 @@ void watch_guest(Watch *watch, const SessionOptions *options, Qemu *qemu, RunLoo
     if (timeout_s && !options->icount && now_us - watch->begun_us > (timeout_s + OBEY_S) * G_USEC_PER_SEC &&
         !run_loop_stop_reason(loop))
         run_loop_ask_to_stop(loop, g_error_new(MT_ERROR, MT_ERROR_FAILED,
-                                               "the guest hasn't ended the workload, whose %u s are over since %d s",
+                                               "the guest hasn't ended the workload, whose %u s were over %d s ago",
                                                timeout_s, OBEY_S));
 }

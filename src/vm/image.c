@@ -293,7 +293,7 @@ static bool check_header(const char *image, GError **error)
     if (n < 0)
         return mt_fail(error, "can't read %s: %s", image, g_strerror(problem));
     if (memcmp(header, "QFI\xfb", 4))
-        return mt_fail(error, "%s is no qcow2 image, but only qcow2 can hold snapshots (qemu-img convert -O qcow2)",
+        return mt_fail(error, "%s is not a qcow2 image, but only qcow2 can hold snapshots (qemu-img convert -O qcow2)",
                        image);
     memcpy(&backing_file, header + BACKING_FILE, sizeof backing_file);
     memcpy(&features, header + INCOMPATIBLE_FEATURES, sizeof features);

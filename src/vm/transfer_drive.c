@@ -40,7 +40,7 @@ static bool add_agent(const char *path, GError **error)
         return false;
     head.bytes = g_mapped_file_get_length(program);
     if (!head.bytes || head.bytes > MT_DRIVE_AGENT_MAX)
-        return mt_fail(error, "%s is no agent", agent);
+        return mt_fail(error, "%s can't be the agent: it is empty or too large", agent);
     fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     fine = fd >= 0 && !ftruncate(fd, (off_t)MT_DRIVE_BYTES) &&
            write_at(fd, &head, sizeof head, MT_DRIVE_AGENT_OFFSET) &&

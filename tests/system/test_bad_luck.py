@@ -97,14 +97,14 @@ class WrongImage(SystemTest):
 
     def test_no_image_at_all(self):
         path = self.script("image", "this is no disk image, but long enough to look at\n" * 100)
-        self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=path), "is no qcow2 image")
+        self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=path), "is not a qcow2 image")
 
     def test_unknown_snapshot_names_those_that_are(self):
         self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, snapshot="gone"), "no snapshot 'gone'", SNAPSHOT)
 
     def test_another_ram_size_than_the_snapshots(self):
         result = self.trace("--dont_trace", *GUEST_TRUE, "--guest_RAM_in_MBs", "1024")
-        self.assert_fails(result, "made with 2560 MB of RAM, but guest_RAM_in_MBs is 1024")
+        self.assert_fails(result, "made with 2560 MB of RAM, but --guest_RAM_in_MBs is 1024")
 
     def test_another_ram_size_without_metadata(self):
         path = self.path("bare.qcow2")

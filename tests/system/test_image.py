@@ -198,7 +198,7 @@ class PrepareNothing(SystemTest):
         raw = self.path("raw")
         with open(raw, "wb") as file:
             file.truncate(1 << 20)
-        self.assert_fails(self.tracer("image", "prepare", raw, "ready"), "is no qcow2 image, but only qcow2 can hold snapshots")
+        self.assert_fails(self.tracer("image", "prepare", raw, "ready"), "is not a qcow2 image, but only qcow2 can hold snapshots")
 
     def test_usage(self):
         for arguments in (["prepare"], ["prepare", "x"], ["prepare", "x", "bad name"], ["prepare", "x", "y", "--ram", "1"],

@@ -473,7 +473,7 @@ class Verbs(SystemTest):
         self.assertIn("ATTENTION: without kallsyms", self.tracer("dump", "--events", "..10", attachment).err)
         self.assertIn("symbols", self.tracer("recover", attachment).out)
         instructions = self.damage_chunk(2, "instructions")
-        self.assertIn("some was damaged and is lost", self.tracer("recover", instructions).out)
+        self.assertIn("was damaged, and some of it is lost", self.tracer("recover", instructions).out)
         self.assertIn("accesses by instructions that the trace doesn't have", self.tracer("check", instructions).out)
         self.assertIn("(unknown instruction)", self.tracer("dump", "--events", "..10", instructions).out)
         rows = csv.DictReader(io.StringIO(self.tracer("convert", "--to", "csv", instructions).out))

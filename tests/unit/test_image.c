@@ -209,7 +209,7 @@ static void test_images_stand_alone(Fixture *fixture, gconstpointer data)
 {
     (void)data;
     check_header(fixture, 7, 3, "exit"); /* this one is fine: but for /bin/false */
-    check_header(fixture, 0, 'X', "no qcow2 image");
+    check_header(fixture, 0, 'X', "is not a qcow2 image");
     for (size_t at = 8; at < 16; at++)
         check_header(fixture, at, 1, "backing file");
     check_header(fixture, 79, 4, "data file");
