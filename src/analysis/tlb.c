@@ -12,6 +12,9 @@
 #define HALVES 2 /* of the addresses: the lower one is the processes', the upper one the kernel's */
 #define KINDS 256
 #define PIECE 1024
+/* Kinds of pages: those of each size, and those whose size isn't known, which count as the smallest. */
+#define PAGE_KINDS (TLB_PAGES + 1)
+#define PAGE_UNKNOWN TLB_PAGES
 
 static const char *const level_names[TLB_LEVELS] = { "l1", "l2" };
 
@@ -24,16 +27,20 @@ typedef struct {
     CacheArray *array[TLB_LEVELS][TLB_PAGES]; /* or NULL */
     Counts counts[CACHE_CPLS];                /* lookups: only those of a second page */
     uint64_t by_kind[KINDS];                  /* records */
+    uint64_t by_page[PAGE_KINDS];             /* likewise, where sizes are as recorded */
+    uint64_t page_misses[TLB_LEVELS][PAGE_KINDS];
 } Vcpu;
 
 typedef struct {
     const TlbOptions *options;
     const Context *context;
     TlbDesign design;
-    Vcpu *vcpus[CACHE_MAX_VCPUS]; /* or NULL */
-    unsigned page[HALVES], shift[HALVES];
+    Vcpu *vcpus[CACHE_MAX_VCPUS];         /* or NULL */
+    unsigned page[HALVES], shift[HALVES]; /* TLB_RECORDED: each page has its own */
+    bool recorded;                        /* in one half or both */
     Places places[TLB_LEVELS];
-    AnalysisPart part; /* the pages that are its own; what isn't of pages only part 0 counts */
+    AnalysisPart part;          /* the pages that are its own; what isn't of pages only part 0 counts */
+    bool is_divided[TLB_PAGES]; /* else all pages of this size are part 0's */
 } Tlb;
 
 static void *tlb_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
@@ -47,7 +54,11 @@ static void *tlb_begin(const AnalysisType *type, const void *options, const Cont
         mt_fail_usage(error, "--top can't be negative, but %d is.", own->top);
         return NULL;
     }
-    if (!tlb_options_design(own, &design, error))
+    if (tlb_options_need_sizes(own) && !context_has_page_sizes(context)) {
+        mt_fail(error, "the trace doesn't tell the sizes of pages (it must be recorded with --fields paddr)");
+        return NULL;
+    }
+    if (!tlb_options_design(own, context_has_page_sizes(context), &design, error))
         return NULL;
     tlb = g_new0(Tlb, 1);
     tlb->options = own;
@@ -57,6 +68,7 @@ static void *tlb_begin(const AnalysisType *type, const void *options, const Cont
     tlb->page[1] = design.kernel_page;
     for (unsigned half = 0; half < HALVES; half++)
         tlb->shift[half] = tlb_page_shift(tlb->page[half]);
+    tlb->recorded = tlb->page[0] == TLB_RECORDED || tlb->page[1] == TLB_RECORDED;
     return tlb;
 }
 
@@ -101,16 +113,34 @@ static unsigned half_of(uint64_t address)
     return (unsigned)(address >> 63);
 }
 
-/* Looks the page up. Whatever misses it gets it. */
-static void look_up(Tlb *tlb, Vcpu *vcpu, uint64_t address, unsigned cpl, uint32_t instruction)
-{
-    unsigned half = half_of(address);
-    uint64_t page = address >> tlb->shift[half];
+static const unsigned char kind_shifts[PAGE_KINDS] = { 12, 21, 30, [PAGE_UNKNOWN] = 12 };
+static const unsigned char kind_sizes[PAGE_KINDS] = { 0, 1, 2, [PAGE_UNKNOWN] = 0 };
 
-    if (!analysis_part_has(&tlb->part, page))
+/* What kind of page a record's address is in. */
+static inline unsigned kind_of(const Tlb *tlb, const struct mt_batch *batch, size_t i, unsigned half)
+{
+    unsigned shift;
+
+    if (tlb->page[half] != TLB_RECORDED)
+        return tlb->page[half];
+    shift = batch->page_size ? batch->page_size[i] : 0;
+    return shift == 12 ? 0 : shift == 21 ? 1 : shift == 30 ? 2 : PAGE_UNKNOWN;
+}
+
+static bool is_own(const Tlb *tlb, uint64_t page, unsigned size)
+{
+    return tlb->is_divided[size] ? analysis_part_has(&tlb->part, page) : !tlb->part.number;
+}
+
+/* Looks the page up. Whatever misses it gets it. */
+static void look_up(Tlb *tlb, Vcpu *vcpu, uint64_t address, unsigned kind, unsigned cpl, uint32_t instruction)
+{
+    uint64_t page = address >> kind_shifts[kind];
+
+    if (!is_own(tlb, page, kind_sizes[kind]))
         return;
     for (unsigned level = 0; level < TLB_LEVELS; level++) {
-        CacheArray *array = vcpu->array[level][tlb->page[half]];
+        CacheArray *array = vcpu->array[level][kind_sizes[kind]];
         size_t slot = array ? cache_array_find(array, page) : CACHE_NOT_FOUND;
 
         if (slot != CACHE_NOT_FOUND) {
@@ -118,6 +148,7 @@ static void look_up(Tlb *tlb, Vcpu *vcpu, uint64_t address, unsigned cpl, uint32
             return;
         }
         vcpu->counts[cpl].misses[level]++;
+        vcpu->page_misses[level][kind]++;
         places_add(&tlb->places[level], instruction);
         if (array)
             cache_array_insert(array, page, 0);
@@ -127,14 +158,14 @@ static void look_up(Tlb *tlb, Vcpu *vcpu, uint64_t address, unsigned cpl, uint32
 static void add_slowly(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch, size_t i)
 {
     uint64_t address = batch->address[i], last = address + mt_size(batch->info[i]) - 1;
-    unsigned half = half_of(address), cpl = mt_cpl(batch->info[i]);
+    unsigned half = half_of(address), kind = kind_of(tlb, batch, i, half), cpl = mt_cpl(batch->info[i]);
     uint32_t instruction = batch->instruction ? batch->instruction[i] : 0;
 
-    look_up(tlb, vcpu, address, cpl, instruction);
-    if (half_of(last) == half && last >> tlb->shift[half] == address >> tlb->shift[half])
+    look_up(tlb, vcpu, address, kind, cpl, instruction);
+    if (half_of(last) == half && last >> kind_shifts[kind] == address >> kind_shifts[kind])
         return;
     vcpu->counts[cpl].lookups += !tlb->part.number;
-    look_up(tlb, vcpu, last, cpl, instruction);
+    look_up(tlb, vcpu, last, half_of(last) == half ? kind : kind_of(tlb, batch, i, half_of(last)), cpl, instruction);
 }
 
 /* Most accesses hit the first level, and most of those the page that its set has used last. */
@@ -183,6 +214,27 @@ static void add_records_of_part(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *bat
     }
 }
 
+/* The same where sizes are as recorded. */
+static void add_records_of_sizes(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch)
+{
+    CacheArray arrays[TLB_PAGES];
+    uint64_t counts[PAGE_KINDS] = { 0 };
+
+    for (unsigned size = 0; size < TLB_PAGES; size++)
+        arrays[size] = *vcpu->array[0][size];
+    for (size_t i = 0; i < batch->count; i++) {
+        uint64_t address = batch->address[i], last = address + mt_size(batch->info[i]) - 1;
+        unsigned kind = kind_of(tlb, batch, i, half_of(address)), shift = kind_shifts[kind], size = kind_sizes[kind];
+
+        counts[kind]++;
+        if (G_UNLIKELY(last >> shift != address >> shift) ||
+            (is_own(tlb, address >> shift, size) && !cache_array_hits(&arrays[size], address >> shift, false)))
+            add_slowly(tlb, vcpu, batch, i);
+    }
+    for (unsigned kind = 0; !tlb->part.number && kind < PAGE_KINDS; kind++)
+        vcpu->by_page[kind] += counts[kind];
+}
+
 static bool tlb_add(void *data, const struct mt_batch *batch, GError **error)
 {
     Tlb *tlb = data;
@@ -191,26 +243,30 @@ static bool tlb_add(void *data, const struct mt_batch *batch, GError **error)
     (void)error;
     for (size_t i = 0; !tlb->part.number && i < batch->count; i++)
         vcpu->by_kind[batch->info[i]]++;
-    if (tlb->part.count)
+    if (tlb->recorded)
+        add_records_of_sizes(tlb, vcpu, batch);
+    else if (tlb->part.count)
         add_records_of_part(tlb, vcpu, batch);
     else
         add_records(tlb, vcpu, batch);
     return true;
 }
 
-/* Parts of the work: a part has some of the sets of each level, those of the same pages. */
+/* Parts of the work: a part has some of the sets of each level, those of the same pages. With recorded sizes, pages of
+ * a size whose sets can't be divided so are all the first part's. */
 
 static AnalysisDivision tlb_divide(const void *options, unsigned jobs)
 {
     TlbDesign design;
     uint64_t sets = 0;
 
-    if (!tlb_options_design(options, &design, NULL))
+    if (!tlb_options_design(options, false, &design, NULL))
         return (AnalysisDivision){ 0 };
     if (design.policy == CACHE_RANDOM)
         return (AnalysisDivision){ .why_not = "all sets share one row of random numbers" };
     for (unsigned level = 0; level < TLB_LEVELS; level++) /* what divides all of them divides this */
-        sets |= design.part[level][design.page].sets | design.part[level][design.kernel_page].sets;
+        sets |= design.part[level][design.page % TLB_RECORDED].sets |
+                design.part[level][design.kernel_page % TLB_RECORDED].sets;
     return analysis_divide_by_sets(sets, jobs);
 }
 
@@ -219,6 +275,9 @@ static void tlb_take_part(void *data, const AnalysisPart *part)
     Tlb *tlb = data;
 
     tlb->part = *part;
+    for (unsigned size = 0; size < TLB_PAGES; size++)
+        tlb->is_divided[size] =
+            part->count && !((tlb->design.part[0][size].sets | tlb->design.part[1][size].sets) % part->count);
 }
 
 static bool tlb_merge(void *data, void *other, GError **error)
@@ -234,6 +293,10 @@ static bool tlb_merge(void *data, void *other, GError **error)
             for (unsigned level = 0; level < TLB_LEVELS; level++)
                 counts->misses[level] += next->vcpus[i]->counts[cpl].misses[level];
         }
+    for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++)
+        for (unsigned kind = 0; next->vcpus[i] && kind < PAGE_KINDS; kind++)
+            for (unsigned level = 0; level < TLB_LEVELS; level++)
+                get_vcpu(tlb, i)->page_misses[level][kind] += next->vcpus[i]->page_misses[level][kind];
     for (unsigned level = 0; level < TLB_LEVELS; level++)
         places_merge(&tlb->places[level], &next->places[level]);
     return true;
@@ -289,7 +352,7 @@ static void describe_tlbs(const Tlb *tlb, Report *report)
         for (unsigned page = 0; page < TLB_PAGES; page++) {
             const TlbPart *part = &tlb->design.part[level][page];
 
-            if (part->entries && (page == tlb->page[0] || page == tlb->page[1]))
+            if (part->entries && (tlb->recorded || page == tlb->page[0] || page == tlb->page[1]))
                 report_table_add_row(table, level_names[level], tlb_page_name(page), part->entries, part->sets,
                                      (uint64_t)part->ways, part->entries << tlb_page_shift(page));
         }
@@ -324,6 +387,30 @@ static void describe_levels(const Sum *all, Report *report)
             NULL                                                                                                       \
         }                                                                                                              \
     }
+
+/* What came of pages of each size, where it was recorded. */
+static void describe_page_sizes(const Tlb *tlb, uint64_t accesses, Report *report)
+{
+    static const ReportColumn columns[] = {
+        { "page_size", "pages", REPORT_TEXT }, { "accesses", "accesses", REPORT_COUNT },
+        { "percent", "%", REPORT_REAL },       { "l1_misses", "L1 misses", REPORT_COUNT },
+        { "walks", "walks", REPORT_COUNT },    { NULL }
+    };
+    ReportTable *table = report_add_table(report, "by_page_size", "by size of the page", columns);
+
+    for (unsigned kind = 0; kind < PAGE_KINDS; kind++) {
+        uint64_t records = 0, misses[TLB_LEVELS] = { 0 };
+
+        for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++) {
+            records += tlb->vcpus[i] ? tlb->vcpus[i]->by_page[kind] : 0;
+            for (unsigned level = 0; tlb->vcpus[i] && level < TLB_LEVELS; level++)
+                misses[level] += tlb->vcpus[i]->page_misses[level][kind];
+        }
+        if (records)
+            report_table_add_row(table, kind == PAGE_UNKNOWN ? "unknown" : tlb_page_name(kind), records,
+                                 per(records, accesses, 100), misses[0], misses[1]);
+    }
+}
 
 static void describe_modes(const Tlb *tlb, Report *report)
 {
@@ -376,6 +463,8 @@ static void tlb_describe(void *data, Report *report)
     }
     describe_tlbs(tlb, report);
     describe_levels(&all, report);
+    if (tlb->recorded)
+        describe_page_sizes(tlb, all.accesses, report);
     describe_modes(tlb, report);
     describe_vcpus(tlb, report);
     places_describe(tlb->places, level_names, TLB_LEVELS, (guint)tlb->options->top, tlb->context, report);
@@ -389,7 +478,7 @@ static void tlb_describe(void *data, Report *report)
 static const TlbOptions defaults = { .top = CACHE_DEFAULT_TOP };
 static const AnalysisOption options[] = {
     { "page-size", G_OPTION_ARG_STRING, offsetof(TlbOptions, page_size),
-      "The size that all pages have: 4K (default), 2M or 1G", "SIZE" },
+      "The size that all pages have: 4K, 2M or 1G; or as it was recorded (default, if it was, else 4K)", "SIZE" },
     { "kernel-page-size", G_OPTION_ARG_STRING, offsetof(TlbOptions, kernel_page_size),
       "The same for the kernel's half of the addresses (default: --page-size)", "SIZE" },
     PART_OPTION("l1-4k", 0, 0, "The first level for 4-KiB pages (default: 64,4); WAYS may be 'full'"),
@@ -406,6 +495,13 @@ static const AnalysisOption options[] = {
     { NULL },
 };
 
+/* Only who insists makes a live guest tell them, which costs it the physical addresses. */
+static unsigned tlb_columns(const void *options)
+{
+    return tlb_analysis.columns | (tlb_options_may_use_sizes(options) ? MT_COLUMN_PAGE_SIZE : 0) |
+           (tlb_options_need_sizes(options) ? MT_COLUMN_PADDR : 0);
+}
+
 const AnalysisType tlb_analysis = {
     .name = "tlb",
     .summary = "What data TLBs would make of the accesses: hits, page-table walks, and who causes most.",
@@ -413,6 +509,7 @@ const AnalysisType tlb_analysis = {
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,
+    .columns_for = tlb_columns,
     .begin = tlb_begin,
     .add = tlb_add,
     .describe = tlb_describe,

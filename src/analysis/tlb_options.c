@@ -12,7 +12,7 @@
 
 #define MOST_ENTRIES (1u << 24)
 
-static const char *const page_names[TLB_PAGES] = { "4K", "2M", "1G" };
+static const char *const page_names[TLB_PAGES + 1] = { "4K", "2M", "1G", [TLB_RECORDED] = "recorded" };
 static const char *const option_names[TLB_PAGES] = { "4k", "2m", "1g" };
 static const char *const defaults[TLB_LEVELS][TLB_PAGES] = { { "64,4", "32,4", "4,full" },
                                                              { "1536,12", "1536,12", "16,4" } };
@@ -52,15 +52,37 @@ static bool parse_part(unsigned level, unsigned page, const char *text, CachePol
 
 static bool parse_page(const char *option, const char *text, unsigned *page, GError **error)
 {
-    for (*page = 0; *page < TLB_PAGES; ++*page)
+    for (*page = 0; *page <= TLB_RECORDED; ++*page)
         if (!g_ascii_strcasecmp(text, page_names[*page]))
             return true;
-    return mt_fail_usage(error, "--%s must be 4K, 2M or 1G, but '%s' isn't", option, text);
+    return mt_fail_usage(error, "--%s must be recorded, 4K, 2M or 1G, but '%s' isn't", option, text);
 }
 
-bool tlb_options_design(const TlbOptions *options, TlbDesign *design, GError **error)
+static bool is_recorded(const char *page)
 {
-    const char *page = options->page_size ? options->page_size : page_names[0];
+    return page && !g_ascii_strcasecmp(page, page_names[TLB_RECORDED]);
+}
+
+bool tlb_options_may_use_sizes(const TlbOptions *options)
+{
+    return !options->page_size || tlb_options_need_sizes(options);
+}
+
+bool tlb_options_need_sizes(const TlbOptions *options)
+{
+    return is_recorded(options->page_size) || is_recorded(options->kernel_page_size);
+}
+
+/* Whether a half of the addresses may have pages of this size. */
+static bool is_used(const TlbDesign *design, unsigned page)
+{
+    return page == design->page || page == design->kernel_page || design->page == TLB_RECORDED ||
+           design->kernel_page == TLB_RECORDED;
+}
+
+bool tlb_options_design(const TlbOptions *options, bool has_sizes, TlbDesign *design, GError **error)
+{
+    const char *page = options->page_size ? options->page_size : page_names[has_sizes ? TLB_RECORDED : 0];
 
     *design = (TlbDesign){ 0 };
     if (!parse_page("page-size", page, &design->page, error) ||
@@ -76,7 +98,7 @@ bool tlb_options_design(const TlbOptions *options, TlbDesign *design, GError **e
         for (unsigned i = 0; i < TLB_PAGES; i++) {
             const char *own = options->level[level][i];
 
-            if ((own || i == design->page || i == design->kernel_page) &&
+            if ((own || is_used(design, i)) &&
                 !parse_part(level, i, own ? own : defaults[level][i], design->policy, &design->part[level][i], error))
                 return false;
         }

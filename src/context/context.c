@@ -72,6 +72,11 @@ bool context_has_physical(const Context *context)
     return fields_of(context) & MT_FIELD_PADDR;
 }
 
+bool context_has_page_sizes(const Context *context)
+{
+    return fields_of(context) & MT_FIELD_PAGE_SIZE;
+}
+
 bool context_has_times(const Context *context)
 {
     return fields_of(context) & MT_FIELD_TIME;

@@ -36,6 +36,8 @@ const TaskTable *context_tasks(const Context *context);
 uint32_t context_memory(const Context *context, uint32_t task, uint64_t index, uint64_t *until);
 /* Whether records have physical addresses. */
 bool context_has_physical(const Context *context);
+/* Whether they have the sizes of pages. */
+bool context_has_page_sizes(const Context *context);
 /* Of a live ring: the change of this number takes place. */
 void context_note_change(Context *context, uint32_t number);
 /* What it belongs to, which belongs to the context; NULL if that isn't known, as while a guest runs. */

@@ -152,6 +152,10 @@ class PageSizes(SystemTest):
             rows = self.csv("--address", f"{at:x}..{at + 4096 * pages:x}", "--cpl", "3", trace)
             with self.subTest(area=name):
                 self.assertEqual((len(rows), {row["page_size"] for row in rows}), (2 * pages, {str(2 << 20 if large else 4096)}))
+                # A TLB that knows the sizes: the second round finds all large pages, and the small ones in the second level.
+                tlb = json.loads(self.tracer("tlb", "--json", "--address", f"{at:x}..{at + 4096 * pages:x}", "--cpl", "3", trace).out)
+                walks = pages // 512 if large else pages
+                self.assertEqual((tlb["page_size"], [level["misses"] for level in tlb["levels"]]), ("recorded", [walks if large else 2 * pages, walks]))
                 if large: # and so they are contiguous
                     self.assertEqual({int(row["paddr"], 16) - int(row["address"], 16) & (2 << 20) - 1 for row in rows}, {0})
         # The direct map: no more of it is of small pages than the guest says.

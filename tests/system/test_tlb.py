@@ -7,6 +7,8 @@ from collections import OrderedDict
 from test_cache import STORE, USER, CacheTest
 
 KERNEL_HALF = 0xffff888000000000
+RECORDED = 1 + 2 + 128
+SIZES = {0: "unknown", 1: "4K", 2: "2M", 3: "1G"}
 
 
 class Lru:
@@ -89,6 +91,70 @@ class Tlbs(CacheTest):
                     options += [f"--l1-{page}", f"{entries},{ways}", f"--l2-{page}", f"{4 * entries},4"]
                 self.assertEqual(self.figures(*options, path), [(expected[0], expected[1]), (expected[1], expected[2])])
                 self.assertTrue(expected[2])
+
+    def sized(self, name, rows, fields=RECORDED, vcpus=1):
+        """A trace of (vcpu, info, address, instruction, size's code) tuples."""
+        return self.make(name, [(vcpu, info, address, instruction, address & (1 << 40) - 1 | (code << 56 if fields & 128 else 0))
+                                for vcpu, info, address, instruction, code in rows], fields=fields, vcpus=vcpus)
+
+    def test_recorded_sizes_in_closed_form(self):
+        # 64 MiB, page by page, twice: as 2-MiB pages they fit into the first level; as 4-KiB pages not even into the second one.
+        def walk(code):
+            return [(0, 3 | USER, 0x10000000 + (page << 12), 1, code) for page in range(64 << 8)] * 2
+
+        huge, small = self.sized("huge", walk(2)), self.sized("small", walk(1))
+        self.assertEqual(self.figures(huge), [(32768, 32), (32, 32)])
+        self.assertEqual(self.figures(small), [(32768, 32768), (32768, 32768)])
+        self.assertEqual(self.figures("--page-size", "4K", huge), self.figures(small))
+        self.assertEqual(self.figures("--page-size", "2M", small), self.figures(huge))
+        self.assertEqual(self.figures(self.sized("giant", walk(3))), [(32768, 1), (1, 1)])
+        # Unknown ones count as small, and are told.
+        result = self.tlb(self.sized("unknown", walk(0)[:100] + walk(2)[:100]))
+        self.assertEqual([(row["page_size"], row["accesses"], row["l1_misses"], row["walks"]) for row in result["by_page_size"]],
+                         [("2M", 100, 1, 1), ("unknown", 100, 100, 100)])
+        self.assertEqual((result["page_size"], result["kernel_page_size"]), ("recorded", "recorded"))
+
+    def test_which_sizes_are_taken(self):
+        rows = [(0, 3, page << 12, 1, 2) for page in range(10)] + [(0, 3, KERNEL_HALF + (page << 12), 3, 1) for page in range(20)]
+        sizes, paddr = self.sized("sizes", rows), self.sized("paddr", rows, fields=3)
+        for arguments, path, walks, names in (
+                ([], sizes, 1 + 20, ("recorded", "recorded")), (["--page-size", "recorded"], sizes, 1 + 20, ("recorded", "recorded")),
+                (["--kernel-page-size", "2M"], sizes, 1 + 1, ("recorded", "2M")), (["--page-size", "4K"], sizes, 10 + 20, ("4K", "4K")),
+                (["--page-size", "4K", "--kernel-page-size", "recorded"], sizes, 10 + 20, ("4K", "recorded")),
+                ([], paddr, 10 + 20, ("4K", "4K"))):
+            with self.subTest(arguments, path=path):
+                result = self.tlb(*arguments, path)
+                self.assertEqual((result["walks"], (result["page_size"], result["kernel_page_size"])), (walks, names))
+                self.assertEqual("by_page_size" in result, "recorded" in names)
+        for option in ("--page-size", "--kernel-page-size"):
+            self.assert_fails(self.tracer("tlb", option, "recorded", paddr), "--fields paddr", status=1)
+
+    def test_recorded_sizes_against_a_naive_model(self):
+        chance, rows = random.Random(5), []
+        while len(rows) < 20000:
+            region = chance.randrange(8)
+            rows.append((chance.randrange(2), chance.choice((0, 3, 4)) | chance.choice((0, STORE, USER)),
+                         (KERNEL_HALF if region & 4 else 0) + (region << 33) + chance.choice((8, 4092)) * chance.randrange(1 << 12) * (1 << 9 * chance.randrange(2)),
+                         1, region & 3))
+        path, first, second = self.sized("random", rows, vcpus=2), {}, {}
+        entries = {12: (64, 1536, 12), 21: (32, 1536, 12), 30: (4, 16, 4)}
+        expected, walks = [0, 0, 0], {}
+        for vcpu, info, address, _, code in rows:
+            shift = {0: 12, 1: 12, 2: 21, 3: 30}[code]
+            walks.setdefault(SIZES[code], 0)
+            for page in {address >> shift: True, (address + (1 << (info & 7)) - 1) >> shift: True}:
+                expected[0] += 1
+                l1, l2, ways = entries[shift]
+                if not first.setdefault((vcpu, shift), Lru(l1, 4)).hits(page):
+                    expected[1] += 1
+                    missed = not second.setdefault((vcpu, shift), Lru(l2, ways)).hits(page)
+                    expected[2] += missed
+                    walks[SIZES[code]] += missed
+        self.assertEqual(self.figures(path), [(expected[0], expected[1]), (expected[1], expected[2])])
+        self.assertEqual({row["page_size"]: row["walks"] for row in self.tlb(path)["by_page_size"]}, walks)
+        whole = self.tracer("tlb", "--json", path)
+        for jobs in ("2", "4"): # the four entries for 1-GiB pages are one set, which can't be divided
+            self.assertEqual(self.tracer("tlb", "--json", "--jobs", jobs, path).out, whole.out)
 
     def test_policies_are_those_of_caches(self):
         rows = [(0, 0, page << 12) for page in random.Random(2).choices(range(100), k=3000)]
