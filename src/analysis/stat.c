@@ -86,6 +86,17 @@ static void add_kinds(StatVcpu *vcpu, const struct mt_batch *batch)
         vcpu->by_kind[0][info[i]]++;
 }
 
+static void add_page_sizes(Stat *stat, const struct mt_batch *batch)
+{
+    const uint8_t *sizes = batch->page_size;
+
+    for (size_t i = 0, next; sizes && i < batch->count; i = next) { /* neighbours are often alike */
+        for (next = i + 1; next < batch->count && sizes[next] == sizes[i]; next++)
+            ;
+        stat->by_page_shift[sizes[i] % STAT_PAGE_SHIFTS] += next - i;
+    }
+}
+
 /* Whether the bytes from `address` lie in two lines. */
 static inline bool crosses(uint64_t address, uint64_t bytes)
 {
@@ -284,6 +295,7 @@ static bool stat_add(void *data, const struct mt_batch *batch, GError **error)
         add_pages(stat, batch, false);
         return true;
     }
+    add_page_sizes(stat, batch);
     if (!batch->instruction)
         add_pages(stat, batch, true);
     add_with_orders(stat, vcpu, batch);
@@ -308,7 +320,7 @@ static const AnalysisOption options[] = {
 const AnalysisType stat_analysis = {
     .name = "stat",
     .summary = "What the accesses were, how much memory they touched, and in what order.",
-    .columns = MT_COLUMN_ADDRESS | MT_COLUMN_INFO | MT_COLUMN_INSTRUCTION,
+    .columns = MT_COLUMN_ADDRESS | MT_COLUMN_INFO | MT_COLUMN_INSTRUCTION | MT_COLUMN_PAGE_SIZE,
     .options = options,
     .defaults = &defaults,
     .options_bytes = sizeof defaults,

@@ -116,5 +116,7 @@ bool stat_merge(void *data, void *other, GError **error)
     page_table_add(&stat->pages, &next->pages);
     stat->lines_crossed += next->lines_crossed;
     stat->pages_crossed += next->pages_crossed;
+    for (unsigned i = 0; i < STAT_PAGE_SHIFTS; i++)
+        stat->by_page_shift[i] += next->by_page_shift[i];
     return true;
 }

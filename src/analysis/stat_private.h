@@ -9,6 +9,7 @@
 #define STAT_MAX_VCPUS 256
 #define STAT_KINDS 256 /* values of a record's info */
 #define STAT_KIND_COPIES 4
+#define STAT_PAGE_SHIFTS 64 /* base-2 logarithms of sizes */
 
 enum stat_order { STAT_SAME, STAT_SEQUENTIAL, STAT_STRIDED, STAT_OTHER, STAT_ORDERS };
 
@@ -44,7 +45,8 @@ typedef struct {
     StatVcpu *vcpus[STAT_MAX_VCPUS]; /* or NULL */
     PageTable pages;
     uint64_t lines_crossed, pages_crossed;
-    bool keeps_beginnings; /* it is a part, and not the first one */
+    uint64_t by_page_shift[STAT_PAGE_SHIFTS]; /* where the trace tells sizes of pages; [0]: unknown */
+    bool keeps_beginnings;                    /* it is a part, and not the first one */
 } Stat;
 
 /* The vCPU's, which is made if there is none. */

@@ -252,6 +252,24 @@ static void describe_lines(const Stat *stat, const GArray *places, const Counts 
     }
 }
 
+/* By the sizes that were recorded. */
+static void describe_page_sizes(const Stat *stat, const Counts *counts, Report *report)
+{
+    static const struct {
+        unsigned shift;
+        const char *name, *label;
+    } sizes[] = { { 12, "4K", "in 4-KiB pages" },
+                  { 21, "2M", "in 2-MiB pages" },
+                  { 30, "1G", "in 1-GiB pages" },
+                  { 0, "unknown", "in pages of unknown size" } };
+    Report *section = report_add_section(report, "accesses_by_page_size", "");
+
+    for (guint i = 0; i < G_N_ELEMENTS(sizes); i++)
+        if (stat->by_page_shift[sizes[i].shift])
+            report_add_share(section, sizes[i].name, sizes[i].label, stat->by_page_shift[sizes[i].shift],
+                             counts->accesses);
+}
+
 static void describe_rest(Stat *stat, const Counts *counts, Report *report)
 {
     static const char *const names[STAT_ORDERS] = { "same", "sequential", "strided", "other" };
@@ -265,6 +283,8 @@ static void describe_rest(Stat *stat, const Counts *counts, Report *report)
     order = report_add_section(report, "order", "");
     for (guint i = 0; i < STAT_ORDERS; i++)
         report_add_share(order, names[i], labels[i], counts->by_order[i], counts->accesses);
+    if (context_has_page_sizes(stat->context))
+        describe_page_sizes(stat, counts, report);
     describe_cpls(counts, report);
     describe_vcpus(stat, counts, report);
     describe_pages(stat, counts, report);

@@ -127,6 +127,14 @@ class PageSizes(SystemTest):
         result = self.tracer("dump", "--columns", "page_size", trace)
         self.assertEqual((result.status, result.out, result.err.count("\n")), (1, "", 1))
 
+    def test_shares(self):
+        trace = self.make("sizes", PADDR | PAGE_SIZES, self.ROWS * 20)
+        for jobs in ("1", "2"):
+            result = json.loads(self.tracer("stat", "--json", "--jobs", jobs, trace).out)
+            self.assertEqual(result["accesses_by_page_size"], {name: 20 * self.SIZES.count(size) for name, size in
+                                                               (("4K", 4096), ("2M", 2 << 20), ("1G", 1 << 30), ("unknown", None))})
+        self.assertNotIn("accesses_by_page_size", json.loads(self.tracer("stat", "--json", self.make("paddr", PADDR, self.ROWS)).out))
+
     def test_cut_and_merge_keep_it(self):
         sizes, paddr = self.make("sizes", PADDR | PAGE_SIZES, self.ROWS), self.make("paddr", PADDR, self.ROWS)
         self.assertEqual(self.tracer("cut", "--events", "3..50", "-o", self.path("cut"), sizes).status, 0)
