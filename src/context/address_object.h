@@ -38,4 +38,9 @@ typedef struct AddressObject {
     uint32_t task;       /* number of the task whose stack it is, else 0 */
 } AddressObject;
 
+/* Which addresses and positions (numbers of records) have the same answer: up to, not including, the ends. */
+typedef struct ObjectExtent {
+    uint64_t begin, end, from, to;
+} ObjectExtent;
+
 #endif

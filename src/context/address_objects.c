@@ -11,10 +11,8 @@
 #include <string.h>
 
 #include "../base/printable.h"
-#include "../record/change.h"
 #include "../record/x86.h"
 #include "../trace/events.h"
-#include "../trace/file.h"
 #include "demangle.h"
 #include "kernels.h"
 
@@ -22,6 +20,7 @@
 #define LINE_SHIFT 6
 #define CACHE_BITS 9
 #define CACHE_ENTRIES (1u << CACHE_BITS)
+#define NAMES_BITS 8
 
 /* Something with a number. */
 typedef struct {
@@ -43,13 +42,20 @@ typedef struct {
     Answer stack; /* its own one */
 } Cache;
 
+/* The number of what has this region and this name. A name stays where it is. */
+typedef struct {
+    const char *name; /* NULL: nothing is kept here */
+    ObjectRegion region;
+    uint32_t number;
+} Numbered;
+
 struct AddressObjects {
     UserObjects *user;
     Kernels *kernels;
-    GArray *kernel_changes; /* uint64_t: positions at which the kernel's memory was put to other use, each once */
-    GPtrArray *caches;      /* Cache for each vCPU, or NULL */
-    GArray *named;          /* Named; the first one is no thing */
-    GHashTable *numbers;    /* by "REGION NAME" */
+    GPtrArray *caches;               /* Cache for each vCPU, or NULL */
+    GArray *named;                   /* Named; the first one is no thing */
+    GHashTable *numbers;             /* by "REGION NAME" */
+    Numbered late[1u << NAMES_BITS]; /* those of late, by the name's address */
     GString *key;
 };
 
@@ -61,42 +67,19 @@ static void clear_named(void *data)
     g_free(named->linker_name);
 }
 
-/* Whether a change is one of user memory or of a task's name, after which the kernel's memory is what it was. */
-static bool is_of_user(uint32_t kind)
-{
-    return kind == CHANGE_NAME || kind == CHANGE_CGROUP || (kind >= CHANGE_MAP && kind <= CHANGE_GONE) ||
-           kind >= CHANGE_WAS_MAPPED;
-}
-
-static void find_kernel_changes(AddressObjects *objects, const TraceChanges *changes)
-{
-    uint64_t last = UINT64_MAX;
-
-    for (guint i = 0; changes && i < changes->list->len; i++) {
-        const TraceChange *change = &g_array_index(changes->list, TraceChange, i);
-
-        if (!is_of_user(change->kind) && change->index != last)
-            g_array_append_val(objects->kernel_changes, change->index);
-        last = is_of_user(change->kind) ? last : change->index;
-    }
-}
-
 AddressObjects *address_objects_new(mt_trace *trace)
 {
     AddressObjects *objects = g_new0(AddressObjects, 1);
-    const TraceFile *file = trace_file_of(trace);
     const Named nothing = { OBJECT_UNKNOWN_USER, g_strdup("unknown"), NULL };
 
     objects->user = user_objects_read(trace);
     objects->kernels = kernels_new(trace);
-    objects->kernel_changes = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     objects->caches = g_ptr_array_new_with_free_func(g_free);
     objects->named = g_array_new(FALSE, FALSE, sizeof(Named));
     g_array_set_clear_func(objects->named, clear_named);
     g_array_append_val(objects->named, nothing);
     objects->numbers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     objects->key = g_string_new(NULL);
-    find_kernel_changes(objects, file ? file->changes : NULL);
     return objects;
 }
 
@@ -106,7 +89,6 @@ void address_objects_free(AddressObjects *objects)
         return;
     user_objects_free(objects->user);
     kernels_free(objects->kernels);
-    g_array_unref(objects->kernel_changes);
     g_ptr_array_unref(objects->caches);
     g_array_unref(objects->named);
     g_hash_table_unref(objects->numbers);
@@ -128,13 +110,23 @@ static uint32_t add_named(AddressObjects *objects, const AddressObject *object)
     return objects->named->len - 1;
 }
 
-static uint32_t number_of(AddressObjects *objects, const AddressObject *object)
+static uint32_t find_number(AddressObjects *objects, const AddressObject *object)
 {
     uint32_t number;
 
     g_string_printf(objects->key, "%u %s", object->region, object->name);
     number = GPOINTER_TO_UINT(g_hash_table_lookup(objects->numbers, objects->key->str));
     return number ? number : add_named(objects, object);
+}
+
+static uint32_t number_of(AddressObjects *objects, const AddressObject *object)
+{
+    uint64_t hash = ((uintptr_t)object->name + object->region) * UINT64_C(0x9e3779b97f4a7c15);
+    Numbered *late = &objects->late[hash >> (64 - NAMES_BITS)];
+
+    if (late->name != object->name || late->region != object->region)
+        *late = (Numbered){ object->name, object->region, find_number(objects, object) };
+    return late->number;
 }
 
 uint32_t address_objects_count(const AddressObjects *objects)
@@ -159,48 +151,6 @@ const char *address_objects_linker_name(const AddressObjects *objects, uint32_t 
 
 /* Answers. */
 
-/* Between which of the kernel's changes a position is. */
-static void find_kernel_period(const AddressObjects *objects, uint64_t position, ObjectExtent *extent)
-{
-    const GArray *changes = objects->kernel_changes;
-    guint first = 0, end = changes->len;
-
-    while (first < end) { /* how many changes come before the record */
-        guint middle = first + (end - first) / 2;
-
-        if (g_array_index(changes, uint64_t, middle) <= position)
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    extent->from = first ? g_array_index(changes, uint64_t, first - 1) : 0;
-    extent->to = first < changes->len ? g_array_index(changes, uint64_t, first) : UINT64_MAX;
-}
-
-static bool is_always_there(ObjectRegion region)
-{
-    return region == OBJECT_KERNEL_TEXT || region == OBJECT_KERNEL_DATA || region == OBJECT_PER_CPU ||
-           region == OBJECT_VMEMMAP;
-}
-
-static void find_in_kernel(AddressObjects *objects, uint32_t input, uint64_t position, uint64_t address, uint64_t paddr,
-                           AddressObject *object, ObjectExtent *extent)
-{
-    if (!kernels_find(objects->kernels, input, position, address, paddr, object))
-        *object = (AddressObject){ OBJECT_UNKNOWN_KERNEL, "unknown-kernel", address, address + 1, 0 };
-    *extent = (ObjectExtent){ object->begin, object->end, 0, UINT64_MAX };
-    if (object->region == OBJECT_SLAB) { /* all objects in a page are of the same cache */
-        extent->begin = address >> PAGE_SHIFT << PAGE_SHIFT;
-        extent->end = extent->begin + (UINT64_C(1) << PAGE_SHIFT);
-    }
-    if (object->region == OBJECT_DEVICE || address < extent->begin || address >= extent->end) {
-        extent->begin = address; /* a device is told by the physical address */
-        extent->end = address + 1;
-    }
-    if (!is_always_there(object->region))
-        find_kernel_period(objects, position, extent);
-}
-
 /* Whose address it is: the memory's, or that of the kernel of an input, which is the same in all memories. */
 static inline uint32_t space_of(uint64_t address, uint32_t memory, uint32_t input)
 {
@@ -211,7 +161,7 @@ static void find(AddressObjects *objects, uint32_t space, uint64_t position, uin
                  AddressObject *object, ObjectExtent *extent)
 {
     if (x86_is_kernel_address(address))
-        find_in_kernel(objects, space, position, address, paddr, object, extent);
+        kernels_find(objects->kernels, space, position, address, paddr, object, extent);
     else
         user_objects_find(objects->user, position, space, address, object, extent);
 }

@@ -163,7 +163,14 @@ static AddressObject find_stack(const KernelObjects *objects, const PageUse *use
     return object;
 }
 
-static bool find_of_cpu(const KernelObjects *objects, uint64_t address, AddressObject *object)
+/* The answer isn't known to be the same at any other address. */
+static void hold_for_one(ObjectExtent *extent, uint64_t address)
+{
+    extent->begin = address;
+    extent->end = address + 1;
+}
+
+static bool find_of_cpu(const KernelObjects *objects, uint64_t address, AddressObject *object, ObjectExtent *extent)
 {
     for (guint i = 0; i < objects->cpus->len; i++) {
         const CpuArea *area = &g_array_index(objects->cpus, CpuArea, i);
@@ -179,16 +186,29 @@ static bool find_of_cpu(const KernelObjects *objects, uint64_t address, AddressO
             *object = make(OBJECT_PER_CPU, symbol.name, symbol.begin + base, symbol.end + base);
         else /* alloc_percpu() */
             *object = make(OBJECT_PER_CPU, area->name, area->range.begin, area->range.end);
+        if (object->name == area->name && !area->is_stack) { /* the area's variables with symbols are others */
+            if (address - base >= objects->per_cpu_end)
+                extent->begin = base + objects->per_cpu_end;
+            else
+                hold_for_one(extent, address);
+        }
         return true;
     }
     return false;
 }
 
-static AddressObject find_in_direct_map(const KernelObjects *objects, uint64_t position, uint64_t address)
+/* What a page is used for. The answer about an address in it holds no longer than that. */
+static const PageUse *find_use(const KernelObjects *objects, uint64_t page, uint64_t position, ObjectExtent *extent)
+{
+    return page_uses_find(objects->uses, page, position, &extent->from, &extent->to);
+}
+
+static AddressObject find_in_direct_map(const KernelObjects *objects, uint64_t position, uint64_t address,
+                                        ObjectExtent *extent)
 {
     const Range *map = &objects->direct_map;
     uint64_t page = (address - map->begin) >> PAGE_USES_SHIFT, begin = map->begin + (page << PAGE_USES_SHIFT);
-    const PageUse *use = page_uses_find(objects->uses, page, position);
+    const PageUse *use = find_use(objects, page, position, extent);
     unsigned needed = CHANGE_TELLS_SLABS | CHANGE_TELLS_PAGE_TABLES;
     AddressObject object;
 
@@ -198,7 +218,7 @@ static AddressObject find_in_direct_map(const KernelObjects *objects, uint64_t p
         return make(OBJECT_PAGE_TABLE, "page-table", begin, begin + (1u << PAGE_USES_SHIFT));
     if (use && use->kind == PAGE_STACK)
         return find_stack(objects, use, map->begin + (use->first << PAGE_USES_SHIFT));
-    if (find_of_cpu(objects, address, &object))
+    if (find_of_cpu(objects, address, &object, extent))
         return object;
     if ((page_uses_told(objects->uses) & needed) != needed)
         return unknown();
@@ -215,13 +235,14 @@ static const char *name_of_caller(const KernelObjects *objects, uint64_t caller)
     return "vmalloc";
 }
 
-static AddressObject find_in_vmalloc(const KernelObjects *objects, uint64_t position, uint64_t address)
+static AddressObject find_in_vmalloc(const KernelObjects *objects, uint64_t position, uint64_t address,
+                                     ObjectExtent *extent)
 {
-    const PageUse *use = page_uses_find(objects->uses, address >> PAGE_USES_SHIFT, position);
+    const PageUse *use = find_use(objects, address >> PAGE_USES_SHIFT, position, extent);
     uint64_t begin = use ? use->first << PAGE_USES_SHIFT : 0;
     AddressObject object;
 
-    if (find_of_cpu(objects, address, &object))
+    if (find_of_cpu(objects, address, &object, extent))
         return object;
     if (use && use->kind == PAGE_STACK)
         return find_stack(objects, use, begin);
@@ -235,9 +256,10 @@ static AddressObject find_in_vmalloc(const KernelObjects *objects, uint64_t posi
 
 /* Between the kernel's image and X86_LINUX_MODULES_END. Code that isn't a module's (BPF programs) has symbols like
  * one's. */
-static AddressObject find_in_modules(const KernelObjects *objects, uint64_t position, uint64_t address)
+static AddressObject find_in_modules(const KernelObjects *objects, uint64_t position, uint64_t address,
+                                     ObjectExtent *extent)
 {
-    const PageUse *use = page_uses_find(objects->uses, address >> PAGE_USES_SHIFT, position);
+    const PageUse *use = find_use(objects, address >> PAGE_USES_SHIFT, position, extent);
     uint64_t begin = use && use->kind == PAGE_VMALLOC ? use->first << PAGE_USES_SHIFT : 0;
     uint64_t end = begin ? begin + ((uint64_t)use->pages << PAGE_USES_SHIFT) : 0;
     KernelName module;
@@ -250,15 +272,17 @@ static AddressObject find_in_modules(const KernelObjects *objects, uint64_t posi
 }
 
 /* The first CPU's idle task has its stack there. */
-static AddressObject find_in_image(const KernelObjects *objects, uint64_t position, uint64_t address)
+static AddressObject find_in_image(const KernelObjects *objects, uint64_t position, uint64_t address,
+                                   ObjectExtent *extent)
 {
-    const PageUse *use = page_uses_find(objects->uses, address >> PAGE_USES_SHIFT, position);
+    const PageUse *use = find_use(objects, address >> PAGE_USES_SHIFT, position, extent);
     bool is_text = covers(&objects->text, address);
     KernelName symbol = { is_text ? "kernel-text" : "kernel-data", objects->image.begin, objects->image.end };
 
     if (use && use->kind == PAGE_STACK)
         return find_stack(objects, use, use->first << PAGE_USES_SHIFT);
-    kernel_names_symbol(objects->names, address, &symbol);
+    if (!kernel_names_symbol(objects->names, address, &symbol))
+        hold_for_one(extent, address);
     return make(is_text ? OBJECT_KERNEL_TEXT : OBJECT_KERNEL_DATA, symbol.name, symbol.begin, symbol.end);
 }
 
@@ -273,26 +297,50 @@ static AddressObject find_device(const KernelObjects *objects, uint64_t address,
     return make(OBJECT_DEVICE, device.name, address - (paddr - device.begin), address + (device.end - paddr));
 }
 
-bool kernel_objects_find(KernelObjects *objects, uint64_t position, uint64_t address, uint64_t paddr,
-                         AddressObject *object)
+static AddressObject find(const KernelObjects *objects, uint64_t position, uint64_t address, ObjectExtent *extent)
 {
+    if (covers(&objects->direct_map, address))
+        return find_in_direct_map(objects, position, address, extent);
+    if (covers(&objects->vmalloc, address))
+        return find_in_vmalloc(objects, position, address, extent);
+    if (covers(&objects->vmemmap, address))
+        return make(OBJECT_VMEMMAP, "vmemmap", objects->vmemmap.begin, objects->vmemmap.end);
+    if (covers(&objects->image, address))
+        return find_in_image(objects, position, address, extent);
+    if (address >= X86_LINUX_CPU_ENTRY_AREA && address < X86_LINUX_CPU_ENTRY_AREA_END)
+        return make(OBJECT_PER_CPU, "cpu_entry_area", X86_LINUX_CPU_ENTRY_AREA, X86_LINUX_CPU_ENTRY_AREA_END);
+    if (address >= objects->image.end && address < X86_LINUX_MODULES_END)
+        return find_in_modules(objects, position, address, extent);
+    return unknown();
+}
+
+/* To the address's page; and to the object, but of a slab, whose objects in the page are all of one cache. A device is
+ * told by the physical address. */
+static void narrow(ObjectExtent *extent, const AddressObject *object, uint64_t address)
+{
+    uint64_t page = address >> PAGE_USES_SHIFT << PAGE_USES_SHIFT, last = page + ((1u << PAGE_USES_SHIFT) - 1);
+
+    if (object->region == OBJECT_DEVICE || address < object->begin || address >= object->end)
+        hold_for_one(extent, address);
+    extent->begin = MAX(extent->begin, page);
+    extent->end = MIN(extent->end, MAX(last, last + 1));
+    if (object->region != OBJECT_SLAB && address >= object->begin && address < object->end) {
+        extent->begin = MAX(extent->begin, object->begin);
+        extent->end = MIN(extent->end, object->end);
+    }
+}
+
+bool kernel_objects_find(KernelObjects *objects, uint64_t position, uint64_t address, uint64_t paddr,
+                         AddressObject *object, ObjectExtent *extent)
+{
+    ObjectExtent own, *valid = extent ? extent : &own;
+
     if (!x86_is_kernel_address(address))
         return false;
+    *valid = (ObjectExtent){ .end = UINT64_MAX, .to = UINT64_MAX };
+    *object = find(objects, position, address, valid);
     if (paddr != MT_PADDR_UNKNOWN && (paddr & MT_PADDR_IO))
         *object = find_device(objects, address, paddr & ~MT_PADDR_IO);
-    else if (covers(&objects->direct_map, address))
-        *object = find_in_direct_map(objects, position, address);
-    else if (covers(&objects->vmalloc, address))
-        *object = find_in_vmalloc(objects, position, address);
-    else if (covers(&objects->vmemmap, address))
-        *object = make(OBJECT_VMEMMAP, "vmemmap", objects->vmemmap.begin, objects->vmemmap.end);
-    else if (covers(&objects->image, address))
-        *object = find_in_image(objects, position, address);
-    else if (address >= X86_LINUX_CPU_ENTRY_AREA && address < X86_LINUX_CPU_ENTRY_AREA_END)
-        *object = make(OBJECT_PER_CPU, "cpu_entry_area", X86_LINUX_CPU_ENTRY_AREA, X86_LINUX_CPU_ENTRY_AREA_END);
-    else if (address >= objects->image.end && address < X86_LINUX_MODULES_END)
-        *object = find_in_modules(objects, position, address);
-    else
-        *object = unknown();
+    narrow(valid, object, address);
     return true;
 }

@@ -25,8 +25,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(KernelObjects, kernel_objects_free)
  *
  * An object that has no name of its own is named after its region ("direct-map"). One that isn't told, but may be in a
  * slab or a page table, is of OBJECT_UNKNOWN_KERNEL.
+ *
+ * In *extent, which region and name are the same: at most the address's page, and while that is used as it is now; of a
+ * slab, other objects of its cache are in it, too. It may be NULL.
  */
 bool kernel_objects_find(KernelObjects *objects, uint64_t position, uint64_t address, uint64_t paddr,
-                         AddressObject *object);
+                         AddressObject *object, ObjectExtent *extent);
 
 #endif

@@ -69,11 +69,11 @@ static KernelObjects *objects_of(Kernels *kernels, uint32_t input)
 }
 
 bool kernels_find(Kernels *kernels, uint32_t input, uint64_t position, uint64_t address, uint64_t paddr,
-                  AddressObject *object)
+                  AddressObject *object, ObjectExtent *extent)
 {
     if (!kernels->last || input != kernels->input) {
         kernels->last = objects_of(kernels, input);
         kernels->input = input;
     }
-    return kernel_objects_find(kernels->last, position, address, paddr, object);
+    return kernel_objects_find(kernels->last, position, address, paddr, object, extent);
 }

@@ -14,6 +14,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Kernels, kernels_free)
 
 /* As kernel_objects_find(), of the kernel of an input (batch->input). */
 bool kernels_find(Kernels *kernels, uint32_t input, uint64_t position, uint64_t address, uint64_t paddr,
-                  AddressObject *object);
+                  AddressObject *object, ObjectExtent *extent);
 
 #endif

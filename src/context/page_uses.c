@@ -277,7 +277,7 @@ static guint count_before(const PageUses *uses, guint low, guint high, uint64_t 
     return low;
 }
 
-const PageUse *page_uses_find(PageUses *uses, uint64_t page, uint64_t position)
+const PageUse *page_uses_find(PageUses *uses, uint64_t page, uint64_t position, uint64_t *from, uint64_t *to)
 {
     Found *found = &uses->found[page % FOUND];
     guint end;
@@ -288,5 +288,7 @@ const PageUse *page_uses_find(PageUses *uses, uint64_t page, uint64_t position)
         *found = (Found){ page, begin, count_before(uses, begin, uses->uses->len, page, UINT64_MAX, true) };
     }
     end = count_before(uses, found->begin, found->end, page, position, true);
+    *to = end < found->end ? g_array_index(uses->uses, PageUse, end).position : UINT64_MAX;
+    *from = end > found->begin ? g_array_index(uses->uses, PageUse, end - 1).position : 0;
     return end > found->begin ? &g_array_index(uses->uses, PageUse, end - 1) : NULL;
 }

@@ -50,7 +50,8 @@ unsigned page_uses_told(const PageUses *uses);
 const GArray *page_uses_areas(const PageUses *uses);
 /* NULL if there is none of this number. */
 const PageUsesCache *page_uses_cache(const PageUses *uses, uint32_t number);
-/* What a page is used for at a record, or NULL if nothing was told of it. */
-const PageUse *page_uses_find(PageUses *uses, uint64_t page, uint64_t position);
+/* What a page is used for at a record, or NULL if nothing was told of it up to there. That holds for the records from
+ * *from on, up to, not including, *to. */
+const PageUse *page_uses_find(PageUses *uses, uint64_t page, uint64_t position, uint64_t *from, uint64_t *to);
 
 #endif

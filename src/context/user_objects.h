@@ -9,11 +9,6 @@
 #include "memory_map.h"
 #include "variable_table.h"
 
-/* Which addresses and positions (numbers of records) have the same answer: up to, not including, the ends. */
-typedef struct ObjectExtent {
-    uint64_t begin, end, from, to;
-} ObjectExtent;
-
 typedef struct UserObjects UserObjects;
 
 /* The trace must stay. */

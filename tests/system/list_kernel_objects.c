@@ -71,7 +71,7 @@ static void count_batch(Kernels *kernels, const struct mt_batch *batch, GHashTab
         AddressObject object;
 
         if (kernels_find(kernels, batch->input, batch->first + i, batch->address[i],
-                         batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN, &object))
+                         batch->paddr ? batch->paddr[i] : MT_PADDR_UNKNOWN, &object, NULL))
             count(lines, &object);
     }
 }
@@ -88,8 +88,8 @@ static void list_slabs(mt_trace *trace)
         const TraceChange *change = &g_array_index(changes->list, TraceChange, i);
 
         for (uint64_t k = 0; change->kind == CHANGE_SLAB && k < change->value[2]; k++) {
-            uint64_t page = change->value[1] + k;
-            const PageUse *use = page_uses_find(uses, page, UINT64_MAX);
+            uint64_t page = change->value[1] + k, from, to;
+            const PageUse *use = page_uses_find(uses, page, UINT64_MAX, &from, &to);
 
             if (use->kind == PAGE_SLAB && use->first == page && g_hash_table_add(seen, (gpointer)(uintptr_t)page)) {
                 const char *name = page_uses_cache(uses, use->number)->name;

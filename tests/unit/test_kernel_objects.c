@@ -173,7 +173,7 @@ static void assert_object_of(Kernels *kernels, uint32_t input, uint64_t position
 {
     AddressObject object;
 
-    g_assert_true(kernels_find(kernels, input, position, address, MT_PADDR_UNKNOWN, &object));
+    g_assert_true(kernels_find(kernels, input, position, address, MT_PADDR_UNKNOWN, &object, NULL));
     g_assert_cmpstr(object.name, ==, name);
     g_assert_cmpint(object.region, ==, region);
     if (end) {
@@ -228,6 +228,60 @@ static void test_what_changes_counts_from_its_place_on(void)
     }
 }
 
+static void assert_extent(Kernels *objects, uint64_t position, uint64_t address, ObjectExtent expected)
+{
+    AddressObject object;
+    ObjectExtent extent;
+
+    g_assert_true(kernels_find(objects, 0, position, address, MT_PADDR_UNKNOWN, &object, &extent));
+    g_assert_cmphex(extent.begin, ==, expected.begin);
+    g_assert_cmphex(extent.end, ==, expected.end);
+    g_assert_cmpuint(extent.from, ==, expected.from);
+    g_assert_cmpuint(extent.to, ==, expected.to);
+}
+
+/* Whatever becomes of other pages meanwhile. */
+static void test_an_answer_holds_while_its_page_is_used_as_it_is(void)
+{
+    g_autoptr(Kernels) objects = read_once(1);
+    uint64_t page = MAP + 16 * PAGE, changed = page + 2 * PAGE, stack = VMALLOC + 16 * PAGE;
+
+    assert_extent(objects, 25, page + 200, (ObjectExtent){ page, page + PAGE, 0, UINT64_MAX });
+    assert_extent(objects, 5, changed + 8, (ObjectExtent){ changed, changed + PAGE, 0, 20 });
+    assert_extent(objects, 29, changed + 8, (ObjectExtent){ changed, changed + PAGE, 20, UINT64_MAX });
+    assert_extent(objects, 25, MAP + 500 * PAGE, (ObjectExtent){ MAP + 500 * PAGE, MAP + 501 * PAGE, 0, UINT64_MAX });
+    assert_extent(objects, 3, stack + PAGE + 1, (ObjectExtent){ stack + PAGE, stack + 2 * PAGE, 0, 20 });
+    assert_extent(objects, 3, CPU_0 + 0x44, (ObjectExtent){ CPU_0 + 0x40, CPU_0 + 0x80, 0, UINT64_MAX });
+    assert_extent(objects, 3, IMAGE + 0x180, (ObjectExtent){ IMAGE + 0x100, IMAGE + 0x1000, 0, UINT64_MAX });
+    assert_extent(objects, 3, UINT64_MAX - 8, (ObjectExtent){ UINT64_MAX - 4095, UINT64_MAX, 0, UINT64_MAX });
+}
+
+/* All that an answer is said to hold for has it. */
+static void test_what_an_answer_holds_for_has_the_same(void)
+{
+    static const uint64_t begins[] = { MAP + 6 * PAGE,      MAP + 15 * PAGE,     CPU_0 - PAGE,
+                                       VMALLOC + 15 * PAGE, IMAGE + 0x2000 - 64, MODULES };
+    g_autoptr(Kernels) objects = read_once(2);
+    GRand *random = g_rand_new_with_seed(1);
+
+    for (unsigned i = 0; i < 20000; i++) {
+        uint64_t address = begins[i % G_N_ELEMENTS(begins)] + (uint64_t)g_rand_int_range(random, 0, 0x6000);
+        AddressObject object, other;
+        ObjectExtent extent, of_other;
+
+        g_assert_true(kernels_find(objects, 0, (uint64_t)g_rand_int_range(random, 0, 40), address, MT_PADDR_UNKNOWN,
+                                   &object, &extent));
+        g_assert_true(address >= extent.begin && address < extent.end);
+        address = extent.begin + g_rand_int(random) % (extent.end - extent.begin);
+        g_assert_true(kernels_find(objects, 0,
+                                   extent.from + g_rand_int(random) % (MIN(extent.to, 40) - MIN(extent.from, 39)),
+                                   address, MT_PADDR_UNKNOWN, &other, &of_other));
+        g_assert_cmpint(object.region, ==, other.region);
+        g_assert_cmpstr(object.name, ==, other.name);
+    }
+    g_rand_free(random);
+}
+
 static void test_looking_again_replaces_what_was_told(void)
 {
     g_autoptr(Kernels) objects = read_once(2);
@@ -257,16 +311,16 @@ static void test_the_other_areas_have_their_names(void)
     assert_object(objects, 0, MODULES + 0x300000, OBJECT_UNKNOWN_KERNEL, "unknown-kernel", 0, 0);
     assert_object(objects, 0, UINT64_C(0xfffffe0000001000), OBJECT_PER_CPU, "cpu_entry_area", 0, 0);
     assert_object(objects, 0, MAP - 1, OBJECT_UNKNOWN_KERNEL, "unknown-kernel", 0, 0);
-    g_assert_true(kernels_find(objects, 0, 0, VMALLOC + 0x40010, 0xfebc0010 | MT_PADDR_IO, &object));
+    g_assert_true(kernels_find(objects, 0, 0, VMALLOC + 0x40010, 0xfebc0010 | MT_PADDR_IO, &object, NULL));
     g_assert_cmpint(object.region, ==, OBJECT_DEVICE);
     g_assert_cmpstr(object.name, ==, "0000:00:01.0 virtio-pci-modern");
     g_assert_cmphex(object.begin, ==, VMALLOC + 0x40000);
     g_assert_cmphex(object.end, ==, VMALLOC + 0x44000);
-    g_assert_true(kernels_find(objects, 0, 0, VMALLOC + 0x50020, 0xfee00020 | MT_PADDR_IO, &object));
+    g_assert_true(kernels_find(objects, 0, 0, VMALLOC + 0x50020, 0xfee00020 | MT_PADDR_IO, &object, NULL));
     g_assert_cmpstr(object.name, ==, "Local APIC");
     g_assert_cmphex(object.begin, ==, VMALLOC + 0x50000);
     g_assert_cmphex(object.end, ==, VMALLOC + 0x51000);
-    g_assert_false(kernels_find(objects, 0, 0, 0x1000, MT_PADDR_UNKNOWN, &object));
+    g_assert_false(kernels_find(objects, 0, 0, 0x1000, MT_PADDR_UNKNOWN, &object, NULL));
 }
 
 /* No address has a name that nobody has told. */
@@ -364,6 +418,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/kernel_objects/slabs", test_objects_of_slabs_begin_where_their_slab_does);
     g_test_add_func("/kernel_objects/changes", test_what_changes_counts_from_its_place_on);
+    g_test_add_func("/kernel_objects/extent", test_an_answer_holds_while_its_page_is_used_as_it_is);
+    g_test_add_func("/kernel_objects/same", test_what_an_answer_holds_for_has_the_same);
     g_test_add_func("/kernel_objects/second_look", test_looking_again_replaces_what_was_told);
     g_test_add_func("/kernel_objects/areas", test_the_other_areas_have_their_names);
     g_test_add_func("/kernel_objects/unknown", test_a_trace_that_tells_nothing_has_unknown_memory);
