@@ -147,6 +147,14 @@ class GuestCode(SystemTest):
         functions = self.functions(trace)
         self.assertLess(functions.get("(unknown)", 0), sum(functions.values()) / 20)
 
+    def test_so_they_are_where_the_workload_sees_this_machines_files(self):
+        """As what runs beside the workload in a guest that somebody has installed: this machine has another file there."""
+        trace, said = self.record_noting("a.mtrace", "--user-only", "--user", "root", "--", "sh", "-c",
+                                         "/proc/1/root/usr/bin/cksum /etc/passwd > /dev/null")
+        self.assertEqual((said, self.missing(trace)), ([], {}))
+        functions = self.functions(trace, "--process", "cksum")
+        self.assertLess(functions.get("(unknown)", 0), sum(functions.values()) / 20)
+
     def assert_generated(self, trace, first, second):
         functions = self.functions(trace, "--cpl", "3")
         self.assertEqual((functions.get(FIRST), functions.get("second")), (2 * first, 2 * second))
