@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whose access it is: processes and threads that say themselves who they are, and what they touch."""
 import csv
+import glob
 import io
 import json
 import os
@@ -161,6 +162,29 @@ class Tasks(SystemTest):
             result = self.tracer(*command)
             self.assertEqual((result.status, result.out), (1, ""))
             self.assertIn("doesn't tell which task made an access", result.err)
+
+    def test_a_kernel_without_types(self):
+        """A guest's kernel that has no /sys/kernel/btf/vmlinux: what is kept of it is no more than whose it is."""
+        self.environment["XDG_CACHE_HOME"] = self.path("cache")
+        trace = self.path("trace")
+        self.tracer("record", "-o", trace, "--user-only", "--", "true")
+        self.assertEqual(self.info(trace)["fields"], ["pc", "task"])
+        layouts = glob.glob(os.path.join(self.path("cache"), "**", "*layout*"), recursive=True)
+        self.assertEqual(len(layouts), 1)
+        with open(layouts[0]) as file:
+            os.truncate(layouts[0], len(file.readline()))
+        result = self.tracer("record", "-o", trace, "--user-only", "--", workload("tasks"))
+        self.assertEqual(result.status, 0, result.err)
+        self.assertIn("which task makes an access is not recorded", result.err)
+        self.assertEqual(self.info(trace)["fields"], ["pc"])
+        self.assertIn("main", {row["function"] for row in self.stat(trace, "--by", "function")["functions"]})
+        page, _, _, increments = (int(word) for word in result.out.splitlines()[0].split())
+        begin = PAGES + page * PAGE
+        counted = self.stat(trace, "--address", f"{begin:x}..{begin + PAGE:x}")
+        self.assertEqual((counted["loads"], counted["stores"]), (increments, increments))
+        for verb in (["stat", "--by", "process"], ["tasks"]):
+            result = self.tracer(*verb, trace)
+            self.assert_fails(result, "doesn't tell which task made an access")
 
     def test_lines_and_files(self):
         """Together they have all accesses, and the static program made almost all by user code."""
