@@ -31,8 +31,7 @@ static int tell(Pump *pump, bool named, const Forms *forms, GError **error)
     if (!pump_finish(pump, error))
         return -1;
     pump_describe(pump, report, named);
-    forms_print(forms, report);
-    return 0;
+    return forms_print(forms, report, error) ? 0 : -1;
 }
 
 static int analyze(GPtrArray *requests, const char *path, const Selection *selection, const Forms *forms, int threads,

@@ -258,6 +258,7 @@ int cmd_check(int argc, char **argv, GError **error)
     check_totals(&check);
     report = describe(&check, argv[1]);
     check_facts_clear(&check.facts);
-    forms_print(&forms, report);
+    if (!forms_print(&forms, report, error))
+        return -1;
     return is_good(&check) ? 0 : 1;
 }

@@ -65,7 +65,10 @@ void cmd_format_counts(GString *text, const RingCounts *counts);
  * resource limits which are meant for the workload don't apply to us. To be called first. */
 void cmd_set_up_process(void);
 
-/* What main() returns: prints the error, if there is one. Takes it. */
+/* Writes results to standard output. Its buffer keeps the last ones: cmd_exit_status() tells whether they got there. */
+bool cmd_print(const char *bytes, gsize length, GError **error);
+
+/* What main() returns: prints the error, if there is one. Takes it. That standard output can't be written to is one. */
 int cmd_exit_status(int status, GError *error);
 
 /* Checks the RAM and the vCPUs of a guest that is to be made. False with a usage error. */

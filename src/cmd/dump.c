@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* memory_tracer dump FILE: records as text or JSON, with symbols and disassembly. */
-#include <stdio.h>
-
 #include "../base/error.h"
 #include "../base/printable.h"
 #include "../source/input.h"
@@ -32,7 +30,7 @@ static const char *command_of(Dump *dump, const struct mt_task *task)
     return dump->command;
 }
 
-static void print_record(Dump *dump, size_t i)
+static bool print_record(Dump *dump, size_t i, GError **error)
 {
     DumpRow row = { .batch = dump->input->batch, .i = i };
 
@@ -48,7 +46,7 @@ static void print_record(Dump *dump, size_t i)
         dump_columns_add_json(dump->line, dump->columns, &row);
     else
         dump_columns_add_text(dump->line, dump->columns, &row);
-    fwrite(dump->line->str, 1, dump->line->len, stdout);
+    return cmd_print(dump->line->str, dump->line->len, error);
 }
 
 static int dump_all(Dump *dump, GError **error)
@@ -57,13 +55,13 @@ static int dump_all(Dump *dump, GError **error)
 
     if (!dump->json) {
         dump_columns_add_heading(dump->line, dump->columns);
-        fputs(dump->line->str, stdout);
+        if (!cmd_print(dump->line->str, dump->line->len, error))
+            return -1;
     }
     while ((more = input_next(dump->input, error)) > 0) {
         for (size_t k = 0; k < dump->input->count; k++)
-            print_record(dump, dump->input->selected[k]);
-        if (ferror(stdout))
-            break; /* main() says why */
+            if (!print_record(dump, dump->input->selected[k], error))
+                return -1;
     }
     return more < 0 ? -1 : 0;
 }

@@ -2,10 +2,11 @@
 /* Forms of results: see forms.h. */
 #include "forms.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "../base/error.h"
 #include "../base/options.h"
+#include "cmd.h"
 
 GOptionEntry *forms_entries(Forms *forms, const GOptionEntry *own)
 {
@@ -28,9 +29,9 @@ char *forms_format(const Forms *forms, const Report *report, bool pretty)
     return forms->json ? report_as_json(report, pretty) : forms->csv ? report_as_csv(report) : report_as_text(report);
 }
 
-void forms_print(const Forms *forms, const Report *report)
+bool forms_print(const Forms *forms, const Report *report, GError **error)
 {
     g_autofree char *text = forms_format(forms, report, true);
 
-    fputs(text, stdout);
+    return cmd_print(text, strlen(text), error);
 }

@@ -15,7 +15,7 @@ GOptionEntry *forms_entries(Forms *forms, const GOptionEntry *own);
 bool forms_check(const Forms *forms, GError **error);
 /* The report in the form that was asked for; JSON in several lines if `pretty`. To be freed. */
 char *forms_format(const Forms *forms, const Report *report, bool pretty);
-/* Prints the report to standard output. */
-void forms_print(const Forms *forms, const Report *report);
+/* Prints the report to standard output; fails as cmd_print() does. */
+bool forms_print(const Forms *forms, const Report *report, GError **error);
 
 #endif

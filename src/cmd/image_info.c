@@ -122,6 +122,5 @@ int cmd_image_info(int argc, char **argv, GError **error)
         report_add_json(report, "snapshots", NULL, none_there);
         report_add_sentence(report, NULL, "no snapshot", 0);
     }
-    forms_print(&forms, report);
-    return 0;
+    return forms_print(&forms, report, error) ? 0 : -1;
 }

@@ -104,7 +104,6 @@ int cmd_info(int argc, char **argv, GError **error)
     if (!trace)
         return -1;
     report = describe(trace);
-    forms_print(&forms, report);
     mt_trace_close(trace);
-    return 0;
+    return forms_print(&forms, report, error) ? 0 : -1;
 }

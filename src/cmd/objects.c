@@ -85,7 +85,7 @@ int cmd_objects(int argc, char **argv, GError **error)
         return -1;
     if (mt_trace_fields(trace) & MT_FIELD_TASK) {
         describe(report, trace, variables);
-        forms_print(&forms, report);
+        forms_print(&forms, report, error);
     } else {
         mt_fail(error, "%s doesn't tell what was mapped", argv[1]);
     }

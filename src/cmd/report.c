@@ -128,12 +128,24 @@ static void print_last_words(const char *message)
     printer_free(printer, LAST_WORDS_MS);
 }
 
+static bool fail_to_print(GError **error)
+{
+    return mt_fail(error, "can't write to standard output: %s", g_strerror(errno));
+}
+
+bool cmd_print(const char *bytes, gsize length, GError **error)
+{
+    return fwrite(bytes, 1, length, stdout) == length || fail_to_print(error);
+}
+
 int cmd_exit_status(int status, GError *error)
 {
     g_autoptr(GError) problem = error;
 
     if (status >= 0 && fflush(stdout))
-        mt_fail(&problem, "can't write to standard output: %s", g_strerror(errno));
+        fail_to_print(&problem);
+    else if (status >= 0 && ferror(stdout)) /* by whom nobody looked: what is lost isn't in the buffer any more */
+        mt_fail(&problem, "can't write to standard output");
     if (!problem)
         return status;
     if (g_error_matches(problem, MT_ERROR,

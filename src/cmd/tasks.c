@@ -150,10 +150,10 @@ int cmd_tasks(int argc, char **argv, GError **error)
         describe_tasks(report, context_tasks(context));
         if (mappings || forms.json || forms.csv)
             describe_mappings(report, trace_file_of(trace)->changes);
-        forms_print(&forms, report);
-    }
-    if (!context_has_tasks(context))
+        forms_print(&forms, report, error);
+    } else {
         mt_fail(error, "%s doesn't tell which task made an access", argv[1]);
+    }
     g_clear_pointer(&context, context_free);
     mt_trace_close(trace);
     return *error ? -1 : 0;

@@ -5,6 +5,7 @@ import signal
 import subprocess
 
 from harness import TRACER, SystemTest
+from test_cache import USER, CacheTest
 
 
 class SharedFolder(SystemTest):
@@ -45,6 +46,18 @@ class SharedFolder(SystemTest):
                     with open(fifo) as file:
                         self.assertEqual(file.read(), "x\n")
                     os.unlink(fifo)
+
+
+class Results(CacheTest):
+    def test_results_of_any_size_that_can_not_be_written_are_an_error(self):
+        trace = self.make("many", [(0, 3 | USER, 64 * line, 1) for line in range(1000)])
+        verbs = (["wss", "--window", "1"], ["wss", "--window", "1", "--json"], ["wss", "--window", "1", "--csv"], ["dump"],
+                 ["dump", "--json"], ["convert", "-t", "csv"], ["stat"], ["info"], ["check"])
+        with open("/dev/full", "w") as full:
+            for verb in verbs:
+                result = subprocess.run([TRACER, *verb, trace], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+                self.assertEqual(result.returncode, 1, verb)
+                self.assertIn("standard output: No space left on device\n", result.stderr, verb)
 
 
 class Streams(SystemTest):
