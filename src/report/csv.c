@@ -23,7 +23,9 @@ static void append_line(GString *text, const char *path, JsonNode *node)
     g_string_append_c(text, ',');
     if (JSON_NODE_HOLDS_VALUE(node) && json_node_get_value_type(node) == G_TYPE_STRING &&
         !json_node_get_u64(node, &(uint64_t){ 0 })) {
-        append_field(text, json_node_get_string(node));
+        g_autofree char *printable = report_format_cell(node, REPORT_TEXT, false);
+
+        append_field(text, printable);
     } else {
         g_autofree char *json = json_make_text(node, false);
 

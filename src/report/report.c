@@ -80,9 +80,17 @@ void report_add_real(Report *report, const char *name, const char *label, double
     item->digits = digits;
 }
 
+/* Names are bytes that a guest or a trace has chosen, and JSON is UTF-8. */
+static JsonNode *text_node(const char *text)
+{
+    g_autofree char *printable = text && !g_utf8_validate(text, -1, NULL) ? text_make_printable(text) : NULL;
+
+    return json_node_init_string(json_node_alloc(), printable ? printable : text);
+}
+
 void report_add_text(Report *report, const char *name, const char *label, const char *value)
 {
-    add_item(report, name, label)->value = json_node_init_string(json_node_alloc(), value);
+    add_item(report, name, label)->value = text_node(value);
 }
 
 void report_add_flag(Report *report, const char *name, const char *label, bool value)
@@ -101,7 +109,7 @@ void report_add_texts(Report *report, const char *name, const char *label, const
     JsonNode *node = json_node_new(JSON_NODE_ARRAY);
 
     for (; *values; values++)
-        json_array_add_string_element(array, *values);
+        json_array_add_element(array, text_node(*values));
     json_node_take_array(node, array);
     report_add_json(report, name, label, node);
 }
@@ -129,7 +137,7 @@ Report *report_add_to_list(Report *report, const char *name, const char *title)
         item = add_item(report, name, "");
         item->list = g_ptr_array_new_with_free_func((GDestroyNotify)report_free);
     }
-    report_set_title(section, title);
+    section->title = title ? text_make_printable(title) : NULL;
     g_ptr_array_add(item->list, section);
     return section;
 }
@@ -168,7 +176,7 @@ void report_table_add_count(ReportTable *table, uint64_t value)
 
 void report_table_add_text(ReportTable *table, const char *value)
 {
-    add_cell(table, json_node_init_string(json_node_alloc(), value));
+    add_cell(table, text_node(value));
 }
 
 void report_table_add_row(ReportTable *table, ...)

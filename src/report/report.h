@@ -23,7 +23,7 @@ Report *report_new(void);
 void report_free(Report *report);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Report, report_free)
 
-/* Sets the line above the report in the text. It is printed as it is. */
+/* Sets the line above the report in the text. It is printed as it is: a picture has several, and colours. */
 void report_set_title(Report *report, const char *title);
 
 void report_add_count(Report *report, const char *name, const char *label, uint64_t value);
@@ -38,7 +38,7 @@ void report_add_json(Report *report, const char *name, const char *label, JsonNo
 /* A list of texts; in the text separated by commas. */
 void report_add_texts(Report *report, const char *name, const char *label, const char *const *values);
 
-/* A count that people read in a sentence, which is printed as it is. */
+/* A count that people read in a sentence. */
 void report_add_sentence(Report *report, const char *name, const char *sentence, uint64_t value);
 
 /* A section, which belongs to `report`. If its label is "", its items stand among those of `report` in the text. */

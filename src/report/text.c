@@ -78,7 +78,9 @@ static void append_value(GString *text, const ReportItem *item, int indent)
     uint64_t number;
 
     if (item->sentence) {
-        g_string_append_printf(text, "%*s%s\n", indent, "", item->label);
+        g_autofree char *sentence = text_make_printable(item->label);
+
+        g_string_append_printf(text, "%*s%s\n", indent, "", sentence);
         return;
     }
     if (JSON_NODE_HOLDS_OBJECT(node)) {

@@ -91,7 +91,7 @@ static void test_csv(void)
                     "accesses,18446744073709551615\n"
                     "loads,25\n"
                     "rate,1234.5678\n"
-                    "path,\"a\"\"b,\x1b[2Jc\n\"\n"
+                    "path,\"a\"\"b,\\x1b[2Jc\"\n"
                     "good,true\n"
                     "fields,\"[\"\"a\"\",\"\"b,c\"\"]\"\n"
                     "hidden,7\n"
@@ -114,6 +114,48 @@ static void test_nothing(void)
     g_assert_cmpstr(json, ==, "{}\n");
 }
 
+/* Names of processes, files and functions are any bytes: all forms stay UTF-8, and none moves a terminal's cursor. */
+static void test_bytes_of_a_guest(void)
+{
+    static const char name[] = "a\x1b[2J\nb\xff";
+    const char *const names[] = { name, NULL };
+    g_autoptr(Report) report = report_new();
+    g_autofree char *text = NULL, *json = NULL, *csv = NULL;
+    ReportTable *table = report_add_table(report, "functions", "functions", &columns[3]);
+
+    report_table_add_row(table, name);
+    report_add_text(report, "command", "command", name);
+    report_add_texts(report, "files", "files", names);
+    report_add_sentence(report, "records", name, 1);
+    report_add_text(report_add_to_list(report, "processes", name), "in", "in", name);
+    text = report_as_text(report);
+    json = report_as_json(report, false);
+    csv = report_as_csv(report);
+    g_assert_cmpstr(text, ==,
+                    "functions\n"
+                    "  in\n"
+                    "  a\\x1b[2J\\x0ab\\xff\n"
+                    "command                  a\\x1b[2J\\x0ab\\xff\n"
+                    "files                    a\\x1b[2J\\x0ab\\xff\n"
+                    "a\\x1b[2J\\x0ab\\xff\n"
+                    "a\\x1b[2J\\x0ab\\xff\n"
+                    "  in                       a\\x1b[2J\\x0ab\\xff\n");
+    g_assert_cmpstr(
+        json, ==,
+        "{\"functions\":[{\"function\":\"a\\\\x1b[2J\\\\x0ab\\\\xff\"}],\"command\":\"a\\\\x1b[2J\\\\x0ab\\\\xff\","
+        "\"files\":[\"a\\\\x1b[2J\\\\x0ab\\\\xff\"],\"records\":1,"
+        "\"processes\":[{\"in\":\"a\\\\x1b[2J\\\\x0ab\\\\xff\"}]}\n");
+    g_assert_cmpstr(csv, ==,
+                    "name,value\n"
+                    "command,a\\x1b[2J\\x0ab\\xff\n"
+                    "files,\"[\"\"a\\\\x1b[2J\\\\x0ab\\\\xff\"\"]\"\n"
+                    "records,1\n"
+                    "processes.0.in,a\\x1b[2J\\x0ab\\xff\n"
+                    "\n"
+                    "function\n"
+                    "a\\x1b[2J\\x0ab\\xff\n");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -122,5 +164,6 @@ int main(int argc, char **argv)
     g_test_add_func("/report/json", test_json);
     g_test_add_func("/report/csv", test_csv);
     g_test_add_func("/report/nothing", test_nothing);
+    g_test_add_func("/report/bytes_of_a_guest", test_bytes_of_a_guest);
     return g_test_run();
 }
