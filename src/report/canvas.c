@@ -86,7 +86,7 @@ static void draw_glyph(Canvas *canvas, int x, int y, char character)
 void canvas_write(Canvas *canvas, int x, int y, CanvasAnchor anchor, const char *text)
 {
     static const char *const anchors[] = { "start", "middle", "end" };
-    int width = (int)strlen(text) * CANVAS_CHARACTER_WIDTH;
+    int width = (int)g_utf8_strlen(text, -1) * CANVAS_CHARACTER_WIDTH;
 
     if (canvas->svg) {
         g_autofree char *escaped = g_markup_escape_text(text, -1);
@@ -96,7 +96,7 @@ void canvas_write(Canvas *canvas, int x, int y, CanvasAnchor anchor, const char 
         return;
     }
     x -= anchor == CANVAS_LEFT ? 0 : anchor == CANVAS_MIDDLE ? width / 2 : width;
-    for (; *text; text++, x += CANVAS_CHARACTER_WIDTH)
+    for (; *text; text = g_utf8_next_char(text), x += CANVAS_CHARACTER_WIDTH)
         draw_glyph(canvas, x, y - CANVAS_CHARACTER_HEIGHT / 2, *text);
 }
 

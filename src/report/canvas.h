@@ -21,7 +21,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Canvas, canvas_free)
 
 /* `colour` is 0xrrggbb. */
 void canvas_fill(Canvas *canvas, int x, int y, int width, int height, uint32_t colour);
-/* Writes ASCII text that begins, is centred or ends at x, as `anchor` says; y is its vertical middle. */
+/* A line of UTF-8 (among pixels, a character that isn't ASCII is a box), which begins, has its middle or ends at x; y
+ * is its middle. */
 void canvas_write(Canvas *canvas, int x, int y, CanvasAnchor anchor, const char *text);
 /* The bytes of the PNG or SVG file, to be unreferenced; NULL with an error. */
 GBytes *canvas_finish(Canvas *canvas, GError **error);

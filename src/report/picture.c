@@ -5,13 +5,15 @@
 #include <math.h>
 #include <string.h>
 
+#include "../base/printable.h"
 #include "canvas.h"
 
 #define LEFT 250
 #define TOP 60
 #define PLOT_WIDTH 960
 #define PLOT_HEIGHT 640
-#define WIDTH (LEFT + PLOT_WIDTH + 270)
+#define NAME_COLUMNS 30 /* of text: two kinds of memory */
+#define WIDTH (LEFT + PLOT_WIDTH + 30 + NAME_COLUMNS * CANVAS_CHARACTER_WIDTH)
 #define HEIGHT (TOP + PLOT_HEIGHT + 130)
 #define UNTOUCHED 0xf2f2f2u
 #define INK 0x202020u
@@ -103,6 +105,17 @@ static void draw_cells(Canvas *canvas, const Picture *picture)
     }
 }
 
+/* Files have names of any bytes and length. Shortened if there isn't room for all. To be freed. */
+static char *format_name(const char *name)
+{
+    g_autofree char *printable = text_make_printable(name), *begin = NULL;
+
+    if (g_utf8_strlen(printable, -1) <= NAME_COLUMNS)
+        return g_steal_pointer(&printable);
+    begin = g_utf8_substring(printable, 0, NAME_COLUMNS - 3);
+    return g_strconcat(begin, "...", NULL);
+}
+
 static void draw_regions(Canvas *canvas, const Picture *picture)
 {
     g_autofree char *highest = g_strdup_printf("0x%" G_GINT64_MODIFIER "x", picture->last);
@@ -114,6 +127,7 @@ static void draw_regions(Canvas *canvas, const Picture *picture)
         int y = TOP + PLOT_HEIGHT - (int)(region->row * PLOT_HEIGHT / picture->rows);
         int middle = TOP + PLOT_HEIGHT - (int)((region->row + end) / 2 * PLOT_HEIGHT / picture->rows);
         g_autofree char *address = g_strdup_printf("0x%" G_GINT64_MODIFIER "x", region->address);
+        g_autofree char *name = format_name(region->name);
 
         if (i)
             canvas_fill(canvas, LEFT - 8, y, PLOT_WIDTH + 16, 1, INK);
@@ -122,7 +136,7 @@ static void draw_regions(Canvas *canvas, const Picture *picture)
             last = y;
         }
         if (y - (TOP + PLOT_HEIGHT - (int)(end * PLOT_HEIGHT / picture->rows)) >= LABEL_DISTANCE)
-            canvas_write(canvas, LEFT + PLOT_WIDTH + 14, middle, CANVAS_LEFT, region->name);
+            canvas_write(canvas, LEFT + PLOT_WIDTH + 14, middle, CANVAS_LEFT, name);
     }
     if (picture->region_count)
         canvas_write(canvas, LEFT - 14, TOP + 4, CANVAS_RIGHT, highest);

@@ -2,8 +2,10 @@
 /* One result in its three forms. */
 #include <glib.h>
 #include <locale.h>
+#include <string.h>
 
 #include "../../src/base/json_numbers.h"
+#include "../../src/report/picture.h"
 #include "../../src/report/report.h"
 
 static const ReportColumn columns[] = { { "page", "page", REPORT_ADDRESS },
@@ -156,6 +158,32 @@ static void test_bytes_of_a_guest(void)
                     "a\\x1b[2J\\x0ab\\xff\n");
 }
 
+/* Two kinds of memory have room beside a picture; of a long name of a file the beginning has. */
+static void test_names_beside_a_picture(void)
+{
+    static const uint64_t counts[4] = { 1, 1, 1, 1 };
+    PictureRegion regions[] = { { 0, 0x1000, "kernel-data, kernel-stack" },
+                                { 1, 0x2000, "a\xff<\x1b.so" },
+                                { 2, 0x3000, "a-library-whose-name-is-much-too-long.so" },
+                                { 3, 0x4000, "\u00e4\u00f6" } };
+    Picture picture = { .rows = 4, .columns = 1, .counts = counts, .max = 1, .title = "", .time_end = 1 };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) svg = NULL, png = NULL;
+    g_autofree char *text = NULL;
+
+    picture.regions = regions;
+    picture.region_count = G_N_ELEMENTS(regions);
+    svg = picture_as_svg(&picture);
+    png = picture_as_png(&picture, &error);
+    g_assert_no_error(error);
+    text = g_strndup(g_bytes_get_data(svg, NULL), g_bytes_get_size(svg));
+    g_assert_true(g_utf8_validate(text, -1, NULL));
+    g_assert_nonnull(strstr(text, ">kernel-data, kernel-stack<"));
+    g_assert_nonnull(strstr(text, ">a\\xff&lt;\\x1b.so<"));
+    g_assert_nonnull(strstr(text, ">a-library-whose-name-is-muc...<"));
+    g_assert_nonnull(strstr(text, ">\u00e4\u00f6<"));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -165,5 +193,6 @@ int main(int argc, char **argv)
     g_test_add_func("/report/csv", test_csv);
     g_test_add_func("/report/nothing", test_nothing);
     g_test_add_func("/report/bytes_of_a_guest", test_bytes_of_a_guest);
+    g_test_add_func("/report/names_beside_a_picture", test_names_beside_a_picture);
     return g_test_run();
 }
