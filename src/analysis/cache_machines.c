@@ -7,6 +7,8 @@
  */
 #include "cache_machines.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../base/error.h"
@@ -94,17 +96,34 @@ static bool add_host(CacheMachine *machine, GError **error)
            mt_fail(error, "this machine doesn't tell its caches (in " HOST "): name another --machine");
 }
 
+/* The beginning of a file that may be a pipe or a device, and have no end. To be freed; NULL with an error. */
+static char *read_file(const char *path, size_t *bytes, GError **error)
+{
+    g_autofree char *text = g_malloc(MAX_FILE_BYTES + 2);
+    FILE *file = fopen(path, "re");
+    bool fine;
+
+    *bytes = file ? fread(text, 1, MAX_FILE_BYTES + 1, file) : 0;
+    fine = file && !ferror(file);
+    if (!fine)
+        mt_fail(error, "can't read the machine: %s: %s", path, g_strerror(errno));
+    text[*bytes] = 0;
+    g_clear_pointer(&file, fclose);
+    return fine ? g_steal_pointer(&text) : NULL;
+}
+
 static bool add_file(CacheMachine *machine, const char *path, GError **error)
 {
     g_autofree char *text = NULL;
     g_autoptr(GError) problem = NULL;
-    gsize bytes;
+    size_t bytes;
 
     if (!strchr(path, '/') && !g_file_test(path, G_FILE_TEST_EXISTS))
         return mt_fail_usage(error, "--machine must be zen4, skylake, neoverse-n1, host or a file, but '%s' isn't",
                              path);
-    if (!g_file_get_contents(path, &text, &bytes, &problem))
-        return mt_fail(error, "can't read the machine: %s", problem->message);
+    text = read_file(path, &bytes, error);
+    if (!text)
+        return false;
     if (bytes > MAX_FILE_BYTES || strlen(text) != bytes || !g_utf8_validate(text, -1, NULL))
         return mt_fail(error, "%s is no text of a machine's settings", path);
     if (!add_text(machine, text, &problem))

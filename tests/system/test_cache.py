@@ -382,6 +382,8 @@ class Options(CacheTest):
             with self.subTest(arguments):
                 self.assert_fails(self.tracer("cache", *arguments, self.trace_path), message, status=2)
         self.assert_fails(self.tracer("cache", "--machine", self.path("gone"), self.trace_path), "can't read the machine")
+        for path, text in (("/dev/zero", "/dev/zero is no text of a machine's settings"), ("/dev", "can't read the machine: /dev: Is a directory")):
+            self.assert_fails(self.tracer("cache", "--machine", path, self.trace_path), text)
 
 
 if __name__ == "__main__":
