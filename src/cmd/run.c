@@ -7,6 +7,7 @@
 #include "../base/paths.h"
 #include "../analysis/stat.h"
 #include "../run/session.h"
+#include "../source/object_selection.h"
 #include "../vm/command.h"
 #include "../vm/image.h"
 #include "cmd.h"
@@ -52,7 +53,7 @@ static bool parse_destination(const char *name, DestinationKind *destination, GE
 typedef struct {
     bool record;
     char *image, *qemu, *sink, *fifo, *summary, *output, *fields;
-    char **analyze;
+    char **analyze, **objects, **regions;
     GPtrArray *analyses; /* AnalysisRequest */
     gboolean user_only;
     Forms forms;
@@ -96,6 +97,8 @@ static void command_clear(Command *command)
     g_free(command->fields);
     g_free(command->program);
     g_strfreev(command->analyze);
+    g_strfreev(command->objects);
+    g_strfreev(command->regions);
     g_clear_pointer(&command->analyses, g_ptr_array_unref);
     run_options_clear(&command->run);
     view_options_clear(&command->view);
@@ -106,6 +109,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Command, command_clear)
 /* The table of all options. To be freed. */
 static GOptionEntry *make_entries(Command *command)
 {
+    g_autofree char *regions = object_region_list("|");
     const GOptionEntry run_only[] = {
         { "fifo", 0, 0, G_OPTION_ARG_FILENAME, &command->fifo, "Write the trace into this FIFO instead of analysing it",
           "PATH" },
@@ -115,6 +119,12 @@ static GOptionEntry *make_entries(Command *command)
           "SINK" },
         { "analyze", 'a', 0, G_OPTION_ARG_STRING_ARRAY, &command->analyze,
           "Analyse the accesses while it runs: stat:top=20, or ./mine.so (may be given several times)", "ANALYSIS" },
+        { "object", 0, 0, G_OPTION_ARG_STRING_ARRAY, &command->objects,
+          "Analyse only accesses to this object: a variable, \"stack of 123\", a file, a slab cache (may have the "
+          "wildcards * and ?, and be given several times)",
+          "NAME" },
+        { "region", 0, 0, G_OPTION_ARG_STRING_ARRAY, &command->regions,
+          "Analyse only accesses to this kind of memory (may be given several times)", g_intern_string(regions) },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     const GOptionEntry record_only[] = {
@@ -186,8 +196,8 @@ static bool set_analyses(Command *command, DestinationOptions *destination, GErr
     destination->analyses_asked_for = command->analyses->len;
     if (!command->analyses->len)
         g_ptr_array_add(command->analyses, brief_statistics());
-    destination->analyses = command->analyses;
-    destination->fields = live_analyses_fields(command->analyses);
+    destination->analyses = (LiveOptions){ command->analyses, command->objects, command->regions };
+    destination->fields = live_analyses_fields(&destination->analyses);
     return true;
 }
 
@@ -205,6 +215,10 @@ static bool set_destination(Command *command, DestinationOptions *destination, G
         return false;
     if (command->analyze && (command->fifo || command->sink))
         return mt_fail_usage(error, "--analyze can't be used together with --%s", command->fifo ? "fifo" : "sink");
+    if ((command->objects || command->regions) && !command->analyze)
+        return mt_fail_usage(error, "--%s needs --analyze", command->objects ? "object" : "region");
+    if (!object_selection_check(command->regions, error))
+        return false;
     if (command->fifo) {
         destination->kind = DESTINATION_FIFO;
         destination->path = command->fifo;

@@ -50,12 +50,13 @@ typedef struct {
 } Numbered;
 
 struct AddressObjects {
-    UserObjects *user;
-    Kernels *kernels;
+    UserObjects *user; /* of a running guest: those of `live` */
+    Kernels *kernels;  /* or */
+    LiveMemory *live;
     GPtrArray *caches;               /* Cache for each vCPU, or NULL */
     GArray *named;                   /* Named; the first one is no thing */
     GHashTable *numbers;             /* by "REGION NAME" */
-    Numbered late[1u << NAMES_BITS]; /* those of late, by the name's address */
+    Numbered late[1u << NAMES_BITS]; /* those of late, by the name's address; not of a running guest */
     GString *key;
 };
 
@@ -67,13 +68,11 @@ static void clear_named(void *data)
     g_free(named->linker_name);
 }
 
-AddressObjects *address_objects_new(mt_trace *trace)
+static AddressObjects *make_objects(void)
 {
     AddressObjects *objects = g_new0(AddressObjects, 1);
     const Named nothing = { OBJECT_UNKNOWN_USER, g_strdup("unknown"), NULL };
 
-    objects->user = user_objects_read(trace);
-    objects->kernels = kernels_new(trace);
     objects->caches = g_ptr_array_new_with_free_func(g_free);
     objects->named = g_array_new(FALSE, FALSE, sizeof(Named));
     g_array_set_clear_func(objects->named, clear_named);
@@ -83,11 +82,30 @@ AddressObjects *address_objects_new(mt_trace *trace)
     return objects;
 }
 
+AddressObjects *address_objects_new_live(LiveMemory *memory)
+{
+    AddressObjects *objects = make_objects();
+
+    objects->live = memory;
+    objects->user = memory->user;
+    return objects;
+}
+
+AddressObjects *address_objects_new(mt_trace *trace)
+{
+    AddressObjects *objects = make_objects();
+
+    objects->user = user_objects_read(trace);
+    objects->kernels = kernels_new(trace);
+    return objects;
+}
+
 void address_objects_free(AddressObjects *objects)
 {
     if (!objects)
         return;
-    user_objects_free(objects->user);
+    if (!objects->live)
+        user_objects_free(objects->user);
     kernels_free(objects->kernels);
     g_ptr_array_unref(objects->caches);
     g_array_unref(objects->named);
@@ -124,6 +142,8 @@ static uint32_t number_of(AddressObjects *objects, const AddressObject *object)
     uint64_t hash = ((uintptr_t)object->name + object->region) * UINT64_C(0x9e3779b97f4a7c15);
     Numbered *late = &objects->late[hash >> (64 - NAMES_BITS)];
 
+    if (objects->live)
+        return find_number(objects, object);
     if (late->name != object->name || late->region != object->region)
         *late = (Numbered){ object->name, object->region, find_number(objects, object) };
     return late->number;
@@ -151,6 +171,22 @@ const char *address_objects_linker_name(const AddressObjects *objects, uint32_t 
 
 /* Answers. */
 
+static bool is_always_there(ObjectRegion region)
+{
+    return region == OBJECT_KERNEL_TEXT || region == OBJECT_KERNEL_DATA || region == OBJECT_PER_CPU ||
+           region == OBJECT_VMEMMAP;
+}
+
+static void find_in_live_kernel(const AddressObjects *objects, uint64_t position, uint64_t address, uint64_t paddr,
+                                AddressObject *object, ObjectExtent *extent)
+{
+    kernel_objects_find(objects->live->kernel, position, address, paddr, object, extent);
+    if (is_always_there(object->region))
+        return;
+    extent->from = position; /* another change will be another position */
+    extent->to = position + 1;
+}
+
 /* Whose address it is: the memory's, or that of the kernel of an input, which is the same in all memories. */
 static inline uint32_t space_of(uint64_t address, uint32_t memory, uint32_t input)
 {
@@ -160,7 +196,9 @@ static inline uint32_t space_of(uint64_t address, uint32_t memory, uint32_t inpu
 static void find(AddressObjects *objects, uint32_t space, uint64_t position, uint64_t address, uint64_t paddr,
                  AddressObject *object, ObjectExtent *extent)
 {
-    if (x86_is_kernel_address(address))
+    if (x86_is_kernel_address(address) && objects->live)
+        find_in_live_kernel(objects, position, address, paddr, object, extent);
+    else if (x86_is_kernel_address(address))
         kernels_find(objects->kernels, space, position, address, paddr, object, extent);
     else
         user_objects_find(objects->user, position, space, address, object, extent);
@@ -198,6 +236,15 @@ static uint32_t ask(AddressObjects *objects, Cache *cache, uint64_t position, ui
     return number;
 }
 
+/* The position to ask about for a batch's record. */
+static inline uint64_t position_of(const AddressObjects *objects, const struct mt_batch *batch, size_t i,
+                                   bool is_kernel)
+{
+    if (G_UNLIKELY(objects->live))
+        return is_kernel ? objects->live->kernel_changes : objects->live->user_changes;
+    return events_index(batch, i);
+}
+
 static Cache *cache_of(AddressObjects *objects, unsigned vcpu)
 {
     if (vcpu >= objects->caches->len)
@@ -207,15 +254,13 @@ static Cache *cache_of(AddressObjects *objects, unsigned vcpu)
     return objects->caches->pdata[vcpu];
 }
 
-/* Where memory begins to be another one: *to. */
 static uint32_t memory_of(AddressObjects *objects, Cache *cache, uint32_t task, uint64_t position)
 {
     AddressObject stack;
 
     if (task != cache->task || position < cache->from || position >= cache->to) {
         cache->task = task;
-        cache->memory = task_memory_at(memory_map_task_memory(user_objects_map(objects->user)), task, position,
-                                       &cache->from, &cache->to);
+        cache->memory = memory_map_memory_of(user_objects_map(objects->user), task, position, &cache->from, &cache->to);
         cache->stack.bytes = 0;
         if (user_objects_own_stack(objects->user, task, cache->memory, &stack))
             cache->stack = (Answer){ .begin = stack.begin,
@@ -228,8 +273,9 @@ static uint32_t memory_of(AddressObjects *objects, Cache *cache, uint32_t task, 
 static inline uint32_t number_one(AddressObjects *objects, Cache *cache, const struct mt_batch *batch, uint32_t task,
                                   size_t i)
 {
-    uint64_t address = batch->address[i], position = events_index(batch, i);
-    uint32_t space = space_of(address, memory_of(objects, cache, task, position), batch->input);
+    uint64_t address = batch->address[i], position = position_of(objects, batch, i, x86_is_kernel_address(address));
+    uint32_t memory = memory_of(objects, cache, task, position_of(objects, batch, i, false));
+    uint32_t space = space_of(address, memory, batch->input);
     const Answer *answer = &cache->pages[address >> PAGE_SHIFT & (CACHE_ENTRIES - 1)];
 
     if (address - cache->stack.begin < cache->stack.bytes)
@@ -266,10 +312,9 @@ uint32_t address_objects_number_at(AddressObjects *objects, const struct mt_batc
 
 void address_objects_find(AddressObjects *objects, const struct mt_batch *batch, size_t i, AddressObject *object)
 {
-    uint64_t position = events_index(batch, i), from, to;
+    uint64_t position = position_of(objects, batch, i, x86_is_kernel_address(batch->address[i])), from, to;
     uint32_t task = events_before(&batch->task, i) >> TASK_CONTEXT_BITS;
-    uint32_t memory =
-        task_memory_at(memory_map_task_memory(user_objects_map(objects->user)), task, position, &from, &to);
+    uint32_t memory = memory_map_memory_of(user_objects_map(objects->user), task, position, &from, &to);
     ObjectExtent extent;
 
     if (!user_objects_own_stack(objects->user, task, memory, object) ||

@@ -11,7 +11,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
-#include "user_objects.h"
+#include "live_memory.h"
 
 typedef struct AddressObjects AddressObjects;
 
@@ -21,6 +21,8 @@ typedef struct AddressObjects AddressObjects;
 
 /* The trace must stay. */
 AddressObjects *address_objects_new(mt_trace *trace);
+/* Of a running guest: what its memory is used for when it is asked for. `memory` must stay. */
+AddressObjects *address_objects_new_live(LiveMemory *memory);
 void address_objects_free(AddressObjects *objects);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AddressObjects, address_objects_free)
 

@@ -19,7 +19,8 @@ struct Context {
     const Ring *ring;
     Names *names; /* of `trace`; or NULL */
     TaskTable *tasks;
-    SharedObjects *shared; /* of a trace */
+    SharedObjects *shared;
+    LiveMemory *live; /* of `ring`, if objects are wanted; or NULL */
 };
 
 Context *context_new(mt_trace *trace)
@@ -34,12 +35,15 @@ Context *context_new(mt_trace *trace)
     return context;
 }
 
-Context *context_new_live(const Ring *ring)
+Context *context_new_live(const Ring *ring, const LiveFacts *facts)
 {
     Context *context = g_new0(Context, 1);
 
     context->ring = ring;
     context->tasks = task_table_new();
+    context->shared = g_new0(SharedObjects, 1);
+    if (facts && (ring_fields(ring) & MT_FIELD_TASK))
+        context->live = live_memory_new(facts);
     return context;
 }
 
@@ -49,9 +53,9 @@ void context_free(Context *context)
         return;
     names_free(context->names);
     task_table_free(context->tasks);
-    if (context->shared)
-        address_objects_free(context->shared->objects);
+    address_objects_free(context->shared->objects);
     g_free(context->shared);
+    live_memory_free(context->live);
     g_free(context);
 }
 
@@ -148,16 +152,20 @@ void context_note_change(Context *context, uint32_t number)
     taken.kind = change.kind;
     memcpy(taken.value, change.value, sizeof taken.value);
     task_table_add(context->tasks, &taken);
+    if (context->live)
+        live_memory_add(context->live, &taken);
 }
 
 AddressObjects *context_new_objects(const Context *context)
 {
+    if (context->live)
+        return address_objects_new_live(context->live);
     return context->trace && trace_file_of(context->trace) ? address_objects_new(context->trace) : NULL;
 }
 
 bool context_has_objects(const Context *context)
 {
-    return context->trace && trace_file_of(context->trace) && context_has_tasks(context);
+    return context->live || (context->trace && trace_file_of(context->trace) && context_has_tasks(context));
 }
 
 uint32_t context_object_at(const Context *context, const struct mt_batch *batch, size_t i)
@@ -168,7 +176,7 @@ uint32_t context_object_at(const Context *context, const struct mt_batch *batch,
         return 0;
     g_mutex_lock(&context->shared->lock);
     if (!context->shared->objects)
-        context->shared->objects = address_objects_new(context->trace);
+        context->shared->objects = context_new_objects(context);
     number = address_objects_number_at(context->shared->objects, batch, i);
     g_mutex_unlock(&context->shared->lock);
     return number;

@@ -16,7 +16,8 @@ typedef struct Context Context;
 
 /* Of a file or a stream (NULL: nothing is known), or of a ring that is being written into. They must stay. */
 Context *context_new(mt_trace *trace);
-Context *context_new_live(const Ring *ring);
+/* `facts`: to tell objects by, which must stay, too; NULL: objects aren't wanted. */
+Context *context_new_live(const Ring *ring, const LiveFacts *facts);
 void context_free(Context *context);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Context, context_free)
 
@@ -45,7 +46,7 @@ const struct mt_symbol *context_symbol(const Context *context, uint32_t number);
 /* The function that it is in, as one shows it, which belongs to the context, and how far; NULL if that isn't known. */
 const char *context_function(const Context *context, uint32_t number, uint64_t *offset);
 /* What accesses go to, for somebody who asks about them in their order: it is to be freed. NULL if nothing is known of
- * that, as while a guest runs. */
+ * that. While a guest runs, they are as the changes tell that were noted so far. */
 AddressObjects *context_new_objects(const Context *context);
 /* The same for somebody who asks about few: a number for what a batch's record `i` (below its count) goes to, from 1
  * on, the same one for the same thing whoever asks; 0 if the context has none. The batch as for

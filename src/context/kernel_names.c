@@ -88,22 +88,19 @@ static void read_device(KernelNames *names, char *line)
     g_array_append_val(names->devices, device);
 }
 
-static void read_lines(KernelNames *names, mt_trace *trace, const char *attachment,
-                       void (*read_line)(KernelNames *, char *))
+/* Takes the text apart; NULL has no lines. */
+static void read_lines(KernelNames *names, char *text, void (*read_line)(KernelNames *, char *))
 {
-    size_t bytes;
-    char *text = attachment ? attachment_read(trace, attachment, &bytes, false) : NULL;
-
     for (char *line = text, *next; line; line = next) {
         next = strchr(line, '\n');
         if (next)
             *next++ = 0;
         read_line(names, line);
     }
-    free(text);
 }
 
-KernelNames *kernel_names_read(mt_trace *trace, const char *symbols, const char *modules, const char *devices)
+/* Takes the texts apart. */
+static KernelNames *read_texts(char *symbols, char *modules, char *devices)
 {
     KernelNames *names = g_new0(KernelNames, 1);
 
@@ -111,10 +108,36 @@ KernelNames *kernel_names_read(mt_trace *trace, const char *symbols, const char 
     names->modules = g_array_new(FALSE, FALSE, sizeof(KernelName));
     names->devices = g_array_new(FALSE, FALSE, sizeof(KernelName));
     names->texts = g_string_chunk_new(1 << 16);
-    read_lines(names, trace, symbols, read_symbol);
-    read_lines(names, trace, modules, read_module);
-    read_lines(names, trace, devices, read_device);
+    read_lines(names, symbols, read_symbol);
+    read_lines(names, modules, read_module);
+    read_lines(names, devices, read_device);
     g_array_sort(names->symbols, compare_symbols);
+    return names;
+}
+
+KernelNames *kernel_names_new(const char *symbols, const char *modules, const char *devices)
+{
+    g_autofree char *of_symbols = g_strdup(symbols), *of_modules = g_strdup(modules), *of_devices = g_strdup(devices);
+
+    return read_texts(of_symbols, of_modules, of_devices);
+}
+
+static char *read_attachment(mt_trace *trace, const char *name)
+{
+    size_t bytes;
+
+    return name ? attachment_read(trace, name, &bytes, false) : NULL;
+}
+
+KernelNames *kernel_names_read(mt_trace *trace, const char *symbols, const char *modules, const char *devices)
+{
+    char *of_symbols = read_attachment(trace, symbols), *of_modules = read_attachment(trace, modules);
+    char *of_devices = read_attachment(trace, devices);
+    KernelNames *names = read_texts(of_symbols, of_modules, of_devices);
+
+    free(of_symbols);
+    free(of_modules);
+    free(of_devices);
     return names;
 }
 

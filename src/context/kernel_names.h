@@ -19,6 +19,8 @@ typedef struct KernelName {
 
 /* `symbols`, `modules` and `devices` are names of attachments (kernel_sources.h); NULL: nothing is known of these. */
 KernelNames *kernel_names_read(mt_trace *trace, const char *symbols, const char *modules, const char *devices);
+/* The same from these texts, each of which may be NULL. */
+KernelNames *kernel_names_new(const char *symbols, const char *modules, const char *devices);
 void kernel_names_free(KernelNames *names);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KernelNames, kernel_names_free)
 

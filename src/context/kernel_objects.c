@@ -9,7 +9,6 @@
 
 #include "../record/x86.h"
 #include "page_uses.h"
-#include "task_table.h"
 
 typedef struct {
     uint64_t begin, end;
@@ -29,8 +28,7 @@ struct KernelObjects {
     Range direct_map, vmalloc, vmemmap, text, image;
     uint64_t per_cpu_caller;             /* who asks vmalloc() for more room for them */
     uint64_t per_cpu_begin, per_cpu_end; /* of the symbols of per-CPU variables; both 0: not known */
-    const char **stacks;                 /* names, by the task's number */
-    uint32_t tasks;
+    GHashTable *stacks;                  /* names, by the task's number */
     GStringChunk *texts;
 };
 
@@ -89,32 +87,54 @@ static void read_image(KernelObjects *objects)
         objects->per_cpu_begin = objects->per_cpu_end = 0;
 }
 
-static void name_stacks(KernelObjects *objects, const TraceChanges *changes)
+/* The first change of a task tells its pid. */
+static void name_stack(KernelObjects *objects, const TraceChange *change)
 {
-    g_autoptr(TaskTable) table = task_table_new_of(changes);
+    gpointer number = GUINT_TO_POINTER((guint)change->value[0]);
+    g_autofree char *name = NULL;
 
-    objects->tasks = task_table_tasks(table);
-    objects->stacks = g_new0(const char *, objects->tasks + 1);
-    for (uint32_t i = 1; i <= objects->tasks; i++) {
-        const Task *task = task_table_task(table, i);
-        g_autofree char *name = task ? g_strdup_printf("stack of %u", task->pid) : NULL;
-
-        objects->stacks[i] = name ? g_string_chunk_insert_const(objects->texts, name) : NULL;
-    }
+    if (change->kind != CHANGE_TASK || !number || g_hash_table_contains(objects->stacks, number))
+        return;
+    name = g_strdup_printf("stack of %u", (guint)change->value[1]);
+    g_hash_table_insert(objects->stacks, number, g_string_chunk_insert_const(objects->texts, name));
 }
 
-KernelObjects *kernel_objects_new(const KernelNames *names, const TraceChanges *changes, uint32_t input)
+static KernelObjects *make_objects(const KernelNames *names, PageUses *uses)
 {
     KernelObjects *objects = g_new0(KernelObjects, 1);
 
     objects->names = names;
-    objects->uses = page_uses_new_of(changes, input);
+    objects->uses = uses;
     objects->cpus = g_array_new(FALSE, FALSE, sizeof(CpuArea));
+    objects->stacks = g_hash_table_new(NULL, NULL);
     objects->texts = g_string_chunk_new(4096);
-    read_areas(objects);
     read_image(objects);
-    name_stacks(objects, changes);
     return objects;
+}
+
+KernelObjects *kernel_objects_new(const KernelNames *names, const TraceChanges *changes, uint32_t input)
+{
+    KernelObjects *objects = make_objects(names, page_uses_new_of(changes, input));
+
+    read_areas(objects);
+    for (guint i = 0; changes && i < changes->list->len; i++)
+        name_stack(objects, &g_array_index(changes->list, TraceChange, i));
+    return objects;
+}
+
+KernelObjects *kernel_objects_new_live(const KernelNames *names)
+{
+    return make_objects(names, page_uses_new_live());
+}
+
+void kernel_objects_add(KernelObjects *objects, const TraceChange *change)
+{
+    page_uses_add(objects->uses, change);
+    name_stack(objects, change);
+    if (change->kind != CHANGE_KERNEL_AREA)
+        return;
+    g_array_set_size(objects->cpus, 0);
+    read_areas(objects);
 }
 
 void kernel_objects_free(KernelObjects *objects)
@@ -124,7 +144,7 @@ void kernel_objects_free(KernelObjects *objects)
     page_uses_free(objects->uses);
     g_array_unref(objects->cpus);
     g_string_chunk_free(objects->texts);
-    g_free(objects->stacks);
+    g_hash_table_unref(objects->stacks);
     g_free(objects);
 }
 
@@ -155,7 +175,7 @@ static AddressObject find_slab_object(const KernelObjects *objects, const PageUs
 
 static AddressObject find_stack(const KernelObjects *objects, const PageUse *use, uint64_t begin)
 {
-    const char *name = use->number <= objects->tasks ? objects->stacks[use->number] : NULL;
+    const char *name = g_hash_table_lookup(objects->stacks, GUINT_TO_POINTER(use->number));
     AddressObject object = make(OBJECT_KERNEL_STACK, name ? name : "kernel-stack", begin,
                                 begin + ((uint64_t)use->pages << PAGE_USES_SHIFT));
 

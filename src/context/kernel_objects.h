@@ -16,6 +16,9 @@ typedef struct KernelObjects KernelObjects;
 /* All that the changes of a trace tell of the kernel of an input (of a trace that wasn't merged: 0), which may be NULL.
  * They are not trusted; of what makes no sense, or isn't told, nothing is known. `names` must stay. */
 KernelObjects *kernel_objects_new(const KernelNames *names, const TraceChanges *changes, uint32_t input);
+/* Of a running guest: knows what is so now, whatever position is asked for. Changes are added as they take place. */
+KernelObjects *kernel_objects_new_live(const KernelNames *names);
+void kernel_objects_add(KernelObjects *objects, const TraceChange *change);
 void kernel_objects_free(KernelObjects *objects);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(KernelObjects, kernel_objects_free)
 

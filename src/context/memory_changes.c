@@ -206,6 +206,7 @@ static void apply_map(MemoryMap *map, const TraceChange *change, uint64_t positi
     MappedObject object = { .region = region_of(change),
                             .begin = change->value[1],
                             .end = end,
+                            .device = change->value[5],
                             .inode = change->value[6],
                             .from = position,
                             .memory = (uint32_t)change->value[0] };
@@ -407,6 +408,20 @@ static void apply(MemoryMap *map, const TraceChange *change)
     default:
         break;
     }
+}
+
+void memory_changes_add(MemoryMap *map, const TraceChange *change)
+{
+    map->last_number = MAX(map->last_number, LOST_MAX) + 1;
+    apply(map, change);
+}
+
+const Stretch *memory_changes_find(const Memory *memory, uint64_t address)
+{
+    guint number = first_behind(memory->now, address);
+    const Stretch *stretch = number < memory->now->len ? &g_array_index(memory->now, Stretch, number) : NULL;
+
+    return stretch && stretch->begin <= address ? stretch : NULL;
 }
 
 void memory_changes_apply(MemoryMap *map, const TraceChanges *changes)

@@ -152,20 +152,27 @@ static uint32_t find_leader(const MemoryMap *map, uint32_t number)
     return number;
 }
 
+/* While a guest runs, the name may still change. */
+static void name_object(const MemoryMap *map, MappedObject *object)
+{
+    const Memory *memory = map->memories->pdata[object->memory];
+    const MapTask *owner = task_of(map, memory->owner);
+    g_autofree char *name = NULL;
+
+    object->owner = memory->owner;
+    object->pid = owner ? owner->pid : 0;
+    name = name_of(map, object);
+    object->name = g_string_chunk_insert_const(map->texts, name);
+}
+
 static void name_objects(MemoryMap *map)
 {
     for (guint i = 0; i < map->objects->len; i++) {
         MappedObject *object = &g_array_index(map->objects, MappedObject, i);
-        const Memory *memory = map->memories->pdata[object->memory];
-        const MapTask *owner = task_of(map, memory->owner);
-        g_autofree char *name = NULL;
 
-        object->owner = memory->owner;
-        object->pid = owner ? owner->pid : 0;
-        name = name_of(map, object);
-        object->name = g_string_chunk_insert_const(map->texts, name);
+        name_object(map, object);
         if (object->region == OBJECT_STACK && !object->task)
-            object->task = find_leader(map, memory->owner);
+            object->task = find_leader(map, object->owner);
     }
 }
 
@@ -186,15 +193,35 @@ static void find_ends(MemoryMap *map)
     }
 }
 
-MemoryMap *memory_map_new(const TraceChanges *changes)
+static MemoryMap *make_map(void)
 {
     MemoryMap *map = g_new0(MemoryMap, 1);
-    size_t room = 4 * (size_t)MEMORY_MAP_STRETCHES_MAX;
 
     map->memories = g_ptr_array_new_with_free_func(free_memory);
     map->tasks = g_ptr_array_new_with_free_func(g_free);
     map->objects = g_array_new(FALSE, TRUE, sizeof(MappedObject));
     map->texts = g_string_chunk_new(4096);
+    return map;
+}
+
+MemoryMap *memory_map_new_live(void)
+{
+    MemoryMap *map = make_map();
+
+    map->is_live = true;
+    return map;
+}
+
+void memory_map_add(MemoryMap *map, const TraceChange *change)
+{
+    memory_changes_add(map, change);
+}
+
+MemoryMap *memory_map_new(const TraceChanges *changes)
+{
+    MemoryMap *map = make_map();
+    size_t room = 4 * (size_t)MEMORY_MAP_STRETCHES_MAX;
+
     map->task_memory = task_memory_new(changes);
     memory_changes_apply(map, changes);
     find_ends(map);
@@ -211,7 +238,7 @@ void memory_map_free(MemoryMap *map)
         return;
     g_ptr_array_unref(map->memories);
     g_ptr_array_unref(map->tasks);
-    task_memory_free(map->task_memory);
+    g_clear_pointer(&map->task_memory, task_memory_free);
     g_array_unref(map->objects);
     g_string_chunk_free(map->texts);
     g_free(map);
@@ -219,9 +246,15 @@ void memory_map_free(MemoryMap *map)
 
 /* Questions. */
 
-const TaskMemory *memory_map_task_memory(const MemoryMap *map)
+uint32_t memory_map_memory_of(const MemoryMap *map, uint32_t number, uint64_t position, uint64_t *from, uint64_t *until)
 {
-    return map->task_memory;
+    const MapTask *task = task_of(map, number);
+
+    if (!map->is_live)
+        return task_memory_at(map->task_memory, number, position, from, until);
+    *from = position;
+    *until = position + 1;
+    return task ? task->memory : 0;
 }
 
 const Stretch *memory_map_own_stack(const MemoryMap *map, uint32_t number, uint32_t memory)
@@ -261,9 +294,21 @@ static const Stretch *find_nearest(const Memory *memory, guint cell, uint64_t po
 const Stretch *memory_map_find(const MemoryMap *map, uint32_t number, uint64_t position, uint64_t address)
 {
     const Memory *memory = get_memory(map, number);
-    gint64 cell = memory ? find_border(memory->borders, address) : -1;
+    gint64 cell;
+
+    if (map->is_live)
+        return memory ? memory_changes_find(memory, address) : NULL;
+    cell = memory ? find_border(memory->borders, address) : -1;
 
     return cell < 0 ? NULL : find_nearest(memory, (guint)cell, position);
+}
+
+const Stretch *memory_map_now(const MemoryMap *map, uint32_t number, guint *count)
+{
+    const Memory *memory = get_memory(map, number);
+
+    *count = memory ? memory->now->len : 0;
+    return memory ? (const Stretch *)memory->now->data : NULL;
 }
 
 uint32_t memory_map_memories(const MemoryMap *map)
@@ -286,5 +331,9 @@ uint32_t memory_map_objects(const MemoryMap *map)
 
 const MappedObject *memory_map_object(const MemoryMap *map, uint32_t number)
 {
-    return &g_array_index(map->objects, MappedObject, number);
+    MappedObject *object = &g_array_index(map->objects, MappedObject, number);
+
+    if (map->is_live)
+        name_object(map, object);
+    return object;
 }

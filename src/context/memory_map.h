@@ -19,7 +19,7 @@ typedef struct MappedObject {
     ObjectRegion region;
     const char *name;
     const char *path; /* of a file, or "" */
-    uint64_t inode;
+    uint64_t device, inode;
     uint64_t begin, end; /* the first and the last address that it had at any time, the latter plus 1 */
     uint64_t from, to;
     uint32_t memory, task;
@@ -39,11 +39,16 @@ typedef struct MemoryMap MemoryMap;
 
 /* NULL is a trace that tells nothing. */
 MemoryMap *memory_map_new(const TraceChanges *changes);
+/* Of a running guest: knows what is so now, whatever position is asked for. Changes are added as they take place, with
+ * the index 0. */
+MemoryMap *memory_map_new_live(void);
+void memory_map_add(MemoryMap *map, const TraceChange *change);
 void memory_map_free(MemoryMap *map);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryMap, memory_map_free)
 
-/* Which memory each task has when. It belongs to the map. */
-const TaskMemory *memory_map_task_memory(const MemoryMap *map);
+/* The memory that a task has at a position, 0 if it has none or that isn't known; from which position to which (that
+ * one is not part of it) it has it. */
+uint32_t memory_map_memory_of(const MemoryMap *map, uint32_t task, uint64_t position, uint64_t *from, uint64_t *until);
 
 /* The stack that a task has in a memory, if it has one of its own there, and not the process's main one; or NULL. It is
  * the task's as long as there is the task, so no position is needed, which may be wrong by some records when another
@@ -55,6 +60,8 @@ const Stretch *memory_map_own_stack(const MemoryMap *map, uint32_t task, uint32_
 const Stretch *memory_map_find(const MemoryMap *map, uint32_t memory, uint64_t position, uint64_t address);
 
 uint32_t memory_map_memories(const MemoryMap *map);
+/* Of a running guest: what a memory has now, by address. */
+const Stretch *memory_map_now(const MemoryMap *map, uint32_t memory, guint *count);
 /* Of a memory (its number), in no order. */
 const Stretch *memory_map_stretches(const MemoryMap *map, uint32_t memory, guint *count);
 uint32_t memory_map_objects(const MemoryMap *map);

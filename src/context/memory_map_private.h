@@ -34,9 +34,14 @@ struct MemoryMap {
     GStringChunk *texts;
     guint stretches;      /* of all memories, so far */
     uint64_t last_number; /* of tasks and memories: higher ones can't be */
+    bool is_live;
 };
 
 /* Goes through all of them: fills `now`, `stretches`, `tasks` and `objects`, but not the objects' names. */
 void memory_changes_apply(MemoryMap *map, const TraceChanges *changes);
+/* Goes on with one more, of a running guest. */
+void memory_changes_add(MemoryMap *map, const TraceChange *change);
+/* What a memory has at an address while changes are gone through, or NULL. */
+const Stretch *memory_changes_find(const Memory *memory, uint64_t address);
 
 #endif

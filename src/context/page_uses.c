@@ -16,9 +16,10 @@ typedef struct {
 } Found;
 
 struct PageUses {
-    GArray *uses;   /* PageUse, by page, then in the order of the trace */
-    GArray *areas;  /* PageUsesArea */
-    GArray *caches; /* PageUsesCache, by number */
+    GArray *uses;    /* PageUse, by page, then in the order of the trace; or */
+    GHashTable *now; /* PageUse by page, which it begins with: of a running guest, or while a trace is read */
+    GArray *areas;   /* PageUsesArea */
+    GArray *caches;  /* PageUsesCache, by number */
     GStringChunk *texts;
     unsigned told;
     Found found[FOUND];
@@ -36,14 +37,31 @@ static uint64_t position_of(const PageUses *uses, const TraceChange *change)
     return uses->looks == 1 && uses->looking_vcpu == change->vcpu + 1 ? 0 : change->index;
 }
 
+/* False if it changes nothing: when the kernel is looked at, a stack may be told already, as its task was seen before.
+ */
+static bool replace(PageUses *uses, const PageUse *use)
+{
+    const PageUse *before = g_hash_table_lookup(uses->now, &use->page);
+
+    if (before && uses->looking_vcpu && before->kind == PAGE_STACK && use->kind == PAGE_VMALLOC)
+        return false;
+    if (use->kind == PAGE_NOTHING)
+        g_hash_table_remove(uses->now, &use->page);
+    else
+        g_hash_table_add(uses->now, g_memdup2(use, sizeof *use));
+    return true;
+}
+
 static void add(PageUses *uses, const TraceChange *change, PageUse use, uint64_t first, uint64_t count)
 {
     use.position = position_of(uses, change);
-    if (count > CHANGE_PAGES_MAX || first > UINT64_MAX - count || uses->uses->len > USES_MAX)
+    if (count > CHANGE_PAGES_MAX || first > UINT64_MAX - count || g_hash_table_size(uses->now) > USES_MAX ||
+        (uses->uses && uses->uses->len > USES_MAX))
         return;
     for (uint64_t i = 0; i < count; i++) {
         use.page = first + i;
-        g_array_append_val(uses->uses, use);
+        if (replace(uses, &use) && uses->uses)
+            g_array_append_val(uses->uses, use);
     }
 }
 
@@ -127,15 +145,16 @@ static void add_area(PageUses *uses, const TraceChange *change)
  * does. */
 static void forget(PageUses *uses, const TraceChange *change)
 {
-    guint count = uses->uses->len;
+    g_autoptr(GArray) pages = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    GHashTableIter now;
+    gpointer key;
 
-    for (guint i = 0; i < count; i++) {
-        const PageUse *use = &g_array_index(uses->uses, PageUse, i);
-        uint64_t page = use->page;
-
-        if (use->kind != PAGE_NOTHING && use->kind != PAGE_STACK)
-            add(uses, change, (PageUse){ .kind = PAGE_NOTHING }, page, 1);
-    }
+    g_hash_table_iter_init(&now, uses->now);
+    while (g_hash_table_iter_next(&now, &key, NULL))
+        if (((const PageUse *)key)->kind != PAGE_STACK)
+            g_array_append_val(pages, ((const PageUse *)key)->page);
+    for (guint i = 0; i < pages->len; i++)
+        add(uses, change, (PageUse){ .kind = PAGE_NOTHING }, g_array_index(pages, uint64_t, i), 1);
 }
 
 static void look(PageUses *uses, const TraceChange *change)
@@ -147,7 +166,7 @@ static void look(PageUses *uses, const TraceChange *change)
         uses->told |= (unsigned)change->value[1];
 }
 
-static void read_change(PageUses *uses, const TraceChange *change)
+void page_uses_add(PageUses *uses, const TraceChange *change)
 {
     switch (change->kind) {
     case CHANGE_TASK:
@@ -208,26 +227,40 @@ static void date_stacks(PageUses *uses)
     }
 }
 
-PageUses *page_uses_new_of(const TraceChanges *changes, uint32_t input)
+static PageUses *make(void)
 {
     PageUses *uses = g_new0(PageUses, 1);
 
     uses->ends = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
     uses->old_tasks = g_hash_table_new(g_direct_hash, g_direct_equal);
-    uses->uses = g_array_new(FALSE, FALSE, sizeof(PageUse));
+    uses->now = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     uses->areas = g_array_new(FALSE, FALSE, sizeof(PageUsesArea));
     uses->caches = g_array_new(FALSE, TRUE, sizeof(PageUsesCache));
     uses->texts = g_string_chunk_new(4096);
+    return uses;
+}
+
+PageUses *page_uses_new_live(void)
+{
+    return make();
+}
+
+PageUses *page_uses_new_of(const TraceChanges *changes, uint32_t input)
+{
+    PageUses *uses = make();
+
+    uses->uses = g_array_new(FALSE, FALSE, sizeof(PageUse));
     for (guint i = 0; changes && i < changes->list->len; i++) {
         const TraceChange *change = &g_array_index(changes->list, TraceChange, i);
 
         if (change->value[CHANGE_INPUT] == input)
-            read_change(uses, change);
+            page_uses_add(uses, change);
     }
     g_array_sort(uses->uses, compare); /* it keeps the order of equal ones */
     date_stacks(uses);
     g_clear_pointer(&uses->ends, g_hash_table_unref);
     g_clear_pointer(&uses->old_tasks, g_hash_table_unref);
+    g_clear_pointer(&uses->now, g_hash_table_unref);
     for (guint i = 0; i < FOUND; i++)
         uses->found[i].page = UINT64_MAX;
     return uses;
@@ -237,7 +270,10 @@ void page_uses_free(PageUses *uses)
 {
     if (!uses)
         return;
-    g_array_unref(uses->uses);
+    g_clear_pointer(&uses->uses, g_array_unref);
+    g_clear_pointer(&uses->now, g_hash_table_unref);
+    g_clear_pointer(&uses->ends, g_hash_table_unref);
+    g_clear_pointer(&uses->old_tasks, g_hash_table_unref);
     g_array_unref(uses->areas);
     g_array_unref(uses->caches);
     g_string_chunk_free(uses->texts);
@@ -282,6 +318,8 @@ const PageUse *page_uses_find(PageUses *uses, uint64_t page, uint64_t position, 
     Found *found = &uses->found[page % FOUND];
     guint end;
 
+    if (!uses->uses)
+        return g_hash_table_lookup(uses->now, &page);
     if (found->page != page) {
         guint begin = count_before(uses, 0, uses->uses->len, page, 0, false);
 

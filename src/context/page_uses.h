@@ -41,6 +41,9 @@ typedef struct PageUses PageUses;
 
 /* Of the kernel of an input (of a trace that wasn't merged: 0). NULL is a trace that tells nothing. */
 PageUses *page_uses_new_of(const TraceChanges *changes, uint32_t input);
+/* Of a running guest: knows what is so now, whatever position is asked for. Changes are added as they take place. */
+PageUses *page_uses_new_live(void);
+void page_uses_add(PageUses *uses, const TraceChange *change);
 void page_uses_free(PageUses *uses);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PageUses, page_uses_free)
 

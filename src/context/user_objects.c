@@ -40,6 +40,12 @@ struct UserObjects {
     GPtrArray *own;     /* File: each once */
     GPtrArray *images;  /* GArray of Image for each memory, or NULL */
     GArray *all_images; /* Image: of memory 0 */
+    /* Of a running guest: */
+    bool is_live;
+    UserFileFunc find_file;
+    void *find_file_data;
+    GHashTable *live_files;  /* File by its variables' text; those of `own` */
+    GArray *images_position; /* uint64_t, for each memory: at which its images were found, plus 1 */
 };
 
 static void free_file(void *data)
@@ -189,17 +195,24 @@ static void find_all_images(UserObjects *objects)
     }
 }
 
-UserObjects *user_objects_read(mt_trace *trace)
+static UserObjects *make_objects(MemoryMap *map, CodeTable *table)
 {
     UserObjects *objects = g_new0(UserObjects, 1);
-    const TraceFile *file = trace_file_of(trace);
 
-    objects->map = memory_map_new(file ? file->changes : NULL);
-    objects->table = code_table_read(trace, false);
+    objects->map = map;
+    objects->table = table;
     objects->files = g_ptr_array_new();
     objects->own = g_ptr_array_new_with_free_func(free_file);
     objects->images = g_ptr_array_new_with_free_func(free_images);
     objects->all_images = g_array_new(FALSE, FALSE, sizeof(Image));
+    return objects;
+}
+
+UserObjects *user_objects_read(mt_trace *trace)
+{
+    const TraceFile *file = trace_file_of(trace);
+    UserObjects *objects = make_objects(memory_map_new(file ? file->changes : NULL), code_table_read(trace, false));
+
     read_files(objects, trace);
     g_ptr_array_set_size(objects->images, (gint)memory_map_memories(objects->map) + 1);
     for (int exact = 1; exact >= 0; exact--)
@@ -208,6 +221,73 @@ UserObjects *user_objects_read(mt_trace *trace)
     if (!(mt_trace_fields(trace) & MT_FIELD_TASK))
         find_all_images(objects);
     return objects;
+}
+
+/* A running guest. */
+
+UserObjects *user_objects_new_live(UserFileFunc function, void *data)
+{
+    UserObjects *objects = make_objects(memory_map_new_live(), code_table_new());
+
+    objects->is_live = true;
+    objects->find_file = function;
+    objects->find_file_data = data;
+    objects->live_files = g_hash_table_new(NULL, NULL);
+    objects->images_position = g_array_new(FALSE, TRUE, sizeof(uint64_t));
+    return objects;
+}
+
+void user_objects_add(UserObjects *objects, const TraceChange *change)
+{
+    memory_map_add(objects->map, change);
+}
+
+/* Where a mapping of code has its file's variables. */
+static bool find_live_image(UserObjects *objects, const Stretch *stretch, Image *image)
+{
+    const MappedObject *mapped = memory_map_object(objects->map, stretch->object);
+    const char *variables;
+
+    *image = (Image){ .code = stretch->object, .text = stretch->begin };
+    if (mapped->region != OBJECT_TEXT || !objects->find_file ||
+        !(variables = objects->find_file(objects->find_file_data, mapped->path, mapped->device, stretch->begin,
+                                         stretch->begin - stretch->base, &image->bias)))
+        return false;
+    image->file = g_hash_table_lookup(objects->live_files, variables);
+    if (!image->file) {
+        image->file = g_new0(File, 1);
+        image->file->path = g_strdup(mapped->path);
+        image->file->variables = variable_table_new(strdup(variables));
+        g_ptr_array_add(objects->own, image->file);
+        g_hash_table_insert(objects->live_files, (gpointer)variables, image->file);
+    }
+    return true;
+}
+
+/* Finds a memory's images, unless that was done at this position. */
+static void find_live_images(UserObjects *objects, uint64_t position, uint32_t memory)
+{
+    guint count;
+    const Stretch *now = memory_map_now(objects->map, memory, &count);
+    GArray *images;
+
+    if (memory >= objects->images->len)
+        g_ptr_array_set_size(objects->images, (gint)memory + 1);
+    if (memory >= objects->images_position->len)
+        g_array_set_size(objects->images_position, memory + 1);
+    if (g_array_index(objects->images_position, uint64_t, memory) == position + 1)
+        return;
+    g_array_index(objects->images_position, uint64_t, memory) = position + 1;
+    images = objects->images->pdata[memory];
+    if (!images)
+        objects->images->pdata[memory] = images = g_array_new(FALSE, FALSE, sizeof(Image));
+    g_array_set_size(images, 0);
+    for (guint i = 0; i < count; i++) {
+        Image image;
+
+        if (find_live_image(objects, &now[i], &image))
+            add_image(images, &image);
+    }
 }
 
 void user_objects_free(UserObjects *objects)
@@ -220,6 +300,8 @@ void user_objects_free(UserObjects *objects)
     g_ptr_array_unref(objects->own);
     g_ptr_array_unref(objects->images);
     g_array_unref(objects->all_images);
+    g_clear_pointer(&objects->live_files, g_hash_table_unref);
+    g_clear_pointer(&objects->images_position, g_array_unref);
     g_free(objects);
 }
 
@@ -274,17 +356,18 @@ static bool is_loaded(const UserObjects *objects, uint32_t memory, uint64_t posi
     return text->object == image->code;
 }
 
-static bool find_variable(const UserObjects *objects, uint64_t position, uint32_t memory, uint64_t address,
+static bool find_variable(UserObjects *objects, uint64_t position, uint32_t memory, uint64_t address,
                           AddressObject *object, ObjectExtent *extent)
 {
-    const GArray *images = !memory                         ? objects->all_images
-                           : memory < objects->images->len ? objects->images->pdata[memory]
-                                                           : NULL;
+    const GArray *images;
 
+    if (objects->is_live && memory)
+        find_live_images(objects, position, memory);
+    images = !memory ? objects->all_images : memory < objects->images->len ? objects->images->pdata[memory] : NULL;
     for (guint i = 0; images && i < images->len; i++) {
         const Image *image = &g_array_index(images, Image, i);
 
-        if (memory && !is_loaded(objects, memory, position, image, extent))
+        if (memory && !objects->is_live && !is_loaded(objects, memory, position, image, extent))
             continue;
         if (find_in_image(image, address, object, extent))
             return true;
@@ -318,7 +401,8 @@ bool user_objects_find(UserObjects *objects, uint64_t position, uint32_t memory,
         return !memory && find_variable(objects, position, 0, address, object, valid);
     }
     *valid = (ObjectExtent){ stretch->begin, stretch->end, stretch->from, stretch->to };
-    if (position < stretch->from || position >= stretch->to) { /* the nearest one: of others, another is */
+    /* The nearest one: of others, another is. Of a running guest, nothing is known of others. */
+    if (objects->is_live || position < stretch->from || position >= stretch->to) {
         valid->from = position;
         valid->to = position + 1;
     }

@@ -11,8 +11,18 @@
 
 typedef struct UserObjects UserObjects;
 
+/* The variables of the program or library that a running guest has mapped as code at `address`, from `offset` in it on:
+ * as in the attachment `data/ID` (doc/trace_format.md), the same pointer whenever it is the same file; and what is
+ * added to its addresses. NULL: nobody knows. */
+typedef const char *(*UserFileFunc)(void *data, const char *path, uint64_t device, uint64_t address, uint64_t offset,
+                                    uint64_t *bias);
+
 /* The trace must stay. */
 UserObjects *user_objects_read(mt_trace *trace);
+/* Of a running guest: knows what is so now. Changes are added as they take place, with the index 0; from then on,
+ * another position must be asked for. `function` may be NULL. */
+UserObjects *user_objects_new_live(UserFileFunc function, void *data);
+void user_objects_add(UserObjects *objects, const TraceChange *change);
 void user_objects_free(UserObjects *objects);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(UserObjects, user_objects_free)
 

@@ -2,6 +2,12 @@
 /* Rows as columns: see columns.h. */
 #include "columns.h"
 
+static void add_change(RingColumns *to, uint32_t before, uint32_t number)
+{
+    to->change_before[to->changes] = before;
+    to->change[to->changes++] = number;
+}
+
 /* If the row is an event, notes that it stands before access `before`, and returns true. */
 static bool take_event(RingColumns *to, const struct gmbeoo_record *row, size_t before, struct mt_batch *batch)
 {
@@ -10,7 +16,7 @@ static bool take_event(RingColumns *to, const struct gmbeoo_record *row, size_t 
     if ((row->info & ROW_EVENT_MASK) == ROW_EVENT_TASK)
         to->task[batch->task.count++] = (struct mt_event){ (uint32_t)before, (uint32_t)row->virt_addr };
     else if ((row->info & ROW_EVENT_MASK) == ROW_EVENT_CHANGE)
-        to->change[to->changes++] = (uint32_t)row->virt_addr;
+        add_change(to, (uint32_t)before, (uint32_t)row->virt_addr);
     return true;
 }
 

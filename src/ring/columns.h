@@ -19,6 +19,7 @@ typedef struct RingColumns {
     uint32_t task_of_vcpu[RING_MAX_VCPUS]; /* the number of its last event */
     /* The numbers of the changes (ring_get_change) among the rows that were split last. */
     uint32_t change[RING_COLUMNS_RECORDS];
+    uint32_t change_before[RING_COLUMNS_RECORDS]; /* the access that each stands before */
     size_t changes;
 } RingColumns;
 

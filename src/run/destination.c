@@ -107,7 +107,7 @@ Destination *destination_start(const DestinationOptions *options, Ring *ring, co
         break;
     case DESTINATION_ANALYSES:
         sink = live_analyses_take;
-        sink_data = destination->analyses = live_analyses_new(options->analyses, ring, error);
+        sink_data = destination->analyses = live_analyses_new(&options->analyses, ring, facts, error);
         if (!sink_data)
             return NULL;
         break;

@@ -23,9 +23,9 @@ typedef enum {
 
 typedef struct DestinationOptions {
     DestinationKind kind;
-    const char *path;        /* of the tool, the FIFO or the trace file */
-    unsigned fields;         /* enum mt_fields: what a trace file has, or analyses need */
-    GPtrArray *analyses;     /* AnalysisRequest */
+    const char *path; /* of the tool, the FIFO or the trace file */
+    unsigned fields;  /* enum mt_fields: what a trace file has, or analyses need */
+    LiveOptions analyses;
     bool analyses_asked_for; /* by the user; else they are the ones that every run has */
     bool compact;            /* the FIFO gets compact records */
     unsigned wait_timeout_s; /* how long to wait for a tool or a reader that does nothing; 0: for ever */
@@ -34,7 +34,8 @@ typedef struct DestinationOptions {
 typedef struct Destination Destination;
 
 /* Starts the tool, waits for the FIFO's reader, and begins to take records out of `ring`. `info` is the workload's,
- * `facts` are for a trace file, `folder` is for temporary files. The options must stay. NULL with an error. */
+ * `facts` are for a trace file and analyses, `folder` is for temporary files. The options must stay. NULL with an
+ * error. */
 Destination *destination_start(const DestinationOptions *options, Ring *ring, const char *info,
                                const RecordingFacts *facts, const char *folder, RunLoop *loop, GError **error);
 void destination_free(Destination *destination);

@@ -3,21 +3,34 @@
 #include "live.h"
 
 #include "../analysis/pump.h"
+#include "../base/error.h"
 #include "../ring/columns.h"
+#include "../source/object_selection.h"
+#include "live_files.h"
 
 struct LiveAnalyses {
     Ring *ring;
+    LiveFiles *files;
     Context *context;
+    ObjectSelection *wanted; /* or NULL: all */
     Pump *pump;
     unsigned columns;
     RingColumns *split;
+    bool follows_memory;                  /* accesses are told apart by what they go to when they are made */
+    struct mt_event *events;              /* of a part of a batch */
+    uint64_t index[RING_COLUMNS_RECORDS]; /* of those that are wanted */
     uint64_t records;
     GError *error;
 };
 
-unsigned live_analyses_fields(const GPtrArray *requests)
+static unsigned columns_of(const LiveOptions *options)
 {
-    unsigned columns = pump_columns(requests);
+    return pump_columns(options->requests) | (options->objects || options->regions ? ADDRESS_OBJECTS_COLUMNS : 0);
+}
+
+unsigned live_analyses_fields(const LiveOptions *options)
+{
+    unsigned columns = columns_of(options);
 
     return (columns & MT_COLUMN_INSTRUCTION ? MT_FIELD_INSTRUCTION : 0) |
            (columns & MT_COLUMN_PADDR ? MT_FIELD_PADDR : 0) | (columns & MT_COLUMN_VALUE ? MT_FIELD_VALUE : 0) |
@@ -26,15 +39,34 @@ unsigned live_analyses_fields(const GPtrArray *requests)
            ((columns & MT_COLUMN_PADDR) && (columns & MT_COLUMN_PAGE_SIZE) ? MT_FIELD_PAGE_SIZE : 0);
 }
 
-LiveAnalyses *live_analyses_new(const GPtrArray *requests, Ring *ring, GError **error)
+static bool select_objects(LiveAnalyses *live, const LiveOptions *options, GError **error)
+{
+    AddressObjects *objects;
+
+    if (!options->objects && !options->regions)
+        return true;
+    objects = context_has_tasks(live->context) ? context_new_objects(live->context) : NULL;
+    if (!objects)
+        return mt_fail(error, "this guest doesn't tell its tasks: --object and --region can't be used");
+    live->wanted = object_selection_new_of(objects, options->objects, options->regions);
+    return true;
+}
+
+LiveAnalyses *live_analyses_new(const LiveOptions *options, Ring *ring, const RecordingFacts *facts, GError **error)
 {
     g_autoptr(LiveAnalyses) live = g_new0(LiveAnalyses, 1);
+    LiveFacts known = {
+        .kallsyms = facts->kallsyms, .modules = facts->modules, .iomem = facts->iomem, .find_file = live_files_find
+    };
 
     live->ring = ring;
-    live->context = context_new_live(ring);
-    live->columns = pump_columns(requests);
+    live->columns = columns_of(options);
+    live->follows_memory = (live->columns & ADDRESS_OBJECTS_COLUMNS) == ADDRESS_OBJECTS_COLUMNS;
+    live->files = known.find_file_data = live_files_new(facts->sees_host);
+    live->context = context_new_live(ring, live->follows_memory ? &known : NULL);
     live->split = g_new0(RingColumns, 1);
-    live->pump = pump_new(requests, live->context, error);
+    live->events = g_new(struct mt_event, RING_COLUMNS_RECORDS);
+    live->pump = select_objects(live, options, error) ? pump_new(options->requests, live->context, error) : NULL;
     return live->pump ? g_steal_pointer(&live) : NULL;
 }
 
@@ -43,10 +75,111 @@ void live_analyses_free(LiveAnalyses *live)
     if (!live)
         return;
     pump_free(live->pump);
+    object_selection_free(live->wanted);
     context_free(live->context);
+    live_files_free(live->files);
     g_free(live->split);
+    g_free(live->events);
     g_clear_error(&live->error);
     g_free(live);
+}
+
+/* Moves the wanted record `from` of a batch to `to`. Its columns are live->split's. */
+static void move_record(const struct mt_batch *batch, size_t from, size_t to)
+{
+#define MOVE(type, column)                                                                                             \
+    if (batch->column)                                                                                                 \
+    ((type *)batch->column)[to] = batch->column[from]
+    MOVE(uint64_t, address);
+    MOVE(uint8_t, info);
+    MOVE(uint32_t, instruction);
+    MOVE(uint64_t, paddr);
+    MOVE(struct mt_value, value);
+    MOVE(bool, value_unknown);
+#undef MOVE
+}
+
+/* Leaves the wanted records in a batch. Its events are live->events. */
+static void keep_wanted(LiveAnalyses *live, struct mt_batch *batch)
+{
+    size_t kept = 0, event = 0;
+
+    object_selection_look_at(live->wanted, batch);
+    for (size_t i = 0; i < batch->count; i++) {
+        for (; event < batch->task.count && batch->task.event[event].before <= i; event++)
+            live->events[event].before = (uint32_t)kept;
+        if (!object_selection_wants(live->wanted, i))
+            continue;
+        live->index[kept] = batch->first + i;
+        move_record(batch, i, kept++);
+    }
+    for (; event < batch->task.count; event++)
+        live->events[event].before = (uint32_t)kept;
+    batch->index = live->index;
+    batch->count = kept;
+}
+
+/* The part of a batch from `begin` to `end` - 1. Its events are live->events. */
+static struct mt_batch part_of(LiveAnalyses *live, const struct mt_batch *batch, size_t begin, size_t end)
+{
+    struct mt_batch part = *batch;
+    const struct mt_events *events = &batch->task;
+    size_t next = 0;
+
+#define ADVANCE(column) part.column = batch->column ? batch->column + begin : NULL
+    ADVANCE(address);
+    ADVANCE(info);
+    ADVANCE(instruction);
+    ADVANCE(paddr);
+    ADVANCE(value);
+    ADVANCE(value_unknown);
+#undef ADVANCE
+    part.first += begin;
+    part.count = end - begin;
+    part.task = (struct mt_events){ .state = events->state, .event = live->events };
+    for (; next < events->count && events->event[next].before <= begin; next++)
+        part.task.state = events->event[next].number;
+    for (; next < events->count && events->event[next].before < end; next++)
+        live->events[part.task.count++] = (struct mt_event){ .before = events->event[next].before - (uint32_t)begin,
+                                                             .number = events->event[next].number };
+    return part;
+}
+
+static bool add_part(LiveAnalyses *live, const struct mt_batch *batch, size_t begin, size_t end)
+{
+    struct mt_batch part;
+
+    if (begin == end)
+        return true;
+    part = part_of(live, batch, begin, end);
+    if (live->wanted)
+        keep_wanted(live, &part);
+    return !part.count || pump_add(live->pump, &part, &live->error);
+}
+
+/* Each change takes place between the accesses between which it stands. */
+static bool add_in_parts(LiveAnalyses *live, const struct mt_batch *batch)
+{
+    size_t begin = 0;
+
+    for (size_t i = 0; i < live->split->changes; i++) {
+        size_t before = live->split->change_before[i];
+
+        if (!add_part(live, batch, begin, before))
+            return false;
+        begin = before;
+        context_note_change(live->context, live->split->change[i]);
+    }
+    return add_part(live, batch, begin, batch->count);
+}
+
+static bool add(LiveAnalyses *live, const struct mt_batch *batch)
+{
+    if (live->wanted || (live->follows_memory && live->split->changes))
+        return add_in_parts(live, batch);
+    for (size_t i = 0; i < live->split->changes; i++)
+        context_note_change(live->context, live->split->change[i]);
+    return pump_add(live->pump, batch, &live->error);
 }
 
 bool live_analyses_take(void *data, const struct gmbeoo_record *records, size_t count)
@@ -62,9 +195,7 @@ bool live_analyses_take(void *data, const struct gmbeoo_record *records, size_t 
 
         ring_columns_split(live->split, fields, live->columns, (const struct gmbeoo_record *)bytes, piece, &batch);
         batch.first = live->records;
-        for (size_t i = 0; i < live->split->changes; i++)
-            context_note_change(live->context, live->split->change[i]);
-        if (!pump_add(live->pump, &batch, &live->error))
+        if (!add(live, &batch))
             return false;
         live->records += batch.count;
         bytes += piece * ring_record_bytes(live->ring);

@@ -5,17 +5,23 @@
 
 #include "../analysis/analysis.h"
 #include "../ring/ring.h"
+#include "recording.h"
 
 typedef struct LiveAnalyses LiveAnalyses;
 
-/* Starts the analyses of these requests (AnalysisRequest), which must stay, and so must the ring. NULL with an error.
- */
-LiveAnalyses *live_analyses_new(const GPtrArray *requests, Ring *ring, GError **error);
+/* What is analysed. All of it must stay. */
+typedef struct LiveOptions {
+    const GPtrArray *requests; /* AnalysisRequest */
+    char **objects, **regions; /* only accesses to these, as object_selection_new() has them; NULL: to any */
+} LiveOptions;
+
+/* Starts the analyses. The ring and the facts must stay. NULL with an error. */
+LiveAnalyses *live_analyses_new(const LiveOptions *options, Ring *ring, const RecordingFacts *facts, GError **error);
 void live_analyses_free(LiveAnalyses *live);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LiveAnalyses, live_analyses_free)
 
 /* What a ring must have for them: of enum mt_fields. */
-unsigned live_analyses_fields(const GPtrArray *requests);
+unsigned live_analyses_fields(const LiveOptions *options);
 
 /* A RingSink; `data` is the LiveAnalyses. Returns false when an analysis has failed. */
 bool live_analyses_take(void *data, const struct gmbeoo_record *records, size_t count);

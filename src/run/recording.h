@@ -15,6 +15,7 @@ typedef struct RecordingFacts {
     const char *metadata; /* a JSON object */
     const char *kallsyms, *modules, *iomem, *libraries;
     KnownCode *code;
+    bool sees_host; /* paths in the guest are this machine's */
 } RecordingFacts;
 
 typedef struct Recording Recording;

@@ -358,7 +358,8 @@ static bool start_destination(Session *session, GError **error)
                                    .modules = session->kernel.modules,
                                    .iomem = session->kernel.iomem,
                                    .libraries = workload->libraries,
-                                   .code = session->code };
+                                   .code = session->code,
+                                   .sees_host = session->options->workload.sees_host };
 
     session->destination =
         destination_start(options, session->ring, workload->info, &facts, session->folder->path, session->loop, error);

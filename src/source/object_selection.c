@@ -33,17 +33,21 @@ bool object_selection_check(char **regions, GError **error)
 
 ObjectSelection *object_selection_new(mt_trace *trace, char **objects, char **regions, GError **error)
 {
-    ObjectSelection *selection;
-    ObjectRegion region;
-
     if (!object_selection_check(regions, error))
         return NULL;
     if (!trace_file_of(trace)) {
         mt_fail(error, "only a trace file tells what an access goes to: --object and --region can't be used");
         return NULL;
     }
-    selection = g_new0(ObjectSelection, 1);
-    selection->objects = address_objects_new(trace);
+    return object_selection_new_of(address_objects_new(trace), objects, regions);
+}
+
+ObjectSelection *object_selection_new_of(AddressObjects *taken, char **objects, char **regions)
+{
+    ObjectSelection *selection = g_new0(ObjectSelection, 1);
+    ObjectRegion region;
+
+    selection->objects = taken;
     selection->wanted = g_byte_array_new();
     selection->numbers = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     selection->globs = g_strdupv(objects);

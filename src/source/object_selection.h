@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "../../include/memory_tracer/trace.h"
+#include "../context/address_objects.h"
 
 typedef struct ObjectSelection ObjectSelection;
 
@@ -16,7 +17,10 @@ typedef struct ObjectSelection ObjectSelection;
  * with an error if a region's word is none, or the trace is no file.
  */
 ObjectSelection *object_selection_new(mt_trace *trace, char **objects, char **regions, GError **error);
+/* The same of objects that are known otherwise, which it takes. `regions` were checked. */
+ObjectSelection *object_selection_new_of(AddressObjects *taken, char **objects, char **regions);
 void object_selection_free(ObjectSelection *selection);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ObjectSelection, object_selection_free)
 
 /* Whether all of these words are regions; else an error of usage. NULL is fine. */
 bool object_selection_check(char **regions, GError **error);

@@ -72,6 +72,12 @@ bool trace_change_is_of_one_kernel(const TraceChange *change)
     return change->kind >= CHANGE_USES && change->kind <= CHANGE_VFREE;
 }
 
+bool trace_change_is_of_user(const TraceChange *change)
+{
+    return change->kind == CHANGE_NAME || change->kind == CHANGE_CGROUP ||
+           (change->kind >= CHANGE_MAP && change->kind <= CHANGE_GONE) || change->kind >= CHANGE_WAS_MAPPED;
+}
+
 /* 0 is none. */
 static void move_number(uint64_t *number, uint64_t distance)
 {

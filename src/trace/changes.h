@@ -33,6 +33,8 @@ void trace_changes_add(TraceChanges *changes, const TraceChange *change);
 void trace_changes_find_last(const TraceChanges *changes, uint64_t *task, uint64_t *memory);
 /* Whether a change is of what one kernel uses its memory for: in a trace of several kernels, that of CHANGE_INPUT. */
 bool trace_change_is_of_one_kernel(const TraceChange *change);
+/* Whether a change is of user memory or of a task's name, after which the kernel's memory is what it was. */
+bool trace_change_is_of_user(const TraceChange *change);
 /* Moves the numbers in a change, so that those of several traces differ. */
 void trace_change_renumber(TraceChange *change, uint64_t tasks, uint64_t memories);
 

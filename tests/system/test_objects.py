@@ -76,6 +76,61 @@ class OfBefore(Objects):
             self.assertTrue(any(first < end and begin < last for first, last in own), f"{begin:x}")
 
 
+class WhileItRuns(Objects):
+    """run --analyze knows what the memory is used for at each access; a file knows all of it."""
+    def run_live(self, analysis, *options):
+        file = self.path("file")
+        with open(file, "wb") as mapped:
+            mapped.write(bytes(4 * PAGE))
+        result = self.tracer("run", "--json", "--analyze", analysis, "--rw", self.folder, *options, "--",
+                             workload("objects"), file)
+        self.assertEqual(result.status, 0, result.err)
+        lines = [line.split(None, 6) for line in result.out.splitlines()]
+        return json.loads(result.err), [Touched(*line[1:]) for line in lines if line[0] == "object"], \
+            next(int(line[1]) for line in lines if line[0] == "pid")
+
+    def test_objects_are_those_of_a_file(self):
+        live, touched, pid = self.run_live("stat:by=object")
+        self.assertTrue(touched)
+        objects = {(each["region"], each["object"]): each for each in live["stat"]["objects"]}
+        self.assertEqual(sum(each["accesses"] for each in objects.values()), live["stat"]["accesses"])
+        for each in touched:
+            pattern = each.name if each.name != "*" else f"anonymous * of {pid}"
+            self.assertGreaterEqual(sum(counts["stores"] for (region, name), counts in objects.items()
+                                        if region == each.region and fnmatch.fnmatch(name, pattern)),
+                                    int(each.times), each)
+        trace = self.record(self.folder)[0]
+        of_file = {(each["region"], each["object"]): each for each in self.stat(trace, "--by", "object")["objects"]}
+        own = [key for key in of_file if key[0] == "variable" and key[1].startswith("objects_")]
+        self.assertTrue(own)
+        for key in own:
+            self.assertEqual(objects[key], of_file[key])
+        for region in ("slab", "kernel-stack", "direct-map", "per-cpu", "kernel-data", "page-table", "file"):
+            counts = [sum(each["accesses"] for (of, _), each in all_of.items() if of == region)
+                      for all_of in (objects, of_file)]
+            self.assertGreater(min(counts), 0.5 * max(counts), region)  # two runs are not the same
+            self.assertGreater(min(counts), 0, region)
+
+    def test_only_those_that_are_selected(self):
+        live, touched, _ = self.run_live("stat:by=object", "--object", "objects_*", "--region", "variable",
+                                         "--user-only")
+        objects = live["stat"]["objects"]
+        self.assertTrue({each.name for each in touched if each.region == "variable"} <=
+                        {each["object"] for each in objects})
+        self.assertTrue(all(each["object"].startswith("objects_") and each["region"] == "variable"
+                            for each in objects), objects)
+        self.assertEqual(sum(each["accesses"] for each in objects), live["stat"]["accesses"])
+        self.assertGreater(live["accesses"], live["stat"]["accesses"])
+
+    def test_selections_that_make_no_sense(self):
+        for options, message in ((["--region", "heap"], "--region needs --analyze"),
+                                 (["--object", "a"], "--object needs --analyze"),
+                                 (["--region", "nothing", "--analyze", "stat"], "but nothing isn't.")):
+            result = self.tracer("run", *options, "--", "true")
+            self.assertEqual(result.status, 2)
+            self.assertIn(message, result.err)
+
+
 class OfOneProcess(Objects):
     """One recording for all."""
     recorded = None

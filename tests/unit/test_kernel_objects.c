@@ -410,6 +410,44 @@ static void test_a_merge_keeps_each_kernel(void)
     g_unlink(part);
 }
 
+/* What a running guest's changes tell at a time is what the trace tells at its place. */
+static void test_a_running_guest(void)
+{
+    static const struct {
+        const TraceChange *changes;
+        guint count;
+    } parts[] = { { first_look, G_N_ELEMENTS(first_look) },
+                  { later, G_N_ELEMENTS(later) },
+                  { second_look, G_N_ELEMENTS(second_look) } };
+    g_autoptr(Kernels) kernels = read_once(2);
+    g_autoptr(KernelNames) names = kernel_names_new(kallsyms, modules, iomem);
+    g_autoptr(KernelObjects) live = kernel_objects_new_live(names);
+
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++) {
+        for (guint k = 0; k < parts[i].count; k++) {
+            TraceChange change = parts[i].changes[k];
+
+            change.text = change.text ? change.text : "";
+            kernel_objects_add(live, &change);
+        }
+        for (guint page = 0; page < 64; page++) {
+            const uint64_t addresses[] = { MAP + page * PAGE + 8, CPU_0 + page * 16, VMALLOC + page * PAGE,
+                                           IMAGE + page * 256, MODULES + page * 32 * PAGE };
+
+            for (guint k = 0; k < G_N_ELEMENTS(addresses); k++) {
+                AddressObject object, of_trace;
+
+                g_assert_true(kernels_find(kernels, 0, (i + 1) * RECORDS, addresses[k], MT_PADDR_UNKNOWN, &of_trace));
+                g_assert_true(kernel_objects_find(live, i, addresses[k], MT_PADDR_UNKNOWN, &object));
+                g_assert_cmpstr(object.name, ==, of_trace.name);
+                g_assert_cmpint(object.region, ==, of_trace.region);
+                g_assert_cmphex(object.begin, ==, of_trace.begin);
+                g_assert_cmphex(object.end, ==, of_trace.end);
+            }
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     int status;
@@ -425,6 +463,7 @@ int main(int argc, char **argv)
     g_test_add_func("/kernel_objects/unknown", test_a_trace_that_tells_nothing_has_unknown_memory);
     g_test_add_func("/kernel_objects/part", test_a_part_keeps_what_is_told);
     g_test_add_func("/kernel_objects/merge", test_a_merge_keeps_each_kernel);
+    g_test_add_func("/kernel_objects/live", test_a_running_guest);
     status = g_test_run();
     g_ptr_array_unref(traces);
     return status;

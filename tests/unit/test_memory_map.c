@@ -147,12 +147,48 @@ static void test_fork_exec_and_mremap(void)
     assert_is(map, 2, 25, 0x10000, "heap of 8");
     assert_is(map, 2, 35, 0x40000, "anonymous 40000 of 8");
     assert_is(map, MEMORY, 35, 0x8ffff, "anonymous 70000 of 7");
-    g_assert_cmpuint(task_memory_at(memory_map_task_memory(map), CHILD, 39, &from, &to), ==, 2);
+    g_assert_cmpuint(memory_map_memory_of(map, CHILD, 39, &from, &to), ==, 2);
     g_assert_cmpuint(to, ==, 40);
-    g_assert_cmpuint(task_memory_at(memory_map_task_memory(map), CHILD, 40, &from, &to), ==, 3);
-    g_assert_cmpuint(task_memory_at(memory_map_task_memory(map), TASK, 0, &from, &to), ==, MEMORY);
-    g_assert_cmpuint(task_memory_at(memory_map_task_memory(map), 99, 0, &from, &to), ==, 0);
+    g_assert_cmpuint(memory_map_memory_of(map, CHILD, 40, &from, &to), ==, 3);
+    g_assert_cmpuint(memory_map_memory_of(map, TASK, 0, &from, &to), ==, MEMORY);
+    g_assert_cmpuint(memory_map_memory_of(map, 99, 0, &from, &to), ==, 0);
     g_assert_null(find(map, 3, 50, 0x10000));
+}
+
+/* As the changes of test_fork_exec_and_mremap(): what is so at a time is so while the guest runs. */
+static void test_a_running_guest(void)
+{
+    static const TraceChange changes[] = {
+        { .kind = CHANGE_TASK, .value = { TASK, 7, 7, 100, 100, 0, MEMORY }, .text = "sh" },
+        { .kind = CHANGE_WAS_MAPPED, .value = { MEMORY, 0x10000, 0x20000, 0, 0, 0, 0, 0x10000 }, .text = "" },
+        { .kind = CHANGE_MAP, .value = { MEMORY, 0x40000, 0x50000 }, .text = "" },
+        { .kind = CHANGE_COPY, .value = { 2, MEMORY }, .text = "" },
+        { .kind = CHANGE_TASK, .value = { CHILD, 8, 8, 200, 200, TASK, 2 }, .text = "sh" },
+        { .kind = CHANGE_MOVE, .value = { MEMORY, 0x40000, 0x50000, 0x70000, 0x90000 }, .text = "" },
+        { .kind = CHANGE_UNMAP, .value = { MEMORY, 0x70000, 0x78000 }, .text = "" },
+        { .kind = CHANGE_EXEC, .value = { CHILD, 3 }, .text = "/bin/true" },
+    };
+    g_autoptr(MemoryMap) map = memory_map_new_live();
+    uint64_t from, to;
+
+    for (guint i = 0; i < G_N_ELEMENTS(changes); i++) {
+        memory_map_add(map, &changes[i]);
+        if (i >= 1)
+            assert_is(map, MEMORY, i, 0x10000, "heap of 7");
+        if (i >= 2 && i < 5)
+            assert_is(map, MEMORY, i, 0x40000, "anonymous 40000 of 7");
+        if (i >= 4)
+            assert_is(map, 2, i, 0x40000, "anonymous 40000 of 8");
+        if (i >= 5)
+            g_assert_null(find(map, MEMORY, i, 0x40000));
+        if (i >= 5)
+            assert_is(map, MEMORY, i, 0x8ffff, "anonymous 70000 of 7");
+        g_assert_cmpuint(memory_map_memory_of(map, CHILD, i, &from, &to), ==, i < 4 ? 0 : i < 7 ? 2 : 3);
+        g_assert_cmpuint(from, ==, i);
+        g_assert_cmpuint(to, ==, i + 1);
+    }
+    g_assert_null(find(map, MEMORY, 9, 0x70000));
+    g_assert_null(find(map, 3, 9, 0x10000));
 }
 
 /* Where nothing was mapped at the position, the nearest in time counts; what was mapped before is so from the start. */
@@ -208,6 +244,7 @@ static void test_nonsense(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/memory_map/live", test_a_running_guest);
     g_test_add_func("/memory_map/joined", test_what_the_kernel_joins_stays_apart);
     g_test_add_func("/memory_map/grow", test_heaps_and_stacks_grow);
     g_test_add_func("/memory_map/threads", test_stacks_of_threads);
