@@ -437,8 +437,9 @@ static void test_a_running_guest(void)
             for (guint k = 0; k < G_N_ELEMENTS(addresses); k++) {
                 AddressObject object, of_trace;
 
-                g_assert_true(kernels_find(kernels, 0, (i + 1) * RECORDS, addresses[k], MT_PADDR_UNKNOWN, &of_trace));
-                g_assert_true(kernel_objects_find(live, i, addresses[k], MT_PADDR_UNKNOWN, &object));
+                g_assert_true(
+                    kernels_find(kernels, 0, (i + 1) * RECORDS, addresses[k], MT_PADDR_UNKNOWN, &of_trace, NULL));
+                g_assert_true(kernel_objects_find(live, i, addresses[k], MT_PADDR_UNKNOWN, &object, NULL));
                 g_assert_cmpstr(object.name, ==, of_trace.name);
                 g_assert_cmpint(object.region, ==, of_trace.region);
                 g_assert_cmphex(object.begin, ==, of_trace.begin);
