@@ -134,13 +134,14 @@ LoadedAnalysis *loaded_analysis_open(const char *path, GError **error)
         return NULL;
     }
     loaded = g_new0(LoadedAnalysis, 1);
-    loaded->type = (AnalysisType){ .name = analysis->name,
-                                   .summary = analysis->summary,
-                                   .columns = (analysis->columns & MT_COLUMN_ALL) | MT_COLUMN_INFO,
-                                   .begin = begin,
-                                   .add = add,
-                                   .describe = describe,
-                                   .end = end };
+    loaded->type =
+        (AnalysisType){ .name = analysis->name,
+                        .summary = analysis->summary,
+                        .columns = (analysis->columns & (MT_COLUMN_ALL | MT_COLUMN_PAGE_SIZE)) | MT_COLUMN_INFO,
+                        .begin = begin,
+                        .add = add,
+                        .describe = describe,
+                        .end = end };
     loaded->analysis = analysis;
     loaded->object = object;
     return loaded;

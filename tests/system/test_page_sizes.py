@@ -85,6 +85,34 @@ int main(void)
 """
 
 
+ANALYSIS = r"""
+#include <memory_tracer/analysis.h>
+#include <stdlib.h>
+
+static void *begin(struct mt_error *error)
+{
+    (void)error;
+    return calloc(64, sizeof(uint64_t));
+}
+
+static bool add(void *state, const struct mt_batch *batch, struct mt_error *error)
+{
+    (void)error;
+    for (size_t i = 0; batch->page_size && i < batch->count; i++)
+        ((uint64_t *)state)[batch->page_size[i]]++;
+    return true;
+}
+
+static void describe(void *state, struct mt_report *report)
+{
+    report->count(report, "unknown", ((uint64_t *)state)[0]);
+    report->count(report, "large", ((uint64_t *)state)[21]);
+}
+
+const struct mt_analysis memory_tracer_analysis = { MT_ANALYSIS_ABI, MT_COLUMN_PAGE_SIZE, "sizes", "", begin, add, describe, free };
+"""
+
+
 class PageSizes(SystemTest):
     def make(self, name, fields, rows):
         """A trace of 8-byte loads: (address, physical address, size's code) tuples."""
@@ -119,6 +147,16 @@ class PageSizes(SystemTest):
         self.assertEqual([line.strip() for line in lines], [str(size or "?") for size in self.SIZES])
         # A selection, and one size without the others.
         self.assertEqual([row["page_size"] for row in self.rows("--address", "1010..1020", "--columns", "page_size", trace)], [1 << 30] * 3)
+
+    def test_the_library_tells_them(self):
+        subprocess.run(["gcc", "-shared", "-fPIC", "-I", os.path.join(ROOT, "include"), "-o", self.path("sizes.so"), "-x", "c", "-"],
+                       input=ANALYSIS, text=True, check=True)
+        counts = {}
+        for fields in (PADDR | PAGE_SIZES, PADDR):
+            result = self.tracer("analyze", "--json", "--load", self.path("sizes.so"), self.make("sizes", fields, self.ROWS))
+            self.assertEqual(result.status, 0, result.err)
+            counts[fields] = [int(re.search(rf'"{name}" *: *(\d+)', result.out).group(1)) for name in ("unknown", "large")]
+        self.assertEqual(counts, {PADDR | PAGE_SIZES: [self.SIZES.count(None), self.SIZES.count(2 << 20)], PADDR: [0, 0]})
 
     def test_others_know_nothing_of_it(self):
         trace = self.make("paddr", PADDR, self.ROWS)
