@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Slabs: frames that the guest's kernel (SLUB) divides into objects of one cache (struct kmem_cache). All that there
- * are when a run begins are found by looking at every struct page; from then on the kernel's own functions tell which
- * ones come and go.
+ * are when a run begins are found by looking at every struct page but those of free blocks; from then on the kernel's
+ * own functions tell which ones come and go.
  */
 #ifndef MEMORY_TRACER_PLUGIN_SLABS_H
 #define MEMORY_TRACER_PLUGIN_SLABS_H
