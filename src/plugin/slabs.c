@@ -34,6 +34,9 @@ typedef struct {
 static GHashTable *caches; /* Cache by the address of its struct kmem_cache */
 static GHashTable *slabs;  /* by first frames: how many frames each has */
 static uint32_t last_cache;
+static struct {
+    uint64_t first, frames; /* none: 0 */
+} last_slab;                /* the one that was told last: its objects are being prepared, one after the other */
 
 /* Slabs that follow each other, of the same cache and size. */
 typedef struct {
@@ -234,6 +237,7 @@ bool slabs_find_all(unsigned vcpu, const Frames *frames, MemoriesNote note)
     }
     g_hash_table_remove_all(caches);
     g_hash_table_remove_all(slabs);
+    last_slab.frames = 0;
     if (!kernel_layout_tells_slabs(kernel_layout()) || !fits(frames))
         return false;
     look_at_all(&walk);
@@ -257,6 +261,8 @@ void slabs_on_allocated(unsigned vcpu, const Frames *frames, uint64_t slab, Memo
     if (!each)
         return;
     g_hash_table_insert(slabs, (gpointer)(uintptr_t)frame, GUINT_TO_POINTER((guint)each));
+    last_slab.first = frame;
+    last_slab.frames = each;
     note_run(vcpu, &(const Run){ cache->number, frame, each, each }, note);
 }
 
@@ -264,7 +270,8 @@ void slabs_on_object(unsigned vcpu, const Frames *frames, uint64_t object, Memor
 {
     uint64_t frame = frames_of_address(frames, object), page = frames_page(frames, frame), head;
 
-    if (frame == FRAME_NONE || !kernel_read_u64(page, KERNEL_PAGE_HEAD, &head))
+    if (frame == FRAME_NONE || frame - last_slab.first < last_slab.frames ||
+        !kernel_read_u64(page, KERNEL_PAGE_HEAD, &head))
         return;
     slabs_on_allocated(vcpu, frames, head & TAIL_PAGE ? head - TAIL_PAGE : page, note);
 }
@@ -277,5 +284,7 @@ void slabs_on_freed(unsigned vcpu, const Frames *frames, uint64_t slab, Memories
         return;
     each = GPOINTER_TO_UINT(g_hash_table_lookup(slabs, (gpointer)(uintptr_t)frame));
     g_hash_table_remove(slabs, (gpointer)(uintptr_t)frame);
+    if (frame == last_slab.first)
+        last_slab.frames = 0;
     note_run(vcpu, &(const Run){ 0, frame, each, each }, note);
 }

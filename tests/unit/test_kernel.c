@@ -259,16 +259,21 @@ static void set_slab(unsigned frame)
     memcpy(page + 32, &(const uint16_t){ 42 }, 2); /* objects, in two frames */
 }
 
-static void test_free_blocks_are_passed_over_and_no_slab_is(void)
+static void set_up_cache(void)
 {
-    const Frames frames = { BASE, VMEMMAP, FRAMES, PAGE_STRUCT };
-    unsigned all;
-
     memset(pages, 0, sizeof pages);
     memset(memory, 0, sizeof memory);
     memcpy(memory + 1024, &(const uint64_t){ BASE + 2048 }, 8);
     memcpy(memory + 1024 + 8, &(const uint32_t){ 192 }, 4);
     strcpy((char *)memory + 2048, "dentry");
+}
+
+static void test_free_blocks_are_passed_over_and_no_slab_is(void)
+{
+    const Frames frames = { BASE, VMEMMAP, FRAMES, PAGE_STRUCT };
+    unsigned all;
+
+    set_up_cache();
     set_slab(3);
     set_slab(5);
     set_slab(1024 + 600); /* what is left over there of a slab that was freed, in a free block */
@@ -297,6 +302,41 @@ static void test_free_blocks_are_passed_over_and_no_slab_is(void)
     g_string_free(told, TRUE);
 }
 
+static void on_object(uint64_t address, unsigned wanted_reads, const char *wanted)
+{
+    const Frames frames = { BASE, VMEMMAP, FRAMES, PAGE_STRUCT };
+
+    g_string_set_size(told, 0);
+    kernel_read_anew();
+    reads = 0;
+    slabs_on_object(0, &frames, address, note_change);
+    g_assert_cmpuint(reads, <=, wanted_reads);
+    g_assert_cmpstr(told->str, ==, wanted);
+}
+
+static void test_a_new_slab_is_told_once_for_all_of_its_objects(void)
+{
+    const Frames frames = { BASE, VMEMMAP, FRAMES, PAGE_STRUCT };
+    uint64_t slab = frames_address(&frames, 700);
+
+    set_up_cache();
+    told = g_string_new(NULL);
+    g_assert_true(slabs_find_all(0, &frames, note_change));
+    set_slab(700);
+    memcpy(pages + 701 * PAGE_STRUCT + 8, &(const uint64_t){ frames_page(&frames, 700) + 1 }, 8); /* its head */
+    on_object(slab + 192, 10, "dentry of 192; 700+2/2; ");
+    on_object(slab + 384, 0, "");
+    on_object(slab + 5000, 0, "");
+    g_string_set_size(told, 0);
+    slabs_on_freed(0, &frames, frames_page(&frames, 700), note_change);
+    g_assert_cmpstr(told->str, ==, "700+2/2; ");
+    on_object(slab + 5000, 10, "700+2/2; ");
+    set_slab(900);
+    on_object(frames_address(&frames, 900), 10, "900+2/2; ");
+    on_object(slab, 10, "");
+    g_string_free(told, TRUE);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -307,5 +347,7 @@ int main(int argc, char **argv)
                     test_functions_are_found_where_they_begin_and_end);
     g_test_add_func("/kernel/free_blocks_are_passed_over_and_no_slab_is",
                     test_free_blocks_are_passed_over_and_no_slab_is);
+    g_test_add_func("/kernel/a_new_slab_is_told_once_for_all_of_its_objects",
+                    test_a_new_slab_is_told_once_for_all_of_its_objects);
     return g_test_run();
 }
