@@ -2,162 +2,17 @@
 /* One traced run, step by step. See session.h. */
 #include "session.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
 
-#include "../base/cores.h"
-#include "../base/limits.h"
-#include "../base/loop.h"
-#include "../base/temporary_folder.h"
 #include "../protocol/words.h"
-#include "../vm/image.h"
-#include "../vm/kernel_symbols.h"
 #include "../vm/qemu.h"
-#include "../vm/terminal.h"
-#include "../vm/transfer_drive.h"
 #include "metadata.h"
-#include "setup.h"
-#include "watch.h"
+#include "session_private.h"
 
 #define PLUGIN_TIMEOUT_S 30
 #define STOP_PATIENCE_MS 2000
 #define STOP_PATIENCE_WRITABLE_MS 10000 /* where files of this machine may not be written to their end otherwise */
 #define END_PATIENCE_S 2
-
-struct Session {
-    const SessionOptions *options;
-    Setup setup;
-    TemporaryFolder *folder;
-    RunLoop *loop;
-    Ring *ring;
-    Guest *guest;
-    WorkloadOptions workload; /* the options', and what of it is to be found out */
-    KernelSymbols kernel;     /* the guest's, where that is needed */
-    KnownCode *code;          /* for a trace file */
-    Terminal *terminal;
-    Destination *destination;
-    gint64 status_us; /* when the progress was shown last, and what it was then */
-    uint64_t status_events;
-    bool stopped_early;   /* stop_early() was called */
-    bool guest_is_halted; /* and the agent didn't answer */
-    Watch watch;
-};
-
-static bool is_traced_to(DestinationKind kind)
-{
-    return kind != DESTINATION_NONE && kind != DESTINATION_IDLE;
-}
-
-static bool is_traced(const Session *session)
-{
-    return is_traced_to(session->options->destination.kind);
-}
-
-/* The guest. */
-
-/* With icount or strict_order QEMU runs all vCPUs in one thread, and doesn't tell the plugin when one wakes up. So it
- * is armed from the beginning. */
-static bool has_one_thread(const Session *session)
-{
-    return *session->setup.machine->icount || session->options->capture.strict_order;
-}
-
-/* A vCPU that has no core meanwhile may hold a lock of the guest's kernel, and the others spin. */
-static void warn_of_few_cores(const Session *session)
-{
-    unsigned vcpus = session->setup.machine->vcpus, cores = cores_usable();
-
-    if (vcpus > cores && !has_one_thread(session))
-        run_loop_note(
-            session->loop,
-            "the guest has %u vCPUs, but there %s %u core%s for them: its kernel spins, so how many accesses are "
-            "the kernel's means little",
-            vcpus, cores == 1 ? "is" : "are", cores, cores == 1 ? "" : "s");
-}
-
-/* Whether what is traced can't be understood without knowing the guest's kernel. */
-static bool needs_kernel(const SessionOptions *options)
-{
-    return options->destination.kind == DESTINATION_TRACE ||
-           (options->destination.fields & (MT_FIELD_TASK | MT_FIELD_PAGE_SIZE)) ||
-           (options->capture.roi && is_traced_to(options->destination.kind));
-}
-
-/* Puts into a file what the plugin needs to tell tasks and page sizes. Where it can't, records don't tell them. */
-static bool describe_kernel(const Session *session, unsigned *fields, const char *path, GError **error)
-{
-    const char *layout = session->kernel.layout;
-
-    if (layout && *layout)
-        return g_file_set_contents(path, layout, -1, error);
-    if (*fields & MT_FIELD_TASK)
-        run_loop_note(session->loop,
-                      "the guest's kernel doesn't tell how its tasks are described (it has no "
-                      "/sys/kernel/btf/vmlinux, or is an unknown one): which task makes an access is not recorded");
-    *fields &= ~(unsigned)(MT_FIELD_TASK | MT_FIELD_PAGE_SIZE);
-    return true;
-}
-
-static bool start_guest(Session *session, GError **error)
-{
-    const SessionOptions *options = session->options;
-    g_autofree char *layer = g_build_filename(session->folder->path, "layer.qcow2", NULL);
-    g_autofree char *drive = g_build_filename(session->folder->path, "transfer", NULL);
-    g_autofree char *description = g_build_filename(session->folder->path, "kernel", NULL);
-    unsigned fields = options->destination.fields;
-    CaptureOptions capture = options->capture;
-    g_autofree const char **shares = setup_list_shares(&options->workload);
-    struct rlimit before;
-    uint64_t folder_bytes;
-    QemuOptions qemu = { .binary = session->setup.qemu_binary,
-                         .machine = session->setup.machine,
-                         .image = options->image,
-                         .disk = layer,
-                         .disk_is_layer = true,
-                         .snapshot = session->setup.snapshot,
-                         .plugin = session->setup.plugin,
-                         .transfer = drive,
-                         .shares = shares,
-                         .capture = &capture,
-                         .monitor = options->display || options->keep_qemu,
-                         .display = options->display };
-
-    if (!transfer_drive_create(drive, options->workload.folder, &folder_bytes, session->loop, error))
-        return false;
-    capture.strict_order = has_one_thread(session) && session->setup.machine->vcpus > 1;
-    if (needs_kernel(options) &&
-        (!kernel_symbols_load(&session->kernel, &qemu, session->setup.qemu_img, session->loop, error) ||
-         !describe_kernel(session, &fields, description, error)))
-        return false;
-    if (session->kernel.layout && *session->kernel.layout)
-        qemu.layout = description;
-    if (!image_create_layer(options->image, layer, session->setup.qemu_img, session->loop, error))
-        return false;
-    if (options->destination.kind != DESTINATION_NONE) {
-        limits_raise_file_size(&before); /* it is a file, in memory */
-        session->ring = ring_new(session->setup.machine->vcpus, RING_DEFAULT_BYTES, fields, error);
-        limits_set_file_size(&before);
-        if (!session->ring)
-            return false;
-        qemu.ring = session->ring;
-        if (has_one_thread(session) && is_traced(session))
-            ring_arm(session->ring);
-    }
-    session->workload = options->workload;
-    session->workload.describe = options->destination.kind == DESTINATION_TRACE;
-    session->workload.tell_vcpus = capture.strict_order;
-    session->workload.describe_libraries = !has_one_thread(session); /* there, markers are heeded from the start */
-    session->guest = guest_start(&qemu, &session->workload, session->loop, error);
-    if (!session->guest)
-        return false;
-    guest_set_archive_bytes(session->guest, folder_bytes);
-    g_unlink(layer); /* QEMU has it open: nothing stays behind, whatever ends us */
-    g_unlink(drive);
-    g_unlink(description);
-    if (options->display)
-        session->terminal = terminal_new(qemu_take_monitor_fd(guest_qemu(session->guest)), false);
-    return true;
-}
 
 /* While it is traced. */
 
@@ -202,7 +57,7 @@ static bool workload_is_done(void *data)
 /* Whether anything was traced before somebody asked us to stop: else that is all there is to say. */
 static bool has_trace(const Session *session, GError **error)
 {
-    if (!is_traced(session) || ring_get_state(session->ring) == RING_STOPPED)
+    if (!session_is_traced(session) || ring_get_state(session->ring) == RING_STOPPED)
         return true;
     g_propagate_error(error, g_error_copy(run_loop_stop_reason(session->loop)));
     return false;
@@ -272,9 +127,9 @@ static bool trace(Session *session, GError **error)
                                                                      : "the workload to end",
                            .expected = true };
 
-    if (is_traced(session) && !arm(session, error))
+    if (session_is_traced(session) && !arm(session, error))
         return false;
-    if (is_traced(session) && !ring_vcpus_are_known(session->ring))
+    if (session_is_traced(session) && !ring_vcpus_are_known(session->ring))
         run_loop_note(session->loop, "all vCPUs run in one thread, and the guest doesn't tell which is which: "
                                      "all records say vCPU 0");
     run_loop_set_status(session->loop, status_text, session);
@@ -308,7 +163,7 @@ static void take_results(Session *session, SessionResult *result)
     result->guest_ram_mb = session->setup.machine ? session->setup.machine->ram_mb : 0;
     result->last_words = guest_last_words(session->guest);
     result->guest_ns = workload->times.elapsed_ns;
-    result->traced_ns = is_traced(session) ? ring_traced_ns(session->ring) : workload->times.elapsed_ns;
+    result->traced_ns = session_is_traced(session) ? ring_traced_ns(session->ring) : workload->times.elapsed_ns;
     if (session->ring) {
         result->counts = ring_get_counts(session->ring);
         result->regions = ring_regions(session->ring);
@@ -339,8 +194,7 @@ static bool start(Session *session, GError **error)
     }
     for (const char *const *note = session->options->notes; note && *note; note++)
         run_loop_note(session->loop, "%s", *note);
-    warn_of_few_cores(session);
-    return start_guest(session, error);
+    return session_start_guest(session, error);
 }
 
 static bool start_destination(Session *session, GError **error)
