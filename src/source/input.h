@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the verbs that read traces share: opening one, and the options that select some of its records. */
+/* What the verbs that read traces share: opening one, and reading those of its records that are selected. */
 #ifndef MEMORY_TRACER_SOURCE_INPUT_H
 #define MEMORY_TRACER_SOURCE_INPUT_H
 
@@ -10,35 +10,10 @@
 #include "../../include/memory_tracer/trace.h"
 #include "../base/progress.h"
 #include "object_selection.h"
+#include "selection.h"
 #include "task_selection.h"
 
-/* From `begin` to `end` - 1. */
-typedef struct Range {
-    uint64_t begin, end;
-} Range;
-
 typedef struct NamedCode NamedCode; /* named_parts.h */
-
-#define SELECTION_ANY G_MININT
-
-/* Which records are wanted. As GOption leaves them; input_open() understands them. */
-typedef struct Selection {
-    char *events, *address, *pc, *process, *thread;
-    char **functions, **objects, **regions;
-    int cpl, vcpu; /* or SELECTION_ANY */
-    gboolean loads, stores;
-    char *format;
-} Selection;
-
-#define SELECTION_INIT                                                                                                 \
-    {                                                                                                                  \
-        .cpl = SELECTION_ANY, .vcpu = SELECTION_ANY                                                                    \
-    }
-
-/* The table for options_parse(): `own` (ended by a NULL name), then those of `selection`. To be freed. */
-GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own);
-void selection_clear(Selection *selection);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Selection, selection_clear)
 
 typedef struct Input {
     mt_trace *trace;
@@ -106,7 +81,5 @@ JsonObject *input_metadata(const mt_trace *trace);
 uint64_t input_known_records(const mt_trace *trace, JsonObject *metadata, bool *exact);
 /* A number of it, or `otherwise`. */
 uint64_t input_metadata_number(JsonObject *metadata, const char *name, uint64_t otherwise);
-/* The format of that name (NULL: to be found out). */
-bool input_parse_format(const char *name, enum mt_format *format, GError **error);
 
 #endif
