@@ -11,7 +11,7 @@
 #include "values.h"
 
 #define SLOT_BITS 17 /* twice as many slots as there can be symbols */
-#define PIECE 1024   /* with values: so many records at a time go through one column after the other */
+#define PIECE 1024   /* with wide rows: so many records at a time go through one column after the other */
 #define CACHE_LINE 64
 
 /* A column that is being made. */
@@ -344,24 +344,37 @@ static void add_page(Encoder *encoder, uint64_t *entry, uint64_t paddr, uint64_t
 }
 
 /* Columns 7 and 12. */
-static void add_paddrs(Encoder *encoder, const uint8_t *records, size_t count)
+static inline __attribute__((always_inline)) void add_paddrs(Encoder *encoder, const uint8_t *records, size_t count,
+                                                             size_t record_bytes, bool values)
 {
     const uint64_t size_mask = encoder->fields & MT_FIELD_PAGE_SIZE ? ROW_PAGE_SIZE_MASK : 0;
+    uint64_t right = encoder->right;
 
-    for (size_t i = 0; i < count; i++) {
-        const WideRow *wide = (const WideRow *)(records + i * encoder->record_bytes);
-        uint64_t paddr = encoder->fields & MT_FIELD_VALUE ? wide->paddr_beside_value : wide->paddr;
+    for (size_t i = 0; i < count; i++, records += record_bytes) {
+        const WideRow *wide = (const WideRow *)records;
+        uint64_t paddr = values ? wide->paddr_beside_value : wide->paddr;
         uint64_t *entry = &encoder->frames[format_paddr_slot(wide->record.virt_addr)];
         uint64_t mapped = FORMAT_PADDR_SET | (paddr & size_mask) |
                           (paddr & ~(MT_PADDR_IO | size_mask)) >> FORMAT_PAGE_SHIFT << 1 | !!(paddr & MT_PADDR_IO);
 
-        if (G_UNLIKELY(paddr == MT_PADDR_UNKNOWN))
-            add_page(encoder, entry, paddr, 0, encoder->records + (uint32_t)i);
-        else if (*entry != mapped)
-            add_page(encoder, entry, paddr, mapped, encoder->records + (uint32_t)i);
-        else
-            encoder->right++;
+        if (G_LIKELY(*entry == mapped && paddr != MT_PADDR_UNKNOWN)) {
+            right++;
+            continue;
+        }
+        encoder->right = right;
+        add_page(encoder, entry, paddr, paddr == MT_PADDR_UNKNOWN ? 0 : mapped, encoder->records + (uint32_t)i);
+        right = encoder->right;
     }
+    encoder->right = right;
+}
+
+/* The physical addresses, as a function of its own for each kind of rows. */
+static void add_paddrs_of_rows(Encoder *encoder, const uint8_t *records, size_t count)
+{
+    if (encoder->fields & MT_FIELD_VALUE)
+        add_paddrs(encoder, records, count, sizeof(WideRow), true);
+    else
+        add_paddrs(encoder, records, count, sizeof(WideRow) / 2, false);
 }
 
 /* Columns 9 to 11. */
@@ -402,7 +415,7 @@ static size_t add_piece(Encoder *encoder, const uint8_t *records, size_t count, 
     if (encoder->fields & MT_FIELD_TIME)
         add_time(encoder, time_ns);
     if (encoder->fields & MT_FIELD_PADDR)
-        add_paddrs(encoder, records, taken);
+        add_paddrs_of_rows(encoder, records, taken);
     if (encoder->fields & MT_FIELD_VALUE)
         add_values(encoder, records, taken);
     encoder->records += (uint32_t)taken;
@@ -411,7 +424,7 @@ static size_t add_piece(Encoder *encoder, const uint8_t *records, size_t count, 
 
 size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t first, uint64_t time_ns)
 {
-    const size_t most = encoder->fields & MT_FIELD_VALUE ? PIECE : SIZE_MAX;
+    const size_t most = encoder->fields & (MT_FIELD_VALUE | MT_FIELD_PADDR) ? PIECE : SIZE_MAX;
     size_t done = 0, wanted, taken;
 
     count = MIN(count, encoder->block_records - encoder->records);
