@@ -88,6 +88,14 @@ unsigned analysis_request_columns(const AnalysisRequest *request)
     return groups_parse(request->by, &by, NULL) ? own | groups_columns(by) : own;
 }
 
+const char *analysis_request_output(const AnalysisRequest *request)
+{
+    for (const AnalysisOption *option = request->type->options; option && option->name; option++)
+        if (!strcmp(option->name, "output"))
+            return *(char **)((char *)request->options + option->offset);
+    return NULL;
+}
+
 void *analysis_request_options(AnalysisRequest *request)
 {
     return request->options;

@@ -104,6 +104,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(AnalysisRequest, analysis_request_free)
 const AnalysisType *analysis_request_type(const AnalysisRequest *request);
 /* Of enum mt_columns: what it reads, with its options. */
 unsigned analysis_request_columns(const AnalysisRequest *request);
+/* The file that it writes, as its option "output" says; or NULL. */
+const char *analysis_request_output(const AnalysisRequest *request);
 /* Its options, to be set by others. */
 void *analysis_request_options(AnalysisRequest *request);
 /* Its options, and --by, as a table for options_parse(), up to one without a name. To be freed. */

@@ -72,3 +72,12 @@ bool regular_file_is_same(const char *one, const char *other)
     g_autofree char *one_name = g_canonicalize_filename(one, NULL), *other_name = g_canonicalize_filename(other, NULL);
     return !strcmp(one_name, other_name);
 }
+
+bool regular_file_check_apart(const char *output, const char *input, GError **error)
+{
+    struct stat status;
+
+    return stat(output, &status) || !S_ISREG(status.st_mode) ||
+           !regular_file_is_same(output, strcmp(input, "-") ? input : "/dev/stdin") ||
+           mt_fail(error, "can't write %s: it is what is read", output);
+}

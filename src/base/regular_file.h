@@ -30,4 +30,7 @@ static inline bool regular_file_is_at(int fd, const char *path) /* inline: the l
 /* Whether two paths name the same file; if neither exists, whether they would name the same one. */
 bool regular_file_is_same(const char *one, const char *other);
 
+/* Fails if `output` is the regular file that is read as `input` ("-": standard input), which would be lost. */
+bool regular_file_check_apart(const char *output, const char *input, GError **error);
+
 #endif

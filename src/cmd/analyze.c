@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../analysis/pump.h"
+#include "../base/regular_file.h"
 #include "../source/input.h"
 #include "cmd.h"
 #include "forms.h"
@@ -34,6 +35,18 @@ static int tell(Pump *pump, bool named, const Forms *forms, GError **error)
     return forms_print(forms, report, error) ? 0 : -1;
 }
 
+/* No picture may take the place of the trace that is read. */
+static bool check_outputs(GPtrArray *requests, const char *path, GError **error)
+{
+    for (guint i = 0; i < requests->len; i++) {
+        const char *output = analysis_request_output(requests->pdata[i]);
+
+        if (output && !regular_file_check_apart(output, path, error))
+            return false;
+    }
+    return true;
+}
+
 static int analyze(GPtrArray *requests, const char *path, const Selection *selection, const Forms *forms, int threads,
                    GError **error)
 {
@@ -47,7 +60,7 @@ static int analyze(GPtrArray *requests, const char *path, const Selection *selec
         mt_fail_usage(error, "--jobs must be in range [1, %d], but %d isn't.", JOBS_MOST, threads);
         return -1;
     }
-    if (!forms_check(forms, error))
+    if (!forms_check(forms, error) || !check_outputs(requests, path, error))
         return -1;
     input = input_open(path, selection, pump_columns(requests), error);
     if (!input)
@@ -98,6 +111,20 @@ int cmd_analysis(const AnalysisType *type, int argc, char **argv, GError **error
     return analyze(requests, argv[1], &selection, &forms, threads, error);
 }
 
+/* Of two pictures in one file, one would be lost. */
+static bool check_apart(GPtrArray *requests, const AnalysisRequest *added, GError **error)
+{
+    const char *output = analysis_request_output(added);
+
+    for (guint i = 0; output && i < requests->len; i++) {
+        const char *other = analysis_request_output(requests->pdata[i]);
+
+        if (other && regular_file_is_same(output, other))
+            return mt_fail_usage(error, "%s can't be the output of two analyses", output);
+    }
+    return true;
+}
+
 bool cmd_parse_analyses(char **words, GPtrArray *requests, GError **error)
 {
     for (; words && *words; words++) {
@@ -106,10 +133,13 @@ bool cmd_parse_analyses(char **words, GPtrArray *requests, GError **error)
         for (char **part = parts; *part; part++) {
             AnalysisRequest *request = **part ? analysis_request_parse(*part, error) : NULL;
 
-            if (**part && !request)
+            if (!**part)
+                continue;
+            if (!request || !check_apart(requests, request, error)) {
+                analysis_request_free(request);
                 return false;
-            if (request)
-                g_ptr_array_add(requests, request);
+            }
+            g_ptr_array_add(requests, request);
         }
     }
     return true;

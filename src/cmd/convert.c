@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../base/part_file.h"
+#include "../base/regular_file.h"
 #include "../convert/through_cache.h"
 #include "cmd.h"
 
@@ -347,7 +348,7 @@ int cmd_convert(int argc, char **argv, GError **error)
     const ConvertFormat *format = conversion.format;
 
     through = conversion.through;
-    if (!chosen)
+    if (!chosen || (command.path && !regular_file_check_apart(command.path, argc == 2 ? argv[1] : "-", error)))
         return -1;
     input = input_open(argc == 2 ? argv[1] : "-", &command.selection,
                        MT_COLUMN_ADDRESS | format->columns | (command.physical ? MT_COLUMN_PADDR : 0) |

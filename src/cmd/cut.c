@@ -2,6 +2,7 @@
 /* memory_tracer cut and merge: new trace files from parts of others. */
 #include <string.h>
 
+#include "../base/regular_file.h"
 #include "../source/derive.h"
 #include "cmd.h"
 
@@ -16,7 +17,9 @@ static int run(VcpuPolicy policy, int argc, char **argv, char **words, const Sel
     if (!options_check_trace_output(output, error))
         return -1;
     for (int i = 1; i < argc; i++) {
-        Input *input = input_open(argv[i], selection, MT_COLUMN_ALL | MT_COLUMN_TASK | MT_COLUMN_PAGE_SIZE, error);
+        Input *input = regular_file_check_apart(output, argv[i], error)
+                           ? input_open(argv[i], selection, MT_COLUMN_ALL | MT_COLUMN_TASK | MT_COLUMN_PAGE_SIZE, error)
+                           : NULL;
 
         if (!input)
             return -1;

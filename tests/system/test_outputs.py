@@ -59,6 +59,29 @@ class Results(CacheTest):
                 self.assertEqual(result.returncode, 1, verb)
                 self.assertIn("standard output: No space left on device\n", result.stderr, verb)
 
+    def test_what_is_read_is_not_replaced(self):
+        trace = self.make("trace.svg", [(0, 3 | USER, 64 * line, 1) for line in range(1000)])
+        link, other = self.path("link.svg"), self.path("other")
+        os.symlink(trace, link)
+        self.assertEqual(self.tracer("cut", "-o", other, trace).status, 0)
+        with open(trace, "rb") as file:
+            before = file.read()
+        for path in (trace, link):
+            for verb in (["convert", "-t", "csv", "-o"], ["convert", "-t", "npy", "-o"], ["convert", "-t", "trace", "-o"], ["cut", "-o"],
+                         ["merge", other, "-o"], ["heatmap", "--output"], ["analyze", "--analyze", f"stat;heatmap={path}", "--analyze"]):
+                result = self.tracer(*verb, "mrc" if "analyze" in verb else path, trace)
+                self.assertEqual((result.status, result.out, result.err), (1, "", f"memory_tracer: can't write {path}: it is what is read\n"))
+        with open(trace, "rb") as file:
+            result = subprocess.run([TRACER, "cut", "-o", trace, "-"], stdin=file, capture_output=True, text=True, timeout=120)
+        self.assertIn("it is what is read", result.stderr)
+        with open(trace, "rb") as file:
+            self.assertEqual(file.read(), before)
+        picture = self.path("a.png")
+        for verb in (["analyze", trace], ["run", "true"]):
+            result = self.tracer(verb[0], "--analyze", f"heatmap={picture};heatmap:output={picture},hottest", *verb[1:])
+            self.assertEqual((result.status, result.out), (2, ""))
+            self.assertEqual(result.err, f"memory_tracer: {picture} can't be the output of two analyses\n")
+
 
 class Streams(SystemTest):
     def test_a_run_without_standard_error_says_nothing_and_succeeds(self):
