@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../base/limits.h"
+#include "../base/printable.h"
 #include "../base/printer.h"
 #include "cmd.h"
 #include "run_options.h"
@@ -121,7 +122,8 @@ void cmd_set_up_process(void)
 static void print_last_words(const char *message)
 {
     g_autofree char *limit = limits_explain(message);
-    g_autofree char *line = g_strdup_printf("memory_tracer: %s%s\n", message, limit);
+    g_autofree char *printable = text_make_printable(message); /* it may have a file's name, and what a file says */
+    g_autofree char *line = g_strdup_printf("memory_tracer: %s%s\n", printable, limit);
     Printer *printer = printer_new(STDERR_FILENO);
 
     printer_write(printer, line, strlen(line));

@@ -9,6 +9,7 @@
 #include "../base/error.h"
 #include "../base/json_numbers.h"
 #include "../base/part_file.h"
+#include "../base/printable.h"
 #include "../context/attachment.h"
 #include "../trace/file.h"
 #include "../trace/writer.h"
@@ -58,8 +59,11 @@ static bool copy_attachments(TraceWriter *writer, const Input *input, GError **e
     const TraceFile *file = trace_file_of(input->trace);
     g_auto(GStrv) names = file ? trace_file_attachment_names(file, &problem) : g_new0(char *, 1);
 
-    if (problem)
-        fprintf(stderr, "memory_tracer: ATTENTION: without an attachment: %s\n", problem->message);
+    if (problem) {
+        g_autofree char *why = text_make_printable(problem->message);
+
+        fprintf(stderr, "memory_tracer: ATTENTION: without an attachment: %s\n", why);
+    }
     for (char **name = names; *name; name++) {
         size_t bytes;
         char *text = merged_code_writes(*name) ? NULL : attachment_read(input->trace, *name, &bytes, true);

@@ -7,6 +7,7 @@
 
 #include "../base/error.h"
 #include "../base/json_numbers.h"
+#include "../base/printable.h"
 #include "../context/address_objects.h"
 #include "../trace/file.h"
 #include "named_parts.h"
@@ -148,8 +149,11 @@ static Input *open_input(const char *path, const Selection *selection, unsigned 
         return NULL;
     if (part)
         input->events = *part;
-    if (!part && !mt_trace_is_complete(input->trace))
-        fprintf(stderr, "memory_tracer: ATTENTION: the trace is incomplete (%s)\n", mt_trace_damage(input->trace));
+    if (!part && !mt_trace_is_complete(input->trace)) {
+        g_autofree char *damage = text_make_printable(mt_trace_damage(input->trace));
+
+        fprintf(stderr, "memory_tracer: ATTENTION: the trace is incomplete (%s)\n", damage);
+    }
     if ((selection->process || selection->thread) &&
         !(input->tasks = task_selection_new(input->trace, selection->process, selection->thread, error)))
         return NULL;

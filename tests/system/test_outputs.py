@@ -83,7 +83,23 @@ class Results(CacheTest):
             self.assertEqual(result.err, f"memory_tracer: {picture} can't be the output of two analyses\n")
 
 
-class Streams(SystemTest):
+class Streams(CacheTest):
+    def test_an_error_is_one_line_whatever_a_name_has_in_it(self):
+        name = self.path("a\033[31m\nb")
+        shown = self.path("a\\x1b[31m\\x0ab")
+        self.assert_fails(self.tracer("stat", name), f"memory_tracer: {shown}: can't open: No such file or directory")
+        trace = self.make("trace", [(0, 3 | USER, 64 * line, 1) for line in range(1000)])
+        with open(trace, "rb") as file, open(name, "wb") as cut_off:
+            cut_off.write(file.read()[:-8])
+        for verb in (["stat"], ["dump"], ["check"], ["cut", "-o", self.path("cut")]):
+            result = self.tracer(*verb, name)
+            self.assertNotIn("\033", result.err + result.out, verb)
+            self.assertIn(f"memory_tracer: ATTENTION: the trace is incomplete ({shown}: offset", result.err, verb)
+        for arguments in (["cache", "--machine", name], ["stat", "--by", "\033[31m"], ["stat", "--process", "\033"], ["\033[31m"]):
+            result = self.tracer(*arguments, trace)
+            self.assertNotEqual(result.status, 0, arguments)
+            self.assertEqual((result.err.count("\n"), "\033" in result.err), (1, False), result.err)
+
     def test_a_run_without_standard_error_says_nothing_and_succeeds(self):
         """Its number isn't any other file's: so nothing is written into a file that it opens."""
         for closed in ("2>&-", "2>&- <&-"):
