@@ -64,7 +64,8 @@ static char *more_of_change(const TraceChange *change)
 
     switch (change->kind) {
     case CHANGE_MOVE:
-        return g_strdup_printf("to %" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x", value[3], value[4]);
+        return g_strdup_printf("%sto %" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x", value[5] ? "also " : "",
+                               value[3], value[4]);
     case CHANGE_COPY:
         return g_strdup_printf("of memory %" G_GUINT64_FORMAT, value[1]);
     case CHANGE_EXEC:

@@ -226,22 +226,47 @@ static void apply_map(MemoryMap *map, const TraceChange *change, uint64_t positi
     cover(map, memory, &object, position, 0);
 }
 
-/* mremap(2): what was there goes on elsewhere, and may become longer or shorter. */
+/* What is mapped from `begin` to `end` - 1 is appended to `there`. */
+static void list_there(MemoryMap *map, Memory *memory, uint64_t begin, uint64_t end, GArray *there)
+{
+    split(map, memory, begin);
+    split(map, memory, end);
+    for (guint i = first_behind(memory->now, begin); i < memory->now->len; i++) {
+        const Stretch *stretch = &g_array_index(memory->now, Stretch, i);
+
+        if (stretch->begin >= end)
+            return;
+        g_array_append_vals(there, stretch, 1);
+    }
+}
+
+/* mremap(2): what was there goes on elsewhere, and may become longer or shorter. It may stay there, too. */
 static void apply_move(MemoryMap *map, const TraceChange *change)
 {
     Memory *memory = get_memory(map, change->value[0]);
     uint64_t begin = change->value[1], end = change->value[2], to = change->value[3], to_end = change->value[4];
     g_autoptr(GArray) moved = g_array_new(FALSE, FALSE, sizeof(Stretch));
+    bool stays_there = change->value[5];
 
     if (!memory || begin > end || to > to_end)
         return;
-    cut(map, memory, begin, end, change->index, moved);
+    if (stays_there)
+        list_there(map, memory, begin, end, moved);
+    else
+        cut(map, memory, begin, end, change->index, moved);
     cut(map, memory, to, to_end, change->index, NULL);
     for (guint i = 0; i < moved->len; i++) {
         Stretch *stretch = &g_array_index(moved, Stretch, i);
         MappedObject *object = object_of(map, stretch);
 
-        if (!i && begin != to) { /* its place is the new one */
+        if (stays_there) { /* another one */
+            MappedObject copy = *object;
+
+            stretch->object = add_object(map, &copy);
+            object = object_of(map, stretch);
+            object->from = change->index;
+        }
+        if ((!i || stays_there) && begin != to) { /* its place is the new one */
             object->begin = UINT64_MAX;
             object->end = 0;
         }

@@ -15,6 +15,8 @@
 #define VM_GROWSDOWN 0x100u
 #define PAGE_SHIFT 12
 #define PAGE_BYTES 4096u
+/* How the kernel calls System V shared memory's files. */
+#define SHARED_SEGMENT "/SYSV"
 
 static GHashTable *numbers; /* by the descriptor's address */
 static uint32_t last;
@@ -169,10 +171,12 @@ void memories_shrink_heap(unsigned vcpu, uint64_t mm, uint64_t address, Memories
 #define TREE_RANGE 2         /* maple_range_64 */
 #define TREE_GAPS 3          /* maple_arange_64 */
 
-typedef struct {
+typedef struct Walk {
     unsigned vcpu, areas;
     uint64_t mm, fs;
     MemoriesNote note;
+    void (*visit)(struct Walk *walk, uint64_t vma);
+    uint64_t address, file; /* for detach_area() */
 } Walk;
 
 /* Of the root; in nodes, only leaves have anything else. */
@@ -187,7 +191,7 @@ static void visit_area(Walk *walk, uint64_t vma)
     if (vma < 4096 || (vma & 7) || kernel_read_pointer(vma, KERNEL_VMA_MM) != walk->mm ||
         walk->areas++ >= TREE_MAX_AREAS)
         return;
-    note_area(walk->vcpu, CHANGE_WAS_MAPPED, vma, walk->fs, walk->note);
+    walk->visit(walk, vma);
 }
 
 static void visit_node(Walk *walk, uint64_t entry, uint64_t last, unsigned depth)
@@ -215,13 +219,54 @@ static void visit_node(Walk *walk, uint64_t entry, uint64_t last, unsigned depth
     }
 }
 
-void memories_tell_mapped(unsigned vcpu, uint64_t mm, uint64_t fs, MemoriesNote note)
+/* Areas are visited by address. */
+static void walk_areas(Walk *walk)
 {
-    uint64_t root = kernel_read_pointer(kernel_member(mm, KERNEL_MM_TREE), KERNEL_TREE_ROOT);
-    Walk walk = { .vcpu = vcpu, .mm = mm, .fs = fs, .note = note };
+    uint64_t root = kernel_read_pointer(kernel_member(walk->mm, KERNEL_MM_TREE), KERNEL_TREE_ROOT);
 
     if (is_node(root))
-        visit_node(&walk, root, UINT64_MAX, 0);
+        visit_node(walk, root, UINT64_MAX, 0);
     else if (root)
-        visit_area(&walk, root);
+        visit_area(walk, root);
+}
+
+static void tell_area(Walk *walk, uint64_t vma)
+{
+    note_area(walk->vcpu, CHANGE_WAS_MAPPED, vma, walk->fs, walk->note);
+}
+
+void memories_tell_mapped(unsigned vcpu, uint64_t mm, uint64_t fs, MemoriesNote note)
+{
+    Walk walk = { .vcpu = vcpu, .mm = mm, .fs = fs, .note = note, .visit = tell_area };
+
+    walk_areas(&walk);
+}
+
+/* As the kernel does it: what is left of the segment lies as far behind the address as behind the segment's beginning.
+ * Each shmat() has a file of its own. */
+static void detach_area(Walk *walk, uint64_t vma)
+{
+    uint64_t begin, end, offset, file = kernel_read_pointer(vma, KERNEL_VMA_FILE);
+    char path[CHANGE_TEXT_BYTES];
+    bool is_new;
+
+    if (!file || (walk->file && file != walk->file) || !kernel_read_u64(vma, KERNEL_VMA_START, &begin) ||
+        !kernel_read_u64(vma, KERNEL_VMA_END, &end) || !kernel_read_u64(vma, KERNEL_VMA_OFFSET, &offset) ||
+        begin < walk->address || begin - walk->address != offset << PAGE_SHIFT)
+        return;
+    if (!walk->file) {
+        kernel_read_path(file, walk->fs, path);
+        if (!g_str_has_prefix(path, SHARED_SEGMENT))
+            return;
+        walk->file = file;
+    }
+    memories_note_range(walk->vcpu, CHANGE_UNMAP, memories_number(walk->mm, &is_new), (const uint64_t[]){ begin, end },
+                        2, walk->note);
+}
+
+void memories_detach(unsigned vcpu, uint64_t mm, uint64_t address, uint64_t fs, MemoriesNote note)
+{
+    Walk walk = { .vcpu = vcpu, .mm = mm, .fs = fs, .note = note, .visit = detach_area, .address = address };
+
+    walk_areas(&walk);
 }

@@ -23,6 +23,8 @@ void memories_tell_mapped(unsigned vcpu, uint64_t mm, uint64_t fs, MemoriesNote 
 void memories_map(unsigned vcpu, uint64_t vma, uint64_t fs, MemoriesNote note);
 /* brk(2) is called with this address: what lies behind it ends. */
 void memories_shrink_heap(unsigned vcpu, uint64_t mm, uint64_t address, MemoriesNote note);
+/* shmdt(2) is called with this address: the shared memory that was attached there ends. */
+void memories_detach(unsigned vcpu, uint64_t mm, uint64_t address, uint64_t fs, MemoriesNote note);
 /* Tells a change of a memory and what it consists of: `count` values. */
 void memories_note_range(unsigned vcpu, enum change_kind kind, uint32_t memory, const uint64_t *values, unsigned count,
                          MemoriesNote note);

@@ -17,6 +17,9 @@
 #include "task_identity.h"
 #include "user_stack.h"
 
+#define PAGE_BYTES 4096u
+#define USER_END (UINT64_C(1) << 56) /* with five levels of page tables */
+#define MREMAP_DONTUNMAP 4u
 #define MAX_CONTEXTS 8 /* interrupts in softirqs, and so on */
 #define LEAVES KERNEL_FUNCTION_LEAVES
 
@@ -25,6 +28,7 @@ typedef struct {
     uint32_t number, process; /* both from 1 on */
     uint32_t run;             /* in which it was seen last */
     uint64_t moved[3];        /* what mremap() was asked for: begin, end, new size */
+    bool move_stays;          /* and what was there stays mapped there */
     uint64_t entry;           /* for kernel_memory.h */
 } Task;
 
@@ -296,14 +300,30 @@ static void on_end(unsigned vcpu, uint64_t code)
         process_ends(task->process);
 }
 
+static uint64_t whole_pages(uint64_t bytes)
+{
+    return (bytes + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+}
+
 static void on_unmap(unsigned vcpu, uint64_t registers)
 {
     uint64_t self = current(vcpu), begin, bytes;
     bool is_new;
 
-    if (kernel_read_u64(registers, KERNEL_REGS_DI, &begin) && kernel_read_u64(registers, KERNEL_REGS_SI, &bytes))
-        memories_note_range(vcpu, CHANGE_UNMAP, memories_number(kernel_read_pointer(self, KERNEL_TASK_MM), &is_new),
-                            (const uint64_t[]){ begin, (begin + bytes + 4095) & ~UINT64_C(4095) }, 2, note);
+    if (!kernel_read_u64(registers, KERNEL_REGS_DI, &begin) || !kernel_read_u64(registers, KERNEL_REGS_SI, &bytes) ||
+        begin % PAGE_BYTES || !bytes || begin + bytes < begin || begin + bytes > USER_END) /* the call fails */
+        return;
+    memories_note_range(vcpu, CHANGE_UNMAP, memories_number(kernel_read_pointer(self, KERNEL_TASK_MM), &is_new),
+                        (const uint64_t[]){ begin, begin + whole_pages(bytes) }, 2, note);
+}
+
+static void on_detach(unsigned vcpu, uint64_t registers)
+{
+    uint64_t self = current(vcpu), address;
+
+    if (kernel_read_u64(registers, KERNEL_REGS_DI, &address))
+        memories_detach(vcpu, kernel_read_pointer(self, KERNEL_TASK_MM), address,
+                        kernel_read_pointer(self, KERNEL_TASK_FS), note);
 }
 
 static void on_brk(unsigned vcpu, uint64_t registers)
@@ -316,7 +336,7 @@ static void on_brk(unsigned vcpu, uint64_t registers)
 
 static void on_move(unsigned vcpu, uint64_t registers)
 {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, new_bytes = 0, flags = 0;
     Task *task;
 
     current(vcpu);
@@ -325,8 +345,11 @@ static void on_move(unsigned vcpu, uint64_t registers)
         return;
     kernel_read_u64(registers, KERNEL_REGS_DI, &task->moved[0]);
     kernel_read_u64(registers, KERNEL_REGS_SI, &bytes);
-    kernel_read_u64(registers, KERNEL_REGS_DX, &task->moved[2]);
-    task->moved[1] = task->moved[0] + bytes;
+    kernel_read_u64(registers, KERNEL_REGS_DX, &new_bytes);
+    kernel_read_u64(registers, KERNEL_REGS_R10, &flags);
+    task->moved[2] = whole_pages(new_bytes);
+    task->moved[1] = task->moved[0] + whole_pages(bytes ? bytes : new_bytes); /* 0: it is mapped once more */
+    task->move_stays = !bytes || (flags & MREMAP_DONTUNMAP);
 }
 
 static void on_moved(unsigned vcpu)
@@ -336,9 +359,10 @@ static void on_moved(unsigned vcpu)
     bool is_new;
 
     if (task && task->moved[2] && kernel_read_register(KERNEL_RAX, &begin) && begin < UINT64_MAX - 4095) /* an error */
-        memories_note_range(vcpu, CHANGE_MOVE, memories_number(kernel_read_pointer(self, KERNEL_TASK_MM), &is_new),
-                            (const uint64_t[]){ task->moved[0], task->moved[1], begin, begin + task->moved[2] }, 4,
-                            note);
+        memories_note_range(
+            vcpu, CHANGE_MOVE, memories_number(kernel_read_pointer(self, KERNEL_TASK_MM), &is_new),
+            (const uint64_t[]){ task->moved[0], task->moved[1], begin, begin + task->moved[2], task->move_stays }, 5,
+            note);
     if (task)
         task->moved[2] = 0;
 }
@@ -423,6 +447,9 @@ static void on_function(unsigned vcpu, unsigned what)
         break;
     case KERNEL_BRK:
         on_brk(vcpu, first);
+        break;
+    case KERNEL_SHMDT:
+        on_detach(vcpu, first);
         break;
     case KERNEL_MREMAP:
         on_move(vcpu, first);

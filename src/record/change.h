@@ -23,12 +23,12 @@ enum change_kind {
     CHANGE_MAP,      /* memory, begin, end, flags (of enum change_map_flags), offset in the file, device, inode, where
                         in this mapping the heap of brk(2) begins, or 0; the file's path, "[vdso]" or the like, or "" */
     CHANGE_UNMAP,    /* memory, begin, end */
-    CHANGE_MOVE,     /* memory, begin, end, new begin, new end */
+    CHANGE_MOVE,     /* memory, begin, end, new begin, new end; 1: what was there stays there, too */
     CHANGE_COPY,     /* new memory, the memory that it begins as a copy of */
     CHANGE_GONE,     /* memory */
 
-    /* What the kernel's memory is used for. Frames are pages of physical memory of 4096 bytes, by number. The last value
-     * is, of a merged trace, the input that it is of. */
+    /* What the kernel's memory is used for. Frames are pages of physical memory of 4096 bytes, by number. The last
+     * value is, of a merged trace, the input that it is of. */
     CHANGE_USES = 11,         /* 1: what was told of it before no longer counts, and what follows is how it is now; up
                                  to the next of these, which has 2. And what is told: enum change_uses */
     CHANGE_KERNEL_AREA = 12,  /* of enum change_area, begin, end, number of the vCPU */

@@ -25,6 +25,7 @@ typedef enum {
     KERNEL_MREMAP,
     KERNEL_DO_MREMAP, /* what the one before jumps to, if the compiler has not inlined it */
     KERNEL_BRK,
+    KERNEL_SHMDT,
     KERNEL_IRQ_ENTER,
     KERNEL_IRQ_EXIT,
     KERNEL_SOFTIRQS,
@@ -104,6 +105,7 @@ typedef enum {
     KERNEL_REGS_DI,
     KERNEL_REGS_SI,
     KERNEL_REGS_DX,
+    KERNEL_REGS_R10,
     KERNEL_TASK_STACK,
     KERNEL_IRQ_STACK, /* of a pointer, in a CPU's variables */
     KERNEL_PAGE_BYTES,

@@ -155,6 +155,29 @@ static void test_fork_exec_and_mremap(void)
     g_assert_null(find(map, 3, 50, 0x10000));
 }
 
+/* mremap() with MREMAP_DONTUNMAP, or of 0 bytes. */
+static void test_what_is_moved_may_stay(void)
+{
+    g_autoptr(TraceChanges) changes = begin();
+    g_autoptr(MemoryMap) map = NULL;
+    TraceChange move = {
+        .index = 30, .kind = CHANGE_MOVE, .value = { MEMORY, 0x12000, 0x16000, 0x70000, 0x74000, 1 }, .text = ""
+    };
+
+    add_map(changes, 10, 0x10000, 0x20000, 0, 0);
+    add_map(changes, 20, 0x60000, 0x90000, 0, 0);
+    trace_changes_add(changes, &move);
+    map = memory_map_new(changes);
+    for (unsigned position = 20; position <= 30; position += 10) {
+        assert_is(map, MEMORY, position, 0x11fff, "anonymous 10000 of 7");
+        assert_is(map, MEMORY, position, 0x12000, "anonymous 10000 of 7");
+        assert_is(map, MEMORY, position, 0x6ffff, "anonymous 60000 of 7");
+        assert_is(map, MEMORY, position, 0x74000, "anonymous 60000 of 7");
+    }
+    assert_is(map, MEMORY, 20, 0x70000, "anonymous 60000 of 7");
+    assert_is(map, MEMORY, 30, 0x73fff, "anonymous 70000 of 7");
+}
+
 /* As the changes of test_fork_exec_and_mremap(): what is so at a time is so while the guest runs. */
 static void test_a_running_guest(void)
 {
@@ -244,6 +267,7 @@ static void test_nonsense(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/memory_map/stays", test_what_is_moved_may_stay);
     g_test_add_func("/memory_map/live", test_a_running_guest);
     g_test_add_func("/memory_map/joined", test_what_the_kernel_joins_stays_apart);
     g_test_add_func("/memory_map/grow", test_heaps_and_stacks_grow);
