@@ -185,6 +185,7 @@ AnalysisRequest *analysis_request_parse(const char *word, GError **error)
                                                 : g_strdup(word[length] ? word + length + 1 : "");
     LoadedAnalysis *loaded = is_path ? loaded_analysis_open(word, error) : NULL;
     g_autoptr(AnalysisRequest) request = NULL;
+    GroupBy by;
 
     if (is_path && !loaded)
         return NULL;
@@ -194,7 +195,7 @@ AnalysisRequest *analysis_request_parse(const char *word, GError **error)
     }
     request = analysis_request_new(loaded ? loaded_analysis_type(loaded) : type);
     request->loaded = loaded;
-    if (!is_path && *text && !parse_options(request, text, error))
+    if (!is_path && *text && (!parse_options(request, text, error) || !groups_parse(request->by, &by, error)))
         return NULL;
     return g_steal_pointer(&request);
 }

@@ -125,10 +125,12 @@ class WhileItRuns(Objects):
     def test_selections_that_make_no_sense(self):
         for options, message in ((["--region", "heap"], "--region needs --analyze"),
                                  (["--object", "a"], "--object needs --analyze"),
-                                 (["--region", "nothing", "--analyze", "stat"], "but nothing isn't.")):
+                                 (["--region", "nothing", "--analyze", "stat"], "but nothing isn't."),
+                                 (["--analyze", "stat:by=nothing"], "but nothing isn't.")):
             result = self.tracer("run", *options, "--", "true")
             self.assertEqual(result.status, 2)
             self.assertIn(message, result.err)
+            self.assertNotIn("waiting", result.err)  # it is told before the guest is started
 
 
 class OfOneProcess(Objects):
