@@ -85,7 +85,8 @@ Groups *groups_new(GroupBy by, const AnalysisType *type, const void *options, co
     AddressObjects *objects = kinds[by].way == BY_OBJECT ? context_new_objects(context) : NULL;
 
     if (kinds[by].way == BY_OBJECT && !objects) {
-        mt_fail(error, "--by %s: only a trace file tells what an access goes to, or a run whose guest tells its tasks", kinds[by].name);
+        mt_fail(error, "--by %s: only a trace file tells what an access goes to, or a run whose guest tells its tasks",
+                kinds[by].name);
         return NULL;
     }
     if ((kinds[by].way == BY_TASK && !context_has_tasks(context)) ||
