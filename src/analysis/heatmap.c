@@ -6,6 +6,7 @@
 #include "heatmap.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -214,14 +215,20 @@ static bool write_file(const char *path, GBytes *bytes, GError **error)
     gsize count;
     const char *data = g_bytes_get_data(bytes, &count);
     const char *part = part_file_applies(path) ? part_file_begin(path, error) : path;
+    FILE *file;
+    bool fine;
 
     if (!part)
         return false;
-    if (!g_file_set_contents_full(part, data, (gssize)count, G_FILE_SET_CONTENTS_NONE, 0666, error)) {
-        if (part != path)
-            part_file_abandon();
+    file = fopen(part, "we");
+    fine = file && fwrite(data, 1, count, file) == count && !fflush(file);
+    if (!fine)
+        mt_fail(error, "can't write '%s': %s", path, g_strerror(errno));
+    g_clear_pointer(&file, fclose);
+    if (!fine && part != path)
+        part_file_abandon();
+    if (!fine)
         return false;
-    }
     return part == path || part_file_commit(error);
 }
 

@@ -59,6 +59,15 @@ class Results(CacheTest):
                 self.assertEqual(result.returncode, 1, verb)
                 self.assertIn("standard output: No space left on device\n", result.stderr, verb)
 
+    def test_a_picture_that_can_not_be_written_is_an_error(self):
+        trace, picture = self.make("many", [(0, 3 | USER, 64 * line, 1) for line in range(1000)]), self.path("a.svg")
+        result = subprocess.run(["sh", "-c", 'ulimit -f 1; exec "$0" heatmap --output "$1" "$2"', TRACER, picture, trace],
+                                capture_output=True, text=True, timeout=120)
+        self.assertEqual((result.returncode, result.stdout), (1, ""))
+        self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        self.assertIn(f"memory_tracer: can't write '{picture}': File too large", result.stderr)
+        self.assertEqual(os.listdir(self.folder).count("a.svg"), 0)
+
     def test_what_is_read_is_not_replaced(self):
         trace = self.make("trace.svg", [(0, 3 | USER, 64 * line, 1) for line in range(1000)])
         link, other = self.path("link.svg"), self.path("other")
