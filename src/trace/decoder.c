@@ -399,28 +399,40 @@ static const char *decode_paddrs(Decoder *decoder, uint32_t count)
     return NULL;
 }
 
-static const char *decode_page_sizes(Decoder *decoder, uint32_t count)
+/* An exception, which is due at `size`. */
+static const char *take_size_exception(Decoder *decoder, uint8_t *size)
 {
     Column *column = &decoder->column[FORMAT_PAGE_SIZES];
+    uint64_t entry;
 
-    for (uint32_t i = 0; i < count; i++) {
-        uint8_t *size = &decoder->page_sizes[format_paddr_slot(decoder->out.address[i])];
+    column->next = varint_get(column->next, column->end, &entry);
+    if (!column->next || (entry && entry != 12 && entry != 21 && entry != 30))
+        return "a block's page sizes are damaged";
+    *size = (uint8_t)entry;
+    return next_size_exception(decoder);
+}
 
-        if (decoder->more_size_exceptions && decoder->sizes_right-- == 0) {
-            uint64_t entry;
-            const char *problem;
+static const char *decode_page_sizes(Decoder *decoder, uint32_t count)
+{
+    const uint64_t *addresses = decoder->out.address;
+    uint8_t *sizes = decoder->page_sizes, *out = decoder->out.page_size;
 
-            column->next = varint_get(column->next, column->end, &entry);
-            if (!column->next || (entry && entry != 12 && entry != 21 && entry != 30))
-                return "a block's page sizes are damaged";
-            problem = next_size_exception(decoder);
-            if (problem)
-                return problem;
-            *size = (uint8_t)entry;
-        }
-        decoder->out.page_size[i] = *size;
+    for (uint32_t i = 0;;) {
+        uint64_t right = decoder->more_size_exceptions ? decoder->sizes_right : UINT64_MAX;
+        uint32_t begin = i, stop = i + (uint32_t)MIN(count - i, right);
+        const char *problem;
+
+        for (; i < stop; i++)
+            out[i] = sizes[format_paddr_slot(addresses[i])];
+        decoder->sizes_right -= stop - begin;
+        if (i == count)
+            return NULL;
+        problem = take_size_exception(decoder, &sizes[format_paddr_slot(addresses[i])]);
+        if (problem)
+            return problem;
+        out[i] = sizes[format_paddr_slot(addresses[i])];
+        i++;
     }
-    return NULL;
 }
 
 static void find_unknown_values(Decoder *decoder, uint32_t count)
