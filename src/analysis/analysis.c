@@ -248,8 +248,9 @@ void analysis_free(Analysis *analysis)
 
 bool analysis_add(Analysis *analysis, const struct mt_batch *batch, GError **error)
 {
-    return analysis->type->add(analysis->state, batch, error) &&
-           (!analysis->groups || groups_add(analysis->groups, batch, error));
+    if (analysis->groups)
+        return groups_add(analysis->groups, analysis->state, batch, error);
+    return analysis->type->add(analysis->state, batch, error);
 }
 
 bool analysis_finish(Analysis *analysis, GError **error)
@@ -261,7 +262,7 @@ void analysis_describe(Analysis *analysis, Report *report)
 {
     analysis->type->describe(analysis->state, report);
     if (analysis->groups)
-        groups_describe(analysis->groups, report);
+        groups_describe(analysis->groups, analysis->state, report);
 }
 
 void analysis_take_part(Analysis *analysis, const AnalysisPart *part)

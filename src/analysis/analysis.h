@@ -13,6 +13,7 @@
 #include "../../include/memory_tracer/trace.h"
 #include "../context/context.h"
 #include "../report/report.h"
+#include "group_finder.h"
 
 /* An option of an analysis: a member of its struct of options. */
 typedef struct AnalysisOption {
@@ -86,6 +87,11 @@ struct AnalysisType {
     const ReportColumn *figures;
     const void *figure_options;
     void (*measure)(void *state, uint64_t *values);
+    /* Or, in the same pass as all records: adds the batch as add() does, and counts those of each group of the finder
+     * (group_finder.h) apart. Then a group's figures, behind describe(); the first one is how many records it has. Only
+     * with MT_COLUMN_INSTRUCTION. Both NULL: a state for each group is given its records alone. */
+    bool (*add_groups)(void *state, const struct mt_batch *batch, GroupFinder *finder, GError **error);
+    void (*measure_group)(void *state, guint group, uint64_t *values);
 };
 
 /* The types that are built in, up to NULL, and one by its name, or NULL. */

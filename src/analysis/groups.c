@@ -5,17 +5,12 @@
 #include <string.h>
 
 #include "../base/error.h"
-#include "../record/change.h"
 
 #define MAX_FIGURES 8
-#define CONTEXT_MASK ((1u << TASK_CONTEXT_BITS) - 1)
-#define GROUP_VARIES UINT32_MAX
 #define CODE_COLUMNS (MT_COLUMN_INSTRUCTION | MT_COLUMN_TASK)
 
 typedef struct {
-    uint64_t key; /* a process's or task's number (key_of_task()), the address of a name (name_of_instruction()), or an
-                     object's or region's number */
-    void *state;
+    void *state; /* of the analysis of this group alone; NULL if one state counts all groups */
     uint64_t records;
     uint32_t rows; /* in the current batch */
     uint32_t begin;
@@ -25,18 +20,17 @@ typedef struct {
 typedef struct {
     const char *name, *list, *label; /* --by NAME; the list in the results */
     unsigned columns;
-    enum { BY_TASK, BY_INSTRUCTION, BY_OBJECT } way;
 } Kind;
 
 static const Kind kinds[] = {
-    [GROUP_BY_NOTHING] = { NULL, NULL, NULL, 0, BY_TASK },
-    [GROUP_BY_PROCESS] = { "process", "processes", "by process", MT_COLUMN_TASK, BY_TASK },
-    [GROUP_BY_THREAD] = { "thread", "threads", "by thread", MT_COLUMN_TASK, BY_TASK },
-    [GROUP_BY_FUNCTION] = { "function", "functions", "by function", CODE_COLUMNS, BY_INSTRUCTION },
-    [GROUP_BY_LINE] = { "line", "lines_of_source", "by source line", CODE_COLUMNS, BY_INSTRUCTION },
-    [GROUP_BY_FILE] = { "file", "files", "by file of code", CODE_COLUMNS, BY_INSTRUCTION },
-    [GROUP_BY_OBJECT] = { "object", "objects", "by object", ADDRESS_OBJECTS_COLUMNS, BY_OBJECT },
-    [GROUP_BY_REGION] = { "region", "regions", "by kind of memory", ADDRESS_OBJECTS_COLUMNS, BY_OBJECT },
+    [GROUP_BY_NOTHING] = { NULL, NULL, NULL, 0 },
+    [GROUP_BY_PROCESS] = { "process", "processes", "by process", MT_COLUMN_TASK },
+    [GROUP_BY_THREAD] = { "thread", "threads", "by thread", MT_COLUMN_TASK },
+    [GROUP_BY_FUNCTION] = { "function", "functions", "by function", CODE_COLUMNS },
+    [GROUP_BY_LINE] = { "line", "lines_of_source", "by source line", CODE_COLUMNS },
+    [GROUP_BY_FILE] = { "file", "files", "by file of code", CODE_COLUMNS },
+    [GROUP_BY_OBJECT] = { "object", "objects", "by object", ADDRESS_OBJECTS_COLUMNS },
+    [GROUP_BY_REGION] = { "region", "regions", "by kind of memory", ADDRESS_OBJECTS_COLUMNS },
 };
 
 struct Groups {
@@ -44,19 +38,15 @@ struct Groups {
     const AnalysisType *type;
     const void *options;
     const Context *context;
-    GArray *groups;          /* Group */
-    GHashTable *numbers;     /* their numbers, plus 1, by key */
-    AddressObjects *objects; /* if it is by them; or NULL */
-    uint32_t *of_number;     /* the group of an instruction or object, plus 1; 0: not asked for yet; or GROUP_VARIES */
-    uint32_t room;           /* for how many there is room */
-    GHashTable *of_executed; /* of an instruction that is another one in each memory: by `memory << 32 | number` */
-    GArray *group_of_row;    /* uint32_t, for the current batch */
-    GStringChunk *names;     /* those that we have made */
-    GArray *present;         /* uint32_t: groups that it has */
-    GByteArray *sorted[8];   /* its columns, group by group */
-    bool reads_tasks;        /* the analysis does */
-    GArray *task_of_row;     /* uint32_t: numbers of events, likewise */
-    GArray *events;          /* struct mt_event: of one group's records */
+    GroupFinder *finder;
+    bool in_one_pass;      /* the state of all records counts those of each group, too */
+    GArray *groups;        /* Group, by number */
+    GArray *group_of_row;  /* uint32_t, for the current batch */
+    GArray *present;       /* uint32_t: groups that it has */
+    GByteArray *sorted[8]; /* its columns, group by group */
+    bool reads_tasks;      /* the analysis does */
+    GArray *task_of_row;   /* uint32_t: numbers of events, likewise */
+    GArray *events;        /* struct mt_event: of one group's records */
 };
 
 bool groups_parse(const char *name, GroupBy *by, GError **error)
@@ -78,36 +68,41 @@ unsigned groups_columns(GroupBy by)
     return kinds[by].columns;
 }
 
+static unsigned columns_of(const AnalysisType *type, const void *options)
+{
+    return type->columns_for ? type->columns_for(options) : type->columns;
+}
+
 Groups *groups_new(GroupBy by, const AnalysisType *type, const void *options, const Context *context, GError **error)
 {
+    bool by_task = group_way(by) == GROUP_WAY_TASK;
+    GroupFinder *finder;
     Groups *groups;
 
-    AddressObjects *objects = kinds[by].way == BY_OBJECT ? context_new_objects(context) : NULL;
-
-    if (kinds[by].way == BY_OBJECT && !objects) {
+    if ((by_task && !context_has_tasks(context)) ||
+        (group_way(by) == GROUP_WAY_INSTRUCTION && !context_has_instructions(context))) {
+        mt_fail(error, "--by %s: the trace doesn't tell which %s made an access", kinds[by].name,
+                by_task ? "task" : "instruction");
+        return NULL;
+    }
+    finder = group_finder_new(by, context);
+    if (!finder) {
         mt_fail(error, "--by %s: only a trace file tells what an access goes to, or a run whose guest tells its tasks",
                 kinds[by].name);
         return NULL;
     }
-    if ((kinds[by].way == BY_TASK && !context_has_tasks(context)) ||
-        (kinds[by].way == BY_INSTRUCTION && !context_has_instructions(context))) {
-        mt_fail(error, "--by %s: the trace doesn't tell which %s made an access", kinds[by].name,
-                kinds[by].way == BY_TASK ? "task" : "instruction");
-        return NULL;
-    }
     groups = g_new0(Groups, 1);
-    groups->objects = objects;
     groups->by = by;
     groups->type = type;
     groups->options = type->figures ? type->figure_options : options;
     groups->context = context;
+    groups->finder = finder;
+    groups->in_one_pass =
+        type->add_groups && (columns_of(type, options) & MT_COLUMN_INSTRUCTION) && context_has_instructions(context);
     groups->groups = g_array_new(FALSE, TRUE, sizeof(Group));
-    groups->numbers = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    groups->of_executed = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     groups->group_of_row = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    groups->names = g_string_chunk_new(4096);
     groups->present = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-    groups->reads_tasks = (type->columns_for ? type->columns_for(groups->options) : type->columns) & MT_COLUMN_TASK;
+    groups->reads_tasks = columns_of(type, groups->options) & MT_COLUMN_TASK;
     groups->task_of_row = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     groups->events = g_array_new(FALSE, FALSE, sizeof(struct mt_event));
     for (guint i = 0; i < G_N_ELEMENTS(groups->sorted); i++)
@@ -120,179 +115,31 @@ void groups_free(Groups *groups)
     if (!groups)
         return;
     for (guint i = 0; i < groups->groups->len; i++)
-        groups->type->end(g_array_index(groups->groups, Group, i).state);
+        if (g_array_index(groups->groups, Group, i).state)
+            groups->type->end(g_array_index(groups->groups, Group, i).state);
     g_array_unref(groups->groups);
-    g_hash_table_unref(groups->numbers);
-    address_objects_free(groups->objects);
-    g_free(groups->of_number);
-    g_hash_table_unref(groups->of_executed);
+    group_finder_free(groups->finder);
     g_array_unref(groups->group_of_row);
     g_array_unref(groups->present);
     g_array_unref(groups->task_of_row);
     g_array_unref(groups->events);
-    g_string_chunk_free(groups->names);
     for (guint i = 0; i < G_N_ELEMENTS(groups->sorted); i++)
         g_byte_array_unref(groups->sorted[i]);
     g_free(groups);
 }
 
-/* The number of the group with this key, which is made if there is none. -1 on failure. */
-static int64_t find_group(Groups *groups, uint64_t key, GError **error)
-{
-    guint number = GPOINTER_TO_UINT(g_hash_table_lookup(groups->numbers, &key));
-    Group group = { .key = key };
-
-    if (number)
-        return number - 1;
-    group.state = groups->type->begin(groups->type, groups->options, groups->context, error);
-    if (!group.state)
-        return -1;
-    g_array_append_val(groups->groups, group);
-    g_hash_table_insert(groups->numbers, g_memdup2(&key, sizeof key), GUINT_TO_POINTER(groups->groups->len));
-    return groups->groups->len - 1;
-}
-
-/* A process or thread is the number of its task, or of what a vCPU did meanwhile (enum mt_task_context), which is
- * nobody's work. */
-static uint64_t key_of_task(const Groups *groups, uint32_t event)
-{
-    uint64_t context = event & CONTEXT_MASK;
-    const Task *task = task_table_task(context_tasks(groups->context), event >> TASK_CONTEXT_BITS);
-
-    if (context || !task)
-        return context;
-    return (uint64_t)(groups->by == GROUP_BY_PROCESS ? task->process : task->number) << TASK_CONTEXT_BITS;
-}
-
-/* Finds the group of each record in the batch. */
-
-static bool find_by_task(Groups *groups, const struct mt_batch *batch, GError **error)
-{
-    uint32_t *rows = (uint32_t *)groups->group_of_row->data, event = batch->task.state;
-    size_t done = 0;
-
-    for (size_t i = 0; i <= batch->task.count; i++) {
-        size_t end = i < batch->task.count ? batch->task.event[i].before : batch->count;
-        int64_t group = end > done ? find_group(groups, key_of_task(groups, event), error) : 0;
-
-        if (group < 0)
-            return false;
-        for (; done < end; done++)
-            rows[done] = (uint32_t)group;
-        event = i < batch->task.count ? batch->task.event[i].number : 0;
-    }
-    return true;
-}
-
-/* What an instruction is grouped by: a text that is at the same place whenever it is the same one; NULL: unknown. */
-static const char *name_of_instruction(Groups *groups, uint32_t memory, uint32_t number)
-{
-    const struct mt_symbol *symbol = context_symbol_in(groups->context, memory, number);
-    g_autofree char *line = NULL;
-    uint64_t offset;
-
-    switch (groups->by) {
-    case GROUP_BY_FUNCTION: /* the context has each once */
-        return context_function_in(groups->context, memory, number, &offset);
-    case GROUP_BY_LINE:
-        line = symbol && symbol->line ? g_strdup_printf("%s:%u", symbol->file, symbol->line) : NULL;
-        return line ? g_string_chunk_insert_const(groups->names, line) : NULL;
-    default:
-        return symbol && symbol->object ? g_string_chunk_insert_const(groups->names, symbol->object) : NULL;
-    }
-}
-
-static uint64_t key_of_number(Groups *groups, uint32_t number)
-{
-    if (groups->by == GROUP_BY_REGION)
-        return address_objects_region(groups->objects, number);
-    return groups->objects ? number : (uintptr_t)name_of_instruction(groups, 0, number);
-}
-
-static bool find_of_number(Groups *groups, uint32_t number, GError **error)
-{
-    int64_t group;
-
-    if (!groups->objects && context_names_vary(groups->context, number)) {
-        groups->of_number[number] = GROUP_VARIES;
-        return true;
-    }
-    group = find_group(groups, key_of_number(groups, number), error);
-    groups->of_number[number] = (uint32_t)(group + 1);
-    return group >= 0;
-}
-
-/* The group, plus 1, of an instruction that is another one in each memory. 0 on failure. */
-static uint32_t find_executed(Groups *groups, uint32_t memory, uint32_t number, GError **error)
-{
-    uint64_t key = (uint64_t)memory << 32 | number;
-    uint32_t group = GPOINTER_TO_UINT(g_hash_table_lookup(groups->of_executed, &key));
-
-    if (!group) {
-        group = (uint32_t)(find_group(groups, (uintptr_t)name_of_instruction(groups, memory, number), error) + 1);
-        if (group)
-            g_hash_table_insert(groups->of_executed, g_memdup2(&key, sizeof key), GUINT_TO_POINTER(group));
-    }
-    return group;
-}
-
-static void make_room(Groups *groups, uint32_t number)
-{
-    uint32_t room = MAX(2 * groups->room, number + 1024);
-
-    groups->of_number = g_renew(uint32_t, groups->of_number, room);
-    memset(groups->of_number + groups->room, 0, (room - groups->room) * sizeof(uint32_t));
-    groups->room = room;
-}
-
-/* `numbers` of instructions or of objects, for the records of a run; they may be at the place of the groups' numbers.
- */
-static bool find_by_number(Groups *groups, const uint32_t *numbers, const MemoryRun *run, GError **error)
-{
-    uint32_t *rows = (uint32_t *)groups->group_of_row->data;
-
-    for (size_t i = run->begin; i < run->end; i++) {
-        uint32_t number = numbers[i], group;
-
-        if (number >= groups->room)
-            make_room(groups, number);
-        if (!groups->of_number[number] && !find_of_number(groups, number, error))
-            return false;
-        group = groups->of_number[number];
-        if (group == GROUP_VARIES && !(group = find_executed(groups, run->memory, number, error)))
-            return false;
-        rows[i] = group - 1;
-    }
-    return true;
-}
-
-static bool find_by_instruction(Groups *groups, const struct mt_batch *batch, GError **error)
-{
-    const TaskMemory *tasks = context_task_memory(groups->context);
-    MemoryRun run = { .end = tasks ? 0 : batch->count };
-
-    if (!tasks)
-        return find_by_number(groups, batch->instruction, &run, error);
-    while (task_memory_next_run(tasks, batch, &run))
-        if (!find_by_number(groups, batch->instruction, &run, error))
-            return false;
-    return true;
-}
-
+/* Finds the group of each record in the batch, and begins the analyses of new ones. */
 static bool find_groups(Groups *groups, const struct mt_batch *batch, GError **error)
 {
-    uint32_t *rows = (uint32_t *)groups->group_of_row->data;
-    MemoryRun all = { .end = batch->count };
+    group_finder_find(groups->finder, batch, (uint32_t *)groups->group_of_row->data);
+    while (groups->groups->len < group_finder_count(groups->finder)) {
+        Group group = { .state = groups->type->begin(groups->type, groups->options, groups->context, error) };
 
-    switch (kinds[groups->by].way) {
-    case BY_TASK:
-        return find_by_task(groups, batch, error);
-    case BY_INSTRUCTION:
-        return find_by_instruction(groups, batch, error);
-    default:
-        address_objects_number(groups->objects, batch, rows);
-        return find_by_number(groups, rows, &all, error);
+        if (!group.state)
+            return false;
+        g_array_append_val(groups->groups, group);
     }
+    return true;
 }
 
 /* Sorts the batch's records by group (counting, so that those of one stay in order). */
@@ -411,7 +258,7 @@ static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **er
     return true;
 }
 
-bool groups_add(Groups *groups, const struct mt_batch *batch, GError **error)
+static bool add_apart(Groups *groups, const struct mt_batch *batch, GError **error)
 {
     if (!batch->count)
         return true;
@@ -425,95 +272,92 @@ bool groups_add(Groups *groups, const struct mt_batch *batch, GError **error)
                              batch, error);
 }
 
+bool groups_add(Groups *groups, void *all, const struct mt_batch *batch, GError **error)
+{
+    if (groups->in_one_pass)
+        return groups->type->add_groups(all, batch, groups->finder, error);
+    return groups->type->add(all, batch, error) && add_apart(groups, batch, error);
+}
+
 /* The result. */
 
-static gint compare_groups(gconstpointer a, gconstpointer b)
+typedef struct {
+    guint number;
+    uint64_t records;
+    uint64_t figures[MAX_FIGURES];
+} Result;
+
+static gint compare_results(gconstpointer a, gconstpointer b, gpointer data)
 {
-    const Group *one = a, *other = b;
+    const Result *one = a, *other = b;
 
     if (one->records != other->records)
         return one->records < other->records ? 1 : -1;
-    return one->key < other->key ? -1 : one->key > other->key;
+    return group_finder_compare(((const Groups *)data)->finder, one->number, other->number);
 }
 
-static const char *context_name(uint64_t context)
+/* Those with most records come first. */
+static GArray *list_results(const Groups *groups, void *all)
 {
-    return context == MT_TASK_IN_INTERRUPT ? "(interrupts)"
-           : context == MT_TASK_IN_SOFTIRQ ? "(softirqs)"
-                                           : "(unknown)";
+    GArray *results = g_array_new(FALSE, TRUE, sizeof(Result));
+
+    for (guint i = 0; i < group_finder_count(groups->finder); i++) {
+        Result result = { .number = i };
+        const Group *group = groups->in_one_pass ? NULL : &g_array_index(groups->groups, Group, i);
+
+        if (groups->in_one_pass)
+            groups->type->measure_group(all, i, result.figures);
+        else if (groups->type->figures)
+            groups->type->measure(group->state, result.figures);
+        result.records = group ? group->records : result.figures[0];
+        g_array_append_val(results, result);
+    }
+    g_array_sort_with_data(results, compare_results, (gpointer)groups);
+    return results;
 }
 
 static bool is_by_task(const Groups *groups)
 {
-    return kinds[groups->by].way == BY_TASK;
+    return group_way(groups->by) == GROUP_WAY_TASK;
 }
 
-static const char *region_of(const Groups *groups, const Group *group)
+static void add_row(const Groups *groups, const Result *result, ReportTable *table)
 {
-    return object_region_name(address_objects_region(groups->objects, (uint32_t)group->key));
+    uint64_t pid, tid;
+    const char *name = group_finder_name(groups->finder, result->number, &pid, &tid);
+
+    report_table_begin_row(table);
+    for (guint i = 0; groups->type->figures[i].name; i++)
+        report_table_add_count(table, result->figures[i]);
+    if (is_by_task(groups))
+        report_table_add_count(table, pid);
+    if (groups->by == GROUP_BY_OBJECT)
+        report_table_add_text(table, group_finder_region(groups->finder, result->number));
+    if (groups->by == GROUP_BY_THREAD)
+        report_table_add_count(table, tid);
+    report_table_add_text(table, name);
 }
 
-/* What a group is called, and the pid and thread id that it has, or 0. */
-static const char *name_group(const Groups *groups, const Group *group, uint64_t *pid, uint64_t *tid)
+/* All that the analysis tells. */
+static void describe_group(const Groups *groups, const Result *result, Report *report)
 {
-    const TaskTable *tasks = context_tasks(groups->context);
-    uint32_t number = (uint32_t)(group->key >> TASK_CONTEXT_BITS);
-    const Task *task;
+    uint64_t pid, tid;
+    const char *name = group_finder_name(groups->finder, result->number, &pid, &tid);
+    g_autofree char *title =
+        groups->by == GROUP_BY_THREAD
+            ? g_strdup_printf("%s, pid %" G_GUINT64_FORMAT ", thread %" G_GUINT64_FORMAT, name, pid, tid)
+        : groups->by == GROUP_BY_PROCESS ? g_strdup_printf("%s, pid %" G_GUINT64_FORMAT, name, pid)
+                                         : g_strdup(name);
+    Report *part = report_add_to_list(report, kinds[groups->by].list, title);
 
-    *pid = *tid = 0;
-    if (groups->by == GROUP_BY_REGION)
-        return object_region_name((ObjectRegion)group->key);
-    if (groups->objects)
-        return address_objects_name(groups->objects, (uint32_t)group->key);
-    if (!is_by_task(groups))
-        return group->key ? (const char *)(uintptr_t)group->key : "(unknown)";
-    if (!number)
-        return context_name(group->key);
-    if (groups->by == GROUP_BY_PROCESS) {
-        *pid = task_table_process(tasks, number)->tgid;
-        return task_table_process_name(tasks, number);
-    }
-    task = task_table_task(tasks, number);
-    *pid = task->tgid;
-    *tid = task->pid;
-    return task->name;
-}
-
-/* As a table, if the analysis has figures for that; else a list of its results. */
-static void describe_group(const Groups *groups, const Group *group, ReportTable *table, Report *report)
-{
-    uint64_t pid, tid, figures[MAX_FIGURES] = { 0 };
-    const char *name = name_group(groups, group, &pid, &tid);
-    g_autofree char *title = NULL;
-    Report *part;
-
-    if (table) {
-        groups->type->measure(group->state, figures);
-        report_table_begin_row(table);
-        for (guint i = 0; groups->type->figures[i].name; i++)
-            report_table_add_count(table, figures[i]);
-        if (is_by_task(groups))
-            report_table_add_count(table, pid);
-        if (groups->by == GROUP_BY_OBJECT)
-            report_table_add_text(table, region_of(groups, group));
-        if (groups->by == GROUP_BY_THREAD)
-            report_table_add_count(table, tid);
-        report_table_add_text(table, name);
-        return;
-    }
-    title = groups->by == GROUP_BY_THREAD
-                ? g_strdup_printf("%s, pid %" G_GUINT64_FORMAT ", thread %" G_GUINT64_FORMAT, name, pid, tid)
-            : groups->by == GROUP_BY_PROCESS ? g_strdup_printf("%s, pid %" G_GUINT64_FORMAT, name, pid)
-                                             : g_strdup(name);
-    part = report_add_to_list(report, kinds[groups->by].list, title);
     if (is_by_task(groups))
         report_add_count(part, "pid", NULL, pid);
     if (groups->by == GROUP_BY_OBJECT)
-        report_add_text(part, "region", NULL, region_of(groups, group));
+        report_add_text(part, "region", NULL, group_finder_region(groups->finder, result->number));
     if (groups->by == GROUP_BY_THREAD)
         report_add_count(part, "tid", NULL, tid);
     report_add_text(part, is_by_task(groups) ? "command" : kinds[groups->by].name, NULL, name);
-    groups->type->describe(group->state, part);
+    groups->type->describe(g_array_index(groups->groups, Group, result->number).state, part);
 }
 
 /* The analysis's figures, then what the group is. */
@@ -535,12 +379,18 @@ static ReportTable *make_table(const Groups *groups, Report *report)
     return report_add_table(report, kinds[groups->by].list, kinds[groups->by].label, columns);
 }
 
-void groups_describe(Groups *groups, Report *report)
+/* As a table, if the analysis has figures for that; else a list of its results. */
+void groups_describe(Groups *groups, void *all, Report *report)
 {
-    g_autoptr(GArray) sorted = g_array_copy(groups->groups);
+    g_autoptr(GArray) results = list_results(groups, all);
     ReportTable *table = groups->type->figures ? make_table(groups, report) : NULL;
 
-    g_array_sort(sorted, compare_groups);
-    for (guint i = 0; i < sorted->len; i++)
-        describe_group(groups, &g_array_index(sorted, Group, i), table, report);
+    for (guint i = 0; i < results->len; i++) {
+        const Result *result = &g_array_index(results, Result, i);
+
+        if (table)
+            add_row(groups, result, table);
+        else
+            describe_group(groups, result, report);
+    }
 }

@@ -3,15 +3,26 @@
 #include "page_table.h"
 
 #define FIRST_BITS 12
-#define CHUNK 256 /* entries */
+#define SMALL_FIRST_BITS 3
+#define CHUNK 64 /* entries */
 
-void page_table_init(PageTable *table)
+static void init(PageTable *table, unsigned bits)
 {
-    *table = (PageTable){ .bits = FIRST_BITS,
-                          .slots = g_new0(PageSlot, 1u << FIRST_BITS),
+    *table = (PageTable){ .bits = bits,
+                          .slots = g_new0(PageSlot, 1u << bits),
                           .chunks = g_ptr_array_new_with_free_func(g_free) };
     for (guint i = 0; i < PAGE_TABLE_RECENT; i++)
         table->recent[i] = &table->none;
+}
+
+void page_table_init(PageTable *table)
+{
+    init(table, FIRST_BITS);
+}
+
+void page_table_init_small(PageTable *table)
+{
+    init(table, SMALL_FIRST_BITS);
 }
 
 void page_table_clear(PageTable *table)
@@ -81,6 +92,12 @@ void page_table_add(PageTable *table, const PageTable *other)
         entry->lines |= from->lines;
         entry->accesses += from->accesses;
     }
+}
+
+void page_table_clear_accesses(PageTable *table)
+{
+    for (uint64_t i = 0; i < table->pages; i++)
+        entry_at(table, i)->accesses = 0;
 }
 
 uint64_t page_table_lines(const PageTable *table)

@@ -35,6 +35,8 @@ typedef struct PageTable {
 } PageTable;
 
 void page_table_init(PageTable *table);
+/* The same for one of many that mostly stay small. It grows all the same. */
+void page_table_init_small(PageTable *table);
 void page_table_clear(PageTable *table);
 
 /* The entry of `page` (a page number + 1), which is made if there is none. Becomes a recent one. It belongs to the
@@ -57,6 +59,8 @@ static inline PageEntry *page_table_touch(PageTable *table, uint64_t line)
 
 /* Adds what another table has. */
 void page_table_add(PageTable *table, const PageTable *other);
+/* No page has been accessed so far. Lines stay. */
+void page_table_clear_accesses(PageTable *table);
 
 /* Distinct lines, and distinct pages of 2 MiB. */
 uint64_t page_table_lines(const PageTable *table);

@@ -40,9 +40,12 @@ static void stat_end(void *data)
             g_free(stat->vcpus[i]->accesses);
             g_free(stat->vcpus[i]->beginnings);
             g_free(stat->vcpus[i]->begun);
+            g_free(stat->vcpus[i]->counted);
             g_free(stat->vcpus[i]);
         }
     page_table_clear(&stat->pages);
+    if (stat->groups)
+        g_ptr_array_unref(stat->groups);
     g_free(stat);
 }
 
@@ -69,6 +72,8 @@ void stat_make_room(StatVcpu *vcpu, uint32_t number)
     vcpu->instructions = more;
     vcpu->accesses = g_renew(uint64_t, vcpu->accesses, room);
     memset(vcpu->accesses + vcpu->room, 0, (room - vcpu->room) * sizeof *vcpu->accesses);
+    vcpu->counted = g_renew(StatCounted, vcpu->counted, room);
+    memset(vcpu->counted + vcpu->room, 0, (room - vcpu->room) * sizeof *vcpu->counted);
     vcpu->room = room;
 }
 
@@ -103,10 +108,11 @@ static inline bool crosses(uint64_t address, uint64_t bytes)
     return address % LINE_BYTES + bytes > LINE_BYTES;
 }
 
-static void touch_second_line(Stat *stat, uint64_t address, uint64_t bytes)
+/* In a table of pages: that of all records, or of a group's. */
+static void touch_second_line(Stat *stat, PageTable *pages, uint64_t address, uint64_t bytes)
 {
     uint64_t last = (address + bytes - 1) >> LINE_SHIFT;
-    PageEntry *entry = page_table_touch(&stat->pages, last);
+    PageEntry *entry = page_table_touch(pages, last);
 
     stat->lines_crossed++;
     if (last >> (PAGE_SHIFT - LINE_SHIFT) != address >> PAGE_SHIFT) {
@@ -127,7 +133,7 @@ static inline __attribute__((always_inline)) void add_pages(Stat *stat, const st
         if (count)
             entry->accesses++;
         if (G_UNLIKELY(crosses(addresses[i], mt_size(infos[i]))))
-            touch_second_line(stat, addresses[i], mt_size(infos[i]));
+            touch_second_line(stat, &stat->pages, addresses[i], mt_size(infos[i]));
     }
 }
 
@@ -140,25 +146,56 @@ static inline __attribute__((always_inline)) void add_pages(Stat *stat, const st
 
 void stat_settle(StatVcpu *vcpu, uint32_t number)
 {
-    StatInstruction *instruction = &vcpu->instructions[number];
+    StatCounted *counted = &vcpu->counted[number];
 
-    if (instruction->page)
-        instruction->page->accesses += vcpu->accesses[number] - instruction->counted;
-    instruction->counted = vcpu->accesses[number];
+    if (vcpu->instructions[number].page)
+        vcpu->instructions[number].page->accesses += vcpu->accesses[number] - counted->to_pages;
+    counted->to_pages = vcpu->accesses[number];
 }
 
-/* An access to another line, or to two of them. */
-static __attribute__((noinline)) void touch(Stat *stat, StatVcpu *vcpu, uint32_t number, uint64_t address,
-                                            uint64_t bytes)
+/* An access to another line, or to two of them, with these pages: those of all records, or of a group. */
+static inline __attribute__((always_inline)) void touch(Stat *stat, PageTable *pages, StatVcpu *vcpu, uint32_t number,
+                                                        uint64_t address, uint64_t bytes)
 {
-    PageEntry *entry = page_table_touch(&stat->pages, address >> LINE_SHIFT);
+    PageEntry *entry = page_table_touch(pages, address >> LINE_SHIFT);
 
     if (entry != vcpu->instructions[number].page) {
         stat_settle(vcpu, number);
         vcpu->instructions[number].page = entry;
     }
     if (crosses(address, bytes))
-        touch_second_line(stat, address, bytes);
+        touch_second_line(stat, pages, address, bytes);
+}
+
+static __attribute__((noinline)) void touch_of_all(Stat *stat, StatVcpu *vcpu, uint32_t number, uint64_t address,
+                                                   uint64_t bytes)
+{
+    touch(stat, &stat->pages, vcpu, number, address, bytes);
+}
+
+/* An access to another line of the page that the instruction has accessed before. */
+static inline bool stays_in_page(PageEntry *entry, uint64_t address, uint64_t bytes)
+{
+    if (!entry || entry->page != (address >> PAGE_SHIFT) + 1 || crosses(address, bytes))
+        return false;
+    entry->lines |= UINT64_C(1) << (address >> LINE_SHIFT) % 64;
+    return true;
+}
+
+/* The same with groups, or an access that only has another tag. */
+static __attribute__((noinline)) void touch_of_group(Stat *stat, StatVcpu *vcpu, uint32_t number, uint32_t tag,
+                                                     uint64_t address, uint64_t bytes)
+{
+    StatGroup *group;
+    PageTable *pages;
+
+    if (vcpu->instructions[number].tag == tag && stays_in_page(vcpu->instructions[number].page, address, bytes))
+        return;
+    group = vcpu->counted[number].group;
+    pages = group && vcpu->instructions[number].tag == tag ? stat_pages_of(group)
+                                                           : stat_change_group(stat, vcpu, number, tag);
+
+    touch(stat, pages, vcpu, number, address, bytes);
 }
 
 /* Three counts in a word, each of so many bits: there are too few registers for one each. */
@@ -227,30 +264,79 @@ static void begin_orders(StatVcpu *vcpu, uint64_t address)
 /* By log2 of an access's bytes: in how many places of a line it can begin without going on into the next one. */
 static const uint8_t places[8] = { 64, 63, 61, 57, 49, 33, 1, 0 };
 
-static void add_instructions(Stat *stat, StatVcpu *vcpu, const uint64_t *addresses, const uint8_t *infos,
-                             const uint32_t *numbers, size_t count)
+/* Whether no byte of an access lies outside the line in which the one before began. */
+static inline bool stays_in_line(uint64_t address, uint64_t before, uint8_t info)
 {
+    return address - before / LINE_BYTES * LINE_BYTES < places[info & 7];
+}
+
+/* `members`, with groups, else NULL: of a stretch with this tag, or with one for each record. It is inlined for each.
+ */
+static inline __attribute__((always_inline)) void add_instructions(Stat *stat, StatVcpu *vcpu,
+                                                                   const struct mt_batch *batch, size_t begin,
+                                                                   size_t end, bool groups, uint32_t tag,
+                                                                   const uint32_t *tags)
+{
+    const uint64_t *addresses = batch->address;
+    const uint8_t *infos = batch->info;
+    const uint32_t *numbers = batch->instruction;
     StatInstruction *instructions = vcpu->instructions;
     uint64_t *accesses = vcpu->accesses, orders = 0;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = begin; i < end; i++) {
         uint32_t number = numbers[i];
         StatInstruction *instruction = &instructions[number];
-        uint64_t address = addresses[i], before = instruction->address, bytes = mt_size(infos[i]);
+        uint64_t address = addresses[i], before = instruction->address;
+        uint8_t info = infos[i];
         int64_t stride = (int64_t)(address - before);
-        uint64_t order = order_of(stride, instruction->stride, (int64_t)bytes);
+        uint64_t order = order_of(stride, instruction->stride, mt_size(info));
+        uint32_t whole_tag = groups ? stat_tag(tags ? tags[i] : tag, info) : 0;
 
-        if (address - before / LINE_BYTES * LINE_BYTES >= places[infos[i] & 7] || !instruction->page) {
+        if (!stays_in_line(address, before, info) || !instruction->page || (groups && instruction->tag != whole_tag)) {
             if (!instruction->page)
                 order = 0; /* its first one */
-            touch(stat, vcpu, number, address, bytes);
+            if (groups)
+                touch_of_group(stat, vcpu, number, whole_tag, address, mt_size(info));
+            else
+                touch_of_all(stat, vcpu, number, address, mt_size(info));
         }
+        if (groups)
+            instruction->stores += mt_is_store(info);
         orders += order;
         accesses[number]++;
         instruction->address = address;
         instruction->stride = stride;
     }
-    take_orders(vcpu, orders, count);
+    take_orders(vcpu, orders, end - begin);
+}
+
+static __attribute__((noinline)) void add_alone(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, size_t begin,
+                                                size_t end)
+{
+    add_instructions(stat, vcpu, batch, begin, end, false, 0, NULL);
+}
+
+static __attribute__((noinline)) void add_tagged(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, size_t begin,
+                                                 size_t end, uint32_t tag)
+{
+    add_instructions(stat, vcpu, batch, begin, end, true, tag, NULL);
+}
+
+static __attribute__((noinline)) void add_each_tagged(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch,
+                                                      size_t begin, size_t end, const uint32_t *tags)
+{
+    add_instructions(stat, vcpu, batch, begin, end, true, 0, tags);
+}
+
+static void add_run(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, const GroupRun *run)
+{
+    for (size_t at = run->begin, end; at < run->end; at = end) {
+        end = MIN(run->end, at + ORDER_MAX);
+        if (run->groups)
+            add_each_tagged(stat, vcpu, batch, at, end, run->groups);
+        else
+            add_tagged(stat, vcpu, batch, at, end, run->tag);
+    }
 }
 
 static uint32_t highest_of(const uint32_t *numbers, size_t count)
@@ -277,7 +363,7 @@ static void add_with_orders(Stat *stat, StatVcpu *vcpu, const struct mt_batch *b
         size_t count = MIN(batch->count - at, ORDER_MAX);
 
         if (batch->instruction)
-            add_instructions(stat, vcpu, batch->address + at, batch->info + at, batch->instruction + at, count);
+            add_alone(stat, vcpu, batch, at, at + count);
         else
             add_orders(vcpu, batch->address + at, batch->info + at, count);
         at += count;
@@ -299,6 +385,25 @@ static bool stat_add(void *data, const struct mt_batch *batch, GError **error)
     if (!batch->instruction)
         add_pages(stat, batch, true);
     add_with_orders(stat, vcpu, batch);
+    return true;
+}
+
+static bool stat_add_groups(void *data, const struct mt_batch *batch, GroupFinder *finder, GError **error)
+{
+    Stat *stat = data;
+    StatVcpu *vcpu = stat_get_vcpu(stat, batch->vcpu);
+    GroupRun run = { 0 };
+
+    (void)error;
+    if (!stat->groups)
+        stat_begin_groups(stat);
+    stat->finder = finder;
+    add_kinds(vcpu, batch);
+    add_page_sizes(stat, batch);
+    stat_make_room(vcpu, highest_of(batch->instruction, batch->count));
+    stat_expect(stat, batch->count);
+    while (group_finder_next_run(finder, batch, &run))
+        add_run(stat, vcpu, batch, &run);
     return true;
 }
 
@@ -335,4 +440,6 @@ const AnalysisType stat_analysis = {
     .figures = stat_figures,
     .figure_options = &figure_options,
     .measure = stat_measure,
+    .add_groups = stat_add_groups,
+    .measure_group = stat_measure_group,
 };

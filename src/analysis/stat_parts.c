@@ -89,7 +89,7 @@ static void merge_instruction(StatVcpu *vcpu, StatVcpu *next, uint32_t number)
         instruction->stride = next->instructions[number].stride;
     instruction->address = next->instructions[number].address;
     vcpu->accesses[number] += next->accesses[number];
-    instruction->counted = vcpu->accesses[number]; /* the pages are merged apart */
+    vcpu->counted[number].to_pages = vcpu->accesses[number]; /* the pages are merged apart */
 }
 
 static void merge_vcpu(StatVcpu *vcpu, StatVcpu *next)

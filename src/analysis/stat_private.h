@@ -3,6 +3,7 @@
 #ifndef MEMORY_TRACER_ANALYSIS_STAT_PRIVATE_H
 #define MEMORY_TRACER_ANALYSIS_STAT_PRIVATE_H
 
+#include "../../include/memory_tracer/record.h"
 #include "page_table.h"
 #include "stat.h"
 
@@ -13,14 +14,25 @@
 
 enum stat_order { STAT_SAME, STAT_SEQUENTIAL, STAT_STRIDED, STAT_OTHER, STAT_ORDERS };
 
-/* What is kept of an instruction: half a cache line. Its accesses are counted apart, or the compiler would join two of
- * its members into a vector to store them, which the next access of the instruction would wait for. */
+/* What is kept of an instruction for its next access: half a cache line. Its accesses are counted apart, or the
+ * compiler would join two of its members into a vector to store them, which the next access of the instruction would
+ * wait for. */
 typedef struct {
     uint64_t address; /* of the last access */
     PageEntry *page;  /* the page that this is in; NULL: there was none */
     int64_t stride;   /* between the last two */
-    uint64_t counted; /* of its accesses, those that are counted to their pages */
+    uint32_t tag;     /* with groups: of the last access (stat_tag()) */
+    uint32_t stores;  /* with groups: those that are not counted to one yet */
 } __attribute__((aligned(32))) StatInstruction;
+
+typedef struct StatGroup StatGroup; /* stat_groups.c */
+
+/* How many of an instruction's accesses are counted elsewhere, too. */
+typedef struct {
+    uint64_t to_pages;
+    uint64_t to_groups;
+    StatGroup *group; /* of the last access; NULL: there was none */
+} StatCounted;
 
 /* The first two accesses of an instruction in a part of the trace: how they follow those before isn't known yet. */
 typedef struct {
@@ -28,11 +40,19 @@ typedef struct {
     uint8_t bytes[2];
 } StatBeginning;
 
+#define STAT_TAG_SHIFT 2
+
+static inline uint32_t stat_tag(uint32_t tag, uint8_t info)
+{
+    return tag << STAT_TAG_SHIFT | mt_cpl(info);
+}
+
 typedef struct {
     uint64_t by_kind[STAT_KIND_COPIES][STAT_KINDS]; /* several, so that equal neighbours don't wait for each other */
     uint64_t by_order[STAT_ORDERS];
     StatInstruction *instructions; /* by number */
     uint64_t *accesses;            /* likewise */
+    StatCounted *counted;          /* likewise */
     uint32_t room;
     StatBeginning *beginnings; /* of parts but the first; by number */
     uint8_t *begun;            /* how many of both accesses have been made; likewise */
@@ -47,6 +67,9 @@ typedef struct {
     uint64_t lines_crossed, pages_crossed;
     uint64_t by_page_shift[STAT_PAGE_SHIFTS]; /* where the trace tells sizes of pages; [0]: unknown */
     bool keeps_beginnings;                    /* it is a part, and not the first one */
+    GPtrArray *groups;                        /* StatGroup, by number, or NULL; NULL: none are asked for */
+    GroupFinder *finder;                      /* of the groups of the current batch */
+    uint64_t unsettled;                       /* records since all instructions' stores were counted to groups */
 } Stat;
 
 /* The vCPU's, which is made if there is none. */
@@ -61,6 +84,20 @@ void stat_keep_beginnings(StatVcpu *vcpu, const struct mt_batch *batch, uint32_t
 AnalysisDivision stat_divide(const void *options, unsigned jobs);
 void stat_take_part(void *stat, const AnalysisPart *part);
 bool stat_merge(void *stat, void *next, GError **error);
+
+/* Groups (stat_groups.c). There are some: before any record. */
+void stat_begin_groups(Stat *stat);
+/* The pages of the group that an instruction belongs to with this tag, before the access is counted. */
+PageTable *stat_change_group(Stat *stat, StatVcpu *vcpu, uint32_t number, uint32_t tag);
+/* Counts all instructions' accesses, which their pages know, to their groups, and the pages of all groups to those of
+ * all records. */
+void stat_gather_groups(Stat *stat);
+/* So many records come: before they are counted. */
+void stat_expect(Stat *stat, size_t records);
+/* The pages of a group. */
+PageTable *stat_pages_of(StatGroup *group);
+/* AnalysisType's. */
+void stat_measure_group(void *stat, guint group, uint64_t *values);
 
 /* Counts an instruction's accesses to the page that it has accessed last. */
 void stat_settle(StatVcpu *vcpu, uint32_t number);

@@ -304,6 +304,7 @@ void stat_describe(void *data, Report *report)
     for (guint i = 0; i < STAT_MAX_VCPUS; i++)
         for (uint32_t number = 0; stat->vcpus[i] && number < stat->vcpus[i]->room; number++)
             stat_settle(stat->vcpus[i], number);
+    stat_gather_groups(stat);
     for (guint i = 0; i < STAT_MAX_VCPUS; i++)
         if (stat->vcpus[i])
             count_vcpu(stat->vcpus[i], &counts);
