@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "../source/shared_input.h"
+
 /* What one thread does at a time. */
 typedef struct {
     Jobs *jobs;
@@ -27,6 +29,11 @@ struct Jobs {
     gint next;           /* that nobody has taken */
     GMutex lock;         /* of the progress */
     Progress progress;
+    GMutex start; /* held until all threads are there */
+    /* Unless `split` is ANALYSIS_WHOLE: */
+    Input *input;
+    Context *context;    /* of all jobs, as its numbers of objects are its own */
+    SharedInput *shared; /* ANALYSIS_BY_KEY: what all jobs read together, if each has a thread; else NULL */
 };
 
 static void job_free(gpointer data)
@@ -47,7 +54,11 @@ void jobs_free(Jobs *jobs)
         return;
     progress_end(&jobs->progress);
     g_ptr_array_unref(jobs->list);
+    shared_input_free(jobs->shared);
+    g_clear_pointer(&jobs->context, context_free);
+    input_free(jobs->input);
     g_mutex_clear(&jobs->lock);
+    g_mutex_clear(&jobs->start);
     g_free(jobs);
 }
 
@@ -79,7 +90,7 @@ static void plan_stretches(Jobs *jobs, AnalysisRequest *request, const AnalysisD
     }
 }
 
-/* All of them read all records, so one tells how far they are. */
+/* All of them need all records, so one tells how far they are. */
 static void plan_keys(Jobs *jobs, AnalysisRequest *request, Range events, unsigned parts)
 {
     for (unsigned i = 0; i < parts; i++) {
@@ -141,6 +152,7 @@ Jobs *jobs_new(const GPtrArray *requests, const Input *input, const char *path, 
     jobs->threads = MIN(most, JOBS_MOST);
     jobs->list = g_ptr_array_new_with_free_func(job_free);
     g_mutex_init(&jobs->lock);
+    g_mutex_init(&jobs->start);
     why_not = plan(jobs, requests, input);
     if (why_not)
         fprintf(stderr, "memory_tracer: note: one job does all, because %s\n", why_not);
@@ -150,12 +162,18 @@ Jobs *jobs_new(const GPtrArray *requests, const Input *input, const char *path, 
     return g_steal_pointer(&jobs);
 }
 
+static const struct mt_batch *next_batch(Job *job, GError **error)
+{
+    return job->jobs->shared ? shared_input_next(job->jobs->shared, job->part.number, error)
+                             : input_next_batch(job->input, error);
+}
+
 static bool read_all(Job *job, GError **error)
 {
     g_autoptr(GError) problem = NULL;
     const struct mt_batch *batch;
 
-    while ((batch = input_next_batch(job->input, &problem)))
+    while ((batch = next_batch(job, &problem)))
         if (!pump_add(job->pump, batch, error))
             return false;
     if (!problem)
@@ -164,25 +182,35 @@ static bool read_all(Job *job, GError **error)
     return false;
 }
 
-/* Of a thread: its own trace, as names are looked up in that while it reads. */
-static void do_job(Job *job)
+static bool open_own(Job *job)
 {
     Jobs *jobs = job->jobs;
 
     job->input = input_open_part(jobs->path, jobs->selection, pump_columns(job->requests), job->events, &job->error);
     if (!job->input)
-        return;
+        return false;
     if (job->shows_progress)
         input_share_progress(job->input, &jobs->progress, &jobs->lock);
-    job->context = context_new(job->input->trace);
-    job->pump = pump_new(job->requests, job->context, &job->error);
+    if (jobs->split == ANALYSIS_WHOLE)
+        job->context = context_new(job->input->trace);
+    return true;
+}
+
+/* Of a thread. */
+static bool do_job(Job *job)
+{
+    Jobs *jobs = job->jobs;
+
+    if (!jobs->shared && !open_own(job))
+        return false;
+    job->pump = pump_new(job->requests, jobs->context ? jobs->context : job->context, &job->error);
     if (!job->pump)
-        return;
+        return false;
     if (jobs->split == ANALYSIS_WHOLE)
         pump_measure(job->pump);
     else
         pump_take_part(job->pump, &job->part);
-    read_all(job, &job->error);
+    return read_all(job, &job->error);
 }
 
 /* Of a thread: does jobs until all are taken. */
@@ -191,15 +219,39 @@ static gpointer do_some(gpointer data)
     Jobs *jobs = data;
     guint number;
 
-    while ((number = (guint)g_atomic_int_add(&jobs->next, 1)) < jobs->list->len)
-        do_job(jobs->list->pdata[number]);
+    g_mutex_lock(&jobs->start);
+    g_mutex_unlock(&jobs->start);
+    while ((number = (guint)g_atomic_int_add(&jobs->next, 1)) < jobs->list->len) {
+        Job *job = jobs->list->pdata[number];
+
+        if (!do_job(job) && jobs->shared)
+            shared_input_stop(jobs->shared, job->part.number);
+    }
     return NULL;
 }
 
-/* With fewer threads, if there can't be so many. */
-static bool run_threads(Jobs *jobs, GError **error)
+/* What the parts of an analysis share. What is divided by keys is decoded once, if each part has a thread. False with
+ * an error. */
+static bool share(Jobs *jobs, bool has_threads, GError **error)
 {
-    g_autoptr(GPtrArray) threads = g_ptr_array_new();
+    const Job *first = jobs->list->pdata[0];
+
+    if (jobs->split == ANALYSIS_WHOLE)
+        return true;
+    jobs->input = input_open_part(jobs->path, jobs->selection, pump_columns(first->requests), first->events, error);
+    if (!jobs->input)
+        return false;
+    jobs->context = context_new(jobs->input->trace);
+    if (jobs->split == ANALYSIS_BY_KEY && has_threads) {
+        input_share_progress(jobs->input, &jobs->progress, &jobs->lock);
+        jobs->shared = shared_input_new(jobs->input, jobs->list->len);
+    }
+    return true;
+}
+
+static GPtrArray *start_threads(Jobs *jobs)
+{
+    GPtrArray *threads = g_ptr_array_new();
 
     for (guint i = 0; i < MIN(jobs->threads, jobs->list->len); i++) {
         GThread *thread = g_thread_try_new("job", do_some, jobs, NULL);
@@ -207,10 +259,28 @@ static bool run_threads(Jobs *jobs, GError **error)
         if (thread)
             g_ptr_array_add(threads, thread);
     }
+    return threads;
+}
+
+/* With fewer threads, if there can't be so many: then a thread does several jobs, one behind the other, and each of
+ * them decodes for itself. */
+static bool run_threads(Jobs *jobs, GError **error)
+{
+    g_autoptr(GPtrArray) threads = NULL;
+    bool good;
+
+    g_mutex_lock(&jobs->start);
+    threads = start_threads(jobs);
+    good = share(jobs, threads->len == jobs->list->len, error);
+    if (!good)
+        jobs->next = (gint)jobs->list->len;
+    g_mutex_unlock(&jobs->start);
     if (!threads->len)
         do_some(jobs);
     for (guint i = 0; i < threads->len; i++)
         g_thread_join(threads->pdata[i]);
+    if (!good)
+        return false;
     for (guint i = 0; i < jobs->list->len; i++) {
         Job *job = jobs->list->pdata[i];
 

@@ -28,6 +28,8 @@ class Groups(SystemTest):
             process = min(task, 4)  # the last one is a thread of the one before
             text.append(f"h 0 1 {task:x} {task + 100:x} {process + 100:x} {task:x} {process:x} 0 {process:x} /t{task}")
         text += ["h 0 6 1 400000 401000 5 0 5 7 //bin/one", "h 0 6 2 400000 401000 5 0 5 8 //bin/two"]
+        text += [f"h 0 6 {memory} {begin:x} {begin + 0x2000:x} {3 if begin % 0x4000 else 1} 0 0 0 /"  # neighbours differ
+                 for memory in range(1, 5) for begin in range(0, 1 << 16, 0x2000)]
         for _ in range(400):
             vcpu, count, task, context = chance.randrange(3), chance.randrange(1, 60), chance.randrange(TASKS + 1), \
                 chance.choice((0, 0, 0, 1, 2))

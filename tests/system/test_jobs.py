@@ -4,6 +4,7 @@ import json
 import random
 import unittest
 
+import test_groups
 from test_cache import PADDR, PC, STORE, USER, CacheTest
 
 TIME = 8
@@ -67,6 +68,16 @@ class Jobs(CacheTest):
         for arguments in (["stat"], ["cache", "--physical", "--l1d", "2K,2"], ["sharing"]):
             with self.subTest(arguments):
                 self.assertEqual(self.outputs(*arguments, "--jobs", "3", path), self.outputs(*arguments, path))
+
+    def test_what_objects_missed_most(self):
+        """Each part finds others first."""
+        trace, _ = test_groups.Groups.trace(self, "tasks", test_groups.PC | test_groups.TASK, 6)
+        for arguments in (["cache", "--l1d", "2K,2", "--l2", "8K,4", "--l3", "none", "--top", "50"], ["tlb", "--l1-4k", "16,4"],
+                          ["sharing", "--between", "thread"], ["stat"], ["heatmap"]):
+            expected, _ = self.outputs(*arguments, trace)
+            for count in ("2", "4"):
+                with self.subTest(arguments, jobs=count):
+                    self.assertEqual(self.outputs(*arguments, "--jobs", count, trace), (expected, ""))
 
     def test_pictures_are_the_same(self):
         path = self.trace()

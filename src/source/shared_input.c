@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Records that several threads need: see shared_input.h. */
+#include "shared_input.h"
+
+#include <string.h>
+
+/* Batches go from thread to thread in pieces, so that hardly any time goes into that. A piece should stay in a cache.
+ */
+#define PIECE_RECORDS 8192
+#define PIECES 8
+#define AHEAD 2 /* a thread decodes a piece first when fewer wait for it, if nobody else does */
+
+typedef struct {
+    GArray *batches; /* struct mt_batch, whose pointers are offsets until all of the piece is there */
+    GByteArray *columns;
+} Piece;
+
+typedef struct {
+    uint64_t piece; /* that it is at */
+    guint batch;    /* the next one of it */
+} Place;
+
+struct SharedInput {
+    Input *input; /* of the thread that decodes */
+    GMutex lock;  /* of all that follows but the contents of pieces */
+    GCond changed;
+    Piece pieces[PIECES];
+    uint64_t decoded; /* pieces, so far */
+    bool decodes;     /* somebody does */
+    bool ended;
+    GError *error;
+    unsigned readers;
+    Place *places; /* of the readers; only its own thread writes to one, with the lock if it is the piece */
+};
+
+SharedInput *shared_input_new(Input *input, unsigned readers)
+{
+    SharedInput *shared = g_new0(SharedInput, 1);
+
+    shared->input = input;
+    shared->readers = readers;
+    shared->places = g_new0(Place, readers);
+    g_mutex_init(&shared->lock);
+    g_cond_init(&shared->changed);
+    for (guint i = 0; i < PIECES; i++) {
+        shared->pieces[i].batches = g_array_new(FALSE, FALSE, sizeof(struct mt_batch));
+        shared->pieces[i].columns = g_byte_array_new();
+    }
+    return shared;
+}
+
+void shared_input_free(SharedInput *shared)
+{
+    if (!shared)
+        return;
+    for (guint i = 0; i < PIECES; i++) {
+        g_array_unref(shared->pieces[i].batches);
+        g_byte_array_unref(shared->pieces[i].columns);
+    }
+    g_clear_error(&shared->error);
+    g_cond_clear(&shared->changed);
+    g_mutex_clear(&shared->lock);
+    g_free(shared->places);
+    g_free(shared);
+}
+
+/* Appends a column, aligned for whatever it has. Returns where it is, plus 1, as a pointer; NULL stays NULL. */
+static void *append(GByteArray *columns, const void *column, size_t bytes)
+{
+    guint at = (columns->len + 15) / 16 * 16;
+
+    if (!column)
+        return NULL;
+    g_byte_array_set_size(columns, at + (guint)bytes);
+    if (bytes)
+        memcpy(columns->data + at, column, bytes);
+    return GSIZE_TO_POINTER((gsize)at + 1);
+}
+
+/* Does `what` with each array of a batch. */
+#define EACH_ARRAY(batch, what)                                                                                        \
+    what(address, (batch)->count);                                                                                     \
+    what(info, (batch)->count);                                                                                        \
+    what(instruction, (batch)->count);                                                                                 \
+    what(paddr, (batch)->count);                                                                                       \
+    what(value, (batch)->count);                                                                                       \
+    what(value_unknown, (batch)->count);                                                                               \
+    what(index, (batch)->count);                                                                                       \
+    what(task.event, (batch)->task.count);                                                                             \
+    what(executed.event, (batch)->executed.count)
+
+static void copy_batch(Piece *piece, const struct mt_batch *batch)
+{
+    struct mt_batch copy = *batch;
+
+#define COPY(array, elements) copy.array = append(piece->columns, batch->array, (elements) * sizeof *batch->array)
+    EACH_ARRAY(batch, COPY);
+#undef COPY
+    g_array_append_val(piece->batches, copy);
+}
+
+/* The columns stay where they are now. */
+static void set_pointers(Piece *piece)
+{
+    for (guint i = 0; i < piece->batches->len; i++) {
+        struct mt_batch *batch = &g_array_index(piece->batches, struct mt_batch, i);
+
+#define SET(array, elements)                                                                                           \
+    if (batch->array)                                                                                                  \
+    batch->array = (const void *)(piece->columns->data + GPOINTER_TO_SIZE(batch->array) - 1)
+        EACH_ARRAY(batch, SET);
+#undef SET
+    }
+}
+
+/* Returns false at the end, and with an error. */
+static bool decode(Input *input, Piece *piece, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    const struct mt_batch *batch = NULL;
+
+    g_array_set_size(piece->batches, 0);
+    g_byte_array_set_size(piece->columns, 0);
+    for (size_t records = 0; records < PIECE_RECORDS; records += batch->count) {
+        batch = input_next_batch(input, &problem);
+        if (!batch)
+            break;
+        copy_batch(piece, batch);
+    }
+    set_pointers(piece);
+    if (problem)
+        g_propagate_error(error, g_steal_pointer(&problem));
+    return batch;
+}
+
+/* With the lock: whether there is a piece that no reader needs any more. */
+static bool has_room(const SharedInput *shared)
+{
+    for (unsigned i = 0; i < shared->readers; i++)
+        if (shared->decoded - shared->places[i].piece >= PIECES)
+            return false;
+    return true;
+}
+
+/* With the lock, which is released meanwhile. */
+static void decode_next(SharedInput *shared)
+{
+    GError *error = NULL;
+    bool more;
+
+    shared->decodes = true;
+    g_mutex_unlock(&shared->lock);
+    more = decode(shared->input, &shared->pieces[shared->decoded % PIECES], &error);
+    g_mutex_lock(&shared->lock);
+    shared->decodes = false;
+    if (!shared->ended)
+        shared->decoded++;
+    if (!more)
+        shared->ended = true;
+    if (error && !shared->error)
+        shared->error = g_steal_pointer(&error);
+    g_clear_error(&error);
+    g_cond_broadcast(&shared->changed);
+}
+
+/* With the lock: waits for a piece for this reader, or decodes one. False at the end. */
+static bool wait_for_piece(SharedInput *shared, const Place *place)
+{
+    for (;;) {
+        uint64_t ready = shared->decoded - place->piece;
+
+        if (ready < AHEAD && !shared->ended && !shared->decodes && has_room(shared))
+            decode_next(shared);
+        else if (ready)
+            return true;
+        else if (shared->ended)
+            return false;
+        else
+            g_cond_wait(&shared->changed, &shared->lock);
+    }
+}
+
+/* The reader is done with its piece. False at the end. */
+static bool next_piece(SharedInput *shared, Place *place, bool is_first, GError **error)
+{
+    bool more;
+
+    g_mutex_lock(&shared->lock);
+    place->piece += !is_first;
+    place->batch = 0;
+    g_cond_broadcast(&shared->changed);
+    more = wait_for_piece(shared, place);
+    if (!more && shared->error)
+        g_propagate_error(error, g_error_copy(shared->error));
+    g_mutex_unlock(&shared->lock);
+    return more;
+}
+
+const struct mt_batch *shared_input_next(SharedInput *shared, unsigned reader, GError **error)
+{
+    Place *place = &shared->places[reader];
+    bool is_first = !place->batch; /* it is only 0 before the first call, or if the piece is empty */
+    const Piece *piece = &shared->pieces[place->piece % PIECES];
+
+    while (is_first || place->batch >= piece->batches->len) {
+        if (!next_piece(shared, place, is_first, error))
+            return NULL;
+        is_first = false;
+        piece = &shared->pieces[place->piece % PIECES];
+    }
+    return &g_array_index(piece->batches, struct mt_batch, place->batch++);
+}
+
+void shared_input_stop(SharedInput *shared, unsigned reader)
+{
+    g_mutex_lock(&shared->lock);
+    shared->ended = true;
+    shared->places[reader].piece = shared->decoded; /* it needs none of them */
+    g_cond_broadcast(&shared->changed);
+    g_mutex_unlock(&shared->lock);
+}
