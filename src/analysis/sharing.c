@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../base/error.h"
+#include "../trace/events.h"
 #include "sharing_private.h"
 
 static bool parse_between(const char *name, Between *between, GError **error)
@@ -88,9 +89,12 @@ static void add_of_task(Sharing *sharing, const struct mt_batch *batch, size_t b
         uint64_t until = UINT64_MAX;
         uint32_t space = sharing->by == BY_PHYSICAL ? batch->input
                          : sharing->by == BY_MEMORY ? context_memory(sharing->context, event >> TASK_CONTEXT_BITS,
-                                                                     batch->first + begin, &until)
+                                                                     events_index(batch, begin), &until)
                                                     : 0;
-        size_t stop = (size_t)MIN(end, until - batch->first);
+        size_t stop = events_index(batch, end - 1) < until ? end : begin + 1;
+
+        while (stop < end && events_index(batch, stop) < until)
+            stop++;
 
         for (unsigned k = 0; k < SHARING_SIZES; k++)
             shared_lines_add(sharing->lines[k], batch, begin, stop, who, space, sharing->by == BY_PHYSICAL);

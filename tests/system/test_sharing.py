@@ -165,6 +165,12 @@ class Sharing(CacheTest):
         self.assertEqual(self.sharing(self.tasks("a", rows))["sizes"][0]["lines"], 2)
         self.assertEqual(self.sharing(self.tasks("b", rows, order=[(1, "h 0 3 1 3 //bin/x")]))["sizes"][0]["lines"], 3)
 
+    def test_memory_after_exec_with_a_selection(self):
+        # What is left out in between doesn't move the exec.
+        rows = [(4, WORD | info | USER, 0x1000) for info in (STORE, 0, 0, 0, STORE)]
+        trace = self.tasks("a", rows, order=[(4, "h 0 3 1 3 //bin/x")])
+        self.assertEqual([self.sharing(trace, *options)["sizes"][0]["lines"] for options in ([], ["--stores"])], [2, 2])
+
     def test_groups_know_tasks_too(self):
         rows = [(event, WORD | STORE | USER, 0x1000) for _ in range(3) for event in (4, 8, 12)]
         result = self.sharing("--between", "thread", "--by", "process", self.tasks("a", rows))
