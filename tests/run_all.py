@@ -137,10 +137,11 @@ LONGEST = ["test_heavy", "test_image", "test_tutorial", "test_image_build", "tes
 BOOTING = ["test_heavy", "test_image", "test_image_build", "test_tutorial"]
 # What these try is QEMU, the plugin, the guest: they have no sanitizers, and what the runner does in them it does in others,
 # too. The others are about the runner.
-NOT_SANITIZED = BOOTING + ["test_build_rootfs", "test_documents", "test_elf_names", "test_files", "test_guest", "test_guest_code",
-                        "test_kernel_module", "test_kernel_objects", "test_limits", "test_markers", "test_options",
-                        "test_plugin_alone", "test_prepare", "test_qemu", "test_run_failures", "test_sched", "test_sizes",
-                        "test_sources", "test_tasks", "test_tracing", "test_values", "test_vcpus"]
+NOT_SANITIZED = BOOTING + ["test_build_rootfs", "test_documents", "test_elf_names", "test_files", "test_guest",
+                        "test_guest_code", "test_kernel_module", "test_kernel_objects", "test_limits",
+                        "test_mappings", "test_markers", "test_options", "test_page_sizes", "test_plugin_alone",
+                        "test_prepare", "test_qemu", "test_run_failures", "test_sched", "test_sizes", "test_sources",
+                        "test_tasks", "test_tracing", "test_values", "test_vcpus"]
 # The unit tests that have threads, and which of their tests, if not all.
 THREADED_UNIT_TESTS = {"test_ring": [], "test_fifo": [],
                        "test_trace": ["/trace/blocks_are_read_in_parallel", "/trace/a_live_ring_is_read"]}

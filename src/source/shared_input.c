@@ -85,6 +85,7 @@ static void *append(GByteArray *columns, const void *column, size_t bytes)
     what(paddr, (batch)->count);                                                                                       \
     what(value, (batch)->count);                                                                                       \
     what(value_unknown, (batch)->count);                                                                               \
+    what(page_size, (batch)->count);                                                                                   \
     what(index, (batch)->count);                                                                                       \
     what(task.event, (batch)->task.count);                                                                             \
     what(executed.event, (batch)->executed.count)

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import BUILD, SystemTest, workload
+from harness import BUILD, SystemTest, workload, not_sanitized
 from images import several_vcpus
 
 PAGE = 4096
@@ -189,6 +189,7 @@ class OfOneProcess(Objects):
     def test_counts_by_object_and_region_are_exact(self):
         self.assert_counts(self.trace_file, self.touched, self.pid)
 
+    @not_sanitized
     def test_so_they_are_on_several_vcpus(self):
         trace, touched, _, pid = self.record(self.folder, "--user-only", "--image", several_vcpus())
         self.assert_counts(trace, touched, pid)

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 
-from harness import TRACER, SystemTest
+from harness import TRACER, SystemTest, not_sanitized
 from test_cache import USER, CacheTest
 
 
@@ -16,6 +16,7 @@ class SharedFolder(SystemTest):
         self.shared = self.path("shared")
         os.mkdir(self.shared)
 
+    @not_sanitized
     def test_a_trace_that_is_removed_moved_or_replaced(self):
         trace = os.path.join(self.shared, "trace")
         for command in (f"rm {trace}", f"mv {trace} {trace}.moved", f"echo x >{trace}.new; mv {trace}.new {trace}"):

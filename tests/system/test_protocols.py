@@ -142,6 +142,7 @@ class Tools(SystemTest):
         self.assertIn(f"\nanalysis output:\n{output}trace info:\n", result.out)
         return result
 
+    @not_sanitized
     def test_words_anywhere(self):
         begin, end = "-----begin analysis output-----", "-----end analysis output-----"
         for name, ready, output, expected in (

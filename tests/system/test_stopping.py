@@ -23,6 +23,7 @@ class Stopping(SystemTest):
         self.assertEqual(process.stdout.readline(), "started\n")
         return process
 
+    @not_sanitized
     def test_each_signal_ends_the_trace_and_keeps_it(self):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
             with self.subTest(number):
@@ -144,6 +145,7 @@ class Output(SystemTest):
         self.assertEqual(result.err.count("can't write to standard output: Broken pipe"), 1, result.err)
         self.assertIn(", until it was stopped\n", result.err)
 
+    @not_sanitized
     def test_what_can_not_be_written_is_an_error(self):
         with open("/dev/full", "w") as full:
             result = self.finish(self.run_into(full, command=("echo", "hello")))
