@@ -1,47 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What two levels of data TLBs would make of the accesses. Exact, for the TLBs and page sizes that are simulated; the
  * figures are defined in memory_tracer-tlb(1). Memory: 8 bytes for each entry, and for each instruction and level. */
-#include "tlb.h"
-
 #include "../base/error.h"
-#include "cache_model.h"
-#include "cache_options.h"
-#include "places.h"
-#include "tlb_options.h"
+#include "tlb_private.h"
 
-#define HALVES 2 /* of the addresses: the lower one is the processes', the upper one the kernel's */
-#define KINDS 256
 #define PIECE 1024
-/* Kinds of pages: those of each size, and those whose size isn't known, which count as the smallest. */
-#define PAGE_KINDS (TLB_PAGES + 1)
-#define PAGE_UNKNOWN TLB_PAGES
-
-static const char *const level_names[TLB_LEVELS] = { "l1", "l2" };
-
-typedef struct {
-    uint64_t lookups, misses[TLB_LEVELS];
-} Counts;
-
-/* A vCPU's own. */
-typedef struct {
-    CacheArray *array[TLB_LEVELS][TLB_PAGES]; /* or NULL */
-    Counts counts[CACHE_CPLS];                /* lookups: only those of a second page */
-    uint64_t by_kind[KINDS];                  /* records */
-    uint64_t by_page[PAGE_KINDS];             /* likewise, where sizes are as recorded */
-    uint64_t page_misses[TLB_LEVELS][PAGE_KINDS];
-} Vcpu;
-
-typedef struct {
-    const TlbOptions *options;
-    const Context *context;
-    TlbDesign design;
-    Vcpu *vcpus[CACHE_MAX_VCPUS];         /* or NULL */
-    unsigned page[HALVES], shift[HALVES]; /* TLB_RECORDED: each page has its own */
-    bool recorded;                        /* in one half or both */
-    Places places[TLB_LEVELS];
-    AnalysisPart part;          /* the pages that are its own; what isn't of pages only part 0 counts */
-    bool is_divided[TLB_PAGES]; /* else all pages of this size are part 0's */
-} Tlb;
 
 static void *tlb_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
 {
@@ -66,13 +29,13 @@ static void *tlb_begin(const AnalysisType *type, const void *options, const Cont
     tlb->design = design;
     tlb->page[0] = design.page;
     tlb->page[1] = design.kernel_page;
-    for (unsigned half = 0; half < HALVES; half++)
+    for (unsigned half = 0; half < TLB_HALVES; half++)
         tlb->shift[half] = tlb_page_shift(tlb->page[half]);
     tlb->recorded = tlb->page[0] == TLB_RECORDED || tlb->page[1] == TLB_RECORDED;
     return tlb;
 }
 
-static void free_vcpu(Vcpu *vcpu)
+static void free_vcpu(TlbVcpu *vcpu)
 {
     for (unsigned level = 0; vcpu && level < TLB_LEVELS; level++)
         for (unsigned page = 0; page < TLB_PAGES; page++)
@@ -91,13 +54,13 @@ static void tlb_end(void *data)
     g_free(tlb);
 }
 
-static Vcpu *get_vcpu(Tlb *tlb, unsigned number)
+static TlbVcpu *get_vcpu(Tlb *tlb, unsigned number)
 {
-    Vcpu **vcpu = &tlb->vcpus[number % CACHE_MAX_VCPUS];
+    TlbVcpu **vcpu = &tlb->vcpus[number % CACHE_MAX_VCPUS];
 
     if (*vcpu)
         return *vcpu;
-    *vcpu = g_new0(Vcpu, 1);
+    *vcpu = g_new0(TlbVcpu, 1);
     for (unsigned level = 0; level < TLB_LEVELS; level++)
         for (unsigned page = 0; page < TLB_PAGES; page++) {
             const TlbPart *part = &tlb->design.part[level][page];
@@ -113,8 +76,8 @@ static unsigned half_of(uint64_t address)
     return (unsigned)(address >> 63);
 }
 
-static const unsigned char kind_shifts[PAGE_KINDS] = { 12, 21, 30, [PAGE_UNKNOWN] = 12 };
-static const unsigned char kind_sizes[PAGE_KINDS] = { 0, 1, 2, [PAGE_UNKNOWN] = 0 };
+static const unsigned char kind_shifts[TLB_PAGE_KINDS] = { 12, 21, 30, [TLB_PAGE_UNKNOWN] = 12 };
+static const unsigned char kind_sizes[TLB_PAGE_KINDS] = { 0, 1, 2, [TLB_PAGE_UNKNOWN] = 0 };
 
 /* What kind of page a record's address is in. */
 static inline unsigned kind_of(const Tlb *tlb, const struct mt_batch *batch, size_t i, unsigned half)
@@ -124,7 +87,7 @@ static inline unsigned kind_of(const Tlb *tlb, const struct mt_batch *batch, siz
     if (tlb->page[half] != TLB_RECORDED)
         return tlb->page[half];
     shift = batch->page_size ? batch->page_size[i] : 0;
-    return shift == 12 ? 0 : shift == 21 ? 1 : shift == 30 ? 2 : PAGE_UNKNOWN;
+    return shift == 12 ? 0 : shift == 21 ? 1 : shift == 30 ? 2 : TLB_PAGE_UNKNOWN;
 }
 
 static bool is_own(const Tlb *tlb, uint64_t page, unsigned size)
@@ -133,7 +96,7 @@ static bool is_own(const Tlb *tlb, uint64_t page, unsigned size)
 }
 
 /* Looks the page up. Whatever misses it gets it. */
-static void look_up(Tlb *tlb, Vcpu *vcpu, uint64_t address, unsigned kind, unsigned cpl, uint32_t instruction)
+static void look_up(Tlb *tlb, TlbVcpu *vcpu, uint64_t address, unsigned kind, unsigned cpl, uint32_t instruction)
 {
     uint64_t page = address >> kind_shifts[kind];
 
@@ -155,7 +118,7 @@ static void look_up(Tlb *tlb, Vcpu *vcpu, uint64_t address, unsigned kind, unsig
     }
 }
 
-static void add_slowly(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch, size_t i)
+static void add_slowly(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch, size_t i)
 {
     uint64_t address = batch->address[i], last = address + mt_size(batch->info[i]) - 1;
     unsigned half = half_of(address), kind = kind_of(tlb, batch, i, half), cpl = mt_cpl(batch->info[i]);
@@ -169,10 +132,10 @@ static void add_slowly(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch, size_
 }
 
 /* Most accesses hit the first level, and most of those the page that its set has used last. */
-static void add_records(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch)
+static void add_records(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
 {
-    const CacheArray arrays[HALVES] = { *vcpu->array[0][tlb->page[0]], *vcpu->array[0][tlb->page[1]] };
-    const unsigned shift[HALVES] = { tlb->shift[0], tlb->shift[1] };
+    const CacheArray arrays[TLB_HALVES] = { *vcpu->array[0][tlb->page[0]], *vcpu->array[0][tlb->page[1]] };
+    const unsigned shift[TLB_HALVES] = { tlb->shift[0], tlb->shift[1] };
 
     for (size_t i = 0; i < batch->count; i++) {
         uint64_t address = batch->address[i], last = address + mt_size(batch->info[i]) - 1;
@@ -185,10 +148,10 @@ static void add_records(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch)
 }
 
 /* The same of a part: first finds, without branches, which records touch its pages. */
-static void add_records_of_part(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch)
+static void add_records_of_part(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
 {
-    const CacheArray arrays[HALVES] = { *vcpu->array[0][tlb->page[0]], *vcpu->array[0][tlb->page[1]] };
-    const unsigned shift[HALVES] = { tlb->shift[0], tlb->shift[1] };
+    const CacheArray arrays[TLB_HALVES] = { *vcpu->array[0][tlb->page[0]], *vcpu->array[0][tlb->page[1]] };
+    const unsigned shift[TLB_HALVES] = { tlb->shift[0], tlb->shift[1] };
     const AnalysisPart part = tlb->part;
     uint32_t own[PIECE];
 
@@ -215,10 +178,10 @@ static void add_records_of_part(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *bat
 }
 
 /* The same where sizes are as recorded. */
-static void add_records_of_sizes(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *batch)
+static void add_records_of_sizes(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
 {
     CacheArray arrays[TLB_PAGES];
-    uint64_t counts[PAGE_KINDS] = { 0 };
+    uint64_t counts[TLB_PAGE_KINDS] = { 0 };
 
     for (unsigned size = 0; size < TLB_PAGES; size++)
         arrays[size] = *vcpu->array[0][size];
@@ -231,14 +194,14 @@ static void add_records_of_sizes(Tlb *tlb, Vcpu *vcpu, const struct mt_batch *ba
             (is_own(tlb, address >> shift, size) && !cache_array_hits(&arrays[size], address >> shift, false)))
             add_slowly(tlb, vcpu, batch, i);
     }
-    for (unsigned kind = 0; !tlb->part.number && kind < PAGE_KINDS; kind++)
+    for (unsigned kind = 0; !tlb->part.number && kind < TLB_PAGE_KINDS; kind++)
         vcpu->by_page[kind] += counts[kind];
 }
 
 static bool tlb_add(void *data, const struct mt_batch *batch, GError **error)
 {
     Tlb *tlb = data;
-    Vcpu *vcpu = get_vcpu(tlb, batch->vcpu);
+    TlbVcpu *vcpu = get_vcpu(tlb, batch->vcpu);
 
     (void)error;
     for (size_t i = 0; !tlb->part.number && i < batch->count; i++)
@@ -288,186 +251,18 @@ static bool tlb_merge(void *data, void *other, GError **error)
     (void)error;
     for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++)
         for (unsigned cpl = 0; next->vcpus[i] && cpl < CACHE_CPLS; cpl++) {
-            Counts *counts = &get_vcpu(tlb, i)->counts[cpl];
+            TlbCounts *counts = &get_vcpu(tlb, i)->counts[cpl];
 
             for (unsigned level = 0; level < TLB_LEVELS; level++)
                 counts->misses[level] += next->vcpus[i]->counts[cpl].misses[level];
         }
     for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++)
-        for (unsigned kind = 0; next->vcpus[i] && kind < PAGE_KINDS; kind++)
+        for (unsigned kind = 0; next->vcpus[i] && kind < TLB_PAGE_KINDS; kind++)
             for (unsigned level = 0; level < TLB_LEVELS; level++)
                 get_vcpu(tlb, i)->page_misses[level][kind] += next->vcpus[i]->page_misses[level][kind];
     for (unsigned level = 0; level < TLB_LEVELS; level++)
         places_merge(&tlb->places[level], &next->places[level]);
     return true;
-}
-
-/* Results. */
-
-typedef struct {
-    uint64_t accesses;
-    Counts counts;
-} Sum;
-
-/* Of some CPLs (a bit each) of one vCPU, or of all (-1). */
-static Sum sum(const Tlb *tlb, int number, unsigned cpls)
-{
-    Sum all = { 0 };
-
-    for (int i = 0; i < CACHE_MAX_VCPUS; i++) {
-        const Vcpu *vcpu = tlb->vcpus[i];
-
-        if (!vcpu || (number >= 0 && number != i))
-            continue;
-        for (unsigned kind = 0; kind < KINDS; kind++)
-            all.accesses += cpls >> mt_cpl((uint8_t)kind) & 1 ? vcpu->by_kind[kind] : 0;
-        for (unsigned cpl = 0; cpl < CACHE_CPLS; cpl++)
-            if (cpls >> cpl & 1) {
-                all.counts.lookups += vcpu->counts[cpl].lookups;
-                for (unsigned level = 0; level < TLB_LEVELS; level++)
-                    all.counts.misses[level] += vcpu->counts[cpl].misses[level];
-            }
-    }
-    all.counts.lookups += all.accesses;
-    return all;
-}
-
-static double per(uint64_t part, uint64_t all, double factor)
-{
-    return all ? factor * (double)part / (double)all : 0;
-}
-
-static void describe_tlbs(const Tlb *tlb, Report *report)
-{
-    static const ReportColumn columns[] = { { "level", "TLB", REPORT_TEXT },
-                                            { "page", "pages", REPORT_TEXT },
-                                            { "entries", "entries", REPORT_COUNT },
-                                            { "sets", "sets", REPORT_COUNT },
-                                            { "ways", "ways", REPORT_COUNT },
-                                            { "reach", "reach in bytes", REPORT_COUNT },
-                                            { NULL } };
-    ReportTable *table = report_add_table(report, "tlbs", "TLBs", columns);
-
-    for (unsigned level = 0; level < TLB_LEVELS; level++)
-        for (unsigned page = 0; page < TLB_PAGES; page++) {
-            const TlbPart *part = &tlb->design.part[level][page];
-
-            if (part->entries && (tlb->recorded || page == tlb->page[0] || page == tlb->page[1]))
-                report_table_add_row(table, level_names[level], tlb_page_name(page), part->entries, part->sets,
-                                     (uint64_t)part->ways, part->entries << tlb_page_shift(page));
-        }
-}
-
-static void describe_levels(const Sum *all, Report *report)
-{
-    static const ReportColumn columns[] = { { "name", "level", REPORT_TEXT },
-                                            { "accesses", "lookups", REPORT_COUNT },
-                                            { "hits", "hits", REPORT_COUNT },
-                                            { "misses", "misses", REPORT_COUNT },
-                                            { "miss_percent", "misses %", REPORT_REAL },
-                                            { "misses_per_thousand_accesses", "per 1000 accesses", REPORT_REAL },
-                                            { NULL } };
-    ReportTable *table = report_add_table(report, "levels", "levels", columns);
-    uint64_t lookups = all->counts.lookups;
-
-    for (unsigned level = 0; level < TLB_LEVELS; level++) {
-        uint64_t misses = all->counts.misses[level];
-
-        report_table_add_row(table, level_names[level], lookups, lookups - misses, misses, per(misses, lookups, 100),
-                             per(misses, all->accesses, 1000));
-        lookups = misses;
-    }
-}
-
-#define COLUMNS_OF_PARTS(name, label, kind)                                                                            \
-    {                                                                                                                  \
-        { name, label, kind }, { "accesses", "accesses", REPORT_COUNT }, { "l1_misses", "L1 misses", REPORT_COUNT },   \
-            { "walks", "walks", REPORT_COUNT }, { "walks_per_thousand_accesses", "per 1000 accesses", REPORT_REAL },   \
-        {                                                                                                              \
-            NULL                                                                                                       \
-        }                                                                                                              \
-    }
-
-/* What came of pages of each size, where it was recorded. */
-static void describe_page_sizes(const Tlb *tlb, uint64_t accesses, Report *report)
-{
-    static const ReportColumn columns[] = {
-        { "page_size", "pages", REPORT_TEXT }, { "accesses", "accesses", REPORT_COUNT },
-        { "percent", "%", REPORT_REAL },       { "l1_misses", "L1 misses", REPORT_COUNT },
-        { "walks", "walks", REPORT_COUNT },    { NULL }
-    };
-    ReportTable *table = report_add_table(report, "by_page_size", "by size of the page", columns);
-
-    for (unsigned kind = 0; kind < PAGE_KINDS; kind++) {
-        uint64_t records = 0, misses[TLB_LEVELS] = { 0 };
-
-        for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++) {
-            records += tlb->vcpus[i] ? tlb->vcpus[i]->by_page[kind] : 0;
-            for (unsigned level = 0; tlb->vcpus[i] && level < TLB_LEVELS; level++)
-                misses[level] += tlb->vcpus[i]->page_misses[level][kind];
-        }
-        if (records)
-            report_table_add_row(table, kind == PAGE_UNKNOWN ? "unknown" : tlb_page_name(kind), records,
-                                 per(records, accesses, 100), misses[0], misses[1]);
-    }
-}
-
-static void describe_modes(const Tlb *tlb, Report *report)
-{
-    static const ReportColumn columns[] = COLUMNS_OF_PARTS("mode", "by", REPORT_TEXT);
-    static const char *const names[] = { "kernel", "user" };
-    ReportTable *table = report_add_table(report, "by_mode", "by kernel and user code", columns);
-
-    for (unsigned user = 0; user < 2; user++) {
-        Sum own = sum(tlb, -1, user ? 8 : 7);
-
-        if (own.accesses)
-            report_table_add_row(table, names[user], own.accesses, own.counts.misses[0], own.counts.misses[1],
-                                 per(own.counts.misses[1], own.accesses, 1000));
-    }
-}
-
-static void describe_vcpus(const Tlb *tlb, Report *report)
-{
-    static const ReportColumn columns[] = COLUMNS_OF_PARTS("vcpu", "vCPU", REPORT_COUNT);
-    unsigned vcpus = 0;
-    ReportTable *table;
-
-    for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++)
-        vcpus += !!tlb->vcpus[i];
-    table = report_add_table(report, "by_vcpu", vcpus > 1 ? "by vCPU" : NULL, columns);
-    for (int i = 0; i < CACHE_MAX_VCPUS; i++) {
-        Sum own = sum(tlb, i, 15);
-
-        if (own.accesses)
-            report_table_add_row(table, (uint64_t)i, own.accesses, own.counts.misses[0], own.counts.misses[1],
-                                 per(own.counts.misses[1], own.accesses, 1000));
-    }
-}
-
-static void tlb_describe(void *data, Report *report)
-{
-    const Tlb *tlb = data;
-    Sum all = sum(tlb, -1, 15);
-    uint64_t walks = all.counts.misses[TLB_LEVELS - 1], cycles = walks * (uint64_t)tlb->options->walk_cycles;
-
-    report_add_count(report, "accesses", "accesses", all.accesses);
-    report_add_text(report, "page_size", "page size", tlb_page_name(tlb->page[0]));
-    report_add_text(report, "kernel_page_size", "in the kernel's half", tlb_page_name(tlb->page[1]));
-    report_add_count(report, "walks", "page-table walks", walks);
-    report_add_real(report, "walks_per_thousand_accesses", "walks per 1000 accesses", per(walks, all.accesses, 1000),
-                    3);
-    if (tlb->options->walk_cycles) {
-        report_add_count(report, "walk_cycles", "cycles of walks", cycles);
-        report_add_real(report, "walk_cycles_per_access", "cycles per access", per(cycles, all.accesses, 1), 3);
-    }
-    describe_tlbs(tlb, report);
-    describe_levels(&all, report);
-    if (tlb->recorded)
-        describe_page_sizes(tlb, all.accesses, report);
-    describe_modes(tlb, report);
-    describe_vcpus(tlb, report);
-    places_describe(tlb->places, level_names, TLB_LEVELS, (guint)tlb->options->top, tlb->context, report);
 }
 
 #define PART_OPTION(name, level_number, page_number, help)                                                             \

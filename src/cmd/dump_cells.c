@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What each column has of a record: see dump_columns.h. They are documented in memory_tracer-trace(1). */
+/* What each column has of a record: see dump_columns.h. They are documented in memory_tracer-trace(1). In one file,
+ * though a long one: two short functions for each column, in the order of the columns. */
 #include "dump_columns.h"
 
 #define HEX "%" G_GINT64_MODIFIER "x"

@@ -13,13 +13,11 @@
 #include "kernel.h"
 #include "kernel_functions.h"
 #include "kernel_memory.h"
+#include "mapping_calls.h"
 #include "memories.h"
 #include "task_identity.h"
 #include "user_stack.h"
 
-#define PAGE_BYTES 4096u
-#define USER_END (UINT64_C(1) << 56) /* with five levels of page tables */
-#define MREMAP_DONTUNMAP 4u
 #define MAX_CONTEXTS 8 /* interrupts in softirqs, and so on */
 #define LEAVES KERNEL_FUNCTION_LEAVES
 
@@ -27,8 +25,7 @@ typedef struct {
     TaskIdentity identity;
     uint32_t number, process; /* both from 1 on */
     uint32_t run;             /* in which it was seen last */
-    uint64_t moved[3];        /* what mremap() was asked for: begin, end, new size */
-    bool move_stays;          /* and what was there stays mapped there */
+    MappingMove move;         /* what mremap() was asked for */
     uint64_t entry;           /* for kernel_memory.h */
 } Task;
 
@@ -300,78 +297,19 @@ static void on_end(unsigned vcpu, uint64_t code)
         process_ends(task->process);
 }
 
-static uint64_t whole_pages(uint64_t bytes)
-{
-    return (bytes + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
-}
-
-static void on_unmap(unsigned vcpu, uint64_t registers)
-{
-    uint64_t self = current(vcpu), begin, bytes;
-    bool is_new;
-
-    if (!kernel_read_u64(registers, KERNEL_REGS_DI, &begin) || !kernel_read_u64(registers, KERNEL_REGS_SI, &bytes) ||
-        begin % PAGE_BYTES || !bytes || begin + bytes < begin || begin + bytes > USER_END) /* the call fails */
-        return;
-    memories_note_range(vcpu, CHANGE_UNMAP, memories_number(kernel_read_pointer(self, KERNEL_TASK_MM), &is_new),
-                        (const uint64_t[]){ begin, begin + whole_pages(bytes) }, 2, note);
-}
-
-static void on_detach(unsigned vcpu, uint64_t registers)
-{
-    uint64_t self = current(vcpu), address;
-
-    if (kernel_read_u64(registers, KERNEL_REGS_DI, &address))
-        memories_detach(vcpu, kernel_read_pointer(self, KERNEL_TASK_MM), address,
-                        kernel_read_pointer(self, KERNEL_TASK_FS), note);
-}
-
-static void on_brk(unsigned vcpu, uint64_t registers)
-{
-    uint64_t self = current(vcpu), address;
-
-    if (kernel_read_u64(registers, KERNEL_REGS_DI, &address))
-        memories_shrink_heap(vcpu, kernel_read_pointer(self, KERNEL_TASK_MM), address, note);
-}
-
 static void on_move(unsigned vcpu, uint64_t registers)
 {
-    uint64_t bytes = 0, new_bytes = 0, flags = 0;
-    Task *task;
-
     current(vcpu);
-    task = vcpus[vcpu].task;
-    if (!task)
-        return;
-    kernel_read_u64(registers, KERNEL_REGS_DI, &task->moved[0]);
-    kernel_read_u64(registers, KERNEL_REGS_SI, &bytes);
-    kernel_read_u64(registers, KERNEL_REGS_DX, &new_bytes);
-    kernel_read_u64(registers, KERNEL_REGS_R10, &flags);
-    task->moved[2] = whole_pages(new_bytes);
-    task->moved[1] = task->moved[0] + whole_pages(bytes ? bytes : new_bytes); /* 0: it is mapped once more */
-    task->move_stays = !bytes || (flags & MREMAP_DONTUNMAP);
+    if (vcpus[vcpu].task)
+        mapping_calls_move(registers, &vcpus[vcpu].task->move);
 }
 
 static void on_moved(unsigned vcpu)
 {
-    uint64_t self = current(vcpu), begin;
-    Task *task = vcpus[vcpu].task;
-    bool is_new;
-
-    if (task && task->moved[2] && kernel_read_register(KERNEL_RAX, &begin) && begin < UINT64_MAX - 4095) /* an error */
-        memories_note_range(
-            vcpu, CHANGE_MOVE, memories_number(kernel_read_pointer(self, KERNEL_TASK_MM), &is_new),
-            (const uint64_t[]){ task->moved[0], task->moved[1], begin, begin + task->moved[2], task->move_stays }, 5,
-            note);
-    if (task)
-        task->moved[2] = 0;
-}
-
-static void on_map(unsigned vcpu, uint64_t vma)
-{
     uint64_t self = current(vcpu);
 
-    memories_map(vcpu, vma, kernel_read_pointer(self, KERNEL_TASK_FS), note);
+    if (vcpus[vcpu].task)
+        mapping_calls_moved(vcpu, self, &vcpus[vcpu].task->move, note);
 }
 
 static void begin_context(unsigned vcpu, enum mt_task_context context)
@@ -434,7 +372,7 @@ static void on_function(unsigned vcpu, unsigned what)
         on_name(vcpu, first, second & 0xff);
         break;
     case KERNEL_PERF_EVENT_MMAP:
-        on_map(vcpu, first);
+        mapping_calls_map(vcpu, current(vcpu), first, note);
         break;
     case KERNEL_DO_EXIT:
         on_end(vcpu, first);
@@ -443,13 +381,13 @@ static void on_function(unsigned vcpu, unsigned what)
         memories_end(vcpu, first, note);
         break;
     case KERNEL_MUNMAP:
-        on_unmap(vcpu, first);
+        mapping_calls_unmap(vcpu, current(vcpu), first, note);
         break;
     case KERNEL_BRK:
-        on_brk(vcpu, first);
+        mapping_calls_brk(vcpu, current(vcpu), first, note);
         break;
     case KERNEL_SHMDT:
-        on_detach(vcpu, first);
+        mapping_calls_detach(vcpu, current(vcpu), first, note);
         break;
     case KERNEL_MREMAP:
         on_move(vcpu, first);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Makes blocks: see encoder.h. The loop over the records is what `record` is bound by. */
+/* Makes blocks: see encoder.h. The loop over the records is what `record` is bound by. In one file, though a long one,
+ * so that it has all of it inline. */
 #include "encoder.h"
 
 #include <glib.h>

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What `tlb` counts: shared by what counts it (tlb.c) and what tells it (tlb_result.c). */
+#ifndef MEMORY_TRACER_ANALYSIS_TLB_PRIVATE_H
+#define MEMORY_TRACER_ANALYSIS_TLB_PRIVATE_H
+
+#include "cache_model.h"
+#include "cache_options.h"
+#include "places.h"
+#include "tlb.h"
+#include "tlb_options.h"
+
+#define TLB_HALVES 2 /* of the addresses: the lower one is the processes', the upper one the kernel's */
+#define TLB_KINDS 256
+/* Kinds of pages: those of each size, and those whose size isn't known, which count as the smallest. */
+#define TLB_PAGE_KINDS (TLB_PAGES + 1)
+#define TLB_PAGE_UNKNOWN TLB_PAGES
+
+typedef struct {
+    uint64_t lookups, misses[TLB_LEVELS];
+} TlbCounts;
+
+/* A vCPU's own. */
+typedef struct {
+    CacheArray *array[TLB_LEVELS][TLB_PAGES]; /* or NULL */
+    TlbCounts counts[CACHE_CPLS];             /* lookups: only those of a second page */
+    uint64_t by_kind[TLB_KINDS];              /* records */
+    uint64_t by_page[TLB_PAGE_KINDS];         /* likewise, where sizes are as recorded */
+    uint64_t page_misses[TLB_LEVELS][TLB_PAGE_KINDS];
+} TlbVcpu;
+
+typedef struct {
+    const TlbOptions *options;
+    const Context *context;
+    TlbDesign design;
+    TlbVcpu *vcpus[CACHE_MAX_VCPUS];              /* or NULL */
+    unsigned page[TLB_HALVES], shift[TLB_HALVES]; /* TLB_RECORDED: each page has its own */
+    bool recorded;                                /* in one half or both */
+    Places places[TLB_LEVELS];
+    AnalysisPart part;          /* the pages that are its own; what isn't of pages only part 0 counts */
+    bool is_divided[TLB_PAGES]; /* else all pages of this size are part 0's */
+} Tlb;
+
+/* The result: see AnalysisType. */
+void tlb_describe(void *data, Report *report);
+
+#endif
