@@ -36,11 +36,6 @@ struct Analysis {
     Groups *groups; /* or NULL */
 };
 
-const AnalysisType *const *analysis_types(void)
-{
-    return types;
-}
-
 const AnalysisType *analysis_find_type(const char *name)
 {
     for (guint i = 0; types[i]; i++)
@@ -73,11 +68,6 @@ void analysis_request_free(AnalysisRequest *request)
     g_free(request->by);
     loaded_analysis_free(request->loaded);
     g_free(request);
-}
-
-const AnalysisType *analysis_request_type(const AnalysisRequest *request)
-{
-    return request->type;
 }
 
 unsigned analysis_request_columns(const AnalysisRequest *request)

@@ -94,8 +94,7 @@ struct AnalysisType {
     void (*measure_group)(void *state, guint group, uint64_t *values);
 };
 
-/* The types that are built in, up to NULL, and one by its name, or NULL. */
-const AnalysisType *const *analysis_types(void);
+/* The type that is built in and has this name, or NULL. */
 const AnalysisType *analysis_find_type(const char *name);
 
 /* What somebody has asked for: a type and its options, from words like "stat", "stat:top=20,by=process" and
@@ -107,7 +106,6 @@ AnalysisRequest *analysis_request_parse(const char *word, GError **error);
 AnalysisRequest *analysis_request_new(const AnalysisType *type);
 void analysis_request_free(AnalysisRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AnalysisRequest, analysis_request_free)
-const AnalysisType *analysis_request_type(const AnalysisRequest *request);
 /* Of enum mt_columns: what it reads, with its options. */
 unsigned analysis_request_columns(const AnalysisRequest *request);
 /* The file that it writes, as its option "output" says; or NULL. */

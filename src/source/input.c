@@ -136,6 +136,7 @@ static Input *open_input(const char *path, const Selection *selection, unsigned 
     g_autoptr(Input) input = g_new0(Input, 1);
     struct mt_error problem;
     SelectionRanges ranges;
+    unsigned vcpus;
 
     if (!selection_parse(selection, &ranges, error))
         return NULL;
@@ -147,6 +148,11 @@ static Input *open_input(const char *path, const Selection *selection, unsigned 
     input->trace = input_open_trace(path, ranges.format, error);
     if (!input->trace)
         return NULL;
+    vcpus = mt_trace_vcpus(input->trace);
+    if (input->vcpu != SELECTION_ANY && vcpus && (unsigned)input->vcpu >= vcpus) {
+        mt_fail(error, "%s has no vCPU %d: it has the vCPUs 0 to %u", path, input->vcpu, vcpus - 1);
+        return NULL;
+    }
     if (part)
         input->events = *part;
     if (!part && !mt_trace_is_complete(input->trace)) {

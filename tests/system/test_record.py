@@ -297,7 +297,8 @@ class Verbs(SystemTest):
                          [r for r in records if r[0] >> 6 & 3 == 3 and r[0] & 32])
         self.assertEqual(self.records("--address", "0x7ff000000000..800000000000", "--loads"),
                          [r for r in records if 0x7ff000000000 <= r[1] < 0x800000000000 and not r[0] & 32])
-        self.assertEqual(self.records("--vcpu", "1"), [])
+        self.assertEqual(self.records("--vcpu", "0"), records)
+        self.assert_fails(self.tracer("dump", "--vcpu", "1", self.trace_path), "has the vCPUs 0 to 0")
 
     def test_cut_and_merge(self):
         parts = [self.path("a.mtrace"), self.path("b.mtrace")]
