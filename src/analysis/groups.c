@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../base/error.h"
+#include "../trace/events.h"
 
 #define MAX_FIGURES 8
 #define CODE_COLUMNS (MT_COLUMN_INSTRUCTION | MT_COLUMN_TASK)
@@ -43,9 +44,10 @@ struct Groups {
     GArray *groups;        /* Group, by number */
     GArray *group_of_row;  /* uint32_t, for the current batch */
     GArray *present;       /* uint32_t: groups that it has */
-    GByteArray *sorted[8]; /* its columns, group by group */
+    GByteArray *sorted[9]; /* its columns, group by group */
     bool reads_tasks;      /* the analysis does */
     GArray *task_of_row;   /* uint32_t: numbers of events, likewise */
+    GArray *index_of_row;  /* uint64_t: places in the trace, likewise */
     GArray *events;        /* struct mt_event: of one group's records */
 };
 
@@ -104,6 +106,7 @@ Groups *groups_new(GroupBy by, const AnalysisType *type, const void *options, co
     groups->present = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     groups->reads_tasks = columns_of(type, groups->options) & MT_COLUMN_TASK;
     groups->task_of_row = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    groups->index_of_row = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     groups->events = g_array_new(FALSE, FALSE, sizeof(struct mt_event));
     for (guint i = 0; i < G_N_ELEMENTS(groups->sorted); i++)
         groups->sorted[i] = g_byte_array_new();
@@ -122,6 +125,7 @@ void groups_free(Groups *groups)
     g_array_unref(groups->group_of_row);
     g_array_unref(groups->present);
     g_array_unref(groups->task_of_row);
+    g_array_unref(groups->index_of_row);
     g_array_unref(groups->events);
     for (guint i = 0; i < G_N_ELEMENTS(groups->sorted); i++)
         g_byte_array_unref(groups->sorted[i]);
@@ -198,7 +202,19 @@ static const uint32_t *list_tasks(Groups *groups, const struct mt_batch *batch)
     return tasks;
 }
 
-/* And back again. Valid until the next call. */
+/* The place in the trace of each record. */
+static const uint64_t *list_indices(Groups *groups, const struct mt_batch *batch)
+{
+    uint64_t *indices;
+
+    g_array_set_size(groups->index_of_row, (guint)batch->count);
+    indices = (uint64_t *)groups->index_of_row->data;
+    for (size_t i = 0; i < batch->count; i++)
+        indices[i] = events_index(batch, i);
+    return indices;
+}
+
+/* From such numbers, the events. Valid until the next call. */
 static struct mt_events make_events(Groups *groups, const uint32_t *tasks, size_t count)
 {
     g_array_set_size(groups->events, 0);
@@ -218,6 +234,7 @@ static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **er
     uint32_t *rows = (uint32_t *)groups->group_of_row->data;
     struct mt_batch sorted = *batch;
     const uint32_t *tasks = groups->reads_tasks ? list_tasks(groups, batch) : NULL;
+    const uint64_t *indices = groups->reads_tasks ? list_indices(groups, batch) : NULL;
 
     for (size_t i = 0; i < batch->count; i++) { /* groups become places */
         Group *group = &g_array_index(groups->groups, Group, rows[i]);
@@ -234,7 +251,7 @@ static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **er
     tasks = sort_column(groups, 6, tasks, sizeof *tasks, rows, batch->count);
     sorted.page_size = sort_column(groups, 7, batch->page_size, sizeof *batch->page_size, rows, batch->count);
     sorted.task = sorted.executed = (struct mt_events){ 0 };
-    sorted.index = NULL;
+    sorted.index = sort_column(groups, 8, indices, sizeof *indices, rows, batch->count);
     for (guint i = 0; i < groups->present->len; i++) {
         Group *group = &g_array_index(groups->groups, Group, g_array_index(groups->present, uint32_t, i));
         struct mt_batch part = sorted;
@@ -247,6 +264,7 @@ static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **er
         ADVANCE(value);
         ADVANCE(page_size);
         ADVANCE(value_unknown);
+        ADVANCE(index);
 #undef ADVANCE
         part.count = group->rows;
         if (tasks)

@@ -171,6 +171,12 @@ class Sharing(CacheTest):
         trace = self.tasks("a", rows, order=[(4, "h 0 3 1 3 //bin/x")])
         self.assertEqual([self.sharing(trace, *options)["sizes"][0]["lines"] for options in ([], ["--stores"])], [2, 2])
 
+    def test_memory_after_exec_in_a_group(self):
+        # What other processes do in between doesn't move the exec.
+        rows = [(event, WORD | STORE | USER, 0x1000) for event in (4, 12, 12, 12, 4)]
+        trace = self.tasks("a", rows, order=[(4, "h 0 3 1 3 //bin/x")])
+        self.assertEqual([group["sizes"][0]["lines"] for group in self.sharing("--by", "process", trace)["processes"]], [1, 2])
+
     def test_groups_know_tasks_too(self):
         rows = [(event, WORD | STORE | USER, 0x1000) for _ in range(3) for event in (4, 8, 12)]
         result = self.sharing("--between", "thread", "--by", "process", self.tasks("a", rows))
