@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../base/error.h"
+#include "../trace/batch_columns.h"
 #include "../trace/events.h"
 
 #define MAX_FIGURES 8
@@ -233,6 +234,7 @@ static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **er
 {
     uint32_t *rows = (uint32_t *)groups->group_of_row->data;
     struct mt_batch sorted = *batch;
+    unsigned number = 0;
     const uint32_t *tasks = groups->reads_tasks ? list_tasks(groups, batch) : NULL;
     const uint64_t *indices = groups->reads_tasks ? list_indices(groups, batch) : NULL;
 
@@ -241,30 +243,19 @@ static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **er
 
         rows[i] = group->begin + group->rows++;
     }
-    sorted.address = sort_column(groups, 0, batch->address, sizeof *batch->address, rows, batch->count);
-    sorted.info = sort_column(groups, 1, batch->info, sizeof *batch->info, rows, batch->count);
-    sorted.instruction = sort_column(groups, 2, batch->instruction, sizeof *batch->instruction, rows, batch->count);
-    sorted.paddr = sort_column(groups, 3, batch->paddr, sizeof *batch->paddr, rows, batch->count);
-    sorted.value = sort_column(groups, 4, batch->value, sizeof *batch->value, rows, batch->count);
-    sorted.value_unknown =
-        sort_column(groups, 5, batch->value_unknown, sizeof *batch->value_unknown, rows, batch->count);
-    tasks = sort_column(groups, 6, tasks, sizeof *tasks, rows, batch->count);
-    sorted.page_size = sort_column(groups, 7, batch->page_size, sizeof *batch->page_size, rows, batch->count);
+    sorted.index = indices;
+#define SORT(type, column)                                                                                             \
+    sorted.column = sort_column(groups, number++, sorted.column, sizeof(type), rows, batch->count);
+    BATCH_COLUMNS(SORT)
+#undef SORT
+    tasks = sort_column(groups, number, tasks, sizeof *tasks, rows, batch->count);
     sorted.task = sorted.executed = (struct mt_events){ 0 };
-    sorted.index = sort_column(groups, 8, indices, sizeof *indices, rows, batch->count);
     for (guint i = 0; i < groups->present->len; i++) {
         Group *group = &g_array_index(groups->groups, Group, g_array_index(groups->present, uint32_t, i));
         struct mt_batch part = sorted;
 
-#define ADVANCE(column) part.column = sorted.column ? sorted.column + group->begin : NULL
-        ADVANCE(address);
-        ADVANCE(info);
-        ADVANCE(instruction);
-        ADVANCE(paddr);
-        ADVANCE(value);
-        ADVANCE(page_size);
-        ADVANCE(value_unknown);
-        ADVANCE(index);
+#define ADVANCE(type, column) part.column = sorted.column ? sorted.column + group->begin : NULL;
+        BATCH_COLUMNS(ADVANCE)
 #undef ADVANCE
         part.count = group->rows;
         if (tasks)

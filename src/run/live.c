@@ -6,6 +6,7 @@
 #include "../base/error.h"
 #include "../ring/columns.h"
 #include "../source/object_selection.h"
+#include "../trace/batch_columns.h"
 #include "live_files.h"
 
 struct LiveAnalyses {
@@ -89,13 +90,8 @@ static void move_record(const struct mt_batch *batch, size_t from, size_t to)
 {
 #define MOVE(type, column)                                                                                             \
     if (batch->column)                                                                                                 \
-    ((type *)batch->column)[to] = batch->column[from]
-    MOVE(uint64_t, address);
-    MOVE(uint8_t, info);
-    MOVE(uint32_t, instruction);
-    MOVE(uint64_t, paddr);
-    MOVE(struct mt_value, value);
-    MOVE(bool, value_unknown);
+        ((type *)batch->column)[to] = batch->column[from];
+    BATCH_COLUMNS(MOVE)
 #undef MOVE
 }
 
@@ -126,13 +122,8 @@ static struct mt_batch part_of(LiveAnalyses *live, const struct mt_batch *batch,
     const struct mt_events *events = &batch->task;
     size_t next = 0;
 
-#define ADVANCE(column) part.column = batch->column ? batch->column + begin : NULL
-    ADVANCE(address);
-    ADVANCE(info);
-    ADVANCE(instruction);
-    ADVANCE(paddr);
-    ADVANCE(value);
-    ADVANCE(value_unknown);
+#define ADVANCE(type, column) part.column = batch->column ? batch->column + begin : NULL;
+    BATCH_COLUMNS(ADVANCE)
 #undef ADVANCE
     part.first += begin;
     part.count = end - begin;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "../trace/batch_columns.h"
+
 /* Batches go from thread to thread in pieces, so that hardly any time goes into that. A piece should stay in a cache.
  */
 #define PIECE_RECORDS 8192
@@ -77,25 +79,20 @@ static void *append(GByteArray *columns, const void *column, size_t bytes)
     return GSIZE_TO_POINTER((gsize)at + 1);
 }
 
-/* Does `what` with each array of a batch. */
-#define EACH_ARRAY(batch, what)                                                                                        \
-    what(address, (batch)->count);                                                                                     \
-    what(info, (batch)->count);                                                                                        \
-    what(instruction, (batch)->count);                                                                                 \
-    what(paddr, (batch)->count);                                                                                       \
-    what(value, (batch)->count);                                                                                       \
-    what(value_unknown, (batch)->count);                                                                               \
-    what(page_size, (batch)->count);                                                                                   \
-    what(index, (batch)->count);                                                                                       \
-    what(task.event, (batch)->task.count);                                                                             \
-    what(executed.event, (batch)->executed.count)
+/* Does WHAT(array, elements) with each array of a batch. */
+#define EACH_ARRAY(batch, WHAT)                                                                                        \
+    BATCH_COLUMNS(WHAT##_COLUMN)                                                                                       \
+    WHAT(task.event, (batch)->task.count)                                                                              \
+    WHAT(executed.event, (batch)->executed.count)
 
 static void copy_batch(Piece *piece, const struct mt_batch *batch)
 {
     struct mt_batch copy = *batch;
 
-#define COPY(array, elements) copy.array = append(piece->columns, batch->array, (elements) * sizeof *batch->array)
-    EACH_ARRAY(batch, COPY);
+#define COPY(array, elements) copy.array = append(piece->columns, batch->array, (elements) * sizeof *batch->array);
+#define COPY_COLUMN(type, column) COPY(column, batch->count)
+    EACH_ARRAY(batch, COPY)
+#undef COPY_COLUMN
 #undef COPY
     g_array_append_val(piece->batches, copy);
 }
@@ -108,8 +105,10 @@ static void set_pointers(Piece *piece)
 
 #define SET(array, elements)                                                                                           \
     if (batch->array)                                                                                                  \
-    batch->array = (const void *)(piece->columns->data + GPOINTER_TO_SIZE(batch->array) - 1)
-        EACH_ARRAY(batch, SET);
+        batch->array = (const void *)(piece->columns->data + GPOINTER_TO_SIZE(batch->array) - 1);
+#define SET_COLUMN(type, column) SET(column, )
+        EACH_ARRAY(batch, SET)
+#undef SET_COLUMN
 #undef SET
     }
 }
