@@ -566,10 +566,10 @@ print(records, kernel)
 
     def test_the_kernels_share_does_not_depend_on_the_readers_speed(self):
         fast, slow = self.kernel_share(0, "--icount"), self.kernel_share(0.03, "--icount")
-        self.assertLess(abs(slow / fast - 1), 0.03)
+        self.assertLess(abs(slow / fast - 1), 0.1)  # runs differ by up to 4 %, whoever reads: where files lie in memory, and so on
         # In real time there are more timer interrupts per instruction, the slower the machine is, and the reader.
         # Otherwise the bound above would show nothing.
-        self.assertGreater(self.kernel_share(0.03) / slow - 1, 0.03)
+        self.assertGreater(self.kernel_share(0.03) / slow - 1, 0.1)
 
     def test_user_only_runs_repeat_bit_for_bit(self):
         static_program(self, "#include <stdlib.h>\nint main(void) { int n = 3000, *a = malloc(n * 4);\n"
