@@ -23,6 +23,7 @@ static struct {
     uint64_t number; /* address / BLOCK_BYTES */
     GByteArray *bytes;
 } blocks[BLOCKS];
+static GMutex reading; /* who has it may use the blocks */
 
 bool kernel_load(const char *path, GError **error)
 {
@@ -83,6 +84,17 @@ void kernel_read_anew(void)
 {
     for (unsigned i = 0; i < BLOCKS; i++)
         blocks[i].number = NO_BLOCK;
+}
+
+void kernel_read_begin(void)
+{
+    g_mutex_lock(&reading);
+    kernel_read_anew();
+}
+
+void kernel_read_end(void)
+{
+    g_mutex_unlock(&reading);
 }
 
 /* NULL if nothing is there. */

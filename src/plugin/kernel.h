@@ -30,9 +30,11 @@ typedef enum {
     KERNEL_REGISTERS,
 } KernelRegister;
 
-/* What is read from now on is how the guest's memory is now; what has been read before may be kept up to this call. By
- * one thread at a time, as all that reads memory below. */
+/* What is read from now on is how the guest's memory is now; what has been read before may be kept up to this call. */
 void kernel_read_anew(void);
+/* All that reads memory below is called between these two, so by one thread at a time. It begins anew. */
+void kernel_read_begin(void);
+void kernel_read_end(void);
 
 /* In a callback that may read registers. */
 bool kernel_read_register(KernelRegister number, uint64_t *value);

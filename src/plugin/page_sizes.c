@@ -87,7 +87,9 @@ uint64_t page_sizes_ask(unsigned vcpu, uint64_t virt_addr, uint64_t physical)
     for (unsigned i = 0; i < G_N_ELEMENTS(shifts); i++)
         if (is_remembered(of, shifts[i], virt_addr, physical))
             return row_page_size_bits(shifts[i]);
+    kernel_read_begin();
     shift = walk(of, virt_addr, physical);
+    kernel_read_end();
     if (shift) {
         place = find(of, shift, virt_addr, physical, &wanted);
         *place = wanted;

@@ -418,8 +418,9 @@ static void function_cb(unsigned int vcpu, void *userdata)
     if (vcpu >= plugin.vcpus)
         return;
     g_mutex_lock(&lock);
-    kernel_read_anew();
+    kernel_read_begin();
     on_function(vcpu, (unsigned)(uintptr_t)userdata);
+    kernel_read_end();
     g_mutex_unlock(&lock);
 }
 

@@ -29,12 +29,12 @@ static void test_a_thread_may_lack_memory_or_a_process(void)
     set(RLIMIT_NPROC, 12);
     check(EAGAIN, " (ulimit -u is 12)");
     check(ENOMEM, "");
-    set(RLIMIT_AS, (rlim_t)1 << 40);
-    check(EAGAIN, " (ulimit -v is 1073741824, ulimit -u is 12)");
-    check(ENOMEM, " (ulimit -v is 1073741824)");
-    set(RLIMIT_DATA, (rlim_t)1 << 39);
-    check(EAGAIN, " (ulimit -v is 1073741824, ulimit -d is 536870912, ulimit -u is 12)");
-    check(ENOMEM, " (ulimit -v is 1073741824, ulimit -d is 536870912)");
+    set(RLIMIT_AS, (rlim_t)1 << 46); /* the address sanitizer has much */
+    check(EAGAIN, " (ulimit -v is 68719476736, ulimit -u is 12)");
+    check(ENOMEM, " (ulimit -v is 68719476736)");
+    set(RLIMIT_DATA, (rlim_t)1 << 45);
+    check(EAGAIN, " (ulimit -v is 68719476736, ulimit -d is 34359738368, ulimit -u is 12)");
+    check(ENOMEM, " (ulimit -v is 68719476736, ulimit -d is 34359738368)");
     check(EACCES, "");
 }
 
