@@ -14,9 +14,8 @@
 #include "kernel_memory.h"
 
 #define PAGE_SHIFT 12
-#define PAGES                                                                                                          \
-    4096u /* bits; a kernel's text has some thousands of pages, and our functions lie on some fifty of them            \
-           */
+/* Bits: a kernel's text has some thousands of pages, and our functions lie on some fifty of them. */
+#define PAGES 4096u
 
 static uint64_t pages[PAGES / 64];
 
