@@ -410,7 +410,7 @@ void capture_instrument(struct qemu_plugin_insn *insn, uint64_t info)
     if (plugin.phase == PHASE_COUNTING)
         counting_instrument(insn);
     else
-        qemu_plugin_register_vcpu_mem_cb(insn, choose_callback(), QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+        qemu_plugin_register_vcpu_mem_cb(insn, choose_callback(), pages_callback_flags(), QEMU_PLUGIN_MEM_RW,
                                          (void *)(uintptr_t)info);
 }
 

@@ -11,6 +11,7 @@
 
 #include "../record/x86.h"
 #include "interface.h"
+#include "pages.h"
 
 #define VCPU_BITS (UINT64_C(0xffff) << GMBEOO_VCPU_SHIFT)
 #define SIZE_BITS UINT64_C(7)
@@ -284,7 +285,7 @@ bool corrections_instrument(struct qemu_plugin_insn *insn, uint64_t info)
         qemu_plugin_register_vcpu_insn_exec_cb(insn, begin_cb, QEMU_PLUGIN_CB_NO_REGS, NULL);
     qemu_plugin_register_vcpu_mem_cb(
         insn, turns_are_taken() ? turns_wrap_corrected(correct_cb) : correct_cb,
-        accesses >= X86_COMPARES_ACCUMULATOR ? QEMU_PLUGIN_CB_R_REGS : QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+        accesses >= X86_COMPARES_ACCUMULATOR ? QEMU_PLUGIN_CB_R_REGS : pages_callback_flags(), QEMU_PLUGIN_MEM_RW,
         (void *)(uintptr_t)(info | (uint64_t)accesses << GMBEOO_VCPU_SHIFT));
     return true;
 }

@@ -28,6 +28,11 @@ void pages_init(void);
 void pages_look_for_flush(struct qemu_plugin_insn *insn);
 /* While all vCPUs stand still: such instructions may have been executed unnoticed. */
 void pages_forget_all(void);
+/* What callbacks of accesses that ask for physical addresses are registered with: a page's size is found by cr3. */
+static inline enum qemu_plugin_cb_flags pages_callback_flags(void)
+{
+    return ring_fields(plugin.ring) & MT_FIELD_PAGE_SIZE ? QEMU_PLUGIN_CB_R_REGS : QEMU_PLUGIN_CB_NO_REGS;
+}
 /* Asks QEMU. With MT_FIELD_PAGE_SIZE, the address has the page's size in it (ROW_PAGE_SIZE_SHIFT). */
 uint64_t pages_ask(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr);
 
