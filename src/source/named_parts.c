@@ -11,8 +11,10 @@
 
 bool named_parts_is_name(const char *text)
 {
+    size_t digits = text ? strspn(text, "0123456789abcdefABCDEF") : 0;
+
     return text && *text && !g_ascii_isdigit(*text) && !strstr(text, "..") &&
-           strspn(text, "0123456789abcdefABCDEF") < strlen(text);
+           (text[digits] || digits < NAMED_PARTS_ADDRESS_DIGITS);
 }
 
 /* A name that was given. */

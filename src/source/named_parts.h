@@ -6,7 +6,11 @@
 #include "../context/task_memory.h"
 #include "input.h"
 
-/* Whether the argument of --pc or --address is a name: no range, and no hexadecimal number. */
+/*
+ * Whether the argument of --pc or --address is a name, rather than a range or a hexadecimal number. A word such as "add"
+ * or "c" could be both: it is a number if it begins with a digit or has NAMED_PARTS_ADDRESS_DIGITS or more.
+ */
+#define NAMED_PARTS_ADDRESS_DIGITS 8 /* addresses without a digit at their front: of 32-bit code, and the kernel's */
 bool named_parts_is_name(const char *text);
 
 /* Which code is wanted: that at `pc`; of the function `pc_name`, unless it is NULL; and of any function of `globs`,

@@ -303,7 +303,9 @@ class Names(SystemTest):
                 with self.subTest(name=name, option=option):
                     self.assertEqual(self.selected(trace, option, name), [first, first + 1])
         self.assertEqual(self.selected(trace, "--function", "face"), [10, 11])
-        self.assertEqual(self.selected(trace, "--pc", "face"), [])  # a number
+        self.assertEqual(self.selected(trace, "--pc", "face"), [10, 11])
+        for number in ("0xface", "0face", "0000000000face", "ffffffff", "FACEFACE"):
+            self.assertEqual(self.selected(trace, "--pc", number), [])
         self.assertEqual(self.selected(trace, "--function", "list::*"), [4, 5])
         self.assertEqual(self.selected(trace, "--function", "ma?n", "--function", "two"), [0, 1, 2, 3])
         self.assertEqual(self.selected(trace, "--function", "*", "--pc", "main", "--stores"), [3])
