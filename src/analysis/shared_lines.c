@@ -6,7 +6,7 @@
 
 #define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 #define FIRST_SLOTS 4096
-#define RECENT 512
+#define RECENT 4096
 #define PAGE_BYTES 4096u
 
 typedef struct {
@@ -58,7 +58,8 @@ void shared_lines_free(SharedLines *lines)
         while (sharer) {
             Sharer *next = sharer->next;
 
-            g_free(sharer);
+            if (sharer != &lines->slots[i]->first)
+                g_free(sharer);
             sharer = next;
         }
         g_free(lines->slots[i]);
@@ -81,9 +82,11 @@ void shared_lines_set_objects(SharedLines *lines, SharedObjectFunc object_of, co
     lines->object_data = data;
 }
 
+/* By the highest bits of the product (Fibonacci hashing; Knuth, TAOCP 3, 6.4): only these depend on the space, too. The
+ * same addresses in many spaces would be probed one behind the other. */
 static size_t find_slot(SharedLine *const *slots, size_t count, uint64_t number, uint32_t space)
 {
-    size_t at = (size_t)(((number ^ (uint64_t)space << 40) * HASH_FACTOR) >> 20) & (count - 1);
+    size_t at = (size_t)(((number ^ (uint64_t)space << 40) * HASH_FACTOR) >> (64 - __builtin_ctzll(count)));
 
     while (slots[at] && (slots[at]->number != number || slots[at]->space != space))
         at = (at + 1) & (count - 1);
@@ -132,7 +135,7 @@ static Sharer *get_sharer(SharedLine *line, uint32_t who)
     while (sharer && sharer->who != who)
         sharer = sharer->next;
     if (!sharer) {
-        sharer = g_new0(Sharer, 1);
+        sharer = line->sharers ? g_new0(Sharer, 1) : &line->first;
         sharer->who = who;
         sharer->next = line->sharers;
         line->sharers = sharer;

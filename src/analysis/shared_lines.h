@@ -2,7 +2,7 @@
 /*
  * Which sharers (vCPUs, threads or processes) touch which words of each line, and who would invalidate whose copy if
  * each of them had a cache without end, kept coherent by invalidation (MSI). Memory: some 200 bytes for each line, 64
- * for each further sharer of a line, and 16 KiB for each vCPU.
+ * for each further sharer of a line, and 128 KiB for each vCPU.
  */
 #ifndef MEMORY_TRACER_ANALYSIS_SHARED_LINES_H
 #define MEMORY_TRACER_ANALYSIS_SHARED_LINES_H
@@ -43,6 +43,7 @@ typedef struct SharedLine {
     const Sharer *owner;                 /* it has stored, and is the only one that has a copy; or NULL */
     const Sharer *writer, *other_writer; /* the last one, and the last one before that was another */
     uint64_t invalidations, ping_pongs;
+    Sharer first; /* the last one in `sharers`: most lines have no other, and it is found with the line */
 } SharedLine;
 
 typedef struct SharedLines SharedLines;
