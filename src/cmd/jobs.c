@@ -21,6 +21,7 @@ typedef struct {
 } Job;
 
 struct Jobs {
+    const Input *whole; /* nobody reads it, but its trace is that of all jobs */
     const char *path;
     const Selection *selection;
     unsigned threads;
@@ -29,11 +30,11 @@ struct Jobs {
     gint next;           /* that nobody has taken */
     GMutex lock;         /* of the progress */
     Progress progress;
-    GMutex start; /* held until all threads are there */
-    /* Unless `split` is ANALYSIS_WHOLE: */
+    GMutex start;     /* held until all threads are there */
+    Context *context; /* unless `split` is ANALYSIS_WHOLE: of all jobs, as its numbers of objects are its own */
+    /* ANALYSIS_BY_KEY: what all jobs read together, if each has a thread; else NULL. */
     Input *input;
-    Context *context;    /* of all jobs, as its numbers of objects are its own */
-    SharedInput *shared; /* ANALYSIS_BY_KEY: what all jobs read together, if each has a thread; else NULL */
+    SharedInput *shared;
 };
 
 static void job_free(gpointer data)
@@ -147,6 +148,7 @@ Jobs *jobs_new(const GPtrArray *requests, const Input *input, const char *path, 
     g_autoptr(Jobs) jobs = g_new0(Jobs, 1);
     const char *why_not;
 
+    jobs->whole = input;
     jobs->path = path;
     jobs->selection = selection;
     jobs->threads = MIN(most, JOBS_MOST);
@@ -186,7 +188,8 @@ static bool open_own(Job *job)
 {
     Jobs *jobs = job->jobs;
 
-    job->input = input_open_part(jobs->path, jobs->selection, pump_columns(job->requests), job->events, &job->error);
+    job->input = input_open_part(jobs->whole, jobs->path, jobs->selection, pump_columns(job->requests), job->events,
+                                 &job->error);
     if (!job->input)
         return false;
     if (job->shows_progress)
@@ -238,14 +241,15 @@ static bool share(Jobs *jobs, bool has_threads, GError **error)
 
     if (jobs->split == ANALYSIS_WHOLE)
         return true;
-    jobs->input = input_open_part(jobs->path, jobs->selection, pump_columns(first->requests), first->events, error);
+    jobs->context = context_new(jobs->whole->trace);
+    if (jobs->split != ANALYSIS_BY_KEY || !has_threads)
+        return true;
+    jobs->input =
+        input_open_part(jobs->whole, jobs->path, jobs->selection, pump_columns(first->requests), first->events, error);
     if (!jobs->input)
         return false;
-    jobs->context = context_new(jobs->input->trace);
-    if (jobs->split == ANALYSIS_BY_KEY && has_threads) {
-        input_share_progress(jobs->input, &jobs->progress, &jobs->lock);
-        jobs->shared = shared_input_new(jobs->input, jobs->list->len);
-    }
+    input_share_progress(jobs->input, &jobs->progress, &jobs->lock);
+    jobs->shared = shared_input_new(jobs->input, jobs->list->len);
     return true;
 }
 

@@ -129,9 +129,9 @@ static unsigned columns_to_select(const Input *input)
            (input->tasks || input->code ? MT_COLUMN_TASK : 0) | (input->objects ? ADDRESS_OBJECTS_COLUMNS : 0);
 }
 
-/* `part`: one of several readers, of these records; or NULL. */
-static Input *open_input(const char *path, const Selection *selection, unsigned columns, const Range *part,
-                         GError **error)
+/* `part`: one of several readers of the trace of `whole`, of these records; or both are NULL. */
+static Input *open_input(const char *path, const Selection *selection, unsigned columns, const Input *whole,
+                         const Range *part, GError **error)
 {
     g_autoptr(Input) input = g_new0(Input, 1);
     struct mt_error problem;
@@ -145,7 +145,8 @@ static Input *open_input(const char *path, const Selection *selection, unsigned 
     input->vcpu = selection->vcpu;
     input->loads = selection->loads || !selection->stores;
     input->stores = selection->stores || !selection->loads;
-    input->trace = input_open_trace(path, ranges.format, error);
+    input->has_others_trace = whole;
+    input->trace = whole ? whole->trace : input_open_trace(path, ranges.format, error);
     if (!input->trace)
         return NULL;
     vcpus = mt_trace_vcpus(input->trace);
@@ -184,12 +185,13 @@ static Input *open_input(const char *path, const Selection *selection, unsigned 
 
 Input *input_open(const char *path, const Selection *selection, unsigned columns, GError **error)
 {
-    return open_input(path, selection, columns, NULL, error);
+    return open_input(path, selection, columns, NULL, NULL, error);
 }
 
-Input *input_open_part(const char *path, const Selection *selection, unsigned columns, Range events, GError **error)
+Input *input_open_part(const Input *whole, const char *path, const Selection *selection, unsigned columns, Range events,
+                       GError **error)
 {
-    return open_input(path, selection, columns, &events, error);
+    return open_input(path, selection, columns, whole, &events, error);
 }
 
 void input_share_progress(Input *input, Progress *progress, GMutex *lock)
@@ -211,7 +213,8 @@ void input_free(Input *input)
         return;
     progress_end(&input->own_progress);
     mt_reader_free(input->reader);
-    mt_trace_close(input->trace);
+    if (!input->has_others_trace)
+        mt_trace_close(input->trace);
     task_selection_free(input->tasks);
     object_selection_free(input->objects);
     if (input->wanted_task)

@@ -17,6 +17,7 @@ typedef struct NamedCode NamedCode; /* named_parts.h */
 
 typedef struct Input {
     mt_trace *trace;
+    bool has_others_trace;
     mt_reader *reader;
     Range events;
     GArray *addresses; /* Range: any of them; NULL: all */
@@ -48,10 +49,11 @@ Input *input_open(const char *path, const Selection *selection, unsigned columns
 void input_free(Input *input);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Input, input_free)
 
-/* The same for one of several readers of one trace, each with a trace of its own, of the records `events` of those that
- * are selected. The first one has told what there is to tell about the trace. Shows no progress unless
- * input_share_progress() is called. */
-Input *input_open_part(const char *path, const Selection *selection, unsigned columns, Range events, GError **error);
+/* The same for one of several readers of one trace file, of the records `events` of those that are selected. `whole` is
+ * an input of the same path, which has told what there is to tell about the trace; its trace is used, and it must stay.
+ * May be called by several threads at once. Shows no progress unless input_share_progress() is called. */
+Input *input_open_part(const Input *whole, const char *path, const Selection *selection, unsigned columns, Range events,
+                       GError **error);
 /* Adds to one line what several threads have read. `lock` guards it. Both must stay until the input is freed. */
 void input_share_progress(Input *input, Progress *progress, GMutex *lock);
 /* The records that the selection leaves by their index alone. Not of streams. */
