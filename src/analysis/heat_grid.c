@@ -6,7 +6,13 @@
 #include <string.h>
 
 #define SLOTS (2 * HEAT_GRANULES) /* of the hash table */
-#define RECENT 1024               /* granules whose counts wait */
+#define RECENT_LEAST 64           /* granules whose counts wait: as many as is worth while for a column, */
+#define RECENT_MOST 8192          /* all of which are looked at when it ends */
+#define RECENT_OF_TIMES 1024      /* nobody knows how many accesses a column of time will have */
+#define CHUNK 128                 /* granules whose cells are allocated at once */
+/* Counts from one granule's cells to the next one's. More than there are cells: those of the same column would fall
+ * into a few sets of a processor's cache. */
+#define CELLS_STRIDE (HEAT_COLUMNS + 8)
 #define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
 typedef struct {
@@ -14,21 +20,28 @@ typedef struct {
     uint64_t count;
 } Recent;
 
+/* A granule. Most are used in few columns, all of which lie in `first` to `last`: what is done to all of its cells
+ * needs to be done to these only. */
+typedef struct {
+    uint64_t key; /* its number plus 1; 0: none */
+    uint64_t *cells;
+    unsigned first, last;
+} Slot;
+
 struct HeatGrid {
     uint64_t first, last;
     unsigned shift, column;
     uint64_t column_accesses, left; /* of the column: how many it takes, and how many more */
     bool by_time;                   /* the guest's. Then a column is 1 << time_shift ns, */
     unsigned time_shift;
-    uint64_t base;         /* the first one begins with so many of them, */
-    unsigned last_column;  /* and the last one that was used is this one */
-    uint64_t time_ns;      /* of the current accesses */
-    Recent recent[RECENT]; /* counts of this column that aren't in its cells yet */
-    struct {
-        uint64_t key;
-        uint64_t *cells;
-    } slots[SLOTS];
+    uint64_t base;              /* the first one begins with so many of them, */
+    unsigned last_column;       /* and the last one that was used is this one */
+    uint64_t time_ns;           /* of the current accesses */
+    guint recents;              /* a power of two */
+    Recent recent[RECENT_MOST]; /* counts of this column that aren't in its cells yet */
+    Slot slots[SLOTS];
     guint used;
+    GPtrArray *chunks, *unused; /* cells: what was allocated; and those of no granule, which are 0 */
 };
 
 HeatGrid *heat_grid_new(uint64_t first, uint64_t last)
@@ -39,13 +52,18 @@ HeatGrid *heat_grid_new(uint64_t first, uint64_t last)
     grid->last = last;
     grid->shift = HEAT_SMALLEST_SHIFT;
     grid->column_accesses = grid->left = 1;
+    grid->recents = RECENT_LEAST;
+    grid->chunks = g_ptr_array_new_with_free_func(g_free);
+    grid->unused = g_ptr_array_new();
     return grid;
 }
 
 void heat_grid_free(HeatGrid *grid)
 {
-    for (guint i = 0; grid && i < SLOTS; i++)
-        g_free(grid->slots[i].cells);
+    if (!grid)
+        return;
+    g_ptr_array_unref(grid->unused);
+    g_ptr_array_unref(grid->chunks);
     g_free(grid);
 }
 
@@ -58,65 +76,93 @@ static guint find_slot(const HeatGrid *grid, uint64_t key)
     return at;
 }
 
-/* Takes `cells`, which may be NULL for new ones of 0. */
-static void add_cells(HeatGrid *grid, uint64_t key, uint64_t *cells)
+static uint64_t *take_cells(HeatGrid *grid)
 {
-    guint at = find_slot(grid, key);
+    if (!grid->unused->len) {
+        uint64_t *chunk = g_new0(uint64_t, CHUNK * CELLS_STRIDE);
 
-    if (!grid->slots[at].key) {
-        grid->slots[at].key = key;
-        grid->slots[at].cells = cells ? cells : g_new0(uint64_t, HEAT_COLUMNS);
-        grid->used++;
-    } else if (cells) {
-        for (guint i = 0; i < HEAT_COLUMNS; i++)
-            grid->slots[at].cells[i] += cells[i];
-        g_free(cells);
+        g_ptr_array_add(grid->chunks, chunk);
+        for (guint i = CHUNK; i--;)
+            g_ptr_array_add(grid->unused, chunk + i * CELLS_STRIDE);
     }
+    return g_ptr_array_steal_index_fast(grid->unused, grid->unused->len - 1);
+}
+
+static void add_cells(Slot *slot, const Slot *added)
+{
+    for (unsigned i = added->first; i <= added->last; i++)
+        slot->cells[i] += added->cells[i];
+    slot->first = MIN(slot->first, added->first);
+    slot->last = MAX(slot->last, added->last);
+}
+
+/* Puts a granule, with its cells, where it belongs; there may be one with the same number by now. */
+static void add_granule(HeatGrid *grid, const Slot *added)
+{
+    Slot *slot = &grid->slots[find_slot(grid, added->key)];
+
+    if (!slot->key) {
+        *slot = *added;
+        grid->used++;
+        return;
+    }
+    add_cells(slot, added);
+    memset(added->cells + added->first, 0, (added->last + 1 - added->first) * sizeof *added->cells);
+    g_ptr_array_add(grid->unused, added->cells);
 }
 
 /* Granules become twice as large. */
 static void merge_granules(HeatGrid *grid)
 {
-    GArray *old = g_array_new(FALSE, FALSE, sizeof(HeatGranule));
+    g_autoptr(GArray) old = g_array_sized_new(FALSE, FALSE, sizeof(Slot), grid->used);
 
     for (guint i = 0; i < SLOTS; i++)
-        if (grid->slots[i].key) {
-            HeatGranule granule = { grid->slots[i].key - 1, grid->slots[i].cells };
-
-            g_array_append_val(old, granule);
-        }
+        if (grid->slots[i].key)
+            g_array_append_val(old, grid->slots[i]);
     memset(grid->slots, 0, sizeof grid->slots);
     grid->used = 0;
     grid->shift++;
     for (guint i = 0; i < old->len; i++) {
-        const HeatGranule *granule = &g_array_index(old, HeatGranule, i);
+        Slot *slot = &g_array_index(old, Slot, i);
 
-        add_cells(grid, (granule->number >> 1) + 1, granule->cells);
+        slot->key = ((slot->key - 1) >> 1) + 1;
+        add_granule(grid, slot);
     }
-    g_array_unref(old);
 }
 
-/* Puts counts into the cell where they belong, however large granules are by now. */
+/* The slot of a granule of 1 << `shift` bytes, however large granules are by now. This column of it will be used. */
+static Slot *get_slot(HeatGrid *grid, uint64_t key, unsigned shift, unsigned column)
+{
+    for (;; merge_granules(grid)) {
+        uint64_t own = ((key - 1) >> (grid->shift - shift)) + 1;
+        Slot *slot = &grid->slots[find_slot(grid, own)];
+
+        if (slot->key)
+            return slot;
+        if (grid->used == HEAT_GRANULES)
+            continue;
+        *slot = (Slot){ own, take_cells(grid), column, column };
+        grid->used++;
+        return slot;
+    }
+}
+
+/* Puts counts into the cell where they belong. */
 static void settle(HeatGrid *grid, Recent recent, unsigned shift)
 {
-    uint64_t key;
+    Slot *slot = get_slot(grid, recent.key, shift, grid->column);
 
-    do {
-        key = ((recent.key - 1) >> (grid->shift - shift)) + 1;
-        if (grid->slots[find_slot(grid, key)].key || grid->used < HEAT_GRANULES)
-            break;
-        merge_granules(grid);
-    } while (true);
-    add_cells(grid, key, NULL);
-    grid->slots[find_slot(grid, key)].cells[grid->column] += recent.count;
+    slot->first = MIN(slot->first, grid->column);
+    slot->last = MAX(slot->last, grid->column);
+    slot->cells[grid->column] += recent.count;
 }
 
 static void settle_all(HeatGrid *grid, unsigned shift)
 {
-    for (guint i = 0; i < RECENT; i++)
+    for (guint i = 0; i < grid->recents; i++)
         if (grid->recent[i].count)
             settle(grid, grid->recent[i], shift);
-    memset(grid->recent, 0, sizeof grid->recent);
+    memset(grid->recent, 0, grid->recents * sizeof *grid->recent);
 }
 
 /* The slot has another granule's count, or none. */
@@ -129,7 +175,7 @@ static void replace(HeatGrid *grid, Recent *slot, uint64_t address)
     slot->count = 0;
     if (grid->shift != shift) /* all slots are others' now */
         settle_all(grid, shift);
-    slot = &grid->recent[(address >> grid->shift) % RECENT];
+    slot = &grid->recent[(address >> grid->shift) & (grid->recents - 1)];
     if (slot->count && slot->key != (address >> grid->shift) + 1)
         settle(grid, *slot, grid->shift);
     slot->key = (address >> grid->shift) + 1;
@@ -140,14 +186,24 @@ static void replace(HeatGrid *grid, Recent *slot, uint64_t address)
 static void merge_columns(HeatGrid *grid)
 {
     for (guint i = 0; i < SLOTS; i++) {
-        uint64_t *cells = grid->slots[i].cells;
+        Slot *slot = &grid->slots[i];
+        unsigned end = slot->last / 2 + 1;
 
-        for (guint column = 0; cells && column < HEAT_COLUMNS / 2; column++)
-            cells[column] = cells[2 * column] + cells[2 * column + 1];
-        if (cells)
-            memset(cells + HEAT_COLUMNS / 2, 0, HEAT_COLUMNS / 2 * sizeof *cells);
+        if (!slot->key)
+            continue;
+        slot->first /= 2;
+        for (unsigned column = slot->first; column < end; column++)
+            slot->cells[column] = slot->cells[2 * column] + slot->cells[2 * column + 1];
+        memset(slot->cells + end, 0, (slot->last + 1 - end) * sizeof *slot->cells);
+        slot->last = end - 1;
     }
     grid->column_accesses *= 2;
+}
+
+/* When none of them is used. */
+static void choose_recents(HeatGrid *grid)
+{
+    grid->recents = (guint)CLAMP(grid->column_accesses / 8, RECENT_LEAST, RECENT_MOST);
 }
 
 static void begin_column(HeatGrid *grid)
@@ -158,6 +214,7 @@ static void begin_column(HeatGrid *grid)
         grid->column = HEAT_COLUMNS / 2;
     }
     grid->left = grid->column_accesses;
+    choose_recents(grid);
 }
 
 void heat_grid_begin_behind(HeatGrid *grid, uint64_t accesses)
@@ -166,6 +223,7 @@ void heat_grid_begin_behind(HeatGrid *grid, uint64_t accesses)
         grid->column_accesses *= 2;
     grid->column = (unsigned)(accesses / grid->column_accesses);
     grid->left = grid->column_accesses - accesses % grid->column_accesses;
+    choose_recents(grid);
 }
 
 /* Guest time. */
@@ -176,14 +234,16 @@ static void merge_times(HeatGrid *grid)
     uint64_t base = grid->base >> 1;
 
     for (guint i = 0; i < SLOTS; i++) {
-        uint64_t *cells = grid->slots[i].cells;
+        Slot *slot = &grid->slots[i];
 
-        for (unsigned column = 0; cells && column <= grid->last_column; column++) {
-            uint64_t count = cells[column];
+        for (unsigned column = slot->first; slot->key && column <= slot->last; column++) {
+            uint64_t count = slot->cells[column];
 
-            cells[column] = 0;
-            cells[((grid->base + column) >> 1) - base] += count;
+            slot->cells[column] = 0;
+            slot->cells[((grid->base + column) >> 1) - base] += count;
         }
+        slot->first = (unsigned)(((grid->base + slot->first) >> 1) - base);
+        slot->last = (unsigned)(((grid->base + slot->last) >> 1) - base);
     }
     grid->last_column = (unsigned)(((grid->base + grid->last_column) >> 1) - base);
     grid->base = base;
@@ -194,12 +254,14 @@ static void merge_times(HeatGrid *grid)
 static void move_columns(HeatGrid *grid, unsigned by)
 {
     for (guint i = 0; by && i < SLOTS; i++) {
-        uint64_t *cells = grid->slots[i].cells;
+        Slot *slot = &grid->slots[i];
 
-        if (!cells)
+        if (!slot->key)
             continue;
-        memmove(cells + by, cells, (grid->last_column + 1) * sizeof *cells);
-        memset(cells, 0, by * sizeof *cells);
+        memmove(slot->cells + by, slot->cells, (slot->last + 1) * sizeof *slot->cells);
+        memset(slot->cells, 0, by * sizeof *slot->cells);
+        slot->first += by;
+        slot->last += by;
     }
     grid->base -= by;
     grid->last_column += by;
@@ -229,8 +291,10 @@ void heat_grid_set_time(HeatGrid *grid, uint64_t time_ns)
 
     if (grid->by_time && time_ns == grid->time_ns)
         return;
-    if (!grid->by_time)
+    if (!grid->by_time) {
         grid->base = time_ns;
+        grid->recents = RECENT_OF_TIMES;
+    }
     grid->by_time = true;
     grid->time_ns = time_ns;
     column = time_ns >> grid->time_shift;
@@ -263,16 +327,9 @@ void heat_grid_merge(HeatGrid *grid, HeatGrid *next)
         merge_columns(grid);
     while (grid->shift < next->shift)
         merge_granules(grid);
-    for (guint i = 0; i < SLOTS; i++) {
-        uint64_t key = next->slots[i].key;
-
-        if (!key)
-            continue;
-        while (!grid->slots[find_slot(grid, ((key - 1) >> (grid->shift - next->shift)) + 1)].key &&
-               grid->used == HEAT_GRANULES)
-            merge_granules(grid);
-        add_cells(grid, ((key - 1) >> (grid->shift - next->shift)) + 1, g_steal_pointer(&next->slots[i].cells));
-    }
+    for (guint i = 0; i < SLOTS; i++)
+        if (next->slots[i].key)
+            add_cells(get_slot(grid, next->slots[i].key, next->shift, next->slots[i].first), &next->slots[i]);
     if (grid->by_time)
         return;
     grid->column = next->column;
@@ -285,7 +342,7 @@ static void add_some(HeatGrid *grid, const uint64_t *address, size_t count)
 
     for (size_t i = 0; i < count; i++) {
         uint64_t number = address[i] >> grid->shift;
-        Recent *slot = &grid->recent[number % RECENT];
+        Recent *slot = &grid->recent[number & (grid->recents - 1)];
 
         if (G_UNLIKELY(address[i] - first > span))
             continue;
