@@ -36,7 +36,7 @@ static void stat_end(void *data)
 
     for (guint i = 0; i < STAT_MAX_VCPUS; i++)
         if (stat->vcpus[i]) {
-            g_aligned_free(stat->vcpus[i]->instructions);
+            g_free(stat->vcpus[i]->instructions_memory);
             g_free(stat->vcpus[i]->accesses);
             g_free(stat->vcpus[i]->beginnings);
             g_free(stat->vcpus[i]->begun);
@@ -53,27 +53,43 @@ StatVcpu *stat_get_vcpu(Stat *stat, unsigned number)
 {
     StatVcpu **vcpu = &stat->vcpus[number % STAT_MAX_VCPUS];
 
-    if (!*vcpu)
+    if (!*vcpu) {
         *vcpu = g_new0(StatVcpu, 1);
+        (*vcpu)->expected = stat->context ? context_instructions(stat->context) + 1 : 0;
+    }
     return *vcpu;
+}
+
+/* Zeros that begin with what there is. A large piece of memory is new and zero anyway: what of it nobody uses, as when
+ * most of a trace's instructions are another part's, is never looked at. */
+static void *enlarge(void *old, size_t old_bytes, size_t bytes)
+{
+    void *more = g_malloc0(bytes);
+
+    if (old_bytes)
+        memcpy(more, old, old_bytes);
+    g_free(old);
+    return more;
 }
 
 void stat_make_room(StatVcpu *vcpu, uint32_t number)
 {
-    uint32_t room = MAX(2 * vcpu->room, number + 1024);
+    const size_t alignment = sizeof *vcpu->instructions;
+    uint32_t room = MAX(MAX(2 * vcpu->room, vcpu->expected), number + 1024);
+    uint8_t *memory;
     StatInstruction *more;
 
     if (number < vcpu->room)
         return;
-    more = g_aligned_alloc0(room, sizeof *more, sizeof *more);
+    memory = g_malloc0((room + 1) * sizeof *more);
+    more = (StatInstruction *)(memory + (-(uintptr_t)memory & (alignment - 1)));
     if (vcpu->room)
         memcpy(more, vcpu->instructions, vcpu->room * sizeof *more);
-    g_aligned_free(vcpu->instructions);
+    g_free(vcpu->instructions_memory);
+    vcpu->instructions_memory = memory;
     vcpu->instructions = more;
-    vcpu->accesses = g_renew(uint64_t, vcpu->accesses, room);
-    memset(vcpu->accesses + vcpu->room, 0, (room - vcpu->room) * sizeof *vcpu->accesses);
-    vcpu->counted = g_renew(StatCounted, vcpu->counted, room);
-    memset(vcpu->counted + vcpu->room, 0, (room - vcpu->room) * sizeof *vcpu->counted);
+    vcpu->accesses = enlarge(vcpu->accesses, vcpu->room * sizeof *vcpu->accesses, room * sizeof *vcpu->accesses);
+    vcpu->counted = enlarge(vcpu->counted, vcpu->room * sizeof *vcpu->counted, room * sizeof *vcpu->counted);
     vcpu->room = room;
 }
 
@@ -148,6 +164,8 @@ void stat_settle(StatVcpu *vcpu, uint32_t number)
 {
     StatCounted *counted = &vcpu->counted[number];
 
+    if (counted->to_pages == vcpu->accesses[number])
+        return;
     if (vcpu->instructions[number].page)
         vcpu->instructions[number].page->accesses += vcpu->accesses[number] - counted->to_pages;
     counted->to_pages = vcpu->accesses[number];

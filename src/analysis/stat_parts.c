@@ -24,7 +24,7 @@ void stat_take_part(void *data, const AnalysisPart *part)
 
 static void make_room(StatVcpu *vcpu, uint32_t number)
 {
-    uint32_t room = MAX(2 * vcpu->begun_room, number + 1024);
+    uint32_t room = MAX(MAX(2 * vcpu->begun_room, vcpu->room), number + 1024);
 
     if (number < vcpu->begun_room)
         return;
@@ -79,10 +79,10 @@ static void merge_instruction(StatVcpu *vcpu, StatVcpu *next, uint32_t number)
 {
     StatInstruction *instruction = &vcpu->instructions[number];
 
-    stat_settle(vcpu, number);
-    stat_settle(next, number);
     if (!next->accesses[number])
         return;
+    stat_settle(vcpu, number);
+    stat_settle(next, number);
     if (vcpu->accesses[number])
         judge_again(vcpu, next, number);
     else

@@ -50,7 +50,9 @@ static inline uint32_t stat_tag(uint32_t tag, uint8_t info)
 typedef struct {
     uint64_t by_kind[STAT_KIND_COPIES][STAT_KINDS]; /* several, so that equal neighbours don't wait for each other */
     uint64_t by_order[STAT_ORDERS];
+    uint32_t expected;             /* instructions, as many as the trace has; 0: nobody knows */
     StatInstruction *instructions; /* by number */
+    uint8_t *instructions_memory;  /* what they lie in, aligned */
     uint64_t *accesses;            /* likewise */
     StatCounted *counted;          /* likewise */
     uint32_t room;

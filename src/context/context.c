@@ -112,6 +112,11 @@ bool context_order_is_exact(const Context *context)
            (mt_trace_vcpus(context->trace) == 1 || was_recorded_in_order(mt_trace_metadata(context->trace)));
 }
 
+uint32_t context_instructions(const Context *context)
+{
+    return context->trace ? mt_trace_instructions(context->trace) : 0;
+}
+
 const struct mt_instruction *context_instruction(const Context *context, uint32_t number)
 {
     if (!context->ring)

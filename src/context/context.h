@@ -27,6 +27,8 @@ bool context_has_instructions(const Context *context);
 bool context_order_is_exact(const Context *context);
 /* Whether records have times. */
 bool context_has_times(const Context *context);
+/* How many there are, whose numbers begin with 1; of a live ring and without them 0. */
+uint32_t context_instructions(const Context *context);
 /* By its number; NULL if it isn't known. */
 const struct mt_instruction *context_instruction(const Context *context, uint32_t number);
 /* Whether records say which task made them, and which tasks there are. Of a live ring: those that are known so far. */
