@@ -17,7 +17,7 @@ typedef struct {
 struct Context {
     mt_trace *trace; /* or */
     const Ring *ring;
-    Names *names; /* of `trace`; or NULL */
+    Names *names; /* of `trace`, or of the ring's instructions; or NULL */
     TaskTable *tasks;
     SharedObjects *shared;
     LiveMemory *live; /* of `ring`, if objects are wanted; or NULL */
@@ -159,6 +159,12 @@ void context_note_change(Context *context, uint32_t number)
     task_table_add(context->tasks, &taken);
     if (context->live)
         live_memory_add(context->live, &taken);
+}
+
+void context_set_names(Context *context, mt_trace *trace)
+{
+    names_free(context->names);
+    context->names = names_new(trace, true);
 }
 
 AddressObjects *context_new_objects(const Context *context)

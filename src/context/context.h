@@ -43,7 +43,10 @@ bool context_has_physical(const Context *context);
 bool context_has_page_sizes(const Context *context);
 /* Of a live ring: the change of this number takes place. */
 void context_note_change(Context *context, uint32_t number);
-/* What it belongs to, which belongs to the context; NULL if that isn't known, as while a guest runs. */
+/* Of a live ring, when all of it was taken: `trace` tells what its instructions are (they have the same numbers there),
+ * and must stay. */
+void context_set_names(Context *context, mt_trace *trace);
+/* What it belongs to, which belongs to the context; NULL if that isn't known. */
 const struct mt_symbol *context_symbol(const Context *context, uint32_t number);
 /* The function that it is in, as one shows it, which belongs to the context, and how far; NULL if that isn't known. */
 const char *context_function(const Context *context, uint32_t number, uint64_t *offset);

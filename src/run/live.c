@@ -8,11 +8,13 @@
 #include "../source/object_selection.h"
 #include "../trace/batch_columns.h"
 #include "live_files.h"
+#include "live_names.h"
 
 struct LiveAnalyses {
     Ring *ring;
     LiveFiles *files;
     Context *context;
+    mt_trace *names;         /* what the context's names are from; or NULL */
     ObjectSelection *wanted; /* or NULL: all */
     Pump *pump;
     unsigned columns;
@@ -33,11 +35,17 @@ unsigned live_analyses_fields(const LiveOptions *options)
 {
     unsigned columns = columns_of(options);
 
-    return (columns & MT_COLUMN_INSTRUCTION ? MT_FIELD_INSTRUCTION : 0) |
+    /* What code is called depends on what its process has mapped. */
+    return (columns & MT_COLUMN_INSTRUCTION ? MT_FIELD_INSTRUCTION | MT_FIELD_TASK : 0) |
            (columns & MT_COLUMN_PADDR ? MT_FIELD_PADDR : 0) | (columns & MT_COLUMN_VALUE ? MT_FIELD_VALUE : 0) |
            (columns & MT_COLUMN_TIME ? MT_FIELD_TIME : 0) | (columns & MT_COLUMN_TASK ? MT_FIELD_TASK : 0) |
            /* Sizes are told beside physical addresses, or not at all: who only would use them doesn't pay for those. */
            ((columns & MT_COLUMN_PADDR) && (columns & MT_COLUMN_PAGE_SIZE) ? MT_FIELD_PAGE_SIZE : 0);
+}
+
+bool live_analyses_need_names(const LiveOptions *options)
+{
+    return columns_of(options) & MT_COLUMN_INSTRUCTION;
 }
 
 static bool select_objects(LiveAnalyses *live, const LiveOptions *options, GError **error)
@@ -78,6 +86,7 @@ void live_analyses_free(LiveAnalyses *live)
     pump_free(live->pump);
     object_selection_free(live->wanted);
     context_free(live->context);
+    mt_trace_close(live->names);
     live_files_free(live->files);
     g_free(live->split);
     g_free(live->events);
@@ -203,6 +212,14 @@ const GError *live_analyses_error(const LiveAnalyses *live)
 bool live_analyses_finish(LiveAnalyses *live, GError **error)
 {
     return pump_finish(live->pump, error);
+}
+
+bool live_analyses_find_names(LiveAnalyses *live, const RecordingFacts *facts, const char *folder, GError **error)
+{
+    live->names = live_names_make(live->ring, facts, folder, error);
+    if (live->names)
+        context_set_names(live->context, live->names);
+    return live->names;
 }
 
 void live_analyses_describe(LiveAnalyses *live, Report *report, bool named)

@@ -20,14 +20,15 @@ static bool attach(Recording *recording, const char *name, const char *text, GEr
     return !text || trace_writer_add_attachment(recording->writer, name, text, strlen(text), error);
 }
 
-Recording *recording_start(const char *path, Ring *ring, const RecordingFacts *facts, GError **error)
+Recording *recording_start_of(const char *path, Ring *ring, unsigned fields, const RecordingFacts *facts,
+                              GError **error)
 {
     g_autoptr(Recording) recording = g_new0(Recording, 1);
 
     recording->ring = ring;
     recording->code = facts->code;
     recording->has_kernel = facts->kallsyms;
-    recording->writer = trace_writer_new(path, ring_fields(ring), ring_vcpus(ring), TRACE_BLOCK_RECORDS, error);
+    recording->writer = trace_writer_new(path, fields, ring_vcpus(ring), TRACE_BLOCK_RECORDS, error);
     if (!recording->writer)
         return NULL;
     trace_writer_set_ring(recording->writer, ring);
@@ -37,6 +38,11 @@ Recording *recording_start(const char *path, Ring *ring, const RecordingFacts *f
         !attach(recording, "libraries", facts->libraries, error))
         return NULL;
     return g_steal_pointer(&recording);
+}
+
+Recording *recording_start(const char *path, Ring *ring, const RecordingFacts *facts, GError **error)
+{
+    return recording_start_of(path, ring, ring_fields(ring), facts, error);
 }
 
 void recording_free(Recording *recording)

@@ -22,6 +22,9 @@ typedef struct Recording Recording;
 
 /* Creates the file. Its records come from `ring`, whose fields it gets. NULL with an error. */
 Recording *recording_start(const char *path, Ring *ring, const RecordingFacts *facts, GError **error);
+/* The same with some of the ring's fields (enum mt_fields). Unless these are all, it can't take records. */
+Recording *recording_start_of(const char *path, Ring *ring, unsigned fields, const RecordingFacts *facts,
+                              GError **error);
 /* Closes the file. Unless it was finished, it has no index; it can be read all the same. */
 void recording_free(Recording *recording);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Recording, recording_free)

@@ -197,6 +197,24 @@ static bool start(Session *session, GError **error)
     return session_start_guest(session, error);
 }
 
+bool session_names_code(const Session *session)
+{
+    const DestinationOptions *options = &session->options->destination;
+
+    return options->kind == DESTINATION_TRACE ||
+           (options->kind == DESTINATION_ANALYSES && live_analyses_need_names(&options->analyses));
+}
+
+static RecordingFacts known_facts(const Session *session)
+{
+    return (RecordingFacts){ .kallsyms = session->kernel.kallsyms,
+                             .modules = session->kernel.modules,
+                             .iomem = session->kernel.iomem,
+                             .libraries = guest_workload(session->guest)->libraries,
+                             .code = session->code,
+                             .sees_host = session->options->workload.sees_host };
+}
+
 static bool start_destination(Session *session, GError **error)
 {
     const DestinationOptions *options = &session->options->destination;
@@ -205,16 +223,12 @@ static bool start_destination(Session *session, GError **error)
                                     ? metadata_of_run(session->options, session->setup.snapshot, session->setup.machine,
                                                       qemu_version(guest_qemu(session->guest)))
                                     : NULL;
-    if (options->kind == DESTINATION_TRACE)
-        session->code = known_code_new(&session->workload, workload->libraries);
-    const RecordingFacts facts = { .metadata = metadata,
-                                   .kallsyms = session->kernel.kallsyms,
-                                   .modules = session->kernel.modules,
-                                   .iomem = session->kernel.iomem,
-                                   .libraries = workload->libraries,
-                                   .code = session->code,
-                                   .sees_host = session->options->workload.sees_host };
+    RecordingFacts facts;
 
+    if (session_names_code(session))
+        session->code = known_code_new(&session->workload, workload->libraries);
+    facts = known_facts(session);
+    facts.metadata = metadata;
     session->destination =
         destination_start(options, session->ring, workload->info, &facts, session->folder->path, session->loop, error);
     return session->destination;
@@ -236,10 +250,23 @@ static void fetch_code(Session *session)
 {
     const SessionOptions *options = session->options;
 
-    if (options->destination.kind == DESTINATION_TRACE && !session->guest_is_halted &&
+    if (session_names_code(session) && !session->guest_is_halted &&
         (ring_fields(session->ring) & MT_FIELD_INSTRUCTION) && (ring_fields(session->ring) & MT_FIELD_TASK))
         known_code_set_guest(session->code, guest_code_fetch(session->guest, session->ring, options->workload.sees_host,
                                                              session->folder->path));
+}
+
+/* A recording has them by now. Analyses that lack them have results all the same. */
+static void name_code(Session *session, SessionResult *result)
+{
+    const RecordingFacts facts = known_facts(session);
+    g_autoptr(GError) problem = NULL;
+
+    if (!result->analyses || !session_names_code(session))
+        return;
+    if (!live_analyses_find_names(result->analyses, &facts, session->folder->path, &problem))
+        run_loop_note(session->loop, "functions have no names: %s", problem->message);
+    result->missing_code = known_code_missing(session->code);
 }
 
 /* What the workload has written: some of it is to be here, when QEMU is gone. */
@@ -314,6 +341,7 @@ bool session_run(Session *session, SessionResult *result, GError **error)
     fetch_code(session);
     if (options->destination.kind == DESTINATION_TRACE && !finish_trace(session, result, error))
         return false;
+    name_code(session, result);
     return !options->workload.sees_host || finish_files(session, result, error);
 }
 

@@ -50,7 +50,7 @@ typedef struct SessionResult {
     uint64_t files_dropped;        /* that the workload has made, changed or removed, with workload.sees_host */
     bool disk_is_full;             /* the guest's disk, to which these changes went */
     const char *files_problem;     /* why some of what was written isn't where it should be, or NULL */
-    const GPtrArray *missing_code; /* MissingCode: files whose code has no names in the trace file; or NULL */
+    const GPtrArray *missing_code; /* MissingCode: files whose code has no names; or NULL */
     const char *ended_by;          /* what ended the trace before the workload's end, or NULL */
     const GError *stopped;         /* why tracing was stopped before the workload's end: Ctrl-C and the like; or NULL */
 } SessionResult;

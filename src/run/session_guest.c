@@ -109,7 +109,7 @@ bool session_start_guest(Session *session, GError **error)
             ring_arm(session->ring);
     }
     session->workload = options->workload;
-    session->workload.describe = options->destination.kind == DESTINATION_TRACE;
+    session->workload.describe = session_names_code(session);
     session->workload.tell_vcpus = capture.strict_order;
     session->workload.describe_libraries = !has_one_thread(session); /* there, markers are heeded from the start */
     session->guest = guest_start(&qemu, &session->workload, session->loop, error);

@@ -20,7 +20,7 @@ struct Session {
     Guest *guest;
     WorkloadOptions workload; /* the options', and what of it is to be found out */
     KernelSymbols kernel;     /* the guest's, where that is needed */
-    KnownCode *code;          /* for a trace file */
+    KnownCode *code;          /* if its names are told */
     Terminal *terminal;
     Destination *destination;
     gint64 status_us; /* when the progress was shown last, and what it was then */
@@ -34,5 +34,7 @@ struct Session {
 bool session_start_guest(Session *session, GError **error);
 /* Whether anything is recorded, or counted. */
 bool session_is_traced(const Session *session);
+/* Whether the run's results name code. */
+bool session_names_code(const Session *session);
 
 #endif

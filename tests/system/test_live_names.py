@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Names of code in live runs: those that a recording of the same program has, with the same counts."""
+import json
+import os
+import subprocess
+import unittest
+
+from harness import SystemTest
+
+LOOP = """__attribute__((noinline)) void hot_loop(volatile int *p) { for (int i = 0; i < 1000; i++) p[i & 7]++; }
+static inline __attribute__((always_inline)) void inlined(volatile int *p) {
+    for (int i = 0; i < 100; i++)
+        p[i & 7] ^= 5;
+}
+__attribute__((noinline)) void other(volatile int *p) { inlined(p); }
+int main(void) { int a[8] = {0}; hot_loop(a); other(a); return 0; }
+"""
+
+
+class LiveNames(SystemTest):
+    def compile(self, name, text, *options):
+        with open(self.path(name + ".c"), "w") as file:
+            file.write(text)
+        subprocess.run(["gcc", "-g", "-O1", *options, "-o", self.path(name), self.path(name + ".c")], check=True)
+        return self.path(name)
+
+    def live(self, analysis, *arguments):
+        result = self.tracer("run", "--json", "--user-only", "--analyze", analysis, *arguments)
+        self.assertEqual(result.status, 0, result.err)
+        return json.loads(result.err)[analysis.split(":")[0]]
+
+    def recorded(self, verb, *arguments):
+        result = self.tracer(verb, "--json", *arguments)
+        self.assertEqual((result.status, result.err), (0, ""))
+        return json.loads(result.out)
+
+
+class Tables(LiveNames):
+    def test_tables_name_functions_and_lines(self):
+        program = self.compile("prog", LOOP)
+        live = self.live("stat:top=1000", "--", program)
+        trace = self.record("a.mtrace", "--user-only", "--", program)
+        recorded = self.recorded("stat", "--top", "1000", trace)
+        own = [{each["function"]: each["accesses"] for each in of["top_functions"]
+                if each["function"] in ("hot_loop", "other", "main")} for of in (live, recorded)]
+        self.assertGreaterEqual(own[0]["hot_loop"], 2000)
+        self.assertEqual(own[0], own[1])
+        lines = [[each for each in of["top_lines"] if each["file"] == program + ".c"] for of in (live, recorded)]
+        self.assertEqual([(each["line"], each["accesses"], each["function"]) for each in lines[0]],
+                         [(each["line"], each["accesses"], each["function"]) for each in lines[1]])
+        self.assertIn((4, 200, "inlined"), [(each["line"], each["accesses"], each["function"]) for each in lines[0]])
+        first = next(each for each in live["top_instructions"] if each["function"].startswith("hot_loop+0x"))
+        self.assertIn(first, [{**each, "percent": first["percent"]} for each in recorded["top_instructions"]])
+
+    def test_every_analysis_that_names_functions(self):
+        program = self.compile("prog", LOOP)
+        analyses = ["cache:top=1000", "tlb:top=1000", "reuse:top=1000"]
+        result = self.tracer("run", "--json", "--user-only", "--analyze", ";".join(analyses), "--", program)
+        self.assertEqual(result.status, 0, result.err)
+        for analysis, functions in json.loads(result.err).items():
+            if analysis in ("cache", "tlb", "reuse"):
+                self.assertIn("_dl_relocate_object", [each["function"] for each in functions["top_functions"]], analysis)
+
+    def test_a_file_that_only_the_guest_has(self):
+        """Its code is fetched when the workload has ended."""
+        program = self.compile("prog", LOOP, "-static", "-Wl,-Ttext-segment=0x10000000")  # nothing else lies there
+        # Programs that the command names are known otherwise.
+        live = self.live("stat:top=1000", "--", "sh", "-c",
+                         f"cp {program[:-1]}? /tmp/copied_in_the_guest && /tmp/copied_in_the_guest")
+        self.assertFalse(os.path.exists("/tmp/copied_in_the_guest"))
+        functions = {each["function"]: each["accesses"] for each in live["top_functions"]}
+        self.assertGreaterEqual(functions["hot_loop"], 2000)
+
+
+if __name__ == "__main__":
+    unittest.main()
