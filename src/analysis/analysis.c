@@ -70,12 +70,18 @@ void analysis_request_free(AnalysisRequest *request)
     g_free(request);
 }
 
+GroupBy analysis_request_group(const AnalysisRequest *request)
+{
+    GroupBy by;
+
+    return groups_parse(request->by, &by, NULL) ? by : GROUP_BY_NOTHING;
+}
+
 unsigned analysis_request_columns(const AnalysisRequest *request)
 {
     unsigned own = request->type->columns_for ? request->type->columns_for(request->options) : request->type->columns;
-    GroupBy by;
 
-    return groups_parse(request->by, &by, NULL) ? own | groups_columns(by) : own;
+    return own | groups_columns(analysis_request_group(request));
 }
 
 const char *analysis_request_output(const AnalysisRequest *request)

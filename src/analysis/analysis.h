@@ -108,6 +108,8 @@ void analysis_request_free(AnalysisRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AnalysisRequest, analysis_request_free)
 /* Of enum mt_columns: what it reads, with its options. */
 unsigned analysis_request_columns(const AnalysisRequest *request);
+/* By what it is asked for groups. */
+GroupBy analysis_request_group(const AnalysisRequest *request);
 /* The file that it writes, as its option "output" says; or NULL. */
 const char *analysis_request_output(const AnalysisRequest *request);
 /* Its options, to be set by others. */

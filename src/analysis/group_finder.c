@@ -168,16 +168,8 @@ static uint32_t tag_of_memory(GroupFinder *finder, uint32_t memory)
 
 static bool next_memory_run(GroupFinder *finder, const struct mt_batch *batch, GroupRun *run)
 {
-    const TaskMemory *tasks = context_task_memory(finder->context);
-
-    if (tasks) {
-        if (!task_memory_next_run(tasks, batch, &run->memory))
-            return false;
-    } else {
-        if (run->memory.end >= batch->count)
-            return false;
-        run->memory.end = batch->count;
-    }
+    if (!context_next_memory_run(finder->context, batch, &run->memory))
+        return false;
     run->begin = run->memory.begin;
     run->end = run->memory.end;
     run->tag = tag_of_memory(finder, run->memory.memory);

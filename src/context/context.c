@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../base/json_numbers.h"
+#include "../record/x86.h"
 #include "../trace/file.h"
 #include "names.h"
 
@@ -21,6 +22,7 @@ struct Context {
     TaskTable *tasks;
     SharedObjects *shared;
     LiveMemory *live; /* of `ring`, if objects are wanted; or NULL */
+    LiveCode *code;   /* of `ring`, if its names are wanted while it runs; or NULL */
 };
 
 Context *context_new(mt_trace *trace)
@@ -56,6 +58,7 @@ void context_free(Context *context)
     address_objects_free(context->shared->objects);
     g_free(context->shared);
     live_memory_free(context->live);
+    live_code_free(context->code);
     g_free(context);
 }
 
@@ -135,9 +138,15 @@ const TaskTable *context_tasks(const Context *context)
     return context->tasks;
 }
 
+/* Which memory each task has when; NULL if only the present is known. */
+static const TaskMemory *memories_of(const Context *context)
+{
+    return context->names ? names_task_memory(context->names) : NULL;
+}
+
 uint32_t context_memory(const Context *context, uint32_t task, uint64_t index, uint64_t *until)
 {
-    const TaskMemory *memories = context_task_memory(context);
+    const TaskMemory *memories = memories_of(context);
     const Task *known = memories ? NULL : task_table_task(context->tasks, task);
     uint64_t from;
 
@@ -159,6 +168,12 @@ void context_note_change(Context *context, uint32_t number)
     task_table_add(context->tasks, &taken);
     if (context->live)
         live_memory_add(context->live, &taken);
+}
+
+void context_name_code(Context *context, const LiveCodeFacts *facts)
+{
+    live_code_free(context->code);
+    context->code = live_code_new(context->ring, facts);
 }
 
 void context_set_names(Context *context, mt_trace *trace)
@@ -225,20 +240,61 @@ const char *context_function(const Context *context, uint32_t number, uint64_t *
 
 const struct mt_symbol *context_symbol_in(const Context *context, uint32_t memory, uint32_t number)
 {
+    if (context->code) {
+        const NamedInstruction *named = live_code_find(context->code, memory, number);
+
+        return named ? &named->symbol : NULL;
+    }
     return context->names ? names_symbol_in(context->names, memory, number) : NULL;
 }
 
 const char *context_function_in(const Context *context, uint32_t memory, uint32_t number, uint64_t *offset)
 {
+    if (context->code) {
+        const NamedInstruction *named = live_code_find(context->code, memory, number);
+
+        *offset = named ? named->symbol.offset : 0;
+        return named ? named->text : NULL;
+    }
     return context->names ? names_of_instruction_in(context->names, memory, number, offset) : NULL;
 }
 
 bool context_names_vary(const Context *context, uint32_t number)
 {
-    return context->names && names_vary(context->names, number);
+    const struct mt_instruction *instruction = context->code ? context_instruction(context, number) : NULL;
+
+    return instruction ? !x86_is_kernel_code(instruction) : context->names && names_vary(context->names, number);
 }
 
-const TaskMemory *context_task_memory(const Context *context)
+void context_list_functions_in(const Context *context, uint32_t memory, uint32_t number, GPtrArray *to)
 {
-    return context->names ? names_task_memory(context->names) : NULL;
+    if (context->code)
+        code_names_list_functions(live_code_find(context->code, memory, number), to);
+    else if (context->names)
+        names_list_functions_in(context->names, memory, number, to);
+}
+
+/* Of a live ring: as its tasks are now. */
+static bool next_run_now(const Context *context, const struct mt_batch *batch, MemoryRun *run)
+{
+    const struct mt_events *events = &batch->task;
+    const Task *task;
+
+    if (run->end >= batch->count)
+        return false;
+    run->begin = run->end;
+    while (run->event < events->count && events->event[run->event].before <= run->begin)
+        run->event++;
+    task = task_table_task(context->tasks,
+                           (run->event ? events->event[run->event - 1].number : events->state) >> TASK_CONTEXT_BITS);
+    run->memory = task ? task->memory : 0;
+    run->end = run->event < events->count ? MIN(events->event[run->event].before, batch->count) : batch->count;
+    return true;
+}
+
+bool context_next_memory_run(const Context *context, const struct mt_batch *batch, MemoryRun *run)
+{
+    const TaskMemory *tasks = memories_of(context);
+
+    return tasks ? task_memory_next_run(tasks, batch, run) : next_run_now(context, batch, run);
 }

@@ -9,6 +9,7 @@
 #include "../../include/memory_tracer/trace.h"
 #include "../ring/ring.h"
 #include "address_objects.h"
+#include "live_code.h"
 #include "task_memory.h"
 #include "task_table.h"
 
@@ -43,6 +44,8 @@ bool context_has_physical(const Context *context);
 bool context_has_page_sizes(const Context *context);
 /* Of a live ring: the change of this number takes place. */
 void context_note_change(Context *context, uint32_t number);
+/* Of a live ring: from now on, the names of instructions in a memory are those that live_code.h decides. */
+void context_name_code(Context *context, const LiveCodeFacts *facts);
 /* Of a live ring, when all of it was taken: `trace` tells what its instructions are (they have the same numbers there),
  * and must stay. */
 void context_set_names(Context *context, mt_trace *trace);
@@ -66,7 +69,11 @@ const char *context_object_name(const Context *context, uint32_t number);
 const struct mt_symbol *context_symbol_in(const Context *context, uint32_t memory, uint32_t number);
 const char *context_function_in(const Context *context, uint32_t memory, uint32_t number, uint64_t *offset);
 bool context_names_vary(const Context *context, uint32_t number);
-/* Which memory each task has when; NULL if nothing is known. */
-const TaskMemory *context_task_memory(const Context *context);
+/* Appends (const char *) its function as the linker names it, and those that are inlined there. A name is always the
+ * same pointer. */
+void context_list_functions_in(const Context *context, uint32_t memory, uint32_t number, GPtrArray *to);
+/* Goes on to the next records of a batch that have the same memory, as task_memory_next_run() does. Where nothing is
+ * known, that is memory 0. */
+bool context_next_memory_run(const Context *context, const struct mt_batch *batch, MemoryRun *run);
 
 #endif

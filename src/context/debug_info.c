@@ -261,38 +261,228 @@ static LineTable *find_lines(Dwarf *dwarf, const GArray *pieces, uint64_t *work)
     return search.table;
 }
 
+/* One unit, with all its code. */
+
+static void add_boundary(GArray *boundaries, uint64_t address)
+{
+    g_array_append_val(boundaries, address);
+}
+
+static void add_ranges(Dwarf_Die *die, GArray *boundaries)
+{
+    Dwarf_Addr base, begin, end;
+    ptrdiff_t offset = 0;
+
+    while ((offset = dwarf_ranges(die, offset, &base, &begin, &end)) > 0) {
+        add_boundary(boundaries, begin);
+        add_boundary(boundaries, end);
+    }
+}
+
+/* Where inlined functions begin and end. */
+static void add_inlined(Dwarf_Die *parent, GArray *boundaries, uint64_t *work, unsigned depth)
+{
+    Dwarf_Die die;
+
+    if (depth > DEPTH_MAX || !dwarf_haschildren(parent) || dwarf_child(parent, &die))
+        return;
+    do {
+        bool is_inlined = dwarf_tag(&die) == DW_TAG_inlined_subroutine;
+
+        if (!*work)
+            return;
+        --*work;
+        if (is_inlined)
+            add_ranges(&die, boundaries);
+        if (is_inlined || may_have_code(dwarf_tag(&die)))
+            add_inlined(&die, boundaries, work, depth + 1);
+    } while (!dwarf_siblingof(&die, &die));
+}
+
+static int compare_addresses(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+
+    return *x < *y ? -1 : *x > *y;
+}
+
+/* CodePiece, by address: within each, the line and the inlined functions are the same. */
+static GArray *list_pieces(Dwarf_Die *unit, Dwarf_Die *with_code, uint64_t *work)
+{
+    g_autoptr(GArray) boundaries = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    GArray *pieces = g_array_new(FALSE, FALSE, sizeof(CodePiece));
+    const uint64_t *at = NULL;
+    Dwarf_Lines *lines;
+    size_t count = 0;
+
+    if (dwarf_getsrclines(unit, &lines, &count))
+        count = 0;
+    for (size_t i = 0; i < count; i++) {
+        Dwarf_Addr address;
+
+        if (!dwarf_lineaddr(dwarf_onesrcline(lines, i), &address))
+            add_boundary(boundaries, address);
+    }
+    add_ranges(unit, boundaries);
+    add_inlined(with_code, boundaries, work, 0);
+    g_array_sort(boundaries, compare_addresses);
+    at = (const uint64_t *)boundaries->data;
+    for (guint i = 0; i + 1 < boundaries->len; i++) {
+        const CodePiece piece = { at[i], at[i + 1] - at[i] };
+
+        if (piece.bytes && dwarf_haspc(unit, piece.address) > 0)
+            g_array_append_val(pieces, piece);
+    }
+    return pieces;
+}
+
+static void add_unit(Dwarf_Die *unit, Dwarf_Die *split, LineTable *table, uint64_t *work)
+{
+    g_autoptr(GArray) pieces = list_pieces(unit, split ? split : unit, work);
+    g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_autofree guint *units = g_new0(guint, pieces->len + 1);
+    g_autofree Inlined *inlined = g_new0(Inlined, pieces->len + 1);
+    Search search = { pieces, table, work, units, inlined, NULL, NULL, 0 };
+
+    for (guint i = 0; i < pieces->len; i++) {
+        units[i] = 1;
+        g_array_append_val(numbers, i);
+    }
+    look_at_unit(&search, unit, split, 1, numbers);
+}
+
+/* Files. */
+
 static Elf *open_elf(int fd)
 {
     return fd >= 0 && lseek(fd, 0, SEEK_END) <= FILE_BYTES_MAX ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
 }
 
-/* The file's debug information, or that of its separate file; *other is set then. NULL if there is none. */
-static Dwarf *open_dwarf(const ElfCode *code, Elf *elf, int *other, Elf **other_elf)
-{
-    Dwarf *dwarf = dwarf_begin_elf(elf, DWARF_C_READ, NULL);
+/* A file's debug information, or that of its separate file. */
+typedef struct {
+    int fd, other_fd;     /* -1: closed */
+    Elf *elf, *other_elf; /* or NULL */
+    Dwarf *dwarf;         /* NULL: there is none */
+} OpenDwarf;
 
-    *other = -1;
-    *other_elf = NULL;
-    if (dwarf)
-        return dwarf;
-    *other = debug_file_open(code->path, elf, DEBUG_FILE_FOLDER);
-    *other_elf = open_elf(*other);
-    return *other_elf ? dwarf_begin_elf(*other_elf, DWARF_C_READ, NULL) : NULL;
+static OpenDwarf open_dwarf(const ElfCode *code)
+{
+    OpenDwarf open = { .fd = regular_file_open(code->path, NULL), .other_fd = -1 };
+
+    open.elf = open_elf(open.fd);
+    open.dwarf = open.elf ? dwarf_begin_elf(open.elf, DWARF_C_READ, NULL) : NULL;
+    if (!open.elf || open.dwarf)
+        return open;
+    open.other_fd = debug_file_open(code->path, open.elf, DEBUG_FILE_FOLDER);
+    open.other_elf = open_elf(open.other_fd);
+    open.dwarf = open.other_elf ? dwarf_begin_elf(open.other_elf, DWARF_C_READ, NULL) : NULL;
+    return open;
+}
+
+static void close_descriptors(OpenDwarf *open)
+{
+    if (open->other_fd >= 0)
+        close(open->other_fd);
+    if (open->fd >= 0)
+        close(open->fd);
+    open->fd = open->other_fd = -1;
+}
+
+static void close_dwarf(OpenDwarf *open)
+{
+    dwarf_end(open->dwarf);
+    elf_end(open->other_elf);
+    elf_end(open->elf);
+    close_descriptors(open);
 }
 
 LineTable *debug_info_find_lines(const ElfCode *code, const GArray *pieces, uint64_t *work)
 {
-    int fd = regular_file_open(code->path, NULL), other = -1;
-    Elf *elf = open_elf(fd), *other_elf = NULL;
-    Dwarf *dwarf = elf ? open_dwarf(code, elf, &other, &other_elf) : NULL;
-    LineTable *table = dwarf ? find_lines(dwarf, pieces, work) : NULL;
+    OpenDwarf open = open_dwarf(code);
+    LineTable *table = open.dwarf ? find_lines(open.dwarf, pieces, work) : NULL;
 
-    dwarf_end(dwarf);
-    elf_end(other_elf);
-    elf_end(elf);
-    if (other >= 0)
-        close(other);
-    if (fd >= 0)
-        close(fd);
+    close_dwarf(&open);
     return table;
+}
+
+/* Units one by one. */
+
+typedef struct {
+    uint64_t begin, end; /* of code */
+    Dwarf_CU *unit;
+} UnitRange;
+
+struct DebugUnits {
+    const ElfCode *elf;
+    OpenDwarf open;
+    GArray *ranges;    /* UnitRange; NULL: not opened yet */
+    GHashTable *known; /* units that were added, by where they are */
+};
+
+DebugUnits *debug_units_new(const ElfCode *elf)
+{
+    DebugUnits *units = g_new0(DebugUnits, 1);
+
+    units->elf = elf;
+    units->known = g_hash_table_new(NULL, NULL);
+    return units;
+}
+
+void debug_units_free(DebugUnits *units)
+{
+    if (!units)
+        return;
+    if (units->ranges) {
+        close_dwarf(&units->open);
+        g_array_unref(units->ranges);
+    }
+    g_hash_table_unref(units->known);
+    g_free(units);
+}
+
+static bool has_code(Dwarf_Die *unit)
+{
+    return dwarf_tag(unit) == DW_TAG_compile_unit || dwarf_tag(unit) == DW_TAG_skeleton_unit;
+}
+
+/* There may be more files than this process may have open. */
+static void open_units(DebugUnits *units)
+{
+    Dwarf_CU *unit = NULL;
+    Dwarf_Die die;
+
+    units->ranges = g_array_new(FALSE, FALSE, sizeof(UnitRange));
+    units->open = open_dwarf(units->elf);
+    if (units->open.dwarf && elf_cntl(units->open.elf, ELF_C_FDREAD) == 0 &&
+        (!units->open.other_elf || elf_cntl(units->open.other_elf, ELF_C_FDREAD) == 0))
+        close_descriptors(&units->open);
+    while (units->open.dwarf && !dwarf_get_units(units->open.dwarf, unit, &unit, NULL, NULL, &die, NULL)) {
+        Dwarf_Addr base, begin, end;
+        ptrdiff_t offset = 0;
+
+        while (has_code(&die) && (offset = dwarf_ranges(&die, offset, &base, &begin, &end)) > 0) {
+            const UnitRange range = { begin, end, unit };
+
+            g_array_append_val(units->ranges, range);
+        }
+    }
+}
+
+void debug_units_add_lines(DebugUnits *units, uint64_t address, LineTable *table, uint64_t *work)
+{
+    Dwarf_Die die, split;
+    uint8_t type;
+
+    if (!units->ranges)
+        open_units(units);
+    for (guint i = 0; i < units->ranges->len; i++) { /* the first one counts, as for debug_info_find_lines() */
+        const UnitRange *range = &g_array_index(units->ranges, UnitRange, i);
+
+        if (address < range->begin || address >= range->end)
+            continue;
+        if (g_hash_table_add(units->known, range->unit) &&
+            !dwarf_cu_info(range->unit, NULL, &type, &die, &split, NULL, NULL, NULL))
+            add_unit(&die, dwarf_tag(&split) == DW_TAG_compile_unit ? &split : NULL, table, work);
+        return;
+    }
 }

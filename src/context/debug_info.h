@@ -17,4 +17,14 @@ typedef struct CodePiece {
  * none left, the rest has no inlined functions. */
 LineTable *debug_info_find_lines(const ElfCode *elf, const GArray *pieces, uint64_t *work);
 
+/* The units of compilation of a file, whose lines are asked for one by one, while a guest runs. */
+typedef struct DebugUnits DebugUnits;
+
+/* The file must stay. */
+DebugUnits *debug_units_new(const ElfCode *elf);
+void debug_units_free(DebugUnits *units);
+/* Adds the lines of all code of the unit that has the code at `address`, unless they were added before. *work as above.
+ */
+void debug_units_add_lines(DebugUnits *units, uint64_t address, LineTable *table, uint64_t *work);
+
 #endif

@@ -20,7 +20,6 @@
 
 /* So many entries of debug information are looked at: some seconds' worth. */
 #define DEBUG_ENTRIES_MAX (UINT64_C(20) << 20)
-#define AGENT "memory_tracer_agent"
 
 typedef struct {
     char *path; /* on this machine */
@@ -77,7 +76,7 @@ static void add_told(KnownCode *known, const char *libraries)
 KnownCode *known_code_new(const WorkloadOptions *workload, const char *libraries)
 {
     KnownCode *known = g_new0(KnownCode, 1);
-    g_autofree char *agent = paths_find_resource(AGENT, NULL);
+    g_autofree char *agent = paths_find_resource(MAPPED_CODE_AGENT, NULL);
     g_autoptr(GPtrArray) programs = known_programs_find(workload);
     const uint64_t at_its_place = 0;
 
@@ -86,7 +85,7 @@ KnownCode *known_code_new(const WorkloadOptions *workload, const char *libraries
     known->sees_host = workload->sees_host;
     clock_gettime(CLOCK_REALTIME, &known->from);
     if (agent)
-        add_file(known, agent, AGENT, &at_its_place);
+        add_file(known, agent, MAPPED_CODE_AGENT, &at_its_place);
     add_told(known, workload->is_on_host ? libraries : NULL);
     for (guint i = 0; i < programs->len; i++) {
         uint64_t bias;

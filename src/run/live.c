@@ -19,8 +19,8 @@ struct LiveAnalyses {
     Pump *pump;
     unsigned columns;
     RingColumns *split;
-    bool follows_memory;                  /* accesses are told apart by what they go to when they are made */
-    struct mt_event *events;              /* of a part of a batch */
+    bool in_parts;           /* accesses are told apart by what is mapped when they are made: changes divide batches */
+    struct mt_event *events; /* of a part of a batch */
     uint64_t index[RING_COLUMNS_RECORDS]; /* of those that are wanted */
     uint64_t records;
     GError *error;
@@ -61,6 +61,26 @@ static bool select_objects(LiveAnalyses *live, const LiveOptions *options, GErro
     return true;
 }
 
+/* The names of code that must be known while it runs. */
+static void name_code(LiveAnalyses *live, const LiveOptions *options, const RecordingFacts *facts)
+{
+    LiveCodeFacts known = { .kallsyms = facts->kallsyms,
+                            .find_file = live_files_find_code,
+                            .find_file_data = live->files };
+    bool by_code = false;
+
+    for (guint i = 0; i < options->requests->len; i++) {
+        GroupBy by = analysis_request_group(options->requests->pdata[i]);
+
+        by_code |= by && group_way(by) == GROUP_WAY_INSTRUCTION;
+        known.wants_lines |= by == GROUP_BY_LINE;
+    }
+    if (!by_code)
+        return;
+    context_name_code(live->context, &known);
+    live->in_parts = true;
+}
+
 LiveAnalyses *live_analyses_new(const LiveOptions *options, Ring *ring, const RecordingFacts *facts, GError **error)
 {
     g_autoptr(LiveAnalyses) live = g_new0(LiveAnalyses, 1);
@@ -70,9 +90,10 @@ LiveAnalyses *live_analyses_new(const LiveOptions *options, Ring *ring, const Re
 
     live->ring = ring;
     live->columns = columns_of(options);
-    live->follows_memory = (live->columns & ADDRESS_OBJECTS_COLUMNS) == ADDRESS_OBJECTS_COLUMNS;
+    live->in_parts = (live->columns & ADDRESS_OBJECTS_COLUMNS) == ADDRESS_OBJECTS_COLUMNS;
     live->files = known.find_file_data = live_files_new(facts->sees_host);
-    live->context = context_new_live(ring, live->follows_memory ? &known : NULL);
+    live->context = context_new_live(ring, live->in_parts ? &known : NULL);
+    name_code(live, options, facts);
     live->split = g_new0(RingColumns, 1);
     live->events = g_new(struct mt_event, RING_COLUMNS_RECORDS);
     live->pump = select_objects(live, options, error) ? pump_new(options->requests, live->context, error) : NULL;
@@ -175,7 +196,7 @@ static bool add_in_parts(LiveAnalyses *live, const struct mt_batch *batch)
 
 static bool add(LiveAnalyses *live, const struct mt_batch *batch)
 {
-    if (live->wanted || (live->follows_memory && live->split->changes))
+    if (live->wanted || (live->in_parts && live->split->changes))
         return add_in_parts(live, batch);
     for (size_t i = 0; i < live->split->changes; i++)
         context_note_change(live->context, live->split->change[i]);

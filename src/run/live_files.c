@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "../context/elf_code.h"
+#include "../base/paths.h"
 #include "mapped_code.h"
 
 /* So many files are read at most. */
@@ -20,6 +20,7 @@ struct LiveFiles {
     bool sees_host;
     struct timespec from; /* when this was made */
     GHashTable *files;    /* LiveFile by path */
+    ElfCode *agent;       /* which runs the workload; NULL: not asked for yet, or it can't be read */
 };
 
 static void free_file(void *data)
@@ -46,6 +47,7 @@ void live_files_free(LiveFiles *files)
     if (!files)
         return;
     g_hash_table_unref(files->files);
+    elf_code_free(files->agent);
     g_free(files);
 }
 
@@ -85,13 +87,38 @@ static const LiveFile *read_file(LiveFiles *files, const char *path)
     return file;
 }
 
+static bool is_on_host(const LiveFiles *files, const char *path, uint64_t device)
+{
+    const MappedCode mapped = { .device = device };
+
+    return files->sees_host && *path == '/' && !mapped_code_is_on_disk(&mapped);
+}
+
 const char *live_files_find(void *data, const char *path, uint64_t device, uint64_t address, uint64_t offset,
                             uint64_t *bias)
 {
     LiveFiles *files = data;
-    const MappedCode mapped = { .device = device };
-    const LiveFile *file =
-        files->sees_host && *path == '/' && !mapped_code_is_on_disk(&mapped) ? read_file(files, path) : NULL;
+    const LiveFile *file = is_on_host(files, path, device) ? read_file(files, path) : NULL;
 
     return file && file->elf && elf_code_find_bias(file->elf, address, offset, bias) ? file->variables : NULL;
+}
+
+const ElfCode *live_files_find_code(void *data, const char *path, uint64_t device, const char **shown)
+{
+    LiveFiles *files = data;
+    const LiveFile *file;
+
+    *shown = path;
+    if (mapped_code_is_agent(path)) {
+        g_autofree char *agent = files->agent ? NULL : paths_find_resource(MAPPED_CODE_AGENT, NULL);
+
+        *shown = MAPPED_CODE_AGENT;
+        if (agent)
+            files->agent = elf_code_read(agent, NULL);
+        return files->agent;
+    }
+    file = is_on_host(files, path, device) ? read_file(files, path) : NULL;
+    if (file && file->elf)
+        *shown = file->elf->path;
+    return file ? file->elf : NULL;
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The variables of this machine's programs and libraries that a running guest maps. */
+/* The code and variables of this machine's programs and libraries that a running guest maps. */
 #ifndef MEMORY_TRACER_RUN_LIVE_FILES_H
 #define MEMORY_TRACER_RUN_LIVE_FILES_H
 
-#include <glib.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "../context/elf_code.h"
 
 typedef struct LiveFiles LiveFiles;
 
@@ -18,5 +16,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LiveFiles, live_files_free)
  */
 const char *live_files_find(void *files, const char *path, uint64_t device, uint64_t address, uint64_t offset,
                             uint64_t *bias);
+
+/* A CodeFileFunc (context/live_code.h) of LiveFiles. Likewise. */
+const ElfCode *live_files_find_code(void *data, const char *path, uint64_t device, const char **shown);
 
 #endif

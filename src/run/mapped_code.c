@@ -8,7 +8,7 @@
 /* Of a device's number, as the kernel keeps it. */
 #define KERNEL_MINOR_BITS 20
 /* The file in memory that the agent was copied into (guest/drive.c). The agent's code is known anyway. */
-#define AGENT_FILE "/memfd:memory_tracer_agent"
+#define AGENT_FILE "/memfd:" MAPPED_CODE_AGENT
 
 static void free_mapped(void *data)
 {
@@ -38,6 +38,11 @@ static bool is_map(const Change *change)
     return change->kind == CHANGE_MAP || change->kind == CHANGE_WAS_MAPPED;
 }
 
+bool mapped_code_is_agent(const char *path)
+{
+    return g_str_has_prefix(path, AGENT_FILE);
+}
+
 GPtrArray *mapped_code_list(const Ring *ring)
 {
     GPtrArray *list = g_ptr_array_new_with_free_func(free_mapped);
@@ -49,7 +54,7 @@ GPtrArray *mapped_code_list(const Ring *ring)
         MappedCode found = { .path = change.text }, *mapped;
 
         if (!ring_get_change(ring, number, &change) || !is_map(&change) || *change.text != '/' ||
-            !(change.value[3] & CHANGE_MAP_EXECUTE) || g_str_has_prefix(change.text, AGENT_FILE))
+            !(change.value[3] & CHANGE_MAP_EXECUTE) || mapped_code_is_agent(change.text))
             continue;
         found.address = change.value[1];
         found.end = change.value[2];

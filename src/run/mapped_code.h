@@ -7,6 +7,9 @@
 
 #include "../ring/ring.h"
 
+/* The program that starts the workload in the guest: what it is called here. */
+#define MAPPED_CODE_AGENT "memory_tracer_agent"
+
 /* A part of a file that was mapped as code. */
 typedef struct MappedCode {
     char *path; /* as the workload saw it */
@@ -16,6 +19,9 @@ typedef struct MappedCode {
 /* Each path, address, offset and inode once, in the order in which they were mapped; to be unreferenced. Empty if the
  * ring doesn't tell tasks. */
 GPtrArray *mapped_code_list(const Ring *ring);
+
+/* Whether that is a path by which the guest has mapped the agent. */
+bool mapped_code_is_agent(const char *path);
 
 /* Whether the file is on the guest's own disk: a disk has a major device number, 9p has none. Then the guest itself has
  * written it, and this machine may have another file at the same path. */

@@ -72,5 +72,47 @@ class Tables(LiveNames):
         self.assertGreaterEqual(functions["hot_loop"], 2000)
 
 
+class Groups(LiveNames):
+    """--by: what code is called must be known when it is executed."""
+    def groups(self, of, what, where):
+        return {each[what]: each["accesses"] for each in of[where]}
+
+    def test_groups_are_those_of_a_recording(self):
+        program = self.compile("prog", LOOP)
+        trace = self.record("a.mtrace", "--user-only", "--", program)
+        for what, where in (("function", "functions"), ("line", "lines_of_source"), ("file", "files")):
+            live = self.groups(self.live("stat:by=" + what, "--", program), what, where)
+            recorded = self.groups(self.recorded("stat", "--by", what, trace), what, where)
+            self.assertEqual(set(live), set(recorded))
+            # The agent waits, more or less often.
+            differ = {name for name in live if live[name] != recorded[name]}
+            self.assertFalse([name for name in differ if "agent" not in name and name != "(unknown)"], what)
+            if what == "line":
+                self.assertEqual(live[program + ".c:4"], 200)
+
+    def test_programs_with_the_same_code_at_the_same_address(self):
+        """An instruction has the name that it has in its process; others change the addresses of libraries."""
+        same = LOOP.replace("hot_loop", "{name}")
+        programs = [self.compile(name, same.replace("{name}", name), "-no-pie") for name in ("first_loop", "second_loop")]
+        with open(self.path("shifted.c"), "w") as file:
+            file.write("int shifted(void) { return 1; }\n")
+        library = self.path("shifted.so")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, self.path("shifted.c")], check=True)
+        command = f"{programs[0]}; LD_PRELOAD={library} {programs[1]}; {programs[1]}"
+        trace = self.record("a.mtrace", "--user-only", "--", "sh", "-c", command)
+        recorded = self.groups(self.recorded("stat", "--by", "function", trace), "function", "functions")
+        live = self.groups(self.live("stat:by=function", "--", "sh", "-c", command), "function", "functions")
+        self.assertEqual(live["second_loop"], 2 * live["first_loop"])
+        for name in ("first_loop", "second_loop", "other", "main", "_dl_relocate_object", "do_lookup_x"):
+            self.assertEqual(live.get(name), recorded.get(name), name)
+
+    def test_any_analysis(self):
+        program = self.compile("prog", LOOP)
+        cache = self.live("cache:by=function", "--", program)
+        function = next(each for each in cache["functions"] if each["function"] == "hot_loop")
+        self.assertGreaterEqual(function["accesses"], 2000)
+        self.assertGreater(function["memory_reads"], 0)
+
+
 if __name__ == "__main__":
     unittest.main()
