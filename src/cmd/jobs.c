@@ -296,11 +296,23 @@ static bool run_threads(Jobs *jobs, GError **error)
     return true;
 }
 
+/* Each of them has read a part of the accesses, or all of them. */
+static bool check_found(const Jobs *jobs, GError **error)
+{
+    g_autoptr(GPtrArray) inputs = g_ptr_array_new();
+
+    for (guint i = 0; !jobs->shared && i < jobs->list->len; i++)
+        g_ptr_array_add(inputs, ((const Job *)jobs->list->pdata[i])->input);
+    if (jobs->shared)
+        g_ptr_array_add(inputs, jobs->input);
+    return input_check_found(inputs, error);
+}
+
 Pump *jobs_run(Jobs *jobs, GError **error)
 {
     Job *first = jobs->list->pdata[0];
 
-    if (!run_threads(jobs, error))
+    if (!run_threads(jobs, error) || !check_found(jobs, error))
         return NULL;
     for (guint i = 1; i < jobs->list->len; i++) {
         Job *job = jobs->list->pdata[i];

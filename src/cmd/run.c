@@ -53,7 +53,7 @@ static bool parse_destination(const char *name, DestinationKind *destination, GE
 typedef struct {
     bool record;
     char *image, *qemu, *sink, *fifo, *summary, *output, *fields;
-    char **analyze, **objects, **regions;
+    char **analyze, **objects, **regions, **functions;
     GPtrArray *analyses; /* AnalysisRequest */
     gboolean user_only;
     Forms forms;
@@ -99,6 +99,7 @@ static void command_clear(Command *command)
     g_strfreev(command->analyze);
     g_strfreev(command->objects);
     g_strfreev(command->regions);
+    g_strfreev(command->functions);
     g_clear_pointer(&command->analyses, g_ptr_array_unref);
     run_options_clear(&command->run);
     view_options_clear(&command->view);
@@ -119,6 +120,8 @@ static GOptionEntry *make_entries(Command *command)
           "SINK" },
         { "analyze", 'a', 0, G_OPTION_ARG_STRING_ARRAY, &command->analyze,
           "Analyse the accesses while it runs: stat:top=20, or ./mine.so (may be given several times)", "ANALYSIS" },
+        { "function", 0, 0, G_OPTION_ARG_STRING_ARRAY, &command->functions,
+          "Analyse only accesses by this function: * stands for any characters (may be given several times)", "NAME" },
         { "object", 0, 0, G_OPTION_ARG_STRING_ARRAY, &command->objects,
           "Analyse only accesses to this object: a variable, \"stack of 123\", a file, a slab cache (may have the "
           "wildcards * and ?, and be given several times)",
@@ -196,7 +199,7 @@ static bool set_analyses(Command *command, DestinationOptions *destination, GErr
     destination->analyses_asked_for = command->analyses->len;
     if (!command->analyses->len)
         g_ptr_array_add(command->analyses, brief_statistics());
-    destination->analyses = (LiveOptions){ command->analyses, command->objects, command->regions };
+    destination->analyses = (LiveOptions){ command->analyses, command->objects, command->regions, command->functions };
     destination->fields = live_analyses_fields(&destination->analyses);
     return true;
 }
@@ -215,8 +218,11 @@ static bool set_destination(Command *command, DestinationOptions *destination, G
         return false;
     if (command->analyze && (command->fifo || command->sink))
         return mt_fail_usage(error, "--analyze can't be used together with --%s", command->fifo ? "fifo" : "sink");
-    if ((command->objects || command->regions) && !command->analyze)
-        return mt_fail_usage(error, "--%s needs --analyze", command->objects ? "object" : "region");
+    if ((command->objects || command->regions || command->functions) && !command->analyze)
+        return mt_fail_usage(error, "--%s needs --analyze",
+                             command->functions ? "function"
+                             : command->objects ? "object"
+                                                : "region");
     if (!object_selection_check(command->regions, error))
         return false;
     if (command->fifo) {

@@ -185,6 +185,15 @@ static void add_missing_code(GPtrArray *warnings, const GPtrArray *missing)
     }
 }
 
+/* What was asked for by names that nothing has. */
+static void add_unknown_names(GPtrArray *warnings, const LiveAnalyses *analyses)
+{
+    g_autoptr(GPtrArray) lines = analyses ? live_analyses_list_unknown(analyses) : NULL;
+
+    for (guint i = 0; lines && i < lines->len; i++)
+        add_warning(warnings, "%s", (const char *)lines->pdata[i]);
+}
+
 GStrv run_options_warnings(const SessionOptions *session, const SessionResult *result)
 {
     bool traced = session->destination.kind != DESTINATION_NONE && session->destination.kind != DESTINATION_IDLE;
@@ -220,6 +229,7 @@ GStrv run_options_warnings(const SessionOptions *session, const SessionResult *r
             " (--rw DIR keeps what is done to a folder)",
             result->files_dropped);
     add_missing_code(warnings, result->missing_code);
+    add_unknown_names(warnings, result->analyses);
     if (result->disk_is_full)
         add_warning(warnings,
                     "ATTENTION: the guest's disk is full, so not all could be written: let the workload write "

@@ -2,9 +2,12 @@
 /* Analyses of a running guest: see live.h. */
 #include "live.h"
 
+#include <string.h>
+
 #include "../analysis/pump.h"
 #include "../base/error.h"
 #include "../ring/columns.h"
+#include "../source/named_parts.h"
 #include "../source/object_selection.h"
 #include "../trace/batch_columns.h"
 #include "live_files.h"
@@ -14,8 +17,11 @@ struct LiveAnalyses {
     Ring *ring;
     LiveFiles *files;
     Context *context;
-    mt_trace *names;         /* what the context's names are from; or NULL */
-    ObjectSelection *wanted; /* or NULL: all */
+    mt_trace *names; /* what the context's names are from; or NULL */
+    const LiveOptions *options;
+    ObjectSelection *objects;  /* or NULL: all */
+    NamedFunctions *functions; /* or NULL: all */
+    bool wanted[RING_COLUMNS_RECORDS];
     Pump *pump;
     unsigned columns;
     RingColumns *split;
@@ -28,7 +34,8 @@ struct LiveAnalyses {
 
 static unsigned columns_of(const LiveOptions *options)
 {
-    return pump_columns(options->requests) | (options->objects || options->regions ? ADDRESS_OBJECTS_COLUMNS : 0);
+    return pump_columns(options->requests) | (options->objects || options->regions ? ADDRESS_OBJECTS_COLUMNS : 0) |
+           (options->functions ? MT_COLUMN_INSTRUCTION | MT_COLUMN_TASK : 0);
 }
 
 unsigned live_analyses_fields(const LiveOptions *options)
@@ -57,7 +64,7 @@ static bool select_objects(LiveAnalyses *live, const LiveOptions *options, GErro
     objects = context_has_tasks(live->context) ? context_new_objects(live->context) : NULL;
     if (!objects)
         return mt_fail(error, "this guest doesn't tell its tasks: --object and --region can't be used");
-    live->wanted = object_selection_new_of(objects, options->objects, options->regions);
+    live->objects = object_selection_new_of(objects, options->objects, options->regions);
     return true;
 }
 
@@ -67,8 +74,9 @@ static void name_code(LiveAnalyses *live, const LiveOptions *options, const Reco
     LiveCodeFacts known = { .kallsyms = facts->kallsyms,
                             .find_file = live_files_find_code,
                             .find_file_data = live->files };
-    bool by_code = false;
+    bool by_code = options->functions;
 
+    known.wants_lines = options->functions; /* what is inlined counts as well */
     for (guint i = 0; i < options->requests->len; i++) {
         GroupBy by = analysis_request_group(options->requests->pdata[i]);
 
@@ -79,6 +87,8 @@ static void name_code(LiveAnalyses *live, const LiveOptions *options, const Reco
         return;
     context_name_code(live->context, &known);
     live->in_parts = true;
+    if (options->functions)
+        live->functions = named_functions_new(live->context, options->functions);
 }
 
 LiveAnalyses *live_analyses_new(const LiveOptions *options, Ring *ring, const RecordingFacts *facts, GError **error)
@@ -88,6 +98,7 @@ LiveAnalyses *live_analyses_new(const LiveOptions *options, Ring *ring, const Re
         .kallsyms = facts->kallsyms, .modules = facts->modules, .iomem = facts->iomem, .find_file = live_files_find
     };
 
+    live->options = options;
     live->ring = ring;
     live->columns = columns_of(options);
     live->in_parts = (live->columns & ADDRESS_OBJECTS_COLUMNS) == ADDRESS_OBJECTS_COLUMNS;
@@ -105,7 +116,8 @@ void live_analyses_free(LiveAnalyses *live)
     if (!live)
         return;
     pump_free(live->pump);
-    object_selection_free(live->wanted);
+    object_selection_free(live->objects);
+    named_functions_free(live->functions);
     context_free(live->context);
     mt_trace_close(live->names);
     live_files_free(live->files);
@@ -125,16 +137,30 @@ static void move_record(const struct mt_batch *batch, size_t from, size_t to)
 #undef MOVE
 }
 
+/* Sets live->wanted. */
+static void find_wanted(LiveAnalyses *live, const struct mt_batch *batch)
+{
+    if (live->functions)
+        named_functions_look_at(live->functions, batch, live->wanted);
+    else
+        memset(live->wanted, true, batch->count);
+    if (!live->objects)
+        return;
+    object_selection_look_at(live->objects, batch);
+    for (size_t i = 0; i < batch->count; i++)
+        live->wanted[i] = object_selection_wants(live->objects, i) && live->wanted[i];
+}
+
 /* Leaves the wanted records in a batch. Its events are live->events. */
 static void keep_wanted(LiveAnalyses *live, struct mt_batch *batch)
 {
     size_t kept = 0, event = 0;
 
-    object_selection_look_at(live->wanted, batch);
+    find_wanted(live, batch);
     for (size_t i = 0; i < batch->count; i++) {
         for (; event < batch->task.count && batch->task.event[event].before <= i; event++)
             live->events[event].before = (uint32_t)kept;
-        if (!object_selection_wants(live->wanted, i))
+        if (!live->wanted[i])
             continue;
         live->index[kept] = batch->first + i;
         move_record(batch, i, kept++);
@@ -173,7 +199,7 @@ static bool add_part(LiveAnalyses *live, const struct mt_batch *batch, size_t be
     if (begin == end)
         return true;
     part = part_of(live, batch, begin, end);
-    if (live->wanted)
+    if (live->objects || live->functions)
         keep_wanted(live, &part);
     return !part.count || pump_add(live->pump, &part, &live->error);
 }
@@ -196,7 +222,7 @@ static bool add_in_parts(LiveAnalyses *live, const struct mt_batch *batch)
 
 static bool add(LiveAnalyses *live, const struct mt_batch *batch)
 {
-    if (live->wanted || (live->in_parts && live->split->changes))
+    if (live->objects || live->functions || (live->in_parts && live->split->changes))
         return add_in_parts(live, batch);
     for (size_t i = 0; i < live->split->changes; i++)
         context_note_change(live->context, live->split->change[i]);
@@ -241,6 +267,26 @@ bool live_analyses_find_names(LiveAnalyses *live, const RecordingFacts *facts, c
     if (live->names)
         context_set_names(live->context, live->names);
     return live->names;
+}
+
+GPtrArray *live_analyses_list_unknown(const LiveAnalyses *live)
+{
+    GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; live->functions && live->options->functions[i]; i++)
+        if (!named_functions_has_found(live->functions, i))
+            g_ptr_array_add(lines, g_strdup_printf("no code of a function '%s' was executed that makes accesses",
+                                                   live->options->functions[i]));
+    if (live->objects) {
+        g_autoptr(GPtrArray) all = g_ptr_array_new();
+        g_autofree char *missing = NULL;
+
+        g_ptr_array_add(all, live->objects);
+        missing = object_selection_missing(all);
+        if (missing)
+            g_ptr_array_add(lines, g_strdup_printf("no access goes to %s", missing));
+    }
+    return lines;
 }
 
 void live_analyses_describe(LiveAnalyses *live, Report *report, bool named)

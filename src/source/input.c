@@ -140,6 +140,9 @@ static Input *open_input(const char *path, const Selection *selection, unsigned 
 
     if (!selection_parse(selection, &ranges, error))
         return NULL;
+    input->path = g_strdup(path);
+    input->is_part = part;
+    input->selects_events = ranges.events.begin || ranges.events.end != UINT64_MAX;
     input->events = ranges.events;
     input->cpl = selection->cpl;
     input->vcpu = selection->vcpu;
@@ -212,6 +215,7 @@ void input_free(Input *input)
     if (!input)
         return;
     progress_end(&input->own_progress);
+    g_free(input->path);
     mt_reader_free(input->reader);
     if (!input->has_others_trace)
         mt_trace_close(input->trace);
@@ -233,10 +237,15 @@ void input_free(Input *input)
     g_free(input);
 }
 
-bool input_selects_by_index(const Input *input)
+static bool selects_by_index_and_object(const Input *input)
 {
     return !input->addresses && !input->code && input->cpl == SELECTION_ANY && input->vcpu == SELECTION_ANY &&
-           input->loads && input->stores && !input->tasks && !input->objects;
+           input->loads && input->stores && !input->tasks;
+}
+
+bool input_selects_by_index(const Input *input)
+{
+    return selects_by_index_and_object(input) && !input->objects;
 }
 
 bool input_is_whole(const Input *input)
@@ -272,16 +281,47 @@ static bool is_wanted(const Input *input, size_t i)
     return !input->objects || object_selection_wants(input->objects, i);
 }
 
+bool input_check_found(const GPtrArray *inputs, GError **error)
+{
+    const Input *first = inputs->pdata[0];
+    g_autoptr(GPtrArray) objects = g_ptr_array_new();
+    g_autofree char *missing = NULL;
+
+    for (guint i = 0; i < inputs->len; i++)
+        if (((const Input *)inputs->pdata[i])->objects)
+            g_ptr_array_add(objects, ((const Input *)inputs->pdata[i])->objects);
+    missing = object_selection_missing(objects);
+    if (!missing)
+        return true;
+    if (selects_by_index_and_object(first) && !first->selects_events)
+        return mt_fail(error, "%s: no access goes to %s", first->path, missing);
+    fprintf(stderr, "memory_tracer: note: none of these accesses goes to %s\n", missing);
+    return true;
+}
+
+static void check_at_end(const Input *input, GError **error)
+{
+    g_autoptr(GPtrArray) inputs = g_ptr_array_new();
+
+    g_ptr_array_add(inputs, (gpointer)input);
+    if (input->objects && !input->is_part)
+        input_check_found(inputs, error);
+}
+
 /* The next batch of the trace, with progress. NULL at the end, and with an error. */
 static const struct mt_batch *next_of_trace(Input *input, GError **error)
 {
     struct mt_error problem;
     const struct mt_batch *batch = input->batch = mt_reader_next(input->reader, &problem);
 
-    if (!batch && *problem.message)
+    bool failed = !batch && *problem.message;
+
+    if (failed)
         mt_fail(error, "%s", problem.message);
     if (batch && batch->first >= input->events.end)
         batch = NULL;
+    if (!batch && !failed)
+        check_at_end(input, error);
     if (input->progress_lock)
         g_mutex_lock(input->progress_lock);
     if (batch)

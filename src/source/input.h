@@ -16,6 +16,9 @@
 typedef struct NamedCode NamedCode; /* named_parts.h */
 
 typedef struct Input {
+    char *path;
+    bool is_part;        /* of what is selected: input_open_part() */
+    bool selects_events; /* not all of the trace's */
     mt_trace *trace;
     bool has_others_trace;
     mt_reader *reader;
@@ -56,6 +59,9 @@ Input *input_open_part(const Input *whole, const char *path, const Selection *se
                        GError **error);
 /* Adds to one line what several threads have read. `lock` guards it. Both must stay until the input is freed. */
 void input_share_progress(Input *input, Progress *progress, GMutex *lock);
+/* When several readers (Input) have read all parts: fails, as the only reader of a trace does at its end, if an object
+ * or region was asked for that nothing is. (If other records may be of it that aren't selected, that is a note.) */
+bool input_check_found(const GPtrArray *inputs, GError **error);
 /* The records that the selection leaves by their index alone. Not of streams. */
 Range input_events(const Input *input);
 /* Whether --events is the only selection. */

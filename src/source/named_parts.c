@@ -217,6 +217,93 @@ NamedCode *named_parts_find_code(mt_trace *trace, const char *path, Range pc, co
     return g_steal_pointer(&code);
 }
 
+/* While a guest runs. */
+
+typedef struct {
+    uint32_t memory;
+    uint8_t answer; /* 1 it is wanted, 2 it isn't; 0: not asked for yet */
+    bool varies;    /* in other memories */
+} Answer;
+
+struct NamedFunctions {
+    const Context *context;
+    GArray *given;       /* GivenName */
+    GArray *answers;     /* Answer, by instruction: that of the last memory */
+    GHashTable *decided; /* of what varies: by `memory << 32 | number`: answers */
+    GPtrArray *names;    /* of one instruction */
+};
+
+NamedFunctions *named_functions_new(const Context *context, char **globs)
+{
+    NamedFunctions *functions = g_new0(NamedFunctions, 1);
+    GivenName name;
+
+    functions->context = context;
+    functions->given = g_array_new(FALSE, FALSE, sizeof(GivenName));
+    g_array_set_clear_func(functions->given, clear_name);
+    for (; *globs; globs++) {
+        given_name_init(&name, *globs, true);
+        g_array_append_val(functions->given, name);
+    }
+    functions->answers = g_array_new(FALSE, TRUE, sizeof(Answer));
+    functions->decided = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    functions->names = g_ptr_array_new();
+    return functions;
+}
+
+void named_functions_free(NamedFunctions *functions)
+{
+    if (!functions)
+        return;
+    g_array_unref(functions->given);
+    g_array_unref(functions->answers);
+    g_hash_table_unref(functions->decided);
+    g_ptr_array_unref(functions->names);
+    g_free(functions);
+}
+
+static uint8_t ask(NamedFunctions *functions, uint32_t memory, uint32_t number)
+{
+    uint64_t key = (uint64_t)memory << 32 | number;
+    guint answer = GPOINTER_TO_UINT(g_hash_table_lookup(functions->decided, &key));
+
+    if (!answer) {
+        g_ptr_array_set_size(functions->names, 0);
+        context_list_functions_in(functions->context, memory, number, functions->names);
+        answer = are_meant(functions->given, functions->names) ? 1 : 2;
+        g_hash_table_insert(functions->decided, g_memdup2(&key, sizeof key), GUINT_TO_POINTER(answer));
+    }
+    return (uint8_t)answer;
+}
+
+static bool wants(NamedFunctions *functions, uint32_t memory, uint32_t number)
+{
+    Answer *known;
+
+    if (number >= functions->answers->len)
+        g_array_set_size(functions->answers, MAX(number + 1, 2 * functions->answers->len));
+    known = &g_array_index(functions->answers, Answer, number);
+    if (!known->answer || (known->varies && known->memory != memory))
+        *known = (Answer){ memory, ask(functions, memory, number), context_names_vary(functions->context, number) };
+    return known->answer == 1;
+}
+
+void named_functions_look_at(NamedFunctions *functions, const struct mt_batch *batch, bool *wanted)
+{
+    MemoryRun run = { 0 };
+
+    while (context_next_memory_run(functions->context, batch, &run))
+        for (size_t i = run.begin; i < run.end; i++)
+            wanted[i] = wants(functions, run.memory, batch->instruction[i]);
+}
+
+bool named_functions_has_found(const NamedFunctions *functions, guint number)
+{
+    return g_array_index(functions->given, GivenName, number).found;
+}
+
+/* Variables. */
+
 GArray *named_parts_find_variable(mt_trace *trace, const char *path, const char *name, GError **error)
 {
     g_autoptr(GArray) objects = objects_find(trace, name);

@@ -3,7 +3,7 @@
 #ifndef MEMORY_TRACER_SOURCE_NAMED_PARTS_H
 #define MEMORY_TRACER_SOURCE_NAMED_PARTS_H
 
-#include "../context/task_memory.h"
+#include "../context/context.h"
 #include "input.h"
 
 /*
@@ -27,6 +27,18 @@ bool named_code_wants(NamedCode *code, uint32_t memory, uint32_t number);
 /* Whether the memory makes a difference; and which memory each task has when, which belongs to `code`. */
 bool named_code_varies(const NamedCode *code);
 const TaskMemory *named_code_task_memory(const NamedCode *code);
+
+/* The same of functions (`globs`) while a guest runs, when the context (context_name_code()) tells what an instruction
+ * is when it is executed. Both must stay. */
+typedef struct NamedFunctions NamedFunctions;
+
+NamedFunctions *named_functions_new(const Context *context, char **globs);
+void named_functions_free(NamedFunctions *functions);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(NamedFunctions, named_functions_free)
+/* Whether each record of a batch is wanted, which has instructions and tasks. `wanted` has room for all. */
+void named_functions_look_at(NamedFunctions *functions, const struct mt_batch *batch, bool *wanted);
+/* Whether the glob of this number has matched anything. */
+bool named_functions_has_found(const NamedFunctions *functions, guint number);
 
 /* Where the variable lies: Range, to be unreferenced. NULL, with an error, if there is none of that name. */
 GArray *named_parts_find_variable(mt_trace *trace, const char *path, const char *name, GError **error);

@@ -30,4 +30,8 @@ void object_selection_look_at(ObjectSelection *selection, const struct mt_batch 
 /* Whether record `i` of the batch that was looked at last is wanted. */
 bool object_selection_wants(ObjectSelection *selection, size_t i);
 
+/* What was asked for that nothing was so far: "an object 'x'"; NULL: something was each of the names and regions. To be
+ * freed. `all` (ObjectSelection) have seen parts of the same accesses. */
+char *object_selection_missing(const GPtrArray *all);
+
 #endif

@@ -114,5 +114,29 @@ class Groups(LiveNames):
         self.assertGreater(function["memory_reads"], 0)
 
 
+class Selections(LiveNames):
+    def test_a_function_and_what_is_inlined(self):
+        program = self.compile("prog", LOOP)
+        result = self.tracer("run", "--json", "--user-only", "--analyze", "stat:by=function", "--function", "hot_*",
+                             "--function", "inlined", "--", program)
+        self.assertEqual(result.status, 0, result.err)
+        live = json.loads(result.err)
+        trace = self.record("a.mtrace", "--user-only", "--", program)
+        recorded = self.recorded("stat", "--by", "function", "--function", "hot_*", "--function", "inlined", trace)
+        self.assertEqual(live["stat"]["functions"], recorded["functions"])
+        self.assertEqual({each["function"] for each in recorded["functions"]}, {"hot_loop", "other"})
+        self.assertGreater(live["accesses"], live["stat"]["accesses"])
+        self.assertFalse(live["warnings"])
+
+    def test_names_that_nothing_has(self):
+        result = self.tracer("run", "--user-only", "--analyze", "stat", "--function", "no_such_function", "--function", "main",
+                             "--object", "no_such_object", "--", self.compile("prog", LOOP))
+        self.assertEqual(result.status, 0, result.err)
+        lines = result.err.splitlines()
+        self.assertIn("memory_tracer: no code of a function 'no_such_function' was executed that makes accesses", lines)
+        self.assertIn("memory_tracer: no access goes to an object 'no_such_object'", lines)
+        self.assertFalse([line for line in lines if "'main'" in line])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -125,6 +125,7 @@ class WhileItRuns(Objects):
     def test_selections_that_make_no_sense(self):
         for options, message in ((["--region", "heap"], "--region needs --analyze"),
                                  (["--object", "a"], "--object needs --analyze"),
+                                 (["--function", "a"], "--function needs --analyze"),
                                  (["--region", "nothing", "--analyze", "stat"], "but nothing isn't."),
                                  (["--analyze", "stat:by=nothing"], "but nothing isn't.")):
             result = self.tracer("run", *options, "--", "true")
@@ -152,6 +153,27 @@ class OfOneProcess(Objects):
         if not OfOneProcess.recorded:
             OfOneProcess.recorded = self.record(self.shared_folder, "--user-only")
         self.trace_file, self.touched, self.maps, self.pid = OfOneProcess.recorded
+
+    def test_what_nothing_goes_to(self):
+        nothing = "no access goes to an object 'no_such_object'"
+        for options, message in ((["--object", "no_such_object"], nothing),
+                                 (["--object", "stack*", "--object", "no_such_object"], nothing),
+                                 (["--object", "no_such_object", "--region", "heap"], nothing + " of these regions"),
+                                 (["--region", "heap", "--region", "slab"], "no access goes to the region slab")):
+            for verb in (["stat"], ["stat", "--jobs", "2"], ["cache", "--jobs", "2"], ["dump"],
+                         ["cut", "-o", self.path("cut")]):
+                result = self.tracer(*verb, *options, self.trace_file)
+                self.assertEqual(result.status, 1, (verb, options))
+                self.assertEqual(result.err.splitlines()[-1], f"memory_tracer: {self.trace_file}: {message}")
+        self.assertFalse(os.path.exists(self.path("cut")))
+        # Other accesses may go there.
+        for options in (["--cpl", "3"], ["--events", "..100"], ["--stores"], ["--process", "workload_objects"]):
+            result = self.tracer("stat", "--json", "--object", "no_such_object", *options, self.trace_file)
+            self.assertEqual((result.status, json.loads(result.out)["accesses"]), (0, 0))
+            self.assertEqual(result.err, "memory_tracer: note: none of these accesses goes to an object 'no_such_object'\n")
+        for jobs in ("1", "2"):
+            result = self.tracer("stat", "--object", "stack*", "--region", "stack", "--jobs", jobs, self.trace_file)
+            self.assertEqual((result.status, result.err), (0, ""))
 
     def mappings_at_the_end(self):
         """Of the workload's memory: the flags and the file of each page."""
