@@ -33,12 +33,13 @@ typedef enum ObjectRegion {
 
 typedef struct AddressObject {
     ObjectRegion region;
-    const char *name;    /* lives as long as the finder that it comes from */
+    const char *name;    /* belongs to the finder that gave it (UserObjects, KernelObjects, AddressObjects) */
     uint64_t begin, end; /* virtual addresses of the whole object; in a slab, of the one object in the page */
     uint32_t task;       /* number of the task whose stack it is, else 0 */
 } AddressObject;
 
-/* Which addresses and positions (numbers of records) have the same answer: up to, not including, the ends. */
+/* For which addresses and positions (indexes of records in the trace) an answer holds: from `begin` and `from` on, up
+ * to, not including, `end` and `to`. */
 typedef struct ObjectExtent {
     uint64_t begin, end, from, to;
 } ObjectExtent;

@@ -2,9 +2,9 @@
 /*
  * What accesses go to: see address_objects.h.
  *
- * An answer holds for a range of addresses and of positions (numbers of records). Each vCPU has the answers of late in
- * a small table, by page, and those that hold for less than a page, by 64-byte line in another one. So most accesses
- * cost a comparison or two.
+ * An answer holds for a range of addresses and of positions (indexes of records). Each vCPU keeps its last answers in
+ * two small tables: answers for whole pages, by page, and the others by 64-byte line. So most accesses cost a
+ * comparison or two.
  */
 #include "address_objects.h"
 
@@ -31,32 +31,32 @@ typedef struct {
 typedef struct {
     uint64_t begin, bytes;  /* addresses */
     uint64_t from, records; /* positions */
-    uint32_t space, number; /* space_of(); number 0: nothing is kept here */
+    uint32_t space, number; /* space_of(); number 0: the entry is empty */
 } Answer;
 
 typedef struct {
     Answer pages[CACHE_ENTRIES], lines[CACHE_ENTRIES];
-    /* The memory of the task that was asked for last. */
+    /* The task that was asked about last, its memory, and for which positions it has it. */
     uint32_t task, memory;
     uint64_t from, to;
-    Answer stack; /* its own one */
+    Answer stack; /* that task's own stack */
 } Cache;
 
-/* The number of what has this region and this name. A name stays where it is. */
+/* The number of this region and name. Names are told apart by their addresses, which never change. */
 typedef struct {
-    const char *name; /* NULL: nothing is kept here */
+    const char *name; /* NULL: the entry is empty */
     ObjectRegion region;
     uint32_t number;
 } Numbered;
 
 struct AddressObjects {
-    UserObjects *user; /* of a running guest: those of `live` */
-    Kernels *kernels;  /* or */
-    LiveMemory *live;
+    UserObjects *user;               /* of a running guest: belongs to `live` */
+    Kernels *kernels;                /* NULL for a running guest */
+    LiveMemory *live;                /* NULL for a trace */
     GPtrArray *caches;               /* Cache for each vCPU, or NULL */
-    GArray *named;                   /* Named; the first one is no thing */
+    GArray *named;                   /* Named, by number; number 0 stands for no object */
     GHashTable *numbers;             /* by "REGION NAME" */
-    Numbered late[1u << NAMES_BITS]; /* those of late, by the name's address; not of a running guest */
+    Numbered late[1u << NAMES_BITS]; /* the last ones, by the name's address; unused for a running guest */
     GString *key;
 };
 
@@ -187,7 +187,7 @@ static void find_in_live_kernel(const AddressObjects *objects, uint64_t position
     extent->to = position + 1;
 }
 
-/* Whose address it is: the memory's, or that of the kernel of an input, which is the same in all memories. */
+/* What an address belongs to: a user's to its memory, a kernel's to the input, as it is the same in all memories. */
 static inline uint32_t space_of(uint64_t address, uint32_t memory, uint32_t input)
 {
     return x86_is_kernel_address(address) ? input : memory;

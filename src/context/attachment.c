@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is attached to a trace: see attachment.h. */
+/* A trace's attachments: see attachment.h. */
 #include "attachment.h"
 
 #include <stdio.h>

@@ -5,8 +5,8 @@
 
 #include "../../include/memory_tracer/trace.h"
 
-/* To be freed with free(); NULL if there is none, or (with `warns`, after a warning) if it can't be read. A 0 byte
- * follows. */
+/* The contents of the attachment `name`, followed by a 0 byte that *bytes doesn't count; the caller frees it by free().
+ * NULL if there is no such attachment, or if it can't be read (with `warns`, a warning on stderr says so). */
 char *attachment_read(mt_trace *trace, const char *name, size_t *bytes, bool warns);
 
 #endif

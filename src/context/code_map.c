@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What code depends on its process: see code_map.h. */
+/* Code that depends on its process: see code_map.h. */
 #include "code_map.h"
 
 #include <stdlib.h>
@@ -86,7 +86,7 @@ static int compare_same(const void *a, const void *b)
     return x->origin < y->origin ? -1 : x->origin > y->origin;
 }
 
-/* Each once. */
+/* Sorts the instructions that several files have, and keeps each once. */
 void code_map_sort(CodeMap *map)
 {
     SameCode *same = (SameCode *)map->same->data;
@@ -139,7 +139,7 @@ const SameCode *code_map_find_same(const CodeMap *map, uint32_t number, size_t *
 
 /* Reading. The trace is not trusted. */
 
-/* Takes a number and the space behind it. */
+/* Parses a number and the space behind it, and moves *text behind both. */
 static bool take_number(char **text, unsigned base, uint64_t *number)
 {
     char *end;
@@ -226,7 +226,7 @@ static char *mapped_text(const CodeMap *map)
     for (guint i = 0; i < map->mapped->len; i++) {
         const MappedLine *line = &g_array_index(map->mapped, MappedLine, i);
 
-        /* A path with a line feed can't be told: it would be two lines. */
+        /* A path with a line feed would be two lines, so it is left out. */
         if (!strchr(line->part.path, '\n'))
             g_string_append_printf(text, "%u " HEX " " HEX " " HEX " %" G_GUINT64_FORMAT " %u %s\n", line->part.input,
                                    line->part.begin, line->part.offset, line->part.device, line->part.inode,

@@ -64,7 +64,7 @@ const CodeOrigin *code_table_origin(const CodeTable *table, uint32_t number)
 
 /* Reading. The trace is not trusted. */
 
-/* Returns false at a line that makes no sense: the numbers of those that follow can't be believed. */
+/* Returns false at a line that makes no sense: the lines that follow it would get wrong numbers. */
 static bool read_origin(CodeTable *table, char *line)
 {
     char *attachment, *path;
@@ -100,7 +100,7 @@ static void read_owners(CodeTable *table, const uint8_t *from, size_t bytes, uin
     }
 }
 
-/* A trace that was cut, or is older than these attachments, has its kernel's symbols from the beginning. */
+/* A trace without these attachments (it was cut short, or is older) still has its kernel's symbols. */
 static void read_kernel(CodeTable *table, mt_trace *trace)
 {
     uint32_t count = mt_trace_instructions(trace), owner = 0;

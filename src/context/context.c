@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What records belong to: see context.h. */
+/* What the records of a trace belong to: see context.h. */
 #include "context.h"
 
 #include <string.h>
@@ -9,16 +9,16 @@
 #include "../trace/file.h"
 #include "names.h"
 
-/* Made when somebody asks for it. Threads may ask at the same time. */
+/* Made when first needed. Threads may ask at the same time. */
 typedef struct {
     GMutex lock;
     AddressObjects *objects;
 } SharedObjects;
 
 struct Context {
-    mt_trace *trace; /* or */
-    const Ring *ring;
-    Names *names; /* of `trace`, or of the ring's instructions; or NULL */
+    mt_trace *trace;  /* NULL while a guest runs */
+    const Ring *ring; /* NULL for a trace */
+    Names *names;     /* of `trace`, or of the ring's instructions; or NULL */
     TaskTable *tasks;
     SharedObjects *shared;
     LiveMemory *live; /* of `ring`, if objects are wanted; or NULL */
@@ -89,7 +89,7 @@ bool context_has_times(const Context *context)
     return fields_of(context) & MT_FIELD_TIME;
 }
 
-/* Metadata are objects, a line each, of which the last one that tells counts. */
+/* Metadata are JSON objects, one a line. The last one that has a member counts. */
 static bool was_recorded_in_order(const char *metadata)
 {
     g_auto(GStrv) lines = g_strsplit(metadata, "\n", -1);
@@ -124,7 +124,7 @@ const struct mt_instruction *context_instruction(const Context *context, uint32_
 {
     if (!context->ring)
         return context->trace ? mt_trace_instruction(context->trace, number) : NULL;
-    /* A ring's begin as a file's do (trace/reader.c). */
+    /* Number 0 is no instruction, in a ring as in a file. */
     return number && number < ring_instructions(context->ring) ? ring_get_instruction(context->ring, number) : NULL;
 }
 

@@ -15,9 +15,10 @@
 
 typedef struct Context Context;
 
-/* Of a file or a stream (NULL: nothing is known), or of a ring that is being written into. They must stay. */
+/* The context of a file's or a stream's records, or of a ring's while a guest runs. Both must outlive the result, which
+ * is freed by context_free(). `trace` may be NULL: then nothing is known. */
 Context *context_new(mt_trace *trace);
-/* `facts`: to tell objects by, which must stay, too; NULL: objects aren't wanted. */
+/* `facts` tell objects apart, and must outlive the result, too; NULL: objects aren't wanted. */
 Context *context_new_live(const Ring *ring, const LiveFacts *facts);
 void context_free(Context *context);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Context, context_free)
@@ -30,9 +31,9 @@ bool context_order_is_exact(const Context *context);
 bool context_has_times(const Context *context);
 /* How many there are, whose numbers begin with 1; of a live ring and without them 0. */
 uint32_t context_instructions(const Context *context);
-/* By its number; NULL if it isn't known. */
+/* An instruction by its number; NULL if it isn't known. It belongs to the trace or the ring. */
 const struct mt_instruction *context_instruction(const Context *context, uint32_t number);
-/* Whether records say which task made them, and which tasks there are. Of a live ring: those that are known so far. */
+/* Whether records say which task made them; and the tasks, of a live ring those that are known so far. */
 bool context_has_tasks(const Context *context);
 const TaskTable *context_tasks(const Context *context);
 /* The number of a task's memory (address space) when the record `index` of the trace was made, 0 if it has none or that
@@ -42,30 +43,31 @@ uint32_t context_memory(const Context *context, uint32_t task, uint64_t index, u
 bool context_has_physical(const Context *context);
 /* Whether they have the sizes of pages. */
 bool context_has_page_sizes(const Context *context);
-/* Of a live ring: the change of this number takes place. */
+/* For a live ring: takes note of the change of this number, which takes place now. */
 void context_note_change(Context *context, uint32_t number);
 /* Of a live ring: from now on, the names of instructions in a memory are those that live_code.h decides. */
 void context_name_code(Context *context, const LiveCodeFacts *facts);
 /* Of a live ring, when all of it was taken: `trace` tells what its instructions are (they have the same numbers there),
  * and must stay. */
 void context_set_names(Context *context, mt_trace *trace);
-/* What it belongs to, which belongs to the context; NULL if that isn't known. */
+/* The symbol that an instruction belongs to; NULL if it isn't known. It is owned by the context. */
 const struct mt_symbol *context_symbol(const Context *context, uint32_t number);
-/* The function that it is in, as one shows it, which belongs to the context, and how far; NULL if that isn't known. */
+/* The name of the function that an instruction is in, printable and owned by the context; *offset: the bytes from the
+ * function's beginning. NULL if the function isn't known. */
 const char *context_function(const Context *context, uint32_t number, uint64_t *offset);
-/* What accesses go to, for somebody who asks about them in their order: it is to be freed. NULL if nothing is known of
- * that. While a guest runs, they are as the changes tell that were noted so far. */
+/* What accesses go to, for callers that ask about them in their order; the caller frees it. NULL if nothing is known.
+ * While a guest runs, answers follow the changes that were noted so far. */
 AddressObjects *context_new_objects(const Context *context);
-/* The same for somebody who asks about few: a number for what a batch's record `i` (below its count) goes to, from 1
- * on, the same one for the same thing whoever asks; 0 if the context has none. The batch as for
- * ADDRESS_OBJECTS_COLUMNS. Then the region and the name of such a number; names stay valid. Threads may ask at the same
- * time. */
+/* The same for callers that ask about few accesses, from any thread: a number, from 1 on, for what a batch's record `i`
+ * (below its count) goes to. All callers get the same number for the same object; 0 if the context has no objects. The
+ * batch has ADDRESS_OBJECTS_COLUMNS. The region and the name are found by the number; the context owns the name. */
 bool context_has_objects(const Context *context);
 uint32_t context_object_at(const Context *context, const struct mt_batch *batch, size_t i);
 ObjectRegion context_object_region(const Context *context, uint32_t number);
 const char *context_object_name(const Context *context, uint32_t number);
 
-/* The same where it is executed in this memory; and whether that depends on the memory. */
+/* The symbol and the function of an instruction that is executed in this memory (address space; 0: unknown); and
+ * whether they depend on the memory. */
 const struct mt_symbol *context_symbol_in(const Context *context, uint32_t memory, uint32_t number);
 const char *context_function_in(const Context *context, uint32_t memory, uint32_t number, uint64_t *offset);
 bool context_names_vary(const Context *context, uint32_t number);

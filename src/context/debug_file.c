@@ -33,7 +33,7 @@ static bool has_checksum(int fd, GElf_Word wanted)
     return !bytes && checksum == wanted;
 }
 
-/* 1 and 0: it has it, or another one. -1: it has none. */
+/* 1: the file has the build-id that is wanted. 0: it has another one. -1: it has none. */
 static int has_build_id(int fd, const Wanted *wanted)
 {
     Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
@@ -46,7 +46,8 @@ static int has_build_id(int fd, const Wanted *wanted)
     return answer;
 }
 
-/* Returns a descriptor, or -1. Reading all of a file takes long, so its checksum counts only where it has no id. */
+/* Returns a descriptor, or -1. A checksum needs all of the file read, which takes long: it is computed only if the file
+ * has no build-id. */
 static int open_if_right(const char *path, const Wanted *wanted, bool by_link)
 {
     int fd = regular_file_open(path, NULL), right;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The separate file that has what was stripped from a program: its symbols and debug information. */
+/* Separate debug files: they have the symbols and the debug information that were stripped from a program. */
 #ifndef MEMORY_TRACER_CONTEXT_DEBUG_FILE_H
 #define MEMORY_TRACER_CONTEXT_DEBUG_FILE_H
 
@@ -8,9 +8,9 @@
 /* Where distributions install them, under .build-id and the program's path. */
 #define DEBUG_FILE_FOLDER "/usr/lib/debug"
 
-/* Opens that of the ELF file at `path`, which is open as `elf`: by its build-id in `folder`; or by its .gnu_debuglink
- * beside the program, in .debug there, and below `folder`. It must have the same build-id, or the checksum that the
- * link tells. Returns a descriptor, or -1 if there is none. */
+/* Opens the debug file of the ELF file at `path`, which is open as `elf`. It is looked for by build-id in `folder`;
+ * then by .gnu_debuglink beside the program, in .debug there, and below `folder`. It must have the same build-id, or
+ * the checksum that the link tells. Returns a descriptor that the caller closes, or -1 if there is no such file. */
 int debug_file_open(const char *path, Elf *elf, const char *folder);
 
 #endif

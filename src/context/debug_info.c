@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Source lines and inlined functions: see debug_info.h. Each unit that has executed code is gone through once, from
- * outer to inner entries: an inlined function's ranges mark its pieces of code, and those inlined into it mark theirs
- * again. (Asking for each address what it lies in would go through the unit each time.)
+ * Source lines and inlined functions: see debug_info.h. Each unit with executed code is read once, from outer to inner
+ * entries. An inlined function marks the pieces of code in its ranges; the functions that are inlined into it are read
+ * later, and mark their own pieces over that. (Looking up each address by itself would read the unit each time.)
  */
 #include "debug_info.h"
 
@@ -15,7 +15,7 @@
 #include "../base/regular_file.h"
 #include "debug_file.h"
 
-/* It is read into memory. */
+/* A debug file is read into memory; a larger one is left out. */
 #define FILE_BYTES_MAX ((off_t)1 << 30)
 #define DEPTH_MAX 256
 #define NAME_BYTES_MAX 1024
@@ -31,10 +31,10 @@ typedef struct {
     const GArray *pieces;
     LineTable *table;
     uint64_t *work;
-    guint *units;       /* by piece: which unit it is of, from 1 on; or 0 */
+    guint *units;       /* by piece: the number of its unit, from 1 on; 0: none */
     Inlined *inlined;   /* by piece */
-    const char *folder; /* of the unit that is looked at, which relative paths begin in; or NULL */
-    Dwarf_Files *files; /* of the unit that is looked at; likewise */
+    const char *folder; /* the current unit's, which its relative paths start from; or NULL */
+    Dwarf_Files *files; /* the current unit's; or NULL */
     size_t file_count;
 } Search;
 
@@ -96,7 +96,7 @@ static uint32_t number_of(Dwarf_Die *die, unsigned attribute_name)
                : 0;
 }
 
-/* The unit's own folder comes before what isn't absolute. To be freed. */
+/* The path, with the unit's folder before it if it is relative. The caller frees it. */
 static char *whole_path(const Search *search, const char *path)
 {
     g_autofree char *whole =
@@ -107,7 +107,7 @@ static char *whole_path(const Search *search, const char *path)
                : g_strdup("?");
 }
 
-/* Where an inlined function is called. */
+/* The number of the place where an inlined function is called. */
 static uint32_t call_site(const Search *search, Dwarf_Die *die, const Inlined *in)
 {
     uint32_t file = number_of(die, DW_AT_call_file);
@@ -119,7 +119,7 @@ static uint32_t call_site(const Search *search, Dwarf_Die *die, const Inlined *i
     return line_table_add_place(search->table, &place);
 }
 
-/* Marks its pieces. Returns whether it has any. */
+/* Marks the pieces of an inlined function's code. Returns whether there are any. */
 static bool mark_inlined(Search *search, Dwarf_Die *die, const Inlined *outer, guint unit, Inlined *own)
 {
     Dwarf_Addr base, begin, end;

@@ -13,8 +13,8 @@ typedef struct CodePiece {
 } CodePiece;
 
 /* The source lines of the pieces (CodePiece, by address, each once), from the file itself or its separate debug file.
- * NULL if it has none. *work is how many entries of debug information may be looked at, and is counted down: with
- * none left, the rest has no inlined functions. */
+ * NULL if neither has any; the caller frees the table. *work limits how many entries of debug information are read, and
+ * is counted down: when it is 0, the remaining code gets no inlined functions. */
 LineTable *debug_info_find_lines(const ElfCode *elf, const GArray *pieces, uint64_t *work);
 
 /* The units of compilation of a file, whose lines are asked for one by one, while a guest runs. */

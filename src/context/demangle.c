@@ -7,7 +7,7 @@
 #include <setjmp.h>
 #include <string.h>
 
-/* A short name can refer to its own parts so often that it stands for one of any length. */
+/* A short mangled name can repeat its own parts so often that the name becomes arbitrarily long. */
 #define DEMANGLED_BYTES_MAX 8192
 
 typedef struct {
@@ -15,7 +15,8 @@ typedef struct {
     jmp_buf too_long;
 } Demangler;
 
-/* libiberty calls this with each part. It has nothing allocated then, and no other way to be stopped. */
+/* libiberty calls this with each part of the name. A jump out of here is the only way to stop it, and leaks nothing, as
+ * it has nothing allocated then. */
 static void append(const char *part, size_t bytes, void *data)
 {
     Demangler *demangler = data;

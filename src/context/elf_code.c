@@ -147,7 +147,7 @@ static bool read_segment(Reader *reader, const GElf_Phdr *header, GError **error
     return true;
 }
 
-/* The build-id is the description of a note of "GNU". */
+/* The build-id is the description of the note NT_GNU_BUILD_ID of "GNU". */
 static void read_notes(Reader *reader, const GElf_Phdr *header)
 {
     Elf_Data *data;

@@ -38,14 +38,14 @@ ElfCode *elf_code_read(const char *path, GError **error);
 void elf_code_free(ElfCode *elf);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ElfCode, elf_code_free)
 
-/* The `length` bytes of code at an address as the file has it, or NULL. */
+/* The `length` bytes of code at an address of the file, which belong to `elf`; NULL if not all of them are code. */
 const uint8_t *elf_code_at(const ElfCode *elf, uint64_t address, unsigned length);
-/* Whether that is an address of its code. */
+/* Whether the file has code at this address. */
 bool elf_code_covers(const ElfCode *elf, uint64_t address);
-/* What is added to the file's addresses where its part from `offset` on (a multiple of the page size) is mapped at
- * `address`. False if no code is there. */
+/* Sets *bias to what is added to the file's addresses if its part from `offset` on (a multiple of the page size) is
+ * mapped at `address`. False if the file has no code at that offset. */
 bool elf_code_find_bias(const ElfCode *elf, uint64_t address, uint64_t offset, uint64_t *bias);
-/* How much code there is from this address on. */
+/* How many bytes of code the file has from this address on, without a gap. */
 uint64_t elf_code_bytes_left(const ElfCode *elf, uint64_t address);
 
 #endif

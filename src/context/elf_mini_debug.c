@@ -7,7 +7,7 @@
 #include <lzma.h>
 #include <string.h>
 
-/* A bad file mustn't take all memory. Of a large program this is some megabytes. */
+/* A malicious file must not use up the memory. A large program has some megabytes of symbols. */
 #define DECODED_BYTES_MAX (64u << 20)
 #define DECODER_BYTES_MAX (128u << 20)
 
@@ -28,7 +28,7 @@ static Elf_Data *find(Elf *elf)
     return NULL;
 }
 
-/* To be freed; NULL if it isn't good. */
+/* Returns the decompressed data, which the caller frees; NULL if it can't be decompressed. */
 static char *decode(const Elf_Data *data, size_t *bytes)
 {
     lzma_stream stream = LZMA_STREAM_INIT;

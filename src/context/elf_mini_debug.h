@@ -5,7 +5,8 @@
 
 #include <libelf.h>
 
-/* NULL if there are none. *buffer is what the result lies in: free it after elf_end(). */
+/* Decompresses and opens them; NULL if there are none. The result reads from *buffer: the caller ends it by elf_end(),
+ * and frees the buffer after that. */
 Elf *elf_mini_debug_open(Elf *elf, char **buffer);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Names for the entries of the procedure linkage table: see elf_plt.h. No symbol has them. An entry jumps to the
- * address in a slot of the global offset table, which the loader fills in; a relocation tells with which symbol's. (The
- * x86-64 psABI, 5.2; its entries are 8 or 16 bytes.) The entries of .plt that only call the loader, beside .plt.sec,
- * push the number of the relocation instead.
+ * Names for the entries of the procedure linkage table: see elf_plt.h. They have no symbols. An entry jumps to the
+ * address in a slot of the global offset table. The loader fills the slot in, and a relocation tells with the address
+ * of which symbol. (x86-64 psABI, 5.2; an entry has 8 or 16 bytes.) Where there is a .plt.sec, the entries of .plt only
+ * call the loader: they push the number of the relocation instead.
  */
 #include "elf_plt.h"
 
@@ -34,8 +34,8 @@ static const char *section_name(const Plt *plt, const GElf_Shdr *header)
     return name ? name : "";
 }
 
-/* The name of a relocation's symbol. One without a symbol, of a static program, has the address of a function that
- * chooses. */
+/* The name of a relocation's symbol. In a static program, a relocation without a symbol has the address of a resolver
+ * (STT_GNU_IFUNC) instead: then its name. */
 static const char *symbol_name(const Plt *plt, const GElf_Rela *relocation, const GElf_Shdr *header)
 {
     Elf_Scn *section = elf_getscn(plt->elf, header->sh_link);

@@ -14,7 +14,7 @@
 #define SYMBOLS_MAX (UINT64_C(2) << 20)
 #define NAME_BYTES_MAX 1024
 
-/* The tables of one file: of the program, or of what was stripped from it. */
+/* The symbol tables of one file: of the program itself, or of the file with its stripped symbols. */
 typedef struct {
     ElfCode *code;
     Elf *elf;
@@ -23,7 +23,7 @@ typedef struct {
     bool has_symtab;
 } Tables;
 
-/* What the program has in memory, as the file tells. */
+/* Addresses that the program has in memory (PT_LOAD). */
 typedef struct {
     uint64_t begin, end;
 } MemoryRange;
@@ -38,7 +38,7 @@ bool elf_symbols_is_good_name(const char *name)
     return true;
 }
 
-/* Where a function without a size ends, at the latest. 0: nobody knows. */
+/* Where a function without a size ends at the latest; 0: unknown. */
 static uint64_t section_end(const Tables *tables, const GElf_Sym *symbol)
 {
     GElf_Shdr header;
@@ -70,7 +70,7 @@ static void add_function(Tables *tables, const GElf_Sym *symbol, const char *nam
     g_array_append_val(tables->candidates, candidate);
 }
 
-/* A function that chooses among several (STT_GNU_IFUNC) is one, too. */
+/* STT_GNU_IFUNC, a function that chooses among several, counts as a function, too. */
 static bool is_function(const GElf_Sym *symbol)
 {
     unsigned type = GELF_ST_TYPE(symbol->st_info);
@@ -130,7 +130,7 @@ static void add_tables(Tables *tables)
     }
 }
 
-/* Takes the ELF file `from`, which may be NULL, and adds its functions. Returns whether it has a table. */
+/* Adds the functions of the ELF file `from`, which may be NULL, and ends it. Returns whether it has a symbol table. */
 static bool add_others(const Tables *tables, Elf *from)
 {
     Tables others = *tables;
@@ -143,7 +143,7 @@ static bool add_others(const Tables *tables, Elf *from)
     return others.has_symtab;
 }
 
-/* What was stripped. */
+/* Adds the symbols that were stripped from the program, if a separate or a compressed table has them. */
 static void add_stripped(const Tables *tables)
 {
     int fd = debug_file_open(tables->code->path, tables->elf, DEBUG_FILE_FOLDER);
@@ -158,7 +158,8 @@ static void add_stripped(const Tables *tables)
     }
 }
 
-/* By address; of one address the longest first; then the name that one would look for first. */
+/* By address; of one address the longest first; then the name that programmers know best: global before local and weak
+ * ones, short before long ones. */
 static int compare(const void *a, const void *b)
 {
     const ElfFunction *x = &((const ElfCandidate *)a)->function, *y = &((const ElfCandidate *)b)->function;
@@ -195,7 +196,7 @@ static void end_function(const GArray *candidates, guint number)
     candidate->function.end = MAX(end, candidate->function.address);
 }
 
-/* Takes those that have a range, each range once. */
+/* Makes functions of the candidates that have a range, one for each range. */
 static void take_functions(const Tables *tables)
 {
     GArray *candidates = tables->candidates;
@@ -243,7 +244,7 @@ static int compare_objects(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-/* The symbols for the loader are among all symbols again. */
+/* Sorts the objects, and keeps each once: the loader's symbols (.dynsym) stand in .symtab, too. */
 static void sort_objects(GArray *objects)
 {
     guint left = 0;

@@ -12,14 +12,14 @@
 /* A function as a file tells it. */
 typedef struct ElfCandidate {
     ElfFunction function;
-    uint64_t limit; /* where one without a size ends at the latest; 0: nobody knows */
+    uint64_t limit; /* where one without a size ends at the latest; 0: unknown */
 } ElfCandidate;
 
 /* Sets `code`'s functions and objects. A function without a size ends where the next one begins, or with its section.
  */
 void elf_symbols_read(ElfCode *code, Elf *elf);
 
-/* A name goes into a line of text, and to a terminal: whether it can. NULL can't. */
+/* Whether a name can be written into a line of text and to a terminal. NULL can't. */
 bool elf_symbols_is_good_name(const char *name);
 
 #endif

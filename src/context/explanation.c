@@ -7,18 +7,18 @@
 #include "../record/x86.h"
 
 #define PAGE_BYTES 4096u
-/* A file is looked for by pages of code that no file explains: by some instructions of each that are long enough to be
- * rare, of which so many must be the file's. One such page is enough. */
+/* Where a file was loaded is found by pages of executed code that no file explains. Some long, so rare, instructions of
+ * such a page are compared with each page of the file, and most of them must be equal. One page that fits is enough. */
 #define PAGES_MAX 2048
 #define SAMPLES 8
 #define SAMPLE_BYTES 5
 #define SAMPLES_FOUND 4
-#define SAMPLES_MISSED 2 /* and so many may be something else's, of another process */
+#define SAMPLES_MISSED 2 /* how many may differ, because another process executed them */
 #define LOADED_MAX 1024
-/* So many instructions in a row are not equal by chance. */
+/* This many instructions in a row are not equal by chance. */
 #define SEQUENCE 16
 
-/* What is at a place in all files that can be loaded there. */
+/* Which of the files that may be loaded at an instruction's address have its bytes there. */
 typedef struct {
     uint32_t owner; /* number in `loaded`, plus 1; the first one that has these bytes */
     bool ambiguous; /* others have them, too */
@@ -69,7 +69,7 @@ typedef struct {
     unsigned count;
 } CodePage;
 
-/* Keeps the longest ones: they are the rarest. */
+/* Keeps the page's longest instructions: they are the rarest. */
 static void add_sample(CodePage *page, const struct mt_instruction *instruction)
 {
     unsigned shortest = 0;
@@ -85,7 +85,7 @@ static void add_sample(CodePage *page, const struct mt_instruction *instruction)
         page->samples[shortest] = instruction;
 }
 
-/* Pages with code that no file explains; by their number. */
+/* The pages (CodePage, by number) with code that no file explains. */
 static GHashTable *unexplained_pages(const struct mt_instruction *instructions, uint32_t count, const GArray *loaded)
 {
     GHashTable *pages = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
@@ -138,7 +138,7 @@ static bool is_known(const GArray *loaded, const LoadedFile *file)
     return false;
 }
 
-/* Tries each of the file's pages at this one's place. */
+/* Tries whether one of the file's pages fits this page of executed code. */
 static void find_page(uint64_t number, const CodePage *page, const ElfCode *elf, GArray *loaded)
 {
     for (guint i = 0; i < elf->segments->len; i++) {
@@ -187,7 +187,7 @@ static gpointer page_key(const struct mt_instruction *instruction)
     return GSIZE_TO_POINTER(instruction->pc / PAGE_BYTES);
 }
 
-/* There, an instruction of a known file may be the unknown one's as well. */
+/* The pages with unknown code: an instruction there that a known file has may be the unknown file's, too. */
 static GHashTable *shared_pages(const struct mt_instruction *instructions, uint32_t count,
                                 const Explanation *explanations)
 {
@@ -220,7 +220,7 @@ static void assign(const Assignment *assignment, const uint32_t *numbers, uint32
     }
 }
 
-/* Gives a file its instructions: those of sequences that are long enough. */
+/* Gives a file its instructions, if they are in sequences that are long enough. */
 static void assign_sequences(const Assignment *assignment, const LoadedFile *file, uint32_t owner)
 {
     uint32_t least = shares_addresses(assignment, file) ? SEQUENCE : 1;
@@ -244,8 +244,7 @@ static void assign_sequences(const Assignment *assignment, const LoadedFile *fil
         assign(assignment, sequence, length, owner);
 }
 
-/* A file that explains nothing which others don't explain as well was not executed: it is
- * removed. */
+/* Removes files that were not executed: they explain only what other files explain, too. */
 static void remove_unused(const struct mt_instruction *instructions, uint32_t count, GArray *loaded)
 {
     g_autofree Explanation *explanations = explain_all(instructions, count, loaded);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which file an instruction was loaded from. What is known of a run is which files may have been loaded, and of some of
- * them where. What was executed tells the rest: an instruction is of a file if its bytes are the file's at this place,
- * and no other file that may have been there has the same. Where code was executed that none of these files has,
- * something unknown lay at the same addresses in another process. Instructions may be equal by chance, or because both
- * programs are similar: so no file is given instructions in the same pages, and elsewhere only longer sequences.
+ * Which file an instruction was loaded from. A run knows which files may have been loaded, and for some of them the
+ * address. The executed instructions tell the rest. An instruction belongs to a file if the file has the same bytes at
+ * this place, and if no other file that may have been there has them, too. Where none of the files has the code that
+ * was executed, an unknown file lay at the same addresses in another process. Two files may have equal instructions by
+ * chance, or because the programs are similar. So in pages that have unknown code no file gets instructions, and in its
+ * other pages a file that shares addresses with unknown code gets only longer sequences.
  */
 #ifndef MEMORY_TRACER_CONTEXT_EXPLANATION_H
 #define MEMORY_TRACER_CONTEXT_EXPLANATION_H

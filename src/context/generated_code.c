@@ -10,8 +10,8 @@
 #define FUNCTIONS_MAX (1u << 20)
 #define NAME_BYTES_MAX 1024
 
-/* jitdump. */
-#define DUMP_MAGIC 0x4a695444u /* of this machine's byte order */
+/* The format of a jitdump file. */
+#define DUMP_MAGIC 0x4a695444u /* as it reads in this machine's byte order */
 #define DUMP_HEADER_BYTES 40
 #define DUMP_RECORD_BYTES 16
 #define DUMP_CODE_LOAD 0
@@ -35,7 +35,7 @@ void generated_code_free(GeneratedCode *code)
     g_free(code);
 }
 
-/* A name is one line of a trace's attachment. */
+/* Adds a function, unless its name can't stand in a line of a trace's attachment. */
 static void add_function(GeneratedCode *code, uint64_t begin, uint64_t bytes, const char *name, size_t length)
 {
     GeneratedFunction function = { .begin = begin, .end = begin + bytes };
@@ -96,8 +96,9 @@ static uint64_t u64_at(const uint8_t *bytes)
     return value;
 }
 
-/* A record is: what, bytes of all of it (u32), time (u64). A load goes on with pid, tid (u32), address where the code
- * is linked, where it is, bytes, number (u64), the name with its 0, and the code. */
+/* A record begins with its kind, its bytes (u32 each) and a time (u64). A load goes on with pid and tid (u32 each); the
+ * address that the code is linked for, the address where it lies, its bytes, its number (u64 each); the name, which
+ * ends in 0; and the code. */
 void generated_code_add_dump(GeneratedCode *code, const uint8_t *bytes, size_t count)
 {
     size_t at = count >= DUMP_HEADER_BYTES && u32_at(bytes) == DUMP_MAGIC ? u32_at(bytes + 8) : count;
@@ -129,7 +130,8 @@ static int compare_functions(const void *a, const void *b)
     return x->name < y->name ? -1 : x->name > y->name;
 }
 
-/* An edge of the functions so far, and that of those which have another name than the one it is of. */
+/* The outermost edge of the functions so far, the name of the function that has it, and the outermost edge of those
+ * with other names. */
 typedef struct {
     const char *name;
     uint64_t edge, other;
@@ -140,7 +142,8 @@ static uint64_t edge_of_others(const Edges *edges, const char *name)
     return edges->name == name ? edges->other : edges->edge;
 }
 
-/* Marks those that end behind the beginning of one that comes later, and these. Equal names are the same pointer. */
+/* Marks functions that overlap with one of another name. They are sorted by address; equal names are the same pointer.
+ */
 static bool *find_overlapped(const GArray *functions)
 {
     bool *overlapped = g_new0(bool, functions->len + 1);
@@ -190,7 +193,7 @@ void generated_code_sort(GeneratedCode *code)
     g_array_set_size(code->functions, left);
 }
 
-/* Those that overlap have the same name, and the last one that begins there is as good as any. */
+/* Functions that still overlap have the same name, so the last one that begins at or below the address will do. */
 guint generated_code_find(const GeneratedCode *code, uint64_t address)
 {
     guint first = 0, end = code->functions->len;

@@ -14,9 +14,9 @@ typedef struct {
 } Symbol;
 
 struct KernelNames {
-    GArray *symbols; /* Symbol, by address; of one address, the preferred one comes first */
+    GArray *symbols; /* Symbol, by address; at one address, the preferred one comes first */
     GArray *modules; /* KernelName, in no order: there are few */
-    GArray *devices; /* the same, those that lie in others after these */
+    GArray *devices; /* KernelName; a device that lies in another one comes after it */
     GStringChunk *texts;
 };
 
@@ -64,8 +64,8 @@ static void read_module(KernelNames *names, char *line)
         g_array_append_val(names->modules, module);
 }
 
-/* "    febc0000-febc3fff : virtio-pci-modern". A driver's name says less than its device's, which is the line before.
- */
+/* "    febc0000-febc3fff : virtio-pci-modern". A driver's line follows its device's, with the same addresses: then the
+ * name is that of both. */
 static void read_device(KernelNames *names, char *line)
 {
     char *after;
@@ -88,7 +88,7 @@ static void read_device(KernelNames *names, char *line)
     g_array_append_val(names->devices, device);
 }
 
-/* Takes the text apart; NULL has no lines. */
+/* Calls read_line for each line of `text`, which it changes. NULL has no lines. */
 static void read_lines(KernelNames *names, char *text, void (*read_line)(KernelNames *, char *))
 {
     for (char *line = text, *next; line; line = next) {
@@ -99,7 +99,7 @@ static void read_lines(KernelNames *names, char *text, void (*read_line)(KernelN
     }
 }
 
-/* Takes the texts apart. */
+/* Changes the texts. */
 static KernelNames *read_texts(char *symbols, char *modules, char *devices)
 {
     KernelNames *names = g_new0(KernelNames, 1);
@@ -196,7 +196,7 @@ uint64_t kernel_names_address(const KernelNames *names, const char *name)
     return UINT64_MAX;
 }
 
-/* The last one that has it: that is the innermost. */
+/* The last range that has the address, which is the innermost one. */
 static bool find_range(const GArray *ranges, uint64_t address, KernelName *found)
 {
     for (guint i = ranges->len; i--;) {

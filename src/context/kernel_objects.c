@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a kernel's address is of: see kernel_objects.h.
+ * What lies at a kernel's address: see kernel_objects.h.
  *
- * The kernel's address space is divided into areas; where these are, and what their pages are used for, the trace's
- * changes tell. The kernel's image and its modules are known by their symbols.
+ * The kernel's address space is divided into areas. The trace's changes tell where they are and what their pages are
+ * used for. The kernel's image and its modules are known by their symbols.
  */
 #include "kernel_objects.h"
 
@@ -14,7 +14,7 @@ typedef struct {
     uint64_t begin, end;
 } Range;
 
-/* A CPU's variables, or its stack for interrupts. */
+/* A CPU's variables, or its interrupt stack. */
 typedef struct {
     Range range;
     bool is_stack;
@@ -26,8 +26,8 @@ struct KernelObjects {
     PageUses *uses;
     GArray *cpus; /* CpuArea */
     Range direct_map, vmalloc, vmemmap, text, image;
-    uint64_t per_cpu_caller;             /* who asks vmalloc() for more room for them */
-    uint64_t per_cpu_begin, per_cpu_end; /* of the symbols of per-CPU variables; both 0: not known */
+    uint64_t per_cpu_caller;             /* the function that gets more room for per-CPU variables by vmalloc() */
+    uint64_t per_cpu_begin, per_cpu_end; /* of the per-CPU variables' symbols; both 0: not known */
     GHashTable *stacks;                  /* names, by the task's number */
     GStringChunk *texts;
 };
@@ -160,7 +160,7 @@ static AddressObject unknown(void)
     return make(OBJECT_UNKNOWN_KERNEL, "unknown-kernel", UINT64_C(1) << 63, UINT64_MAX);
 }
 
-/* In a slab, what is left over at its end is no object. */
+/* The object in a slab at this address; or the room at the slab's end that is too small for an object. */
 static AddressObject find_slab_object(const KernelObjects *objects, const PageUse *use, uint64_t address)
 {
     const PageUsesCache *cache = page_uses_cache(objects->uses, use->number);
@@ -183,7 +183,7 @@ static AddressObject find_stack(const KernelObjects *objects, const PageUse *use
     return object;
 }
 
-/* The answer isn't known to be the same at any other address. */
+/* For answers that may be different at every other address. */
 static void hold_for_one(ObjectExtent *extent, uint64_t address)
 {
     extent->begin = address;
@@ -194,7 +194,7 @@ static bool find_of_cpu(const KernelObjects *objects, uint64_t address, AddressO
 {
     for (guint i = 0; i < objects->cpus->len; i++) {
         const CpuArea *area = &g_array_index(objects->cpus, CpuArea, i);
-        uint64_t base = area->range.begin - objects->per_cpu_begin; /* of a variable with the address 0 */
+        uint64_t base = area->range.begin - objects->per_cpu_begin; /* where a variable of address 0 lies */
         KernelName symbol;
 
         if (!covers(&area->range, address))
@@ -206,7 +206,7 @@ static bool find_of_cpu(const KernelObjects *objects, uint64_t address, AddressO
             *object = make(OBJECT_PER_CPU, symbol.name, symbol.begin + base, symbol.end + base);
         else /* alloc_percpu() */
             *object = make(OBJECT_PER_CPU, area->name, area->range.begin, area->range.end);
-        if (object->name == area->name && !area->is_stack) { /* the area's variables with symbols are others */
+        if (object->name == area->name && !area->is_stack) { /* in this area, variables with symbols differ */
             if (address - base >= objects->per_cpu_end)
                 extent->begin = base + objects->per_cpu_end;
             else
@@ -217,7 +217,7 @@ static bool find_of_cpu(const KernelObjects *objects, uint64_t address, AddressO
     return false;
 }
 
-/* What a page is used for. The answer about an address in it holds no longer than that. */
+/* What a page is used for. Sets the positions for which answers about the page hold. */
 static const PageUse *find_use(const KernelObjects *objects, uint64_t page, uint64_t position, ObjectExtent *extent)
 {
     return page_uses_find(objects->uses, page, position, &extent->from, &extent->to);
@@ -245,7 +245,7 @@ static AddressObject find_in_direct_map(const KernelObjects *objects, uint64_t p
     return make(OBJECT_DIRECT_MAP, "direct-map", map->begin, map->end);
 }
 
-/* Who has asked for an area of vmalloc(): a function, or a module. */
+/* The name of the function or the module that has got an area by vmalloc(). */
 static const char *name_of_caller(const KernelObjects *objects, uint64_t caller)
 {
     KernelName name;
@@ -274,8 +274,8 @@ static AddressObject find_in_vmalloc(const KernelObjects *objects, uint64_t posi
     return make(OBJECT_VMALLOC, "vmalloc", objects->vmalloc.begin, objects->vmalloc.end);
 }
 
-/* Between the kernel's image and X86_LINUX_MODULES_END. Code that isn't a module's (BPF programs) has symbols like
- * one's. */
+/* Between the kernel's image and X86_LINUX_MODULES_END. Code that is no module's, such as BPF programs, has symbols as
+ * modules have them. */
 static AddressObject find_in_modules(const KernelObjects *objects, uint64_t position, uint64_t address,
                                      ObjectExtent *extent)
 {
@@ -291,7 +291,7 @@ static AddressObject find_in_modules(const KernelObjects *objects, uint64_t posi
     return unknown();
 }
 
-/* The first CPU's idle task has its stack there. */
+/* The first CPU's idle task has its stack in the kernel's image. */
 static AddressObject find_in_image(const KernelObjects *objects, uint64_t position, uint64_t address,
                                    ObjectExtent *extent)
 {
@@ -311,7 +311,7 @@ static AddressObject find_device(const KernelObjects *objects, uint64_t address,
     uint64_t page = paddr & ~((UINT64_C(1) << PAGE_USES_SHIFT) - 1);
     KernelName device = { "device", page, page + (UINT64_C(1) << PAGE_USES_SHIFT) };
 
-    /* Newer kernels leave it out of /proc/iomem. */
+    /* Newer kernels leave the local APIC out of /proc/iomem. */
     if (!kernel_names_device(objects->names, paddr, &device) && page == X86_LOCAL_APIC)
         device.name = "Local APIC";
     return make(OBJECT_DEVICE, device.name, address - (paddr - device.begin), address + (device.end - paddr));
@@ -334,8 +334,8 @@ static AddressObject find(const KernelObjects *objects, uint64_t position, uint6
     return unknown();
 }
 
-/* To the address's page; and to the object, but of a slab, whose objects in the page are all of one cache. A device is
- * told by the physical address. */
+/* Narrows the extent to the address's page, and to the object. A slab's extent keeps the page's other objects, which
+ * are all of the same cache. A device was found by the physical address, so its answer holds for one address. */
 static void narrow(ObjectExtent *extent, const AddressObject *object, uint64_t address)
 {
     uint64_t page = address >> PAGE_USES_SHIFT << PAGE_USES_SHIFT, last = page + ((1u << PAGE_USES_SHIFT) - 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which attachments tell of a kernel: see kernel_sources.h. The trace is not trusted. */
+/* Which attachments have a kernel's names: see kernel_sources.h. The trace is not trusted. */
 #include "kernel_sources.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "attachment.h"
 #include "code_table.h"
 
-/* Lines that are read: far more than a merged trace needs. */
+/* More lines are not read; a merged trace has far fewer. */
 #define LINES_MAX 65536
 
 static const char *const kinds[KERNEL_SOURCE_KINDS] = {
@@ -16,9 +16,9 @@ static const char *const kinds[KERNEL_SOURCE_KINDS] = {
 };
 
 struct KernelSources {
-    bool is_told;      /* which input has which; else all have those of `kinds`, if there are any */
-    bool is_known;     /* or nobody knows which they have */
-    GHashTable *names; /* attachments by input and kind, as key_of() makes one of both */
+    bool is_told;      /* the trace tells which input has which; if not, all inputs have the attachments of `kinds` */
+    bool is_known;     /* false: the trace has several kernels, and doesn't tell which input has which */
+    GHashTable *names; /* names of attachments, by key_of() */
 };
 
 static gpointer key_of(uint32_t input, KernelSourceKind kind)
@@ -77,7 +77,7 @@ static void read_line(KernelSources *sources, const char *line)
             kernel_sources_add(sources, (uint32_t)input, kind, after);
 }
 
-/* Older versions kept the symbols of several kernels, but didn't say which input has which. */
+/* Merged traces of older versions have the symbols of several kernels, but don't tell which input has which. */
 static bool has_symbols_of_several(mt_trace *trace)
 {
     g_autoptr(CodeTable) table = code_table_read(trace, false);

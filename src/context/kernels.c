@@ -11,8 +11,8 @@ struct Kernels {
     KernelSources *sources;
     GHashTable *names;   /* KernelNames by their attachments' names: inputs often have the same kernel */
     GHashTable *objects; /* KernelObjects by input */
-    uint32_t input;      /* that was asked for last, */
-    KernelObjects *last; /* and its objects */
+    uint32_t input;      /* the input that was asked about last */
+    KernelObjects *last; /* that input's objects */
 };
 
 Kernels *kernels_new(mt_trace *trace)

@@ -7,12 +7,12 @@
 
 typedef struct Kernels Kernels;
 
-/* The trace must stay: each kernel is read when it is asked about first. */
+/* The trace must outlive the result: each kernel is read when it is asked about first. */
 Kernels *kernels_new(mt_trace *trace);
 void kernels_free(Kernels *kernels);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Kernels, kernels_free)
 
-/* As kernel_objects_find(), of the kernel of an input (batch->input). */
+/* kernel_objects_find() for the kernel of an input (batch->input). */
 bool kernels_find(Kernels *kernels, uint32_t input, uint64_t position, uint64_t address, uint64_t paddr,
                   AddressObject *object, ObjectExtent *extent);
 

@@ -15,18 +15,18 @@
 typedef struct {
     uint64_t begin, end;
     uint32_t place;
-    uint32_t turn; /* when it was added: the first one counts */
+    uint32_t turn; /* how many ranges were added before it: of overlapping ranges, the first one counts */
 } LineRange;
 
 struct LineTable {
-    GArray *places;      /* LinePlace, that of number 1 first */
-    GHashTable *numbers; /* of places, by LinePlace; only of those that were added */
+    GArray *places;      /* LinePlace; the first one has number 1 */
+    GHashTable *numbers; /* numbers of the places that were added (not of those that were read), by LinePlace */
     GArray *ranges;      /* LineRange */
-    bool sorted;         /* and none overlaps the one before */
+    bool sorted;         /* the ranges are sorted, and don't overlap */
     GStringChunk *strings;
 };
 
-/* Their strings are unique. */
+/* Equal strings are the same pointer. */
 static guint hash_place(gconstpointer data)
 {
     const LinePlace *place = data;
@@ -120,7 +120,7 @@ static int compare(const void *a, const void *b)
     return x->turn < y->turn ? -1 : x->turn > y->turn;
 }
 
-/* Sorts, and joins neighbours of the same place. What overlaps an earlier one is cut. */
+/* Sorts the ranges, cuts those that overlap an earlier one, and joins neighbours of the same place. */
 static void sort(LineTable *table)
 {
     GArray *ranges = table->ranges;
@@ -182,7 +182,7 @@ static void put(GByteArray *bytes, uint64_t number)
     g_byte_array_append(bytes, buffer, (guint)(varint_put(buffer, number) - buffer));
 }
 
-/* The number of a string, from 1 on, which is written when it is a new one. 0: NULL. */
+/* The number of a string, from 1 on; a new string is written. NULL has number 0. */
 static uint64_t number_string(GHashTable *known, GByteArray *strings, const char *string)
 {
     gpointer number = string ? g_hash_table_lookup(known, string) : NULL;
@@ -237,9 +237,9 @@ GByteArray *line_table_write(LineTable *table)
 /* Reading. */
 
 typedef struct {
-    const uint8_t *at, *end; /* at: NULL behind what makes no sense */
+    const uint8_t *at, *end; /* at: NULL once something makes no sense */
     LineTable *table;
-    GPtrArray *strings; /* NULL, and then those of the attachment, which belong to the table */
+    GPtrArray *strings; /* by number: NULL, then the attachment's strings, which belong to the table */
 } Reader;
 
 static uint64_t get(Reader *reader)

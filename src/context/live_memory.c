@@ -31,7 +31,7 @@ void live_memory_add(LiveMemory *memory, const TraceChange *change)
         memory->user_changes++;
     else
         memory->kernel_changes++;
-    if (now.kind == CHANGE_TASK) /* whose stack it is has a name now */
+    if (now.kind == CHANGE_TASK) /* the task's stack gets its name */
         memory->user_changes++;
     kernel_objects_add(memory->kernel, &now);
     user_objects_add(memory->user, &now);

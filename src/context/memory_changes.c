@@ -2,15 +2,15 @@
 /*
  * From changes to stretches: see memory_map.h.
  *
- * The kernel joins neighbouring areas that are alike, and then tells the joined one. So where something alike is
- * mapped already, it stays the object that it is, and only what is new becomes another one: what two calls of mmap()
- * made stays apart, and a thread's stack is still one when what lies beside it changes.
+ * The kernel joins neighbouring areas that are alike, and tells the joined area as a new mapping. So where a mapping of
+ * the same kind is there already, its object is kept, and only the new addresses get a new object. Thus the results of
+ * two calls of mmap() stay apart, and a thread's stack stays one when its neighbours change.
  */
 #include "memory_map_private.h"
 
 #include <string.h>
 
-/* Each number comes with a change at least, unless that was lost with a damaged part of a file. */
+/* Each task and memory has at least one change; this many numbers may have lost theirs with damaged parts of a file. */
 #define LOST_MAX 65536
 
 static Memory *get_memory(MemoryMap *map, uint64_t number)
@@ -51,7 +51,7 @@ static MappedObject *object_of(const MemoryMap *map, const Stretch *stretch)
 
 /* What is mapped now. */
 
-/* The first stretch that ends behind the address. */
+/* The index of the first stretch that ends behind the address. */
 static guint first_behind(const GArray *now, uint64_t address)
 {
     guint first = 0, end = now->len;
@@ -90,8 +90,7 @@ static void split(MemoryMap *map, Memory *memory, uint64_t address)
     insert(map, memory, &second);
 }
 
-/* Nothing is mapped from `begin` to `end` - 1 from now on. What was there is appended to `removed`, unless that is
- * NULL. */
+/* Unmaps the addresses from `begin` to `end` - 1. What was there is appended to `removed`, unless that is NULL. */
 static void cut(MemoryMap *map, Memory *memory, uint64_t begin, uint64_t end, uint64_t position, GArray *removed)
 {
     guint first, last;
@@ -122,7 +121,7 @@ static uint32_t add_object(MemoryMap *map, const MappedObject *object)
     return map->objects->len - 1;
 }
 
-/* Maps an object. It has had all addresses that any part of it has had. */
+/* Maps a part of an object, and widens the object by its addresses. */
 static void put(MemoryMap *map, Memory *memory, Stretch *stretch)
 {
     MappedObject *object = object_of(map, stretch);
@@ -135,7 +134,7 @@ static void put(MemoryMap *map, Memory *memory, Stretch *stretch)
     insert(map, memory, stretch);
 }
 
-/* Whether what is there stays what it is, if such an object is mapped over it. */
+/* Whether the object `there` is kept where `object` is mapped over it. */
 static bool stays(const MappedObject *there, const MappedObject *object)
 {
     if (object->region == OBJECT_ANONYMOUS)
@@ -144,7 +143,8 @@ static bool stays(const MappedObject *there, const MappedObject *object)
            !strcmp(there->path, object->path);
 }
 
-/* One that is mapped now and goes on in the new mapping, as a stack that grows; or UINT32_MAX. */
+/* The number of an object that is mapped now and goes on in the new mapping, such as a stack that grows; else
+ * UINT32_MAX. */
 static uint32_t find_alike(const MemoryMap *map, const Memory *memory, const MappedObject *object)
 {
     if (object->region == OBJECT_ANONYMOUS)
@@ -158,7 +158,7 @@ static uint32_t find_alike(const MemoryMap *map, const Memory *memory, const Map
     return UINT32_MAX;
 }
 
-/* Maps `object` where nothing like it is yet. */
+/* Maps `object` where nothing of its kind is mapped yet. `base`: the address of the file's first byte. */
 static void cover(MemoryMap *map, Memory *memory, const MappedObject *object, uint64_t position, uint64_t base)
 {
     uint32_t number = find_alike(map, memory, object);
@@ -226,7 +226,7 @@ static void apply_map(MemoryMap *map, const TraceChange *change, uint64_t positi
     cover(map, memory, &object, position, 0);
 }
 
-/* What is mapped from `begin` to `end` - 1 is appended to `there`. */
+/* Appends what is mapped from `begin` to `end` - 1 to `there`. */
 static void list_there(MemoryMap *map, Memory *memory, uint64_t begin, uint64_t end, GArray *there)
 {
     split(map, memory, begin);
@@ -240,7 +240,7 @@ static void list_there(MemoryMap *map, Memory *memory, uint64_t begin, uint64_t 
     }
 }
 
-/* mremap(2): what was there goes on elsewhere, and may become longer or shorter. It may stay there, too. */
+/* mremap(2): a mapping moves, and may become longer or shorter. With MREMAP_DONTUNMAP it also stays where it was. */
 static void apply_move(MemoryMap *map, const TraceChange *change)
 {
     Memory *memory = get_memory(map, change->value[0]);
@@ -259,14 +259,14 @@ static void apply_move(MemoryMap *map, const TraceChange *change)
         Stretch *stretch = &g_array_index(moved, Stretch, i);
         MappedObject *object = object_of(map, stretch);
 
-        if (stays_there) { /* another one */
+        if (stays_there) { /* the moved mapping is a new object */
             MappedObject copy = *object;
 
             stretch->object = add_object(map, &copy);
             object = object_of(map, stretch);
             object->from = change->index;
         }
-        if ((!i || stays_there) && begin != to) { /* its place is the new one */
+        if ((!i || stays_there) && begin != to) { /* the object's addresses are the new ones */
             object->begin = UINT64_MAX;
             object->end = 0;
         }
@@ -279,7 +279,7 @@ static void apply_move(MemoryMap *map, const TraceChange *change)
     }
 }
 
-/* fork(2): everything is there again; it is the new process's. */
+/* fork(2): the new process has a copy of every mapping. */
 static void apply_copy(MemoryMap *map, const TraceChange *change)
 {
     Memory *to = get_memory(map, change->value[0]), *from = get_memory(map, change->value[1]);
@@ -318,7 +318,7 @@ static void take_over_stack(MemoryMap *map, const Memory *memory, uint32_t paren
     }
 }
 
-/* A task has this memory from now on. */
+/* Gives a task a memory, from now on. `parent`: the task that has created it, or 0. */
 static void give_memory(MemoryMap *map, uint64_t number, uint64_t memory_number, uint32_t parent)
 {
     MapTask *task = get_task(map, number);
@@ -361,7 +361,7 @@ static void apply_stack(MemoryMap *map, const TraceChange *change)
 
     if (!there || there->begin >= pointer ||
         (object_of(map, there)->region == OBJECT_STACK && !object_of(map, there)->task))
-        return; /* nothing is known to be there, or it is the main stack */
+        return; /* nothing is known to be mapped there, or it is the main stack */
     stretch.begin = object.begin = begin ? MAX(begin, there->begin) : there->begin;
     while (number + 1 < memory->now->len &&
            g_array_index(memory->now, Stretch, number + 1).begin == g_array_index(memory->now, Stretch, number).end)
@@ -379,7 +379,7 @@ static void apply_stack(MemoryMap *map, const TraceChange *change)
     task->stack_memory = object.memory;
 }
 
-/* All that a memory has ends. */
+/* Unmaps all that a memory has. */
 static void clear(MemoryMap *map, uint64_t number, uint64_t position)
 {
     Memory *memory = get_memory(map, number);
@@ -402,7 +402,7 @@ static void apply(MemoryMap *map, const TraceChange *change)
     case CHANGE_TASK:
         apply_task(map, change);
         break;
-    case CHANGE_EXEC: /* before, it had a first stack, which has been moved since */
+    case CHANGE_EXEC: /* what the new memory had before was a first stack, which has been moved since */
         clear(map, change->value[1], change->index);
         give_memory(map, change->value[0], change->value[1], 0);
         break;

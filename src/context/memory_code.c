@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What code each address space has: see memory_code.h. When a mapping ends is not looked at: where one memory had
- * several things at an address, the instruction's bytes decide, and where they don't, it has no name.
+ * What code each address space has: see memory_code.h. Ends of mappings are ignored: where a memory had several files
+ * at an address, the instruction's bytes decide which one it belongs to, and if they can't, it has no name. So this
+ * goes through the changes by itself: memory_map.h would tell the ends, but not which mappings were executable.
  */
 #include "memory_code_private.h"
 
 #include <stdlib.h>
 
-/* Of all memories: a file that isn't honest could tell of very many. */
+/* The stretches of all memories together: a trace that isn't honest could have very many. */
 #define STRETCHES_MAX (1u << 22)
 
 static void free_memory(void *data)
@@ -48,7 +49,8 @@ static void add_stretch(MemoryCode *code, CodeMemory *memory, CodeStretch stretc
     g_array_append_val(memory->stretches, stretch);
 }
 
-/* Paths don't tell files apart: a program that is built anew has its old one. An inode of 0 isn't known. */
+/* The number of a file, plus 1; 0: unknown (its inode is 0). Files are told apart by device and inode, because a
+ * program that is built anew keeps its path. */
 static uint32_t find_file(MemoryCode *code, uint32_t input, uint64_t device, uint64_t inode)
 {
     g_autofree char *key = g_strdup_printf("%u %" G_GINT64_MODIFIER "x %" G_GINT64_MODIFIER "x", input, device, inode);
@@ -62,7 +64,7 @@ static uint32_t find_file(MemoryCode *code, uint32_t input, uint64_t device, uin
     return number;
 }
 
-/* At which distances each file is mapped. */
+/* Finds out at which distance each file is mapped, and whether there are several. */
 static void look_at_files(MemoryCode *code)
 {
     for (guint i = 0; i < code->all->len; i++) {
@@ -101,9 +103,9 @@ static void add_map(MemoryCode *code, const TraceChange *change)
         stretch.file = find_file(code, part.input, part.device, part.inode);
         stretch.offset = part.offset;
         stretch.origin = line->origin <= code->table->origins->len ? line->origin : 0;
-    } else if (*change->text == '[') { /* the kernel's: the vDSO */
+    } else if (*change->text == '[') { /* the kernel's, such as the vDSO */
         stretch.origin = 0;
-        if (!strcmp(change->text, "[vdso]")) /* the same pages for all */
+        if (!strcmp(change->text, "[vdso]")) /* all processes have the same pages */
             stretch.file = find_file(code, memory->input, UINT64_MAX, UINT64_MAX);
     }
     add_stretch(code, memory, stretch);
@@ -134,7 +136,7 @@ static void move_code(MemoryCode *code, const uint64_t *value)
         stretch.end = MIN(stretch.end, value[2]);
         if (stretch.begin >= stretch.end)
             continue;
-        /* A file's code would have another distance to its addresses: what is there isn't told. */
+        /* A file's code would have another bias there, which no origin has: so its origin is unknown. */
         stretch.origin = stretch.origin == ORIGIN_GENERATED ? ORIGIN_GENERATED : 0;
         stretch.begin += value[3] - value[1];
         stretch.end += value[3] - value[1];
@@ -142,7 +144,7 @@ static void move_code(MemoryCode *code, const uint64_t *value)
     }
 }
 
-/* A memory is of the first task that had it. */
+/* A memory belongs to the first task that had it. */
 static void own_memory(MemoryCode *code, uint64_t task, uint64_t number)
 {
     gpointer key = GUINT_TO_POINTER((guint)task);
@@ -154,7 +156,8 @@ static void own_memory(MemoryCode *code, uint64_t task, uint64_t number)
     memory->pid = GPOINTER_TO_UINT(g_hash_table_lookup(code->pids, key));
 }
 
-/* Whose memories are. All of that comes first: what was mapped before a task was seen stands before the task. */
+/* Finds the memories' owners. This is done before the mappings are added, because the trace tells of some mappings
+ * before it tells of their task. */
 static void add_owner(MemoryCode *code, const TraceChange *change)
 {
     gpointer task = GUINT_TO_POINTER((guint)change->value[0]);
@@ -205,7 +208,7 @@ static int compare_stretches(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-/* By address, each once. */
+/* Sorts the stretches by address, keeps each once, and sets `reach`. */
 static void sort_stretches(GArray *list)
 {
     CodeStretch *stretch = (CodeStretch *)list->data;
@@ -222,7 +225,7 @@ static void sort_stretches(GArray *list)
         stretch[i].reach = i ? MAX(stretch[i].end, stretch[i - 1].reach) : stretch[i].end;
 }
 
-/* A copy of a process has what that one had made. */
+/* The origin of the code that a process has made. After a fork, the child has its parent's code. */
 static uint32_t find_generated(const MemoryCode *code, const CodeMemory *memory)
 {
     uint32_t origin = code_map_find_generated(code->map, memory->input, memory->pid);
@@ -231,7 +234,7 @@ static uint32_t find_generated(const MemoryCode *code, const CodeMemory *memory)
                                          : code_map_find_generated(code->map, memory->input, memory->parent_pid);
 }
 
-/* Code that the process has made gets its name, if it has any. */
+/* When all changes were added: gives generated code its origin, and sorts all stretches. */
 static void finish(MemoryCode *code)
 {
     GHashTableIter iterator;

@@ -2,7 +2,7 @@
 /* What an instruction is in an address space: see memory_code.h. */
 #include "memory_code_private.h"
 
-/* Where those that begin above an address begin in a list. */
+/* The index of the first stretch that begins above the address. */
 static guint first_above(const GArray *list, uint64_t pc)
 {
     guint first = 0, end = list->len;
@@ -18,19 +18,27 @@ static guint first_above(const GArray *list, uint64_t pc)
     return first;
 }
 
-/* Whether the instruction can be of this origin. Code that a process has made isn't in a file. */
-static bool can_be(const MemoryCode *code, uint32_t number, uint32_t origin)
+/* Whether the trace says that the instruction is of this origin; for origin 0, whether it says of none. */
+static bool has_origin(const MemoryCode *code, uint32_t number, uint32_t origin)
 {
-    const CodeOrigin *of = code->table->origins->pdata[origin - 1];
     size_t count;
     const SameCode *same = code_map_find_same(code->map, number, &count);
 
-    if (code_table_owner(code->table, number) == origin || g_str_has_prefix(of->attachment, CODE_TABLE_GENERATED))
+    if (code_table_owner(code->table, number) == origin)
         return true;
     for (size_t i = 0; i < count; i++)
         if (same[i].origin == origin)
             return true;
     return false;
+}
+
+/* Whether the instruction may be of this origin, which isn't 0. Any may be of code that a process has made, as no file
+ * has that to compare with. */
+static bool can_be(const MemoryCode *code, uint32_t number, uint32_t origin)
+{
+    const CodeOrigin *of = code->table->origins->pdata[origin - 1];
+
+    return has_origin(code, number, origin) || g_str_has_prefix(of->attachment, CODE_TABLE_GENERATED);
 }
 
 bool memory_code_varies(const MemoryCode *code, uint32_t number, uint64_t pc)
@@ -48,7 +56,7 @@ bool memory_code_varies(const MemoryCode *code, uint32_t number, uint64_t pc)
     return false;
 }
 
-/* Whether two origins are the same file, loaded somewhere. */
+/* Whether two origins are the same file, loaded at whichever address. */
 static bool same_file(const MemoryCode *code, uint32_t one, uint32_t other)
 {
     const CodeOrigin *x = code->table->origins->pdata[one - 1], *y = code->table->origins->pdata[other - 1];
@@ -68,10 +76,10 @@ static bool maps_file(const MemoryCode *code, const CodeMemory *memory, uint32_t
 }
 
 /*
- * QEMU translates a page of a file once (CF_PCREL): where several processes have it at different addresses, they all
- * execute the translation, and the recorded address is that of the process that came first. So an instruction may be of
- * any file that the memory has mapped, at whichever address. Adds it to what was found already: 0 if there is none.
- * Returns false if there are several that it can be.
+ * QEMU translates a page of a file once (CF_PCREL). Where several processes have mapped it at different addresses, they
+ * all execute this translation, and the recorded address is that of the first process. So an instruction may be of any
+ * file that the memory has mapped, at whichever address. *found is the origin that was found before, or 0, and becomes
+ * the origin that is found here. Returns false if several files are possible.
  */
 static bool find_elsewhere(const MemoryCode *code, const CodeMemory *memory, uint32_t number, uint32_t *found)
 {
@@ -91,8 +99,9 @@ static bool find_elsewhere(const MemoryCode *code, const CodeMemory *memory, uin
     return true;
 }
 
-/* What the memory has mapped at the instruction's address and may be it. *covered: it has anything there that is told.
- * Returns false if there are several, or something unknown. */
+/* Sets *found to the origin of what the memory has mapped at the instruction's address, if the instruction may be of
+ * it; *covered to true if the memory has mapped anything there. Returns false if several origins are possible, or if
+ * something unknown is mapped there. */
 static bool find_there(const MemoryCode *code, const CodeMemory *memory, uint32_t number, uint64_t pc, uint32_t *found,
                        bool *covered)
 {
@@ -130,23 +139,8 @@ uint32_t memory_code_origin(const MemoryCode *code, uint32_t memory, uint32_t nu
     return find_elsewhere(code, of, number, &found) ? found : 0;
 }
 
-/* Whether the instruction has this origin: 0, if nothing is known of either. */
-static bool has_origin(const MemoryCode *code, uint32_t number, uint32_t origin)
-{
-    size_t count;
-    const SameCode *same = code_map_find_same(code->map, number, &count);
-
-    if (code_table_owner(code->table, number) == origin)
-        return true;
-    for (size_t i = 0; i < count; i++)
-        if (same[i].origin == origin)
-            return true;
-    return false;
-}
-
-/* The next stretch, from *i downwards, that has the instruction at `pc`, in a file, in any memory; NULL if none is
- * left.
- */
+/* The next stretch of any memory, from index *i - 1 downwards, that has the instruction in a file at `pc`; NULL if none
+ * is left. */
 static const CodeStretch *next_recorded(const MemoryCode *code, uint32_t number, uint64_t pc, guint *i)
 {
     while (*i > 0) {
@@ -171,8 +165,8 @@ bool memory_code_moves(const MemoryCode *code, uint32_t number, uint64_t pc)
     return false;
 }
 
-/* Where a memory has what lies at `offset` in a file. *at: where something was found already (0: nowhere). Returns
- * false if there are several such places. */
+/* Sets *at to the address where a memory has the byte at `offset` of a file. *at is the address that was found before,
+ * or 0. Returns false if there are several such addresses. */
 static bool find_place(const CodeMemory *memory, uint32_t file, uint64_t offset, uint64_t *at)
 {
     for (guint i = 0; i < memory->stretches->len; i++) {

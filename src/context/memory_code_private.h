@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is known of each address space's code: shared by what reads it (memory_code.c) and what is asked
- * (memory_code_find.c). */
+/* What is known of each address space's code. memory_code.c reads it from the changes; memory_code_find.c answers
+ * questions. */
 #ifndef MEMORY_TRACER_CONTEXT_MEMORY_CODE_PRIVATE_H
 #define MEMORY_TRACER_CONTEXT_MEMORY_CODE_PRIVATE_H
 
 #include "memory_code.h"
 
-#define ORIGIN_GENERATED UINT32_MAX /* what the process has made itself */
+#define ORIGIN_GENERATED UINT32_MAX /* code that the process has made itself */
 
 typedef struct {
     uint64_t begin, end;
@@ -16,10 +16,10 @@ typedef struct {
     uint64_t offset; /* of `begin` in it */
 } CodeStretch;
 
-/* A file, and how far its addresses are from its offsets where it is mapped. */
+/* A file, and the distance from its offsets to the addresses where it is mapped. */
 typedef struct {
     uint64_t distance;
-    bool is_mapped, is_several; /* at all; at several distances */
+    bool is_mapped, is_several; /* it is mapped at all; it is mapped at several distances */
 } CodeFile;
 
 typedef struct {

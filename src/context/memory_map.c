@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What was mapped where and when: see memory_map.h. How changes become stretches is in memory_changes.c. */
+/* What was mapped where and when: see memory_map.h. memory_changes.c makes stretches of the changes. */
 #include "memory_map.h"
 
 #include <string.h>
@@ -73,7 +73,7 @@ static void find_borders(Memory *memory)
     g_array_set_size(memory->borders, kept);
 }
 
-/* Which stretches each cell has, between two borders: counted first, then filled in. `room` is for all memories. */
+/* Lists the stretches of each cell (the addresses between two borders). `room` limits the lists of all memories. */
 static void find_members(Memory *memory, size_t *room)
 {
     guint cells, all = 0;
@@ -118,7 +118,7 @@ static const MapTask *task_of(const MemoryMap *map, uint32_t number)
 
 static char *name_of(const MemoryMap *map, const MappedObject *object)
 {
-    const MapTask *task = task_of(map, object->task); /* main stacks have none yet */
+    const MapTask *task = task_of(map, object->task); /* main stacks have no task yet */
 
     switch (object->region) {
     case OBJECT_STACK:
@@ -127,7 +127,7 @@ static char *name_of(const MemoryMap *map, const MappedObject *object)
         return g_strdup_printf("heap of %u", object->pid);
     case OBJECT_ANONYMOUS:
         return g_strdup_printf("anonymous %" G_GINT64_MODIFIER "x of %u", object->begin, object->pid);
-    case OBJECT_SHARED: /* those that have no file have a number */
+    case OBJECT_SHARED: /* shared memory without a file has an inode number */
         if (!strcmp(object->path, "/dev/zero") || !*object->path)
             return g_strdup_printf("shared memory %" G_GUINT64_FORMAT, object->inode);
         if (g_str_has_prefix(object->path, "/SYSV"))
@@ -138,7 +138,7 @@ static char *name_of(const MemoryMap *map, const MappedObject *object)
     }
 }
 
-/* The first thread of a task's process; if it isn't known, the task itself. */
+/* The number of the first thread of a task's process; if that isn't known, the task's own number. */
 static uint32_t find_leader(const MemoryMap *map, uint32_t number)
 {
     const MapTask *task = task_of(map, number), *other;
@@ -176,7 +176,7 @@ static void name_objects(MemoryMap *map)
     }
 }
 
-/* When each object's last stretch ended. */
+/* Sets `to` of each object to where its last stretch ends. */
 static void find_ends(MemoryMap *map)
 {
     for (guint i = 0; i < map->objects->len; i++)
@@ -269,14 +269,14 @@ static const Memory *get_memory(const MemoryMap *map, uint32_t number)
     return number < map->memories->len ? map->memories->pdata[number] : NULL;
 }
 
-/* The nearest in time of a cell's, which are in the order of their beginnings and don't overlap. */
+/* The stretch of a cell that is nearest in time. They are sorted by their beginnings, and don't overlap. */
 static const Stretch *find_nearest(const Memory *memory, guint cell, uint64_t position)
 {
     const guint *members = memory->members;
     guint first = memory->cells[cell], end = memory->cells[cell + 1], begin = first, last = end;
     const Stretch *before, *behind;
 
-    while (first < end) { /* how many have begun */
+    while (first < end) { /* counts those that have begun */
         guint middle = first + (end - first) / 2;
 
         if (g_array_index(memory->stretches, Stretch, members[middle]).from <= position)

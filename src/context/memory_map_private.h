@@ -5,12 +5,12 @@
 
 #include "memory_map.h"
 
-/* A file can't make us take more memory than for so many stretches. */
+/* A trace that isn't honest can make us take memory for this many stretches at most. */
 #define MEMORY_MAP_STRETCHES_MAX (1u << 24)
 
 typedef struct {
     GArray *now;       /* Stretch: what is mapped, by address, while changes are gone through; `to` means nothing */
-    GArray *stretches; /* Stretch: that have ended */
+    GArray *stretches; /* Stretch: those that have ended */
     uint32_t owner;    /* number of the first task that has had it */
     /* For memory_map_find(), made at the end: */
     GArray *borders; /* uint64_t: where stretches begin or end, by address */
@@ -21,7 +21,7 @@ typedef struct {
 typedef struct {
     uint32_t tid, pid;
     uint32_t memory;       /* its current one, or 0 */
-    bool is_known;         /* tid and pid are */
+    bool is_known;         /* whether tid and pid are known */
     uint32_t stack_memory; /* where it has a stack of its own, or 0 */
     Stretch stack;
 } MapTask;
@@ -33,7 +33,7 @@ struct MemoryMap {
     GArray *objects; /* MappedObject */
     GStringChunk *texts;
     guint stretches;      /* of all memories, so far */
-    uint64_t last_number; /* of tasks and memories: higher ones can't be */
+    uint64_t last_number; /* the highest number that a task or a memory can have */
     bool is_live;
 };
 

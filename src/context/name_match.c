@@ -7,8 +7,8 @@
 #include "demangle.h"
 
 struct NameMatch {
-    char *name; /* or */
-    GPatternSpec *glob;
+    char *name;         /* NULL if there is a glob */
+    GPatternSpec *glob; /* or NULL */
 };
 
 NameMatch *name_match_new(const char *pattern, bool is_glob)
@@ -36,7 +36,7 @@ static bool is_it(const NameMatch *match, const char *name)
     return match->glob ? g_pattern_spec_match_string(match->glob, name) : !strcmp(name, match->name);
 }
 
-/* By this name, and by those that it was made of. */
+/* Whether the pattern matches this linker name, or the programmer's name that it was made from. */
 static bool test(const NameMatch *match, const char *name)
 {
     g_autofree char *brief = NULL, *full = NULL;

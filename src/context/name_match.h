@@ -13,9 +13,9 @@ NameMatch *name_match_new(const char *pattern, bool is_glob);
 void name_match_free(NameMatch *match);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NameMatch, name_match_free)
 
-/* Whether it means the symbol that the linker names so: by this name, or the programmer's with or without parameters. A
- * kernel module's function (name [module]) is named without the module, and the compiler's copies and parts of a
- * function (name.part.0, name.cold) by the function's name as well. */
+/* Whether the pattern matches the symbol of this linker name: as the linker name, or as the programmer's name with or
+ * without parameters. A kernel module's function (name [module]) matches without the module. The compiler's copies and
+ * parts of a function (name.part.0, name.cold) match by the function's name, too. */
 bool name_match_test(const NameMatch *match, const char *linker_name);
 
 #endif

@@ -28,13 +28,13 @@ struct Names {
     TaskMemory *tasks;
     CodeNames *texts;
     GPtrArray *instructions; /* NamedInstruction by number, as the table has it; NULL: not looked for yet */
-    GHashTable *others;      /* NamedInstruction by OtherKey: those that other origins have, too */
+    GHashTable *others;      /* NamedInstruction by OtherKey: as origins other than the table's name them */
     uint8_t *facts;          /* by number: FACT_ */
     uint32_t facts_room;
-    KnownPc *pcs; /* of those that were asked for last: each has one place here; NULL: none was */
+    KnownPc *pcs; /* a hash table without chains, of the last questions; NULL before the first one */
 };
 
-/* What is known of an instruction. */
+/* Bits of `facts`. FACT_KNOWN: the other bits have been found. */
 enum { FACT_KNOWN = 1, FACT_NAMES_VARY = 2, FACT_PC_VARIES = 4 };
 
 #define PCS_BITS 16
@@ -137,7 +137,7 @@ static const NamedInstruction *find(Names *names, uint32_t number)
     return named;
 }
 
-/* As one origin has it. */
+/* The instruction as one origin (its number, plus 1) names it. */
 static const NamedInstruction *find_of_origin(Names *names, uint32_t number, uint32_t origin)
 {
     const OtherKey key = { number, origin };
@@ -163,7 +163,7 @@ static const NamedInstruction *find_in(Names *names, uint32_t memory, uint32_t n
         memory_code_origin(names->memories, memory, number, mt_trace_instruction(names->trace, number)->pc));
 }
 
-/* Kernel code is the same in all memories. */
+/* Kernel code is the same in all memories: its names and addresses don't depend on them. */
 static uint8_t find_facts(const Names *names, uint32_t number)
 {
     const struct mt_instruction *instruction = mt_trace_instruction(names->trace, number);

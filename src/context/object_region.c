@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The words for kinds of memory: see address_objects.h. */
+/* The words for regions: see address_objects.h. */
 #include <string.h>
 
 #include "address_objects.h"

@@ -20,7 +20,7 @@ static void add_range(Search *search, uint64_t begin, uint64_t end)
 {
     ObjectRange range = { begin + search->bias, end + search->bias };
 
-    for (guint i = 0; i < search->ranges->len; i++) { /* under another name, or of another line of `loaded` */
+    for (guint i = 0; i < search->ranges->len; i++) { /* it may have two names, or two lines of `loaded` */
         const ObjectRange *known = &g_array_index(search->ranges, ObjectRange, i);
 
         if (known->begin == range.begin && known->end == range.end)
@@ -48,7 +48,7 @@ static void search_file(Search *search, char *text)
     }
 }
 
-/* The kernel. Its symbols have no sizes: one ends where the next one begins. */
+/* The kernel. Its symbols have no sizes: each ends where the next one begins. */
 
 typedef struct {
     uint64_t address;

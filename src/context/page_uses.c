@@ -2,48 +2,48 @@
 /* What the kernel's pages are used for: see page_uses.h. The changes are not trusted. */
 #include "page_uses.h"
 
-/* So many pages one change may be of (4 GiB), and all together. */
+/* Limits for a trace that isn't honest: pages of one change (4 GiB), and uses of pages in all. */
 #define CHANGE_PAGES_MAX (UINT64_C(1) << 20)
 #define USES_MAX (1u << 24)
 #define CACHES_MAX 65536
 #define AREAS_MAX 4096
-#define FOUND 1024 /* entries of the table of what was looked for */
+#define FOUND 1024 /* entries of `found` */
 
-/* Where the uses of a page are in the array. */
+/* Which elements of `uses` are a page's. */
 typedef struct {
     uint64_t page;
     guint begin, end;
 } Found;
 
 struct PageUses {
-    GArray *uses;    /* PageUse, by page, then in the order of the trace; or */
-    GHashTable *now; /* PageUse by page, which it begins with: of a running guest, or while a trace is read */
+    GArray *uses;    /* PageUse, by page, then in the order of the trace; NULL for a running guest */
+    GHashTable *now; /* the set of the current PageUse, by `page`; NULL once a trace was read */
     GArray *areas;   /* PageUsesArea */
     GArray *caches;  /* PageUsesCache, by number */
     GStringChunk *texts;
     unsigned told;
-    Found found[FOUND];
+    Found found[FOUND]; /* the last answers, by page */
     /* While reading: */
-    unsigned looks;        /* how often the kernel was looked at as a whole */
-    uint32_t looking_vcpu; /* by which vCPU now, plus 1; 0: by none */
+    unsigned surveys;        /* how many surveys of the kernel's pages were begun (CHANGE_USES) */
+    uint32_t surveying_vcpu; /* the vCPU that is in a survey now, plus 1; 0: none */
     uint64_t direct_map, direct_map_end;
-    GHashTable *ends;      /* of vmalloc()'s areas, by where they begin */
-    GHashTable *old_tasks; /* numbers of those that were there when the trace began */
+    GHashTable *ends;      /* the ends of vmalloc() areas, by their beginnings */
+    GHashTable *old_tasks; /* numbers of the tasks that were there when the trace began */
 };
 
-/* What the first look finds has been so since the trace began: whatever changes it looks first. */
+/* What the first survey finds has been so since the trace began, because it is made before anything changes. */
 static uint64_t position_of(const PageUses *uses, const TraceChange *change)
 {
-    return uses->looks == 1 && uses->looking_vcpu == change->vcpu + 1 ? 0 : change->index;
+    return uses->surveys == 1 && uses->surveying_vcpu == change->vcpu + 1 ? 0 : change->index;
 }
 
-/* False if it changes nothing: when the kernel is looked at, a stack may be told already, as its task was seen before.
- */
+/* Sets a page's current use. False if it is kept: a survey may come upon a stack that was told when its task was first
+ * seen, and takes it for an area of vmalloc(). */
 static bool replace(PageUses *uses, const PageUse *use)
 {
     const PageUse *before = g_hash_table_lookup(uses->now, &use->page);
 
-    if (before && uses->looking_vcpu && before->kind == PAGE_STACK && use->kind == PAGE_VMALLOC)
+    if (before && uses->surveying_vcpu && before->kind == PAGE_STACK && use->kind == PAGE_VMALLOC)
         return false;
     if (use->kind == PAGE_NOTHING)
         g_hash_table_remove(uses->now, &use->page);
@@ -79,7 +79,7 @@ static void add_slabs(PageUses *uses, const TraceChange *change)
     }
 }
 
-/* The page of a virtual address: of the direct map, it is a frame. */
+/* The page of a virtual address: an address of the direct map has the number of its frame. */
 static uint64_t page_of(const PageUses *uses, uint64_t address)
 {
     if (address >= uses->direct_map && address < uses->direct_map_end)
@@ -98,7 +98,7 @@ static void add_range(PageUses *uses, const TraceChange *change, PageUse use, ui
     add(uses, change, use, use.first, count);
 }
 
-/* It is told where it begins; the last use of this page that was told says where it ends. */
+/* The end of a vmalloc() area. The change has its beginning only; `ends` has its end. */
 static void end_range(PageUses *uses, const TraceChange *change)
 {
     uint64_t begin = change->value[0], *end = g_hash_table_lookup(uses->ends, &begin);
@@ -132,7 +132,7 @@ static void add_area(PageUses *uses, const TraceChange *change)
 {
     PageUsesArea area = { (uint32_t)change->value[0], (uint32_t)change->value[3], change->value[1], change->value[2] };
 
-    if (area.begin >= area.end || uses->areas->len == AREAS_MAX || uses->looks != 1)
+    if (area.begin >= area.end || uses->areas->len == AREAS_MAX || uses->surveys != 1)
         return;
     if (area.kind == CHANGE_AREA_DIRECT_MAP) {
         uses->direct_map = area.begin;
@@ -141,9 +141,9 @@ static void add_area(PageUses *uses, const TraceChange *change)
     g_array_append_val(uses->areas, area);
 }
 
-/* The kernel is looked at again, as the run has been interrupted: what was told no longer counts. Of tasks' stacks it
- * does. */
-static void forget(PageUses *uses, const TraceChange *change)
+/* A new survey is made because nothing was recorded for some time. What was known before no longer holds, except for
+ * tasks' stacks. */
+static void end_uses(PageUses *uses, const TraceChange *change)
 {
     g_autoptr(GArray) pages = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     GHashTableIter now;
@@ -157,11 +157,11 @@ static void forget(PageUses *uses, const TraceChange *change)
         add(uses, change, (PageUse){ .kind = PAGE_NOTHING }, g_array_index(pages, uint64_t, i), 1);
 }
 
-static void look(PageUses *uses, const TraceChange *change)
+static void survey(PageUses *uses, const TraceChange *change)
 {
-    if (change->value[0] == 1 && uses->looks++)
-        forget(uses, change);
-    uses->looking_vcpu = change->value[0] == 1 ? change->vcpu + 1 : 0;
+    if (change->value[0] == 1 && uses->surveys++)
+        end_uses(uses, change);
+    uses->surveying_vcpu = change->value[0] == 1 ? change->vcpu + 1 : 0;
     if (change->value[0] == 2)
         uses->told |= (unsigned)change->value[1];
 }
@@ -174,7 +174,7 @@ void page_uses_add(PageUses *uses, const TraceChange *change)
             g_hash_table_add(uses->old_tasks, GUINT_TO_POINTER((guint)change->value[0]));
         break;
     case CHANGE_USES:
-        look(uses, change);
+        survey(uses, change);
         break;
     case CHANGE_KERNEL_AREA:
         add_area(uses, change);
@@ -213,8 +213,8 @@ static gint compare(gconstpointer a, gconstpointer b)
     return (x->position > y->position) - (x->position < y->position);
 }
 
-/* A task is told when it is first seen. One that was there before has had its stack since the trace began, if nobody
- * else has had it meanwhile. */
+/* A task's stack is told when the task is first seen. A task that was there when the trace began has had its stack
+ * since then, unless the pages had another use in between. */
 static void date_stacks(PageUses *uses)
 {
     for (guint i = 0; i < uses->uses->len; i++) {
@@ -256,7 +256,7 @@ PageUses *page_uses_new_of(const TraceChanges *changes, uint32_t input)
         if (change->value[CHANGE_INPUT] == input)
             page_uses_add(uses, change);
     }
-    g_array_sort(uses->uses, compare); /* it keeps the order of equal ones */
+    g_array_sort(uses->uses, compare); /* a stable sort: equal ones stay in the trace's order */
     date_stacks(uses);
     g_clear_pointer(&uses->ends, g_hash_table_unref);
     g_clear_pointer(&uses->old_tasks, g_hash_table_unref);
@@ -298,7 +298,7 @@ const PageUsesCache *page_uses_cache(const PageUses *uses, uint32_t number)
     return cache && cache->name ? cache : NULL;
 }
 
-/* The number of uses that come before a page's, or, of these, those whose position is at most this. */
+/* The number of uses of lower pages; with `of_page`, and of this page's uses at this position or before it. */
 static guint count_before(const PageUses *uses, guint low, guint high, uint64_t page, uint64_t position, bool of_page)
 {
     while (low < high) {

@@ -8,7 +8,7 @@ static void free_names(void *names)
     names_free(names);
 }
 
-/* Under the lock. */
+/* The caller holds names_lock. */
 static Names *names_of(mt_trace *trace)
 {
     if (!trace->names) {

@@ -8,11 +8,11 @@
 
 #include "../record/x86.h"
 
-/* So many functions may lie in another one, before an address of it. */
+/* How many functions that have ended are looked past, in search of one around them that has not. */
 #define NESTED_MAX 256
 
 typedef struct {
-    uint64_t address, end; /* end: 0 if it isn't known; the next symbol is it then */
+    uint64_t address, end; /* end: 0 if it isn't known; the symbol reaches up to the next one then */
     const char *name;
 } NamedAddress;
 

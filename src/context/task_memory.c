@@ -5,7 +5,7 @@
 #include "../trace/events.h"
 
 typedef struct {
-    uint64_t index; /* from this record on */
+    uint64_t index; /* the first record for which it counts */
     uint32_t memory;
 } Since;
 
@@ -13,7 +13,7 @@ struct TaskMemory {
     GHashTable *tasks; /* GArray of Since, by task number */
 };
 
-/* Which of a change's values is a task's memory from then on; 0: none. */
+/* The index of the change's value that is the task's new memory; 0: it has none. */
 static unsigned memory_value(const TraceChange *change)
 {
     switch (change->kind) {
@@ -41,7 +41,7 @@ TaskMemory *task_memory_new(const TraceChanges *changes)
 
         if (!value || (list && change->kind == CHANGE_TASK))
             continue;
-        if (!list) { /* before it was seen first, it was the same */
+        if (!list) { /* what is told first has been so since the beginning */
             since.index = 0;
             list = g_array_new(FALSE, FALSE, sizeof(Since));
             g_hash_table_insert(tasks->tasks, key, list);
@@ -68,7 +68,7 @@ uint32_t task_memory_at(const TaskMemory *tasks, uint32_t task, uint64_t index, 
     *until = UINT64_MAX;
     if (!end)
         return 0;
-    while (first < end) { /* how many it has had, up to the index */
+    while (first < end) { /* counts the memories that it has had, up to the index */
         guint middle = first + (end - first) / 2;
 
         if (g_array_index(list, Since, middle).index <= index)

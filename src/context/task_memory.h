@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which address space each task has when, as a trace's changes tell: a task gets another one when it executes a
- * program, or when the recorder had looked away.
- */
+/* Which address space (memory) each task has at which record, as a trace's changes tell. A task gets another one when
+ * it executes a program; it may also have another one after a time in which nothing was recorded. */
 #ifndef MEMORY_TRACER_CONTEXT_TASK_MEMORY_H
 #define MEMORY_TRACER_CONTEXT_TASK_MEMORY_H
 
@@ -18,8 +17,8 @@ TaskMemory *task_memory_new(const TraceChanges *changes);
 void task_memory_free(TaskMemory *tasks);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TaskMemory, task_memory_free)
 
-/* The number of the memory that a task has at the record of this index; 0: unknown, or none. It is so from *from to
- * *until - 1 (UINT64_MAX: to the end). */
+/* The number of the memory that a task has at the record of this index; 0: unknown, or none. The answer holds from
+ * *from to *until - 1 (UINT64_MAX: to the end). */
 uint32_t task_memory_at(const TaskMemory *tasks, uint32_t task, uint64_t index, uint64_t *from, uint64_t *until);
 
 /* Records of a batch that have the same memory: `begin` to `end` - 1. */
@@ -29,8 +28,8 @@ typedef struct MemoryRun {
     size_t event; /* how many of the batch's events come before `end` */
 } MemoryRun;
 
-/* Goes on to the next run of a batch that was read with MT_COLUMN_TASK; `run` is all 0 in the beginning. False at the
- * batch's end. */
+/* Goes on to the next run of a batch that was read with MT_COLUMN_TASK. The caller sets *run to all zeros first. False
+ * at the batch's end. */
 bool task_memory_next_run(const TaskMemory *tasks, const struct mt_batch *batch, MemoryRun *run);
 
 #endif

@@ -6,7 +6,7 @@
 #include "task_table.h"
 
 typedef struct {
-    TaskTable *table;      /* whose texts the others have */
+    TaskTable *table;      /* owns the texts of `tasks` */
     struct mt_task *tasks; /* by number */
 } Tasks;
 

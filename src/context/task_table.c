@@ -2,7 +2,8 @@
 /* The guest's tasks: see task_table.h. */
 #include "task_table.h"
 
-/* Numbers follow each other, but for a damaged part of a file: a file can't make us take much memory for few tasks. */
+/* Numbers follow each other, except where a part of a file is damaged. A larger gap is an error, so that a bad file
+ * can't make us take much memory for few tasks. */
 #define GAP_MAX 65536
 
 typedef struct {
@@ -11,9 +12,9 @@ typedef struct {
 } ProcessKey;
 
 struct TaskTable {
-    GArray *tasks;                /* Task, that of number 0 first */
-    GArray *processes;            /* Process, likewise */
-    GHashTable *processes_by_key; /* their numbers by ProcessKey */
+    GArray *tasks;                /* Task, by number */
+    GArray *processes;            /* Process, by number */
+    GHashTable *processes_by_key; /* processes' numbers by ProcessKey */
     GStringChunk *texts;
 };
 
@@ -68,7 +69,7 @@ static uint32_t find_process(TaskTable *table, const Task *task)
     uint32_t number = GPOINTER_TO_UINT(g_hash_table_lookup(table->processes_by_key, &key));
     const Process process = { .tgid = key.tgid, .start_ns = key.start_ns, .leader = task->number };
 
-    /* The kernel's idle tasks all have pid 0. They are no process of several threads. */
+    /* The kernel's idle tasks all have pid 0, but each is a process of its own. */
     if (!number || !key.tgid) {
         g_array_append_val(table->processes, process);
         number = table->processes->len - 1;

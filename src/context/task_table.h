@@ -14,8 +14,8 @@ typedef struct Task {
     uint32_t pid;    /* the thread's own */
     uint32_t tgid;   /* its process's, which is what getpid() says */
     uint32_t parent; /* number, or 0 */
-    uint32_t memory; /* number of its address space; 0: it has none, it is the kernel's */
-    uint32_t input;  /* of a merged trace: from which of its inputs it is */
+    uint32_t memory; /* number of its address space; 0: a kernel thread, which has none */
+    uint32_t input;  /* in a merged trace: the input that it comes from */
     uint64_t start_ns, process_start_ns;
     const char *name;    /* its last one */
     const char *program; /* the file that it has executed last, or "" */
@@ -29,28 +29,28 @@ typedef struct Task {
 typedef struct Process {
     uint32_t tgid;
     uint64_t start_ns;
-    uint32_t leader; /* number of its first thread, if that is known; else of another one */
+    uint32_t leader; /* number of its first thread; of another of its threads if the first isn't known */
 } Process;
 
 typedef struct TaskTable TaskTable;
 
 TaskTable *task_table_new(void);
-/* Of all that a trace file tells. NULL is a trace that tells nothing. */
+/* The tasks that a trace's changes tell. `changes` may be NULL: there are no tasks then. */
 TaskTable *task_table_new_of(const TraceChanges *changes);
 void task_table_free(TaskTable *table);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TaskTable, task_table_free)
 
-/* Takes note of a change; those of other things are left out. In the order of the trace. */
+/* Takes note of a change, in the order of the trace. Changes that are not about tasks are ignored. */
 void task_table_add(TaskTable *table, const TraceChange *change);
 
-/* By its number; one that isn't known is NULL. Valid until the next change is added. */
+/* A task by its number; NULL if it isn't known. Valid until the next change is added. */
 const Task *task_table_task(const TaskTable *table, uint32_t number);
-/* Numbers of tasks and of processes are at most these. */
+/* The highest number of a task, and of a process. */
 uint32_t task_table_tasks(const TaskTable *table);
 uint32_t task_table_processes(const TaskTable *table);
-/* By its number, from 1 on. */
+/* A process by its number, from 1 on. Valid until the next change is added. */
 const Process *task_table_process(const TaskTable *table, uint32_t number);
-/* What it is called: by its first thread's name. */
+/* A process's name, which is its first thread's; "" if it isn't known. It belongs to the table. */
 const char *task_table_process_name(const TaskTable *table, uint32_t number);
 
 #endif

@@ -2,10 +2,10 @@
 /*
  * User memory: see user_objects.h.
  *
- * Mappings come from memory_map.h. Variables need a file's bias, which is not the same in all processes: the trace
- * tells at which biases files were loaded (`loaded`), but not in which processes. So a mapping of a file's code is
- * matched with the bias at which that file's functions would lie in it. The distance from the mapping to the bias is
- * the file's own, and holds in all processes.
+ * Mappings come from memory_map.h. To place a file's variables, its bias is needed, which differs between processes.
+ * The trace tells at which biases files were loaded (`loaded`), but not in which processes. So a mapping of a file's
+ * code gets the bias at which the file's functions would lie in the mapping. The distance from the bias to the mapping
+ * of the file's first byte is the same in all processes.
  */
 #include "user_objects.h"
 
@@ -16,16 +16,16 @@
 #include "attachment.h"
 #include "code_table.h"
 
-/* A file of which there are variables. */
+/* A file whose variables are known. */
 typedef struct {
     char *path;
     VariableTable *variables;
     uint64_t lowest; /* address of its first function */
     bool knows_distance;
-    uint64_t distance; /* from the bias to where its first byte would be mapped */
+    uint64_t distance; /* bytes from the bias to where its first byte would be mapped */
 } File;
 
-/* A file in a memory. */
+/* A file that is loaded in a memory. */
 typedef struct {
     File *file;
     uint32_t code; /* number of the mapped object that is its code */
@@ -36,16 +36,16 @@ typedef struct {
 struct UserObjects {
     MemoryMap *map;
     CodeTable *table;
-    GPtrArray *files;   /* File, for each line of `loaded`, or NULL */
-    GPtrArray *own;     /* File: each once */
+    GPtrArray *files;   /* File or NULL, for each line of `loaded`; they belong to `own` */
+    GPtrArray *own;     /* File, each once */
     GPtrArray *images;  /* GArray of Image for each memory, or NULL */
     GArray *all_images; /* Image: of memory 0 */
     /* Of a running guest: */
     bool is_live;
     UserFileFunc find_file;
     void *find_file_data;
-    GHashTable *live_files;  /* File by its variables' text; those of `own` */
-    GArray *images_position; /* uint64_t, for each memory: at which its images were found, plus 1 */
+    GHashTable *live_files;  /* File by its variables' text (its address); they belong to `own` */
+    GArray *images_position; /* uint64_t, for each memory: the position at which its images were found, plus 1 */
 };
 
 static void free_file(void *data)
@@ -68,7 +68,7 @@ static void free_images(void *data)
 static uint64_t find_lowest(char *functions)
 {
     uint64_t lowest = UINT64_MAX;
-    Variable function; /* they have the same form */
+    Variable function; /* functions' lines have the same form as variables' */
 
     for (char *line = functions, *next; line; line = next) {
         next = strchr(line, '\n');
@@ -98,7 +98,7 @@ static File *read_file(mt_trace *trace, const CodeOrigin *origin)
     return file;
 }
 
-/* Lines of `loaded` often have the same file. */
+/* Reads each file once: lines of `loaded` often have the same file. */
 static void read_files(UserObjects *objects, mt_trace *trace)
 {
     g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -119,7 +119,7 @@ static void read_files(UserObjects *objects, mt_trace *trace)
 
 /* Images. */
 
-/* The line of `loaded` whose functions would lie in this mapping of code. */
+/* The file of the line of `loaded` whose functions would lie in this mapping of code, and its bias; or NULL. */
 static File *match(const UserObjects *objects, const Stretch *stretch, const char *path, uint64_t *bias)
 {
     for (guint i = 0; i < objects->files->len; i++) {
@@ -159,7 +159,7 @@ static void add_image(GArray *images, const Image *image)
     g_array_append_val(images, *image);
 }
 
-/* Of a memory: first those that `loaded` tells exactly, then, in a second turn, the others. */
+/* Finds a memory's images: those that `loaded` has (`exact`), or those whose file has a known distance by then. */
 static void find_images(UserObjects *objects, uint32_t memory, bool exact)
 {
     guint count;
@@ -242,7 +242,7 @@ void user_objects_add(UserObjects *objects, const TraceChange *change)
     memory_map_add(objects->map, change);
 }
 
-/* Where a mapping of code has its file's variables. */
+/* The image that a mapping of code belongs to. False if its file's variables aren't known. */
 static bool find_live_image(UserObjects *objects, const Stretch *stretch, Image *image)
 {
     const MappedObject *mapped = memory_map_object(objects->map, stretch->object);
@@ -318,7 +318,7 @@ static void narrow(ObjectExtent *extent, uint64_t begin, uint64_t end)
     extent->end = MIN(extent->end, end);
 }
 
-/* A variable of an image; else `extent` becomes where there is none. */
+/* The variable of an image at an address. If there is none, *extent is narrowed to where there is none. */
 static bool find_in_image(const Image *image, uint64_t address, AddressObject *object, ObjectExtent *extent)
 {
     uint64_t before, behind;
@@ -338,7 +338,8 @@ static bool find_in_image(const Image *image, uint64_t address, AddressObject *o
     return true;
 }
 
-/* Its code is still there (a library may have been unloaded). What the code is answers for is narrowed to that time. */
+/* Whether an image's code is mapped at this position (a library may have been unloaded). Narrows *extent to the
+ * positions for which that holds. */
 static bool is_loaded(const UserObjects *objects, uint32_t memory, uint64_t position, const Image *image,
                       ObjectExtent *extent)
 {
@@ -375,7 +376,7 @@ static bool find_variable(UserObjects *objects, uint64_t position, uint32_t memo
     return false;
 }
 
-/* Variables are in a file's mappings, and behind them in memory without one (.bss). */
+/* Variables are in a file's mappings, and behind these in anonymous memory (.bss). */
 static bool may_have_variables(ObjectRegion region)
 {
     return region == OBJECT_FILE || region == OBJECT_TEXT || region == OBJECT_ANONYMOUS;
@@ -401,7 +402,7 @@ bool user_objects_find(UserObjects *objects, uint64_t position, uint32_t memory,
         return !memory && find_variable(objects, position, 0, address, object, valid);
     }
     *valid = (ObjectExtent){ stretch->begin, stretch->end, stretch->from, stretch->to };
-    /* The nearest one: of others, another is. Of a running guest, nothing is known of others. */
+    /* The answer holds for this position only, if it is but the nearest in time, or if a running guest gave it. */
     if (objects->is_live || position < stretch->from || position >= stretch->to) {
         valid->from = position;
         valid->to = position + 1;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct VariableTable {
-    char *text; /* has the names */
+    char *text; /* the attachment, which the names point into */
     GArray *variables;
 };
 
@@ -25,7 +25,7 @@ static unsigned underscores(const char *name)
     return (unsigned)strspn(name, "_");
 }
 
-/* Outer ones first; of names of the same bytes, the least internal one. */
+/* Outer variables first; of several names of the same bytes, the one with the fewest leading underscores. */
 static gint compare(gconstpointer a, gconstpointer b)
 {
     const Variable *x = a, *y = b;
@@ -39,7 +39,7 @@ static gint compare(gconstpointer a, gconstpointer b)
     return strcmp(x->name, y->name);
 }
 
-/* Keeps those that begin behind the one before. */
+/* Drops variables that begin inside the one before. */
 static void drop_inner(GArray *variables)
 {
     guint kept = 0;
@@ -86,7 +86,7 @@ const Variable *variable_table_find(const VariableTable *table, uint64_t address
     guint first = 0, end = table->variables->len;
     const Variable *last;
 
-    while (first < end) { /* how many begin at the address or before it */
+    while (first < end) { /* counts those that begin at the address or below it */
         guint middle = first + (end - first) / 2;
 
         if (g_array_index(table->variables, Variable, middle).begin <= address)

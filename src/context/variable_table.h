@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Addresses are the file's. */
+/* A variable, or a constant that has a name. Addresses are the file's; the byte at `end` is not part of it. */
 typedef struct Variable {
     uint64_t begin, end;
     const char *name; /* as the linker has it */
@@ -15,17 +15,18 @@ typedef struct Variable {
 
 typedef struct VariableTable VariableTable;
 
-/* "begin end name", hexadecimal. The name stays in the line. False if it is something else. */
+/* Parses "begin end name", both numbers hexadecimal. The name points into the line. False if the line isn't of this
+ * form. */
 bool variable_parse(char *line, Variable *variable);
 
-/* Of an attachment's contents, which it takes (malloc()); NULL: none. Of several names of the same bytes it has one,
- * and of variables in variables the outer ones. */
+/* Reads an attachment's contents, and frees them later by free(); NULL: there are none. If the same bytes have several
+ * names, one of them is kept; of variables inside variables, the outer ones. */
 VariableTable *variable_table_new(char *text);
 void variable_table_free(VariableTable *table);
 
-/* The variable at an address; or NULL, and then *before and *behind are where none is: from one to the next. */
+/* The variable at an address. NULL if there is none from *before to *behind - 1, which the address is between. */
 const Variable *variable_table_find(const VariableTable *table, uint64_t address, uint64_t *before, uint64_t *behind);
-/* All of them, by address. */
+/* All variables, *count of them, sorted by address. They belong to the table. */
 const Variable *variable_table_list(const VariableTable *table, guint *count);
 
 #endif
