@@ -15,7 +15,7 @@
 #include "../trace/writer.h"
 #include "merged_instructions.h"
 
-/* A physical address as a ring has it. */
+/* A record's physical address, with the bits that a row has for the page's size. */
 static uint64_t paddr_of(const struct mt_batch *batch, unsigned fields, size_t i)
 {
     bool has_size = (fields & MT_FIELD_PAGE_SIZE) && batch->page_size && batch->paddr[i] != MT_PADDR_UNKNOWN;
@@ -23,7 +23,7 @@ static uint64_t paddr_of(const struct mt_batch *batch, unsigned fields, size_t i
     return batch->paddr[i] | (has_size ? row_page_size_bits(batch->page_size[i]) : 0);
 }
 
-/* Makes a batch's wanted records look as a ring has them. `rows` has room for all. */
+/* Turns a batch's wanted records into a ring's rows, as the writer takes them. `rows` has room for all. */
 static void make_rows(const Input *input, unsigned fields, unsigned vcpu, const uint32_t *numbers, uint8_t *rows)
 {
     const struct mt_batch *batch = input->batch;
@@ -87,7 +87,7 @@ static bool copy_facts(TraceWriter *writer, const Input *input, MergedCode *code
            copy_attachments(writer, input, error);
 }
 
-/* Removes what another trace says differently, or not at all. */
+/* Removes the members that another trace's metadata lack, or have with another value. */
 static void keep_common(JsonObject *metadata, const mt_trace *trace)
 {
     g_autoptr(JsonObject) other = input_metadata(trace);
@@ -101,7 +101,7 @@ static void keep_common(JsonObject *metadata, const mt_trace *trace)
     }
 }
 
-/* How a trace, or one that it was made of, was damaged. Returns NULL or the caller's to free. */
+/* How a trace, or one that it was made from, was damaged; the caller frees it. NULL if it wasn't. */
 static char *damage_of(const mt_trace *trace)
 {
     g_autoptr(JsonObject) metadata = input_metadata(trace);
@@ -110,7 +110,7 @@ static char *damage_of(const mt_trace *trace)
     return g_strdup(damage ? damage : json_object_get_string_member_with_default(metadata, "source_damage", NULL));
 }
 
-/* Whether what is written has all that was recorded, so that the recording's totals are true of it. */
+/* Whether the new trace has all that was recorded, so that the recording's totals are its totals, too. */
 static bool totals_stay(const GPtrArray *inputs, JsonObject *metadata)
 {
     const Input *input = inputs->pdata[0];
@@ -130,8 +130,8 @@ static void remove_totals(JsonObject *metadata)
             json_object_remove_member(metadata, totals[i]);
 }
 
-/* What is left of the metadata: what all inputs say, without totals that are no longer true. `words` tell how it came
- * about. */
+/* The new trace's metadata: what all inputs say, without totals that are no longer true, and `words` as the command
+ * that made it. */
 static JsonObject *derived_metadata(const GPtrArray *inputs, char **words)
 {
     JsonObject *metadata = input_metadata(((const Input *)inputs->pdata[0])->trace);
@@ -165,19 +165,19 @@ typedef struct {
 typedef struct {
     GPtrArray *inputs;   /* Input */
     GArray *first_vcpu;  /* unsigned: what is added to the input's vCPU numbers */
-    GArray *first_input; /* and to the numbers of its own inputs */
+    GArray *first_input; /* unsigned: what is added to the numbers of the input's own inputs */
     MergedInstructions instructions;
     Progress progress; /* of all inputs */
     unsigned fields, vcpus, input_count;
     bool vcpus_unknown;
     VcpuPolicy policy;
     GArray *tasks;                 /* InputTasks, for each input */
-    uint32_t said[RING_MAX_VCPUS]; /* the last event of each vCPU that is written */
+    uint32_t said[RING_MAX_VCPUS]; /* the last task event that was written, for each vCPU of the new trace */
     uint8_t *rows;
     size_t room;
 } Job;
 
-/* A trace may have been merged from others. */
+/* How many inputs a trace was merged from; 1 if it wasn't merged. */
 static unsigned count_inputs(const mt_trace *trace)
 {
     unsigned last = 0;
@@ -187,7 +187,7 @@ static unsigned count_inputs(const mt_trace *trace)
     return last + 1;
 }
 
-/* The numbers of each input's tasks come after those of the inputs before. */
+/* Each input's tasks and memories get numbers above those of the inputs before it. */
 static void plan_tasks(Job *job)
 {
     InputTasks tasks = { 0 };
@@ -226,7 +226,7 @@ static bool write_changes(Job *job, TraceWriter *writer, guint number, uint64_t 
     return true;
 }
 
-/* Says which task goes on, unless that is known. */
+/* Writes which task goes on, unless that is the one that was written last. */
 static bool write_task(Job *job, TraceWriter *writer, guint number, unsigned vcpu, uint32_t event, GError **error)
 {
     uint64_t first = g_array_index(job->tasks, InputTasks, number).tasks << TASK_CONTEXT_BITS;
@@ -241,7 +241,7 @@ static bool write_task(Job *job, TraceWriter *writer, guint number, unsigned vcp
     return trace_writer_add(writer, vcpu, &row, 1, 0, error);
 }
 
-/* Writes rows, and among them the tasks' events and changes of the batch that they are of. */
+/* Writes the rows of a batch, and among them its tasks' events and the input's changes. */
 static bool write_rows(Job *job, TraceWriter *writer, guint number, unsigned vcpu, GError **error)
 {
     const Input *input = job->inputs->pdata[number];
@@ -278,7 +278,7 @@ static bool write_rows(Job *job, TraceWriter *writer, guint number, unsigned vcp
     return true;
 }
 
-/* Fields that all inputs have, and how many vCPUs there will be. */
+/* Finds the fields that all inputs have, the number of vCPUs, and all instructions. */
 static bool plan(Job *job, GError **error)
 {
     unsigned architecture = mt_trace_architecture(((const Input *)job->inputs->pdata[0])->trace), sizes = 0;
@@ -298,9 +298,9 @@ static bool plan(Job *job, GError **error)
         sizes |= mt_trace_fields(input->trace) & MT_FIELD_PAGE_SIZE;
         g_array_append_val(job->first_vcpu, first);
         job->vcpus = MAX(job->vcpus, first + vcpus);
-        job->vcpus_unknown |= !mt_trace_vcpus(input->trace); /* a stream's */
+        job->vcpus_unknown |= !mt_trace_vcpus(input->trace); /* a stream doesn't say */
     }
-    if (job->fields & MT_FIELD_PADDR) /* those that don't tell sizes have unknown ones */
+    if (job->fields & MT_FIELD_PADDR) /* inputs without page sizes get unknown ones */
         job->fields |= sizes;
     if (job->policy == VCPUS_ONE) {
         job->vcpus = 1;
@@ -333,7 +333,7 @@ static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **er
     return write_rows(job, writer, number, vcpu, error);
 }
 
-/* One line for all inputs. */
+/* Shows the progress of all inputs in one line. */
 static void share_progress(Job *job)
 {
     uint64_t total = 0;
@@ -349,7 +349,7 @@ static void share_progress(Job *job)
     progress_begin(&job->progress, total, false);
 }
 
-/* By time, if all of them tell it; else one after the other. */
+/* Writes the inputs' batches: in the order of their times if all inputs have times, else one input after the other. */
 static bool write_all(Job *job, TraceWriter *writer, GError **error)
 {
     g_autofree int *more = g_new0(int, job->inputs->len);

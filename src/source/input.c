@@ -50,7 +50,7 @@ uint64_t input_known_records(const mt_trace *trace, JsonObject *metadata, bool *
     *exact = true;
     if (mt_trace_format(trace) != MT_FORMAT_FILE)
         return 0;
-    if (!json_object_has_member(metadata, "records")) /* what we have written says it at its end */
+    if (!json_object_has_member(metadata, "records")) /* a recording that has ended says it */
         *exact = mt_trace_is_complete(trace) && !json_object_has_member(metadata, "recorded_by");
     for (size_t i = 0; i < mt_trace_blocks(trace); i++)
         known = MAX(known, mt_trace_block(trace, i)->known);
@@ -61,13 +61,12 @@ uint64_t input_known_records(const mt_trace *trace, JsonObject *metadata, bool *
 uint64_t input_metadata_number(JsonObject *metadata, const char *name, uint64_t otherwise)
 {
     JsonNode *node = json_object_get_member(metadata, name);
-
     uint64_t value;
 
     return node && json_node_get_u64(node, &value) ? value : otherwise;
 }
 
-/* How many records a stream has at most, if it is a file: some compact ones have two words. */
+/* How many records a stream has at most, if it is a regular file; compact records may take two words. */
 static uint64_t count_of_stream(const mt_trace *trace, const char *path)
 {
     struct stat status;
@@ -94,7 +93,7 @@ void input_set_to_stdout(Input *input)
     progress_begin(&input->own_progress, records_to_read(input), true);
 }
 
-/* What --address selects. `range`: if it isn't a name. */
+/* Applies --address. `range` is its range, if it isn't a name. */
 static bool select_addresses(Input *input, const char *path, const Selection *selection, Range range, GError **error)
 {
     if (!selection->address)
@@ -108,7 +107,7 @@ static bool select_addresses(Input *input, const char *path, const Selection *se
     return true;
 }
 
-/* What --pc and --function select. `pc`: if it isn't a name. */
+/* Applies --pc and --function. `pc` is the range of --pc, if that isn't a name. */
 static bool select_code(Input *input, const char *path, const Selection *selection, Range pc, GError **error)
 {
     const char *name = named_parts_is_name(selection->pc) ? selection->pc : NULL;
@@ -122,7 +121,7 @@ static bool select_code(Input *input, const char *path, const Selection *selecti
     return input->code;
 }
 
-/* Of enum mt_columns: what is_wanted() looks at. */
+/* The columns (enum mt_columns) that is_wanted() looks at. */
 static unsigned columns_to_select(const Input *input)
 {
     return MT_COLUMN_INFO | (input->addresses ? MT_COLUMN_ADDRESS : 0) | (input->code ? MT_COLUMN_INSTRUCTION : 0) |
@@ -340,7 +339,8 @@ static void select_between(Input *input, size_t begin, size_t end)
             input->selected[input->count++] = (uint32_t)i;
 }
 
-/* The same instruction may be of another program in another memory. */
+/* Selects records of each memory by themselves: an instruction may belong to different programs in different memories.
+ */
 static void select_by_memory(Input *input)
 {
     const TaskMemory *tasks = named_code_task_memory(input->code);
@@ -352,7 +352,7 @@ static void select_by_memory(Input *input)
     }
 }
 
-/* Leaves only what the wanted tasks did. */
+/* Drops records of other tasks from `selected`. */
 static void keep_wanted_tasks(Input *input)
 {
     const struct mt_events *tasks = &input->batch->task;
@@ -367,7 +367,7 @@ static void keep_wanted_tasks(Input *input)
     input->count = left;
 }
 
-/* A batch is what one task did, then the next one, and so on. */
+/* Goes through the batch task by task, and skips the stretches of tasks that aren't wanted. */
 static void select_by_task(Input *input)
 {
     const struct mt_events *tasks = &input->batch->task;
@@ -426,7 +426,7 @@ int input_next(Input *input, GError **error)
     return 1;
 }
 
-/* Copies what is selected of a column, which may be missing. */
+/* Copies the selected elements of a column, which may be missing. */
 #define PICK(column)                                                                                                   \
     if (batch->column) {                                                                                               \
         input->wanted_##column = g_renew(typeof(*input->wanted_##column), input->wanted_##column, input->room);        \
@@ -435,7 +435,7 @@ int input_next(Input *input, GError **error)
         input->wanted.column = input->wanted_##column;                                                                 \
     }
 
-/* What is left out in between makes numbers that don't follow each other. */
+/* Sets the records' indexes, if they are no neighbours in the trace. */
 static void pick_indexes(Input *input)
 {
     input->wanted_index = g_renew(uint64_t, input->wanted_index, input->room);
@@ -444,7 +444,7 @@ static void pick_indexes(Input *input)
     input->wanted.index = input->wanted_index;
 }
 
-/* The tasks' events stand before what is selected. */
+/* Copies the tasks' events, each of which stands before the next selected record. */
 static void pick_tasks(Input *input)
 {
     const struct mt_events *tasks = &input->batch->task;
@@ -466,7 +466,7 @@ static void pick_tasks(Input *input)
                                              .event = (const struct mt_event *)input->wanted_task->data };
 }
 
-/* Whether all records of the current batch are wanted, which is known without a look at them. */
+/* Whether all records of the current batch are wanted, as can be told without a look at each. */
 static bool wants_batch(const Input *input)
 {
     const struct mt_batch *batch = input->batch;

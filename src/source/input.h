@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the verbs that read traces share: opening one, and reading those of its records that are selected. */
+/* What the verbs that read traces share: opening a trace, and reading its selected records. */
 #ifndef MEMORY_TRACER_SOURCE_INPUT_H
 #define MEMORY_TRACER_SOURCE_INPUT_H
 
@@ -23,22 +23,22 @@ typedef struct Input {
     bool has_others_trace;
     mt_reader *reader;
     Range events;
-    GArray *addresses; /* Range: any of them; NULL: all */
-    NamedCode *code;   /* which is wanted; NULL: all */
-    uint32_t memory;   /* of what is being selected; 0: unknown */
+    GArray *addresses; /* Range, of which one must be touched; NULL: all addresses */
+    NamedCode *code;   /* the code that is wanted; NULL: all */
+    uint32_t memory;   /* the memory of the records that are being selected; 0: unknown */
     int cpl, vcpu;
     bool loads, stores;
     TaskSelection *tasks;     /* NULL: all */
     ObjectSelection *objects; /* NULL: all */
-    uint64_t stream_records;  /* how many a stream has at most, for the progress; UINT64_MAX: nobody knows */
+    uint64_t stream_records;  /* how many a stream has at most, for the progress; UINT64_MAX: unknown */
     Progress *progress;       /* `own_progress`, or one that several inputs share */
     Progress own_progress;
-    GMutex *progress_lock;        /* of one that several threads share; or NULL */
-    const struct mt_batch *batch; /* the current one */
-    uint32_t *selected;           /* which of its records are wanted */
-    size_t count;                 /* how many */
+    GMutex *progress_lock;        /* guards a progress that several threads share; or NULL */
+    const struct mt_batch *batch; /* the current batch of the trace */
+    uint32_t *selected;           /* indexes of its wanted records */
+    size_t count;                 /* how many these are */
     size_t room;
-    struct mt_batch wanted; /* what input_next_batch() gives, and its columns: */
+    struct mt_batch wanted; /* what input_next_batch() returns; its columns follow */
     uint64_t *wanted_index, *wanted_address, *wanted_paddr;
     uint8_t *wanted_info, *wanted_page_size;
     uint32_t *wanted_instruction;
@@ -47,7 +47,9 @@ typedef struct Input {
     GArray *wanted_task; /* struct mt_event */
 } Input;
 
-/* Opens `path` for reading `columns`, of those that are selected. */
+/* Opens the trace `path` for reading `columns` (enum mt_columns) of the selected records; the caller frees it by
+ * input_free(). NULL with an error if it can't be read, or if the selection makes no sense for it. Warns on stderr if
+ * the trace is incomplete. */
 Input *input_open(const char *path, const Selection *selection, unsigned columns, GError **error);
 void input_free(Input *input);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Input, input_free)
@@ -62,32 +64,33 @@ void input_share_progress(Input *input, Progress *progress, GMutex *lock);
 /* When several readers (Input) have read all parts: fails, as the only reader of a trace does at its end, if an object
  * or region was asked for that nothing is. (If other records may be of it that aren't selected, that is a note.) */
 bool input_check_found(const GPtrArray *inputs, GError **error);
-/* The records that the selection leaves by their index alone. Not of streams. */
+/* The range of indexes that --events selects, cut to the trace. Not for streams. */
 Range input_events(const Input *input);
 /* Whether --events is the only selection. */
 bool input_selects_by_index(const Input *input);
 
-/* Goes on to the next batch that has something wanted. Returns 1, 0 at the end, -1 with an error. Shows progress on a
- * terminal, if it takes long. */
+/* Goes on to the next batch that has a wanted record. Returns 1; 0 at the end; -1 with an error. Shows progress on a
+ * terminal if reading takes long. */
 int input_next(Input *input, GError **error);
 
-/* The same as a batch of what is wanted alone, valid until the next call; its records needn't follow each other in the
- * trace. NULL at the end, and with an error. */
+/* The same, but returns a batch of the wanted records only, which need not be neighbours in the trace. It belongs to
+ * the input, and is valid until the next call. NULL at the end, and with an error. */
 const struct mt_batch *input_next_batch(Input *input, GError **error);
 
-/* What is made of the records goes to standard output: then no progress is shown where they are. */
+/* Says that the verb's output goes to stdout while it reads: no progress is shown if that is a terminal. */
 void input_set_to_stdout(Input *input);
 
-/* Whether all of its records are wanted. */
+/* Whether the whole trace is selected. */
 bool input_is_whole(const Input *input);
 
-/* Opens a trace, with a GError. */
+/* mt_trace_open() with a GError. The caller closes the trace by mt_trace_close(). */
 mt_trace *input_open_trace(const char *path, enum mt_format format, GError **error);
-/* The metadata of a trace, as one object, to be unreferenced. */
+/* The metadata of a trace as one object, which the caller unreferences. */
 JsonObject *input_metadata(const mt_trace *trace);
-/* How many records a trace file had at least when it was written; *exact: and no more. 0 for a stream. */
+/* How many records a trace file had when it was written, even if it was cut since; 0 for a stream. Sets *exact to false
+ * if there may have been more. */
 uint64_t input_known_records(const mt_trace *trace, JsonObject *metadata, bool *exact);
-/* A number of it, or `otherwise`. */
+/* The member `name` of the metadata, if that is a whole number; else `otherwise`. */
 uint64_t input_metadata_number(JsonObject *metadata, const char *name, uint64_t otherwise);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where a new trace's code was loaded from: see merged_code.h. */
+/* Where a merged trace's code was loaded from: see merged_code.h. */
 #include "merged_code.h"
 
 #include <stdlib.h>
@@ -16,16 +16,16 @@ typedef struct {
     mt_trace *trace;
     CodeTable *table;
     CodeMap *map;
-    GArray *origins; /* uint32_t: the new numbers of its origins, plus 1 */
+    GArray *origins; /* uint32_t: for each origin of its table, the new number, plus 1 */
 } MergedInput;
 
 /* An attachment of symbols. */
 typedef struct {
-    char *name;     /* the new one */
+    char *name;     /* in the new trace */
     char *checksum; /* of its contents */
     mt_trace *trace;
     char *old_name;
-    GPtrArray *sources; /* Source: that may have lines and variables of the same file */
+    GPtrArray *sources; /* Source: the inputs that may have lines and variables of the same file */
 } Symbols;
 
 typedef struct {
@@ -39,7 +39,7 @@ struct MergedCode {
     CodeTable *table;
     CodeMap *map;
     KernelSources *kernels;
-    bool is_told; /* by any of the inputs, or there are several */
+    bool is_told; /* `loaded` and `code` are written: an input has them, or there are several inputs */
 };
 
 static void free_input(void *data)
@@ -123,7 +123,7 @@ static void add_source(Symbols *symbols, mt_trace *trace, const char *name)
     g_ptr_array_add(symbols->sources, source);
 }
 
-/* The new name of an input's attachment; NULL if it isn't there. */
+/* Adds an input's attachment, and returns its new name; NULL if the input doesn't have it. */
 static const char *add_symbols(MergedCode *code, mt_trace *trace, const char *old_name)
 {
     size_t bytes;
@@ -164,21 +164,22 @@ static uint32_t add_origin(MergedCode *code, uint64_t bias, const char *attachme
     return code_table_add_origin(code->table, bias, attachment, path);
 }
 
-/* Or, of a kernel, modules or devices. */
+/* Whether an attachment has names of code, or a kernel's modules or devices. */
 static bool has_symbols(const char *attachment)
 {
     return kernel_sources_has_name(attachment) || g_str_has_prefix(attachment, CODE_TABLE_ELF) ||
            g_str_has_prefix(attachment, CODE_TABLE_GENERATED);
 }
 
-/* Attachments about the same file have the same end of the name. NULL: there are none about it. To be freed. */
+/* The name of another attachment about the file with these symbols: only its prefix differs. The caller frees it. NULL
+ * if the symbols are no file's. */
 static char *name_beside(const char *prefix, const char *symbols)
 {
     return g_str_has_prefix(symbols, CODE_TABLE_ELF) ? g_strconcat(prefix, symbols + strlen(CODE_TABLE_ELF), NULL)
                                                      : NULL;
 }
 
-/* The first input's are kept even if no instruction needs them. */
+/* The first input's symbols are kept even if no instruction needs them. */
 static void add_all_symbols(MergedCode *code, mt_trace *trace)
 {
     const TraceFile *file = trace_file_of(trace);
@@ -195,7 +196,7 @@ static uint32_t new_origin(const MergedInput *input, uint32_t origin)
     return origin && origin <= input->origins->len ? g_array_index(input->origins, uint32_t, origin - 1) : 0;
 }
 
-/* What an input tells of its processes' mappings. */
+/* Adds what an input tells of its processes' mappings. */
 static void add_map(MergedCode *code, const MergedInput *input, uint32_t first_input)
 {
     for (guint i = 0; i < input->map->mapped->len; i++) {
@@ -212,7 +213,7 @@ static void add_map(MergedCode *code, const MergedInput *input, uint32_t first_i
     }
 }
 
-/* What tells of the kernels of an input's own inputs. */
+/* Adds the attachments about the kernels of an input's own inputs. */
 static void add_kernels(MergedCode *code, mt_trace *trace, uint32_t first_input, uint32_t inputs)
 {
     g_autoptr(KernelSources) sources = kernel_sources_read(trace);
@@ -253,7 +254,7 @@ void merged_code_add_input(MergedCode *code, mt_trace *trace, uint32_t first_inp
 uint32_t merged_code_origin(const MergedCode *code, guint input, uint32_t number)
 {
     const MergedInput *of = code->inputs->pdata[input];
-    uint32_t owner = code_table_owner(of->table, number); /* its origins have as many numbers */
+    uint32_t owner = code_table_owner(of->table, number); /* at most of->origins->len */
 
     return owner ? g_array_index(of->origins, uint32_t, owner - 1) : 0;
 }
@@ -292,7 +293,7 @@ static bool attach_symbols(const Symbols *symbols, TraceWriter *writer, GError *
     return fine;
 }
 
-/* Adds what an input knows. Returns whether it knows anything. */
+/* Adds the lines that an input has. Returns whether it has any. */
 static bool add_lines(LineTable *all, const Source *source)
 {
     g_autofree char *name = name_beside(LINE_TABLE_ATTACHMENT, source->symbols);
@@ -306,7 +307,7 @@ static bool add_lines(LineTable *all, const Source *source)
     return lines;
 }
 
-/* Each input has the lines of what it has executed. */
+/* Joins the inputs' lines: each has only those of the code that it has executed. */
 static bool attach_lines(const Symbols *symbols, TraceWriter *writer, GError **error)
 {
     g_autofree char *name = name_beside(LINE_TABLE_ATTACHMENT, symbols->name);
@@ -322,7 +323,7 @@ static bool attach_lines(const Symbols *symbols, TraceWriter *writer, GError **e
     return trace_writer_add_attachment(writer, name, bytes->data, bytes->len, error);
 }
 
-/* All inputs have the same of a file, or none: there was no room. */
+/* Copies the variables from the first input that has them: they are the same in all inputs that had room for them. */
 static bool attach_objects(const Symbols *symbols, TraceWriter *writer, GError **error)
 {
     g_autofree char *name = name_beside(CODE_TABLE_DATA, symbols->name);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 typedef struct {
-    const struct mt_instruction *instruction; /* its trace's */
+    const struct mt_instruction *instruction; /* belongs to its trace */
     uint32_t origin, number;
 } KnownInstruction;
 

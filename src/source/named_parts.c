@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What names select: see named_parts.h. */
+/* The part of a trace that names select: see named_parts.h. */
 #include "named_parts.h"
 
 #include <string.h>
@@ -17,11 +17,11 @@ bool named_parts_is_name(const char *text)
            (text[digits] || digits < NAMED_PARTS_ADDRESS_DIGITS);
 }
 
-/* A name that was given. */
+/* A name, or a pattern, of the command line. */
 typedef struct {
     const char *text;
     NameMatch *match;
-    GHashTable *answers; /* by the linker's name (a pointer): 1 it is meant, 2 it isn't */
+    GHashTable *answers; /* by linker name (its address): 1 it is meant, 2 it isn't */
     bool found;
 } GivenName;
 
@@ -64,16 +64,16 @@ static bool are_meant(GArray *given, const GPtrArray *functions)
     return meant;
 }
 
-enum { UNWANTED, WANTED, VARIES }; /* what varies depends on the memory */
+enum { UNWANTED, WANTED, VARIES }; /* VARIES: it depends on the memory */
 
 struct NamedCode {
     Names *names;
-    GArray *named, *any; /* GivenName: what is wanted has a function of each of these lists that isn't empty */
-    uint8_t *wanted;     /* by number of instruction */
-    uint32_t count;      /* the highest one */
-    bool varies;         /* of any instruction */
-    GHashTable *decided; /* of what varies: by `memory << 32 | number`: 1 it is wanted, 2 it isn't */
-    Range pc;            /* what is wanted lies here */
+    GArray *named, *any; /* GivenName: wanted code has a function of each of the two lists, unless a list is empty */
+    uint8_t *wanted;     /* by instruction's number: UNWANTED, WANTED or VARIES */
+    uint32_t count;      /* the highest number of an instruction */
+    bool varies;         /* whether any instruction is VARIES */
+    GHashTable *decided; /* of these, by `memory << 32 | number`: 1 it is wanted, 2 it isn't */
+    Range pc;            /* the addresses of wanted code */
 };
 
 void named_code_free(NamedCode *code)
@@ -88,7 +88,7 @@ void named_code_free(NamedCode *code)
     g_free(code);
 }
 
-/* Whether any of the functions is meant, by each of the lists. */
+/* Whether each of the lists means one of the functions, or is empty. */
 static bool are_wanted(NamedCode *code, const GPtrArray *functions)
 {
     bool named = !code->named->len || are_meant(code->named, functions);
@@ -96,7 +96,7 @@ static bool are_wanted(NamedCode *code, const GPtrArray *functions)
     return (!code->any->len || are_meant(code->any, functions)) && named;
 }
 
-/* Decides what doesn't depend on the memory. Fails if nothing is of a function that was named. */
+/* Decides by names, where that doesn't depend on the memory. Fails if a name has no code. */
 static bool decide(NamedCode *code, const char *path, GError **error)
 {
     g_autoptr(GPtrArray) functions = g_ptr_array_new();
@@ -179,7 +179,7 @@ static NamedCode *named_code_new(mt_trace *trace)
     return code;
 }
 
-/* Decides by the address, in whichever memory. */
+/* Decides by the address, where that doesn't depend on the memory. */
 static void select_by_pc(NamedCode *code, mt_trace *trace)
 {
     bool is_part = code->pc.begin || code->pc.end < UINT64_MAX;

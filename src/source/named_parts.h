@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The part of a trace that is selected by names: of functions (--pc, --function) and of variables (--address). */
+/* The part of a trace that names select: names of functions (--pc, --function) and of variables (--address). */
 #ifndef MEMORY_TRACER_SOURCE_NAMED_PARTS_H
 #define MEMORY_TRACER_SOURCE_NAMED_PARTS_H
 
@@ -13,18 +13,18 @@
 #define NAMED_PARTS_ADDRESS_DIGITS 8 /* addresses without a digit at their front: of 32-bit code, and the kernel's */
 bool named_parts_is_name(const char *text);
 
-/* Which code is wanted: that at `pc`; of the function `pc_name`, unless it is NULL; and of any function of `globs`,
- * unless that is NULL. A function that is inlined counts as well. NULL, with an error, if there is no code of a
- * function that was named. `path` is for messages. The trace must stay. */
+/* The code that is wanted: its address is in `pc`, it belongs to the function `pc_name` (NULL: any), and to a function
+ * that one of `globs` matches (NULL: any). It belongs to functions that are inlined there, too. NULL with an error if a
+ * name has no code. `path` is for messages. The trace must outlive the result, which the caller frees by
+ * named_code_free(). */
 NamedCode *named_parts_find_code(mt_trace *trace, const char *path, Range pc, const char *pc_name, char **globs,
                                  GError **error);
 void named_code_free(NamedCode *code);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(NamedCode, named_code_free)
 
-/* Whether the instruction of this number is wanted (0: unknown code) where it is executed in this memory (0: unknown).
- */
+/* Whether an instruction (0: unknown) is wanted if it is executed in this memory (0: unknown). */
 bool named_code_wants(NamedCode *code, uint32_t memory, uint32_t number);
-/* Whether the memory makes a difference; and which memory each task has when, which belongs to `code`. */
+/* Whether that depends on the memory; and which memory each task has at which record, which belongs to `code`. */
 bool named_code_varies(const NamedCode *code);
 const TaskMemory *named_code_task_memory(const NamedCode *code);
 
@@ -40,7 +40,8 @@ void named_functions_look_at(NamedFunctions *functions, const struct mt_batch *b
 /* Whether the glob of this number has matched anything. */
 bool named_functions_has_found(const NamedFunctions *functions, guint number);
 
-/* Where the variable lies: Range, to be unreferenced. NULL, with an error, if there is none of that name. */
+/* The addresses (Range) of the variables of this name; the caller unreferences them. NULL with an error if there is no
+ * such variable. `path` is for messages. */
 GArray *named_parts_find_variable(mt_trace *trace, const char *path, const char *name, GError **error);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Accesses to which objects and kinds of memory are wanted: --object and --region. */
+/* Which objects and regions accesses must go to: --object and --region. */
 #ifndef MEMORY_TRACER_SOURCE_OBJECT_SELECTION_H
 #define MEMORY_TRACER_SOURCE_OBJECT_SELECTION_H
 
@@ -12,20 +12,21 @@
 typedef struct ObjectSelection ObjectSelection;
 
 /*
- * `objects` are names with the wildcards * and ? (NULL: any), of which one must match: a variable's as programmers or
- * the linker have it, another object's whole name, or the last part of a path. `regions` are words (NULL: any). NULL
- * with an error if a region's word is none, or the trace is no file.
+ * `objects` are patterns with the wildcards * and ? (NULL: any object). One of them must match: a variable's name as
+ * programmers write it or as the linker has it, another object's whole name, or the last part of a path. `regions` are
+ * regions' words (NULL: any region). NULL with an error if a word is no region's, or if the trace is a stream. The
+ * trace must outlive the result, which the caller frees.
  */
 ObjectSelection *object_selection_new(mt_trace *trace, char **objects, char **regions, GError **error);
-/* The same of objects that are known otherwise, which it takes. `regions` were checked. */
+/* The same for objects that the caller has made; the selection frees them. `regions` were checked. */
 ObjectSelection *object_selection_new_of(AddressObjects *taken, char **objects, char **regions);
 void object_selection_free(ObjectSelection *selection);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ObjectSelection, object_selection_free)
 
-/* Whether all of these words are regions; else an error of usage. NULL is fine. */
+/* Whether all of these words are regions'; else an error of usage. NULL is fine. */
 bool object_selection_check(char **regions, GError **error);
 
-/* Finds out what each record of a batch goes to, which must have ADDRESS_OBJECTS_COLUMNS. */
+/* Finds out what each record of a batch goes to. The batch must have ADDRESS_OBJECTS_COLUMNS. */
 void object_selection_look_at(ObjectSelection *selection, const struct mt_batch *batch);
 /* Whether record `i` of the batch that was looked at last is wanted. */
 bool object_selection_wants(ObjectSelection *selection, size_t i);

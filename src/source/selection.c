@@ -86,7 +86,7 @@ static bool parse_range(const char *name, const char *text, unsigned base, Range
                          base == 16 ? "hexadecimal" : "decimal", text);
 }
 
-/* A name: all. What it is of is looked up in the trace. */
+/* A name makes the range of everything: it is looked up in the trace later. */
 static bool parse_range_or_name(const char *name, const char *text, Range *range, GError **error)
 {
     return parse_range(name, named_parts_is_name(text) ? NULL : text, 16, range, error);

@@ -15,11 +15,11 @@ typedef struct Range {
 
 #define SELECTION_ANY G_MININT
 
-/* Which records are wanted. As GOption leaves them; input_open() understands them. */
+/* Which records are wanted, as GOption leaves it; input_open() parses it. */
 typedef struct Selection {
     char *events, *address, *pc, *process, *thread;
     char **functions, **objects, **regions;
-    int cpl, vcpu; /* or SELECTION_ANY */
+    int cpl, vcpu; /* SELECTION_ANY: all */
     gboolean loads, stores;
     char *format;
 } Selection;
@@ -29,21 +29,22 @@ typedef struct Selection {
         .cpl = SELECTION_ANY, .vcpu = SELECTION_ANY                                                                    \
     }
 
-/* The table for options_parse(): `own` (ended by a NULL name), then those of `selection`. To be freed. */
+/* A table for options_parse(): `own` (ended by a NULL name), then the options that fill `selection`. The caller frees
+ * it. */
 GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own);
 void selection_clear(Selection *selection);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Selection, selection_clear)
 
-/* What of a selection is understood without the trace. */
+/* The parts of a selection that need no trace to be parsed. */
 typedef struct SelectionRanges {
     Range events;
-    Range address, pc; /* all, if they are names */
+    Range address, pc; /* everything, if the option is a name */
     enum mt_format format;
 } SelectionRanges;
 
-/* Understands it. False, with an error, if something can't be meant. */
+/* Parses these parts. False with an error of usage if one makes no sense. */
 bool selection_parse(const Selection *selection, SelectionRanges *ranges, GError **error);
-/* The format of that name (NULL: to be found out). */
+/* The format that --format names (NULL: MT_FORMAT_AUTO). False with an error of usage if there is no such format. */
 bool selection_parse_format(const char *name, enum mt_format *format, GError **error);
 
 #endif

@@ -6,11 +6,10 @@
 
 #include "../trace/batch_columns.h"
 
-/* Batches go from thread to thread in pieces, so that hardly any time goes into that. A piece should stay in a cache.
- */
+/* Threads hand over batches in pieces, which costs hardly any time. A piece should fit into a cache. */
 #define PIECE_RECORDS 8192
 #define PIECES 8
-#define AHEAD 2 /* a thread decodes a piece first when fewer wait for it, if nobody else does */
+#define AHEAD 2 /* a thread for which fewer pieces wait decodes another one first, unless somebody else does */
 
 typedef struct {
     GArray *batches; /* struct mt_batch, whose pointers are offsets until all of the piece is there */
@@ -18,21 +17,21 @@ typedef struct {
 } Piece;
 
 typedef struct {
-    uint64_t piece; /* that it is at */
-    guint batch;    /* the next one of it */
+    uint64_t piece; /* the number of the reader's piece */
+    guint batch;    /* its next batch in the piece */
 } Place;
 
 struct SharedInput {
-    Input *input; /* of the thread that decodes */
-    GMutex lock;  /* of all that follows but the contents of pieces */
+    Input *input; /* used by the thread that decodes */
+    GMutex lock;  /* guards all that follows, but not the contents of pieces */
     GCond changed;
     Piece pieces[PIECES];
-    uint64_t decoded; /* pieces, so far */
-    bool decodes;     /* somebody does */
+    uint64_t decoded; /* how many pieces were decoded so far */
+    bool decodes;     /* whether a thread is decoding */
     bool ended;
     GError *error;
     unsigned readers;
-    Place *places; /* of the readers; only its own thread writes to one, with the lock if it is the piece */
+    Place *places; /* of the readers. A reader's thread writes its own place; `piece` only with the lock */
 };
 
 SharedInput *shared_input_new(Input *input, unsigned readers)
@@ -66,7 +65,7 @@ void shared_input_free(SharedInput *shared)
     g_free(shared);
 }
 
-/* Appends a column, aligned for whatever it has. Returns where it is, plus 1, as a pointer; NULL stays NULL. */
+/* Appends a column, aligned for any type. Returns its offset, plus 1, as a pointer; NULL for NULL. */
 static void *append(GByteArray *columns, const void *column, size_t bytes)
 {
     guint at = (columns->len + 15) / 16 * 16;
@@ -97,7 +96,7 @@ static void copy_batch(Piece *piece, const struct mt_batch *batch)
     g_array_append_val(piece->batches, copy);
 }
 
-/* The columns stay where they are now. */
+/* Turns the offsets into pointers, when the columns no longer move. */
 static void set_pointers(Piece *piece)
 {
     for (guint i = 0; i < piece->batches->len; i++) {
@@ -133,7 +132,7 @@ static bool decode(Input *input, Piece *piece, GError **error)
     return batch;
 }
 
-/* With the lock: whether there is a piece that no reader needs any more. */
+/* The caller holds the lock. Whether there is a piece that no reader needs any more. */
 static bool has_room(const SharedInput *shared)
 {
     for (unsigned i = 0; i < shared->readers; i++)
@@ -142,7 +141,7 @@ static bool has_room(const SharedInput *shared)
     return true;
 }
 
-/* With the lock, which is released meanwhile. */
+/* The caller holds the lock, which is released while a piece is decoded. */
 static void decode_next(SharedInput *shared)
 {
     GError *error = NULL;
@@ -163,7 +162,7 @@ static void decode_next(SharedInput *shared)
     g_cond_broadcast(&shared->changed);
 }
 
-/* With the lock: waits for a piece for this reader, or decodes one. False at the end. */
+/* The caller holds the lock. Waits for this reader's piece, or decodes one. False at the end. */
 static bool wait_for_piece(SharedInput *shared, const Place *place)
 {
     for (;;) {
@@ -180,7 +179,7 @@ static bool wait_for_piece(SharedInput *shared, const Place *place)
     }
 }
 
-/* The reader is done with its piece. False at the end. */
+/* Goes on to the reader's next piece. False at the end. */
 static bool next_piece(SharedInput *shared, Place *place, bool is_first, GError **error)
 {
     bool more;
@@ -199,7 +198,7 @@ static bool next_piece(SharedInput *shared, Place *place, bool is_first, GError 
 const struct mt_batch *shared_input_next(SharedInput *shared, unsigned reader, GError **error)
 {
     Place *place = &shared->places[reader];
-    bool is_first = !place->batch; /* it is only 0 before the first call, or if the piece is empty */
+    bool is_first = !place->batch; /* 0 only before the first call, or if the piece is empty */
     const Piece *piece = &shared->pieces[place->piece % PIECES];
 
     while (is_first || place->batch >= piece->batches->len) {
@@ -215,7 +214,7 @@ void shared_input_stop(SharedInput *shared, unsigned reader)
 {
     g_mutex_lock(&shared->lock);
     shared->ended = true;
-    shared->places[reader].piece = shared->decoded; /* it needs none of them */
+    shared->places[reader].piece = shared->decoded; /* this reader needs no piece any more */
     g_cond_broadcast(&shared->changed);
     g_mutex_unlock(&shared->lock);
 }

@@ -11,7 +11,7 @@ struct TaskSelection {
     GByteArray *wanted; /* by task number */
 };
 
-/* Whether it is this number, or has one of these names. */
+/* Whether `word` is this number, or matches the name or the program's file. */
 static bool is_meant(const char *word, uint32_t number, const char *name, const char *program)
 {
     g_autofree char *file = g_path_get_basename(program);

@@ -11,14 +11,15 @@
 typedef struct TaskSelection TaskSelection;
 
 /*
- * `process` and `thread` (NULL: any) are numbers, as getpid(2) and gettid(2) give them, or names with the wildcards *
- * and ?: a process's by its first thread or its program's file, a thread's own. NULL with an error if the trace doesn't
- * tell tasks, or has none of these.
+ * `process` and `thread` (NULL: any) are numbers, as getpid(2) and gettid(2) return them, or patterns with the
+ * wildcards
+ * * and ?. A process's pattern is compared with the name of its first thread and with its program's file, a thread's
+ * with the thread's name. NULL with an error if the trace has no tasks, or none of these.
  */
 TaskSelection *task_selection_new(mt_trace *trace, const char *process, const char *thread, GError **error);
 void task_selection_free(TaskSelection *selection);
 
-/* Whether accesses behind a task's event of this number are wanted. What interrupts do is nobody's. */
+/* Whether accesses behind a task's event of this number are wanted. Accesses in interrupts belong to no task. */
 bool task_selection_wants(const TaskSelection *selection, uint32_t event);
 
 #endif
