@@ -21,8 +21,8 @@ extern "C" {
 
 #define MT_ANALYSIS_ABI 1
 
-/* Takes the result. It belongs to memory_tracer; later versions append members. A name becomes a JSON member and a name
- * in the CSV: letters, digits and _. Strings are copied. */
+/* Takes the results. It belongs to memory_tracer; later versions append members. A name becomes a member of the JSON
+ * and a name in the CSV: letters, digits and _. Strings are copied. */
 struct mt_report {
     void (*count)(struct mt_report *report, const char *name, uint64_t value);
     /* A count that is a part of `total`. */
@@ -33,15 +33,15 @@ struct mt_report {
 
 struct mt_analysis {
     unsigned abi;     /* MT_ANALYSIS_ABI */
-    unsigned columns; /* of enum mt_columns: what it reads. What the trace doesn't have is NULL in a batch */
+    unsigned columns; /* the columns that it reads (enum mt_columns). Those that the trace lacks are NULL in a batch */
     const char *name; /* for its part of the results: letters, digits and _ */
     const char *summary;
     /* Returns the state of one analysis, which is passed to the functions below; NULL, with an error, on failure. */
     void *(*begin)(struct mt_error *error);
-    /* The next records, in the order of the trace, of one vCPU. False, with an error, ends the analysis. The batch is
-     * valid during the call. */
+    /* Takes the next records, which are of one vCPU, in the order of the trace. The batch is valid during the call.
+     * False, with an error, ends the analysis. */
     bool (*add)(void *state, const struct mt_batch *batch, struct mt_error *error);
-    /* Adds the results so far to `report`. Called once at the end, or more often. */
+    /* Adds the results so far to `report`. Called at the end, and possibly before. */
     void (*describe)(void *state, struct mt_report *report);
     /* Frees the state. */
     void (*end)(void *state);

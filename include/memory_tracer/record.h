@@ -2,8 +2,9 @@
 /*
  * GMBEOO records: what memory_tracer writes into a FIFO. An analysis tool needs this header and nothing else.
  *
- * GMBE is short for guest_mem_before_exec, the trace event of QEMU 3.0 that an earlier tool used; here it means one memory
- * access by an instruction of the guest. GMBEOO is what that tool called its 16-byte records, which these still are.
+ * GMBE is short for guest_mem_before_exec, the trace event of QEMU 3.0 that an earlier tool used; here it means one
+ * memory access by an instruction of the guest. That tool called its 16-byte records GMBEOO; these have the same
+ * format.
  *
  * A stream, unless it is the compact one below, is a sequence of 16-byte records, little-endian, without header or
  * padding: one record per access that the guest performed, in program order within each vCPU.
@@ -85,18 +86,18 @@ static inline bool gmbeoo_is_valid(const struct gmbeoo_record *record)
 
 /*
  * The compact stream (--record_format compact): a sequence of 64-bit words, little-endian. An access is one word:
- *   0-47   the address; its upper 16 bits are all like bit 47
+ *   0-47   the address; its bits 48 to 63 are equal to bit 47
  *   48-55  the same as bits 0-7 of gmbeoo_record's info
  *   56-63  vcpu
- * An address that doesn't fit is escaped, in two words. The first one has 7 as its size_shift, and the access's
- * size_shift in bits 0-2; the second one is the address.
+ * An address that doesn't fit takes two words: the first one has 7 as its size_shift, and the access's size_shift in
+ * bits 0-2; the second one is the address.
  */
 #define COMPACT_ADDRESS_BITS 48
 #define COMPACT_INFO_SHIFT 48
 #define COMPACT_VCPU_SHIFT 56
 #define COMPACT_ESCAPE UINT64_C(7)
 
-/* Writes a record as one or two words, and returns how many. */
+/* Writes a record as one or two words, and returns their number. */
 static inline unsigned gmbeoo_to_compact(const struct gmbeoo_record *record, uint64_t words[2])
 {
     uint64_t rest = (record->info & 0xff) << COMPACT_INFO_SHIFT | (uint64_t)gmbeoo_vcpu(record) << COMPACT_VCPU_SHIFT;

@@ -4,8 +4,8 @@
  *
  * Each is the 7-byte form of NOP with a magic displacement, followed by a jump to the next instruction. Without the
  * tracer (on hardware, under KVM) a marker does nothing, and it needs no privilege. The jump ends QEMU's translation
- * block, so that tracing begins and ends exactly there: the first access after a marker that begins something is the
- * first one traced, and no access after a marker that ends something is.
+ * block, so that tracing begins and ends exactly there: the first access behind a beginning marker is traced, and no
+ * access behind an ending marker is.
  *
  * The markers count for the whole guest, whichever process executes them: they switch the tracing of everything, kernel
  * and user, all vCPUs.
