@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The arrays of a batch that have one element for each record: whoever takes a batch apart must not forget one. */
+/* The arrays of a batch that have one element for each record, in one list, so that code that splits batches handles
+ * all of them. */
 #ifndef MEMORY_TRACER_TRACE_BATCH_COLUMNS_H
 #define MEMORY_TRACER_TRACE_BATCH_COLUMNS_H
 

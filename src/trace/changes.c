@@ -32,7 +32,7 @@ void trace_changes_add(TraceChanges *changes, const TraceChange *change)
     g_array_append_val(changes->list, copy);
 }
 
-/* Which of a change's values are numbers of tasks, and which of memories: bits. */
+/* By kind of change: bit N is set if value N is the number of a task, or of a memory. */
 static const struct {
     uint8_t tasks, memories;
 } numbers[] = {
@@ -78,7 +78,7 @@ bool trace_change_is_of_user(const TraceChange *change)
            (change->kind >= CHANGE_MAP && change->kind <= CHANGE_GONE) || change->kind >= CHANGE_WAS_MAPPED;
 }
 
-/* 0 is none. */
+/* Number 0 means "none", and stays. */
 static void move_number(uint64_t *number, uint64_t distance)
 {
     if (*number)
@@ -114,8 +114,8 @@ void trace_change_write(GByteArray *contents, uint64_t *last_index, const TraceC
     *last_index = change->index;
 }
 
-/* One entry, up to `end`. `change` has the index of the one before it. Values that later versions append are left out.
- */
+/* Reads one change, up to `end`. On entry, `change` has the index of the one before. Values that later versions append
+ * are ignored. */
 static bool read_entry(const uint8_t *next, const uint8_t *end, TraceChange *change, char text[CHANGE_TEXT_BYTES])
 {
     uint64_t distance, vcpu, kind, values, value;

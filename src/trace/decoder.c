@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Reads blocks: see decoder.h. In one file, though a long one, so that the loop over the records has all of it inline.
- */
+/* Reads blocks: see decoder.h. It is one long file so that all that the loop over the records calls is inlined. */
 #include "decoder.h"
 
 #include <string.h>
@@ -59,7 +58,7 @@ const char *decoder_check_header(const struct format_block *header, unsigned vcp
     return NULL;
 }
 
-/* Reads a pair of varints. False if they are not there. */
+/* Reads a pair of varints. False if the column doesn't have them. */
 static bool next_pair(Column *column, uint64_t *a, uint64_t *b)
 {
     const uint8_t *next = column->next;
@@ -104,7 +103,7 @@ static const char *begin_order(Decoder *decoder)
     return NULL;
 }
 
-/* Takes the next pair of the times, or none. */
+/* Reads the next pair of the times, if there is one. */
 static const char *next_time(Decoder *decoder)
 {
     Column *column = &decoder->column[FORMAT_TIMES];
@@ -160,7 +159,7 @@ static const char *begin_values(Decoder *decoder)
     if (decoder->has_unknown_values && unknown->end - unknown->next != (ptrdiff_t)((decoder->header.records + 7) / 8))
         return "a block's unknown values have a wrong length";
     decoder->value_source = (ValueSource){ exceptions->next, exceptions->end, given->next, given->end };
-    /* The predictor reads them from here on. */
+    /* The predictor reads the column from here on. */
     exceptions->next = exceptions->end;
     given->next = given->end;
     unknown->next = unknown->end;
@@ -177,7 +176,7 @@ static const char *begin_events(Decoder *decoder)
         if (!decoder->events[kind])
             continue;
         problem = event_reader_begin(decoder->events[kind], column->next, column->end, decoder->header.records);
-        column->next = column->end; /* the events' reader has them */
+        column->next = column->end; /* the events' reader reads it */
     }
     return problem;
 }
@@ -229,14 +228,14 @@ bool decoder_begin(Decoder *decoder, const uint8_t *payload, size_t bytes, unsig
     return !*problem;
 }
 
-/* What the loop over the records changes. */
+/* The state of the loop over the records. */
 typedef struct {
     DecodedSymbol *table, *symbol; /* of the record before */
     uint64_t address;              /* of the record before */
     uint32_t symbols;
     const uint8_t *infos;
     const uint8_t *literal, *literals_end, *residual, *residuals_end;
-    uint64_t *addresses; /* where it goes */
+    uint64_t *addresses; /* where the addresses go */
     uint32_t *instruction;
     uint8_t *info;
     uint16_t *symbol_numbers;
@@ -255,8 +254,8 @@ static bool damaged(AccessState *state, const char *problem)
 }
 
 /*
- * A record's symbol and, if they are wanted, address. False with a problem. The branches are foreseen by the processor
- * as well as the records were by the encoder.
+ * Decodes a record's symbol and, if addresses are wanted, its address. False with a problem. The processor predicts the
+ * branches as well as the encoder predicted the records.
  */
 static inline __attribute__((always_inline)) bool decode_access(AccessState *state, unsigned code, size_t i,
                                                                 bool addresses, bool instructions, bool symbols)
@@ -318,7 +317,7 @@ static inline __attribute__((always_inline)) bool decode_access(AccessState *sta
     return true;
 }
 
-/* Columns 1 to 4, for the next `count` records. */
+/* Decodes columns 1 to 4 of the next `count` records. */
 static inline __attribute__((always_inline)) const char *
 decode_accesses(Decoder *decoder, uint32_t count, bool addresses, bool instructions, bool symbols)
 {
@@ -353,7 +352,7 @@ decode_accesses(Decoder *decoder, uint32_t count, bool addresses, bool instructi
     return fine ? NULL : state.problem;
 }
 
-/* The same, as a function of its own for what is wanted. */
+/* The same: a function is compiled for each combination of wanted columns. */
 static const char *decode_wanted_accesses(Decoder *decoder, uint32_t count)
 {
     bool addresses = decoder_needs_column(decoder, FORMAT_RESIDUALS);
@@ -399,7 +398,7 @@ static const char *decode_paddrs(Decoder *decoder, uint32_t count)
     return NULL;
 }
 
-/* An exception, which is due at `size`. */
+/* Reads an exception of the page sizes, which is the record's with *size. */
 static const char *take_size_exception(Decoder *decoder, uint8_t *size)
 {
     Column *column = &decoder->column[FORMAT_PAGE_SIZES];
@@ -453,7 +452,7 @@ static const char *decode_predicted_values(Decoder *decoder, uint32_t count)
     return values_decode(decoder->values, &records, count, &decoder->value_source, decoder->out.value);
 }
 
-/* Where a file has all of them. */
+/* Decodes values from a file that has all of them (FORMAT_VALUES). */
 static const char *decode_values(Decoder *decoder, uint32_t count)
 {
     Column *column = &decoder->column[FORMAT_VALUES];
@@ -472,7 +471,7 @@ static const char *decode_values(Decoder *decoder, uint32_t count)
     return NULL;
 }
 
-/* At a block's end nothing may be left over. */
+/* Checks that the columns have been read to their ends. */
 static const char *check_end(const Decoder *decoder)
 {
     for (int id = FORMAT_LITERALS; id < FORMAT_COLUMNS; id++)
@@ -483,7 +482,7 @@ static const char *check_end(const Decoder *decoder)
     return NULL;
 }
 
-/* How many records the next batch has. */
+/* Sets *count to how many records the next batch has. */
 static const char *next_batch(Decoder *decoder, uint32_t *count)
 {
     *count = (uint32_t)MIN(decoder->run_left, BATCH);
@@ -504,10 +503,10 @@ static const char *next_batch(Decoder *decoder, uint32_t *count)
     return NULL;
 }
 
-/* Decodes what was asked for, in `out`. */
+/* Decodes the wanted columns into `out`. */
 static const char *decode(Decoder *decoder, uint32_t count)
 {
-    const char *problem = count ? decode_wanted_accesses(decoder, count) : NULL; /* there may be events only */
+    const char *problem = count ? decode_wanted_accesses(decoder, count) : NULL; /* a batch may have events only */
 
     if (!problem && (decoder->columns & MT_COLUMN_PADDR))
         problem = decode_paddrs(decoder, count);
@@ -518,7 +517,7 @@ static const char *decode(Decoder *decoder, uint32_t count)
     return problem;
 }
 
-/* Nothing is left, or nothing good. */
+/* Whether nothing is left of the block, or nothing that can be read. */
 static bool is_done(const Decoder *decoder)
 {
     if (decoder->failed)
@@ -573,7 +572,7 @@ int decoder_next(Decoder *decoder, struct mt_batch *batch, const char **problem)
     }
     if (!decoder->run_left && decoder->done < decoder->header.records) {
         decoder->position += decoder->gap;
-        next_pair(&decoder->column[FORMAT_ORDER], &decoder->run_left, &decoder->gap); /* begin_order() has checked it */
+        next_pair(&decoder->column[FORMAT_ORDER], &decoder->run_left, &decoder->gap); /* begin_order() checked it */
     }
     return 1;
 }

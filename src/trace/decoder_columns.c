@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The columns of a block, and the table of its symbols: see decoder_private.h. Nothing that a file says is believed. */
+/* The columns of a block, and the table of its symbols: see decoder_private.h. The file is not trusted. */
 #include <string.h>
 
 #include "decoder_private.h"
 
-/* What a column holds at most, for a block of so many records: a file can't make us allocate more. */
+/* The bytes that a column has at most in a block of this many records: a bad file can't make us allocate more. */
 static uint64_t column_limit(int id, uint64_t records)
 {
     static const uint8_t per_record[FORMAT_COLUMNS] = {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a decoder is made of, for its two files: its columns (decoder_columns.c), and the records in them (decoder.c).
- */
+/* A decoder's parts, for its two files: decoder_columns.c reads the columns, decoder.c the records in them. */
 #ifndef MEMORY_TRACER_TRACE_DECODER_PRIVATE_H
 #define MEMORY_TRACER_TRACE_DECODER_PRIVATE_H
 
@@ -11,10 +10,10 @@
 #include "events.h"
 #include "values.h"
 
-/* So many records are decoded at once: what they need stays in the L1 and L2 caches. */
+/* How many records are decoded at once: their data stay in the L1 and L2 caches. */
 #define BATCH 1024
 #define CACHE_LINE 64
-/* Behind a column's data lie so many zeros: a varint and a value end there at the latest. */
+/* How many zeros follow a column's data: a varint or a value ends in them at the latest. */
 #define PADDING 16
 
 typedef struct {
@@ -23,8 +22,8 @@ typedef struct {
     const uint8_t *next, *end;
 } Column;
 
-/* What is kept per symbol: half a cache line. The loop over the records waits for one symbol's successor to find the
- * next one, so that a successor is where it lies in the table, and not its number. */
+/* The state of a symbol: half a cache line. The loop over the records can't go on before it knows a symbol's successor,
+ * so a successor is kept as its offset in the table, which is faster than its number. */
 typedef struct {
     uint64_t last;
     int32_t stride, alternative, hop;
@@ -41,8 +40,8 @@ static const int event_column[EVENT_KINDS] = { FORMAT_TASKS, FORMAT_EXECUTED };
 struct Decoder {
     unsigned columns;
     struct format_block header;
-    uint32_t done; /* records */
-    bool failed;   /* the block can't be read, or not further */
+    uint32_t done; /* records decoded so far */
+    bool failed;   /* the rest of the block can't be read */
 
     uint32_t symbols, symbol; /* how many there are; the last record's */
     uint64_t address;
@@ -53,13 +52,13 @@ struct Decoder {
     uint64_t position, run_left, gap; /* order: index of the next record, how many neighbours there are, what follows */
     uint64_t time_ns, next_mark_ns;
     uint32_t next_mark; /* the record at which the time becomes next_mark_ns */
-    uint64_t right;     /* paddrs: records before the next exception */
+    uint64_t right;     /* physical addresses: records before the next exception */
     bool more_exceptions;
-    uint64_t sizes_right; /* page sizes: likewise */
+    uint64_t sizes_right; /* page sizes: records before the next exception */
     bool more_size_exceptions;
     uint8_t page_sizes[1 << FORMAT_PADDR_TABLE_BITS];
     uint64_t frames[1 << FORMAT_PADDR_TABLE_BITS];
-    ValuePredictor *values; /* NULL: values aren't wanted, or there are all of them */
+    ValuePredictor *values; /* NULL: values aren't wanted, or the file has all of them (FORMAT_VALUES) */
 
     EventReader *events[EVENT_KINDS]; /* NULL: not wanted */
     bool has_unknown_values;
@@ -80,11 +79,11 @@ struct Decoder {
     } out;
 };
 
-/* Whether the columns that were asked for need this one of the file's. */
+/* Whether the wanted columns need the file's column `id`. */
 bool decoder_needs_column(const Decoder *decoder, int id);
-/* Reads the columns behind a block's header. Returns what is wrong, or NULL. */
+/* Reads the columns behind a block's header. Returns NULL, or what is wrong. */
 const char *decoder_load_columns(Decoder *decoder, const uint8_t *payload, size_t bytes);
-/* Makes the table of the block's symbols. Likewise. */
+/* Makes the table of the block's symbols. Returns NULL, or what is wrong. */
 const char *decoder_load_symbols(Decoder *decoder);
 
 #endif

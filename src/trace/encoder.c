@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Makes blocks: see encoder.h. The loop over the records is what `record` is bound by. In one file, though a long one,
- * so that it has all of it inline. */
+/* Makes blocks: see encoder.h. The loop over the records limits the speed of `record`. It is one long file so that all
+ * that the loop calls is inlined. */
 #include "encoder.h"
 
 #include <glib.h>
@@ -12,7 +12,7 @@
 #include "values.h"
 
 #define SLOT_BITS 17 /* twice as many slots as there can be symbols */
-#define PIECE 1024   /* with wide rows: so many records at a time go through one column after the other */
+#define PIECE 1024   /* how many wide rows at a time go through one column after the other */
 #define CACHE_LINE 64
 
 /* A column that is being made. */
@@ -21,7 +21,7 @@ typedef struct {
     uint8_t *next;
 } Column;
 
-/* What is kept per symbol: half a cache line. */
+/* The state of a symbol: half a cache line. */
 typedef struct {
     uint64_t info;
     uint64_t last;
@@ -38,16 +38,16 @@ struct Encoder {
     uint32_t symbols, symbol; /* how many there are; the last record's */
     uint64_t address;         /* the last record's */
     Symbol table[FORMAT_MAX_SYMBOLS + 1];
-    uint16_t slots[1 << SLOT_BITS]; /* a hash table: symbols by info */
+    uint16_t slots[1 << SLOT_BITS]; /* a hash table of symbols by info */
 
     uint64_t run;                       /* order: records since the last gap */
     uint64_t first_ns, last_ns, marked; /* times: at which record the last pair was */
-    uint64_t right;                     /* paddrs: records since the last exception */
+    uint64_t right;                     /* physical addresses: records since the last exception */
     uint32_t sized;                     /* page sizes: the record behind the last exception */
-    /* What column 7 has in its table, and in its ROW_PAGE_SIZE_MASK what column 12 has in its own. */
+    /* The tables of columns 7 and 12 in one: the latter's entries are the bits of ROW_PAGE_SIZE_MASK. */
     uint64_t frames[1 << FORMAT_PADDR_TABLE_BITS];
     ValuePredictor *values;
-    uint16_t piece_symbols[PIECE]; /* of the records whose values come next */
+    uint16_t piece_symbols[PIECE]; /* symbols of the records whose values are added next */
     bool has_unknown_values;
     EventWriter *tasks, *executed;
 
@@ -59,7 +59,7 @@ struct Encoder {
 
 static const struct {
     unsigned bytes; /* of a record at most; 0: not per record */
-    int level;      /* of zstd: fast, as the columns have little left that more effort would find */
+    int level;      /* of zstd: a fast one, because slower ones hardly make these columns smaller */
 } column_limits[FORMAT_COLUMNS] = {
     [FORMAT_SYMBOLS] = { 0, 1 },
     [FORMAT_CODES] = { 1, -1 },
@@ -70,7 +70,7 @@ static const struct {
     [FORMAT_PADDRS] = { 2 * VARINT_MAX_BYTES, 1 },
     [FORMAT_VALUE_EXCEPTIONS] = { VARINT_MAX_BYTES, -1 },
     [FORMAT_GIVEN_VALUES] = { FORMAT_VALUE_BYTES, -1 },
-    [FORMAT_UNKNOWN_VALUES] = { 1, 1 }, /* a bit */
+    [FORMAT_UNKNOWN_VALUES] = { 1, 1 }, /* a bit per record */
     [FORMAT_PAGE_SIZES] = { 2 * VARINT_MAX_BYTES, 1 },
     [FORMAT_TASKS] = { 0, 1 },
     [FORMAT_EXECUTED] = { 0, 1 },
@@ -85,7 +85,7 @@ static size_t column_room(const Encoder *encoder, int id)
 
 static void begin_block(Encoder *encoder)
 {
-    /* What lies beyond the symbols that the last block had is still as it was. */
+    /* Entries beyond the last block's symbols were not changed since they were cleared. */
     memset(encoder->table, 0, (encoder->symbols + 1) * sizeof *encoder->table);
     memset(encoder->slots, 0, sizeof encoder->slots);
     if (encoder->fields & MT_FIELD_PADDR)
@@ -93,7 +93,7 @@ static void begin_block(Encoder *encoder)
     if (encoder->values)
         value_predictor_begin(encoder->values);
     encoder->has_unknown_values = false;
-    encoder->table[0].info = ROW_NEVER; /* so no row is taken for this one's */
+    encoder->table[0].info = ROW_NEVER; /* no row has this info, so none matches symbol 0 */
     encoder->records = encoder->symbols = encoder->symbol = encoder->sized = 0;
     encoder->address = encoder->run = encoder->marked = encoder->right = 0;
     for (int id = 0; id < FORMAT_COLUMNS; id++)
@@ -116,7 +116,7 @@ Encoder *encoder_new(unsigned vcpu, unsigned fields, uint32_t block_records)
     if (fields & MT_FIELD_EXECUTED)
         encoder->executed = event_writer_new();
     for (int id = FORMAT_SYMBOLS; id < FORMAT_TASKS; id++)
-        encoder->columns[id].data = g_malloc(column_room(encoder, id)); /* only what is used becomes real memory */
+        encoder->columns[id].data = g_malloc(column_room(encoder, id)); /* unused pages take no memory */
     begin_block(encoder);
     return encoder;
 }
@@ -129,7 +129,7 @@ void encoder_free(Encoder *encoder)
     value_predictor_free(encoder->values);
     event_writer_free(encoder->tasks);
     event_writer_free(encoder->executed);
-    for (int id = 0; id < FORMAT_TASKS; id++) /* the others belong to the events' writers */
+    for (int id = 0; id < FORMAT_TASKS; id++) /* the event writers own the others */
         g_free(encoder->columns[id].data);
     g_free(encoder->payload);
     g_aligned_free(encoder);
@@ -164,7 +164,7 @@ uint32_t encoder_last_instruction(const Encoder *encoder)
     return last;
 }
 
-/* The symbol of `info`, which may be a new one; 0 if there are too many. */
+/* The symbol of `info`, which is added if it is new; 0 if there are too many. */
 static __attribute__((noinline)) uint32_t find_symbol(Encoder *encoder, uint64_t info)
 {
     uint32_t slot = (uint32_t)((info * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - SLOT_BITS));
@@ -183,7 +183,7 @@ static __attribute__((noinline)) uint32_t find_symbol(Encoder *encoder, uint64_t
     return encoder->symbols;
 }
 
-/* What the loop over the records changes. */
+/* The state of the loop over the records. */
 typedef struct {
     Symbol *table, *symbol; /* of the record before */
     uint64_t address;       /* of the record before */
@@ -194,8 +194,8 @@ typedef struct {
 
 #define NO_CODE 16 /* the row is an event, or there are too many symbols */
 
-/* Gives a record's code. The branches are foreseen by the processor as well as the records are by us. Whether the row
- * is an access is asked only where it is not what was foreseen, as no event ever is. */
+/* Returns a record's code. The processor predicts the branches as well as the encoder predicts the records. Whether the
+ * row is an event is checked only if the record isn't as predicted, because an event never is. */
 static inline __attribute__((always_inline)) uint32_t encode_access(Encoder *encoder, AccessState *state,
                                                                     const struct gmbeoo_record *record, bool values)
 {
@@ -241,7 +241,7 @@ static inline __attribute__((always_inline)) uint32_t encode_access(Encoder *enc
     return code;
 }
 
-/* Columns 2 to 4. Returns how many records it took. */
+/* Adds records to columns 2 to 4. Returns how many it took. */
 static inline __attribute__((always_inline)) size_t add_accesses(Encoder *encoder, const uint8_t *records, size_t count,
                                                                  size_t record_bytes, bool values)
 {
@@ -256,7 +256,7 @@ static inline __attribute__((always_inline)) size_t add_accesses(Encoder *encode
     size_t i = 0;
 
 #define RECORD(number) ((const struct gmbeoo_record *)(records + (number)*record_bytes))
-    if (encoder->records & 1 && count) { /* the pair that the last call has begun */
+    if (encoder->records & 1 && count) { /* completes the last call's last byte of codes */
         high = encode_access(encoder, &state, RECORD(0), values);
         if (high != NO_CODE) {
             *codes++ |= (uint8_t)(high << 4);
@@ -319,7 +319,7 @@ static void add_time(Encoder *encoder, uint64_t time_ns)
     encoder->last_ns = time_ns;
 }
 
-/* The frame or the size of a record's page isn't as predicted. `record`: its number in the block. */
+/* Adds an exception: the frame or the size of a record's page isn't as predicted. `record`: its index in the block. */
 static void add_page(Encoder *encoder, uint64_t *entry, uint64_t paddr, uint64_t mapped, uint32_t record)
 {
     Column *frames = &encoder->columns[FORMAT_PADDRS], *sizes = &encoder->columns[FORMAT_PAGE_SIZES];
@@ -344,7 +344,7 @@ static void add_page(Encoder *encoder, uint64_t *entry, uint64_t paddr, uint64_t
     *entry = mapped;
 }
 
-/* Columns 7 and 12. */
+/* Adds records to columns 7 and 12. */
 static inline __attribute__((always_inline)) void add_paddrs(Encoder *encoder, const uint8_t *records, size_t count,
                                                              size_t record_bytes, bool values)
 {
@@ -369,7 +369,7 @@ static inline __attribute__((always_inline)) void add_paddrs(Encoder *encoder, c
     encoder->right = right;
 }
 
-/* The physical addresses, as a function of its own for each kind of rows. */
+/* The same: a function is compiled for each kind of rows. */
 static void add_paddrs_of_rows(Encoder *encoder, const uint8_t *records, size_t count)
 {
     if (encoder->fields & MT_FIELD_VALUE)
@@ -378,7 +378,7 @@ static void add_paddrs_of_rows(Encoder *encoder, const uint8_t *records, size_t 
         add_paddrs(encoder, records, count, sizeof(WideRow) / 2, false);
 }
 
-/* Columns 9 to 11. */
+/* Adds records to columns 9 to 11. */
 static void add_values(Encoder *encoder, const uint8_t *records, size_t count)
 {
     Column *exceptions = &encoder->columns[FORMAT_VALUE_EXCEPTIONS], *given = &encoder->columns[FORMAT_GIVEN_VALUES];
@@ -395,7 +395,7 @@ static void add_values(Encoder *encoder, const uint8_t *records, size_t count)
     encoder->has_unknown_values = to.has_unknown;
 }
 
-/* The accesses, as a function of its own for each kind of rows. */
+/* add_accesses(): a function is compiled for each kind of rows. */
 static size_t add_accesses_of_rows(Encoder *encoder, const uint8_t *records, size_t count)
 {
     if (encoder->record_bytes == sizeof(struct gmbeoo_record))
@@ -453,7 +453,7 @@ static void complete_events(Column *column, EventWriter *events)
     column->next = column->data + bytes;
 }
 
-/* The last bits of the columns that are not whole yet. */
+/* Fills in what columns get at a block's end only: the symbols, the last codes, the events, the last run. */
 static void complete_columns(Encoder *encoder)
 {
     Column *symbols = &encoder->columns[FORMAT_SYMBOLS], *order = &encoder->columns[FORMAT_ORDER];

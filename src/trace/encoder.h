@@ -9,7 +9,7 @@
 
 #include "../ring/ring.h"
 
-/* Of one vCPU. One encoder makes one block after the other. */
+/* Makes one block after the other, of one vCPU's records. */
 typedef struct Encoder Encoder;
 
 /* `fields`: enum mt_fields. A block holds at most `block_records` (1 to FORMAT_MAX_RECORDS). */
@@ -18,20 +18,20 @@ void encoder_free(Encoder *encoder);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Encoder, encoder_free)
 
 /*
- * Adds records to the block: `count` of them as the ring has them, with the encoder's fields. `first` is the index of
- * the first one in the trace, `time_ns` their time (ignored without MT_FIELD_TIME). Returns how many it took: fewer
- * when there is an event among them, before which it ends, or when the block is full, which is to be finished then.
+ * Adds `count` records, as rows of a ring with the encoder's fields. `first` is the index of the first one in the
+ * trace, `time_ns` their time (ignored without MT_FIELD_TIME). Returns how many it took. Those are fewer if there is an
+ * event among the rows (it ends before it), or if the block is full: then the caller finishes the block.
  */
 size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t first, uint64_t time_ns);
 
-/* Adds an event before the record that comes next. `kind`: enum row_event, one of the encoder's fields. False: the
- * block has too many, and is to be finished. */
+/* Adds an event before the next record. `kind` is of enum row_event, and one of the encoder's fields. False if the
+ * block has too many events: then the caller finishes the block. */
 bool encoder_add_event(Encoder *encoder, unsigned kind, uint32_t number);
 
 /* How many records the block has so far. */
 uint32_t encoder_records(const Encoder *encoder);
 uint64_t encoder_end(const Encoder *encoder);
-/* From which input of a merge the records are: what the block's header says. To be set while the block is empty. */
+/* The input that the records come from, for the block's header. To be set while the block is empty. */
 void encoder_set_input(Encoder *encoder, unsigned input);
 unsigned encoder_input(const Encoder *encoder);
 /* The highest number of an instruction that the block has. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Events: see events.h. A program that goes the same way again executes the same blocks, with as many accesses between
- * them: an event is predicted to be what came last time after the one before it.
+ * Events: see events.h. A program that takes the same path again executes the same blocks, with the same number of
+ * accesses between them. So the prediction for an event is what followed the event before it last time.
  */
 #include "events.h"
 
@@ -9,15 +9,15 @@
 
 #include "format.h"
 
-#define BATCH_EVENTS 4096 /* handed out at once */
+#define BATCH_EVENTS 4096 /* at most, of one batch */
 
-/* What came after an event. */
+/* What followed an event last time. */
 typedef struct {
     uint32_t gap, number; /* accesses between them; the event's number */
 } Successor;
 
 typedef struct {
-    uint32_t number; /* of the event before; of the last one of the block before at a block's beginning */
+    uint32_t number; /* the event before; at a block's beginning, the last event of the block before */
     Successor after[1 << FORMAT_EVENT_TABLE_BITS];
 } Predictor;
 
@@ -30,9 +30,9 @@ static Successor *successor(Predictor *predictor)
 
 struct EventWriter {
     Predictor predictor;
-    uint32_t state;         /* at the block's beginning */
-    uint32_t access;        /* that the last event stood before */
-    uint64_t events, right; /* in the block; since the last exception */
+    uint32_t state;         /* the number of the last event before the block */
+    uint32_t access;        /* the access that the last event stands before */
+    uint64_t events, right; /* events in the block; events since the last exception */
     GByteArray *exceptions, *column;
 };
 
@@ -98,11 +98,11 @@ const uint8_t *event_writer_finish(EventWriter *writer, size_t *bytes)
 struct EventReader {
     Predictor predictor;
     const uint8_t *next, *end;
-    uint32_t accesses, access;           /* in the block; that the last event that was decoded stands before */
-    uint64_t left, right;                /* events not decoded yet; of these, the ones before the next exception */
-    uint32_t done;                       /* accesses that were handed out */
-    uint32_t state;                      /* what holds before access `done` */
-    size_t taken, ahead;                 /* of `event`: handed out; decoded, these included */
+    uint32_t accesses, access; /* accesses in the block; the access that the last decoded event stands before */
+    uint64_t left, right;      /* events not decoded yet; those of them before the next exception */
+    uint32_t done;             /* accesses that were returned */
+    uint32_t state;            /* the number of the last event before access `done` */
+    size_t taken, ahead;       /* how many of `event` were returned; how many were decoded */
     struct mt_event event[BATCH_EVENTS]; /* `before`: counted from the block's beginning, or the batch's once taken */
 };
 
@@ -187,7 +187,7 @@ const char *event_reader_look(EventReader *reader, uint32_t *count)
     }
     if (!reader->left && reader->right != UINT64_MAX)
         return "a block has more events than it says";
-    if (reader->ahead == BATCH_EVENTS && reader->access < end) /* others may follow before this access */
+    if (reader->ahead == BATCH_EVENTS && reader->access < end) /* more may follow before this access */
         *count = reader->access - reader->done;
     return NULL;
 }
@@ -196,7 +196,7 @@ struct mt_events event_reader_take(EventReader *reader, uint32_t count)
 {
     struct mt_events events = { .state = reader->state, .event = reader->event };
     uint32_t end = reader->done + count;
-    /* Those behind the last access belong to its batch, if they are all there. */
+    /* Events behind the last access belong to its batch, if all of them were decoded. */
     bool with_last = !count || (end == reader->accesses && !reader->left);
 
     while (reader->taken < reader->ahead &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Rows that are no accesses (events): a task goes on, a translated block is executed. Each kind has a column in a
- * trace file's blocks: see doc/trace_format.md, "events".
+ * Events: rows that are not accesses, but say that a task goes on, or that a translated block is executed. Each kind
+ * has a column in a trace file's blocks: see doc/trace_format.md, "events".
  */
 #ifndef MEMORY_TRACER_TRACE_EVENTS_H
 #define MEMORY_TRACER_TRACE_EVENTS_H
@@ -13,7 +13,7 @@
 
 #include "../../include/memory_tracer/trace.h"
 
-/* Makes one kind's column of one block after the other. */
+/* Makes the column of one kind of event, for one block after the other. */
 typedef struct EventWriter EventWriter;
 
 EventWriter *event_writer_new(void);
@@ -25,24 +25,26 @@ bool event_writer_add(EventWriter *writer, uint32_t access, uint32_t number);
 /* Ends a block's column and begins the next block. Returns the column, which is valid until the next call. */
 const uint8_t *event_writer_finish(EventWriter *writer, size_t *bytes);
 
-/* Reads it. */
+/* Reads such a column, which is not trusted. */
 typedef struct EventReader EventReader;
 
 EventReader *event_reader_new(void);
 void event_reader_free(EventReader *reader);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(EventReader, event_reader_free)
 
-/* Begins a block of so many accesses, whose column must stay where it is. Returns NULL, or what is wrong. */
+/* Begins a block of this many accesses. The column must stay valid while the block is read. Returns NULL, or what is
+ * wrong. */
 const char *event_reader_begin(EventReader *reader, const uint8_t *column, const uint8_t *end, uint32_t accesses);
-/* Looks at the events among the next `*count` accesses, and makes that fewer if they are too many for one batch: 0, if
- * there are so many before the next access. Returns NULL, or what is wrong. */
+/* Decodes the events among the next `*count` accesses. Reduces *count if there are too many for one batch, to 0 if they
+ * all stand before the next access. Returns NULL, or what is wrong. */
 const char *event_reader_look(EventReader *reader, uint32_t *count);
-/* Hands them out, and passes the accesses. */
+/* The events among the next `count` accesses, as event_reader_look() has set it; goes on behind these accesses. The
+ * events are valid until the next call. */
 struct mt_events event_reader_take(EventReader *reader, uint32_t count);
-/* Whether none is left. */
+/* Whether no event is left in the block. */
 bool event_reader_is_done(const EventReader *reader);
 
-/* A batch's record `i`: the number of the last event before it, or right before it; and its index in the trace. */
+/* For a batch's record `i`: the number of the last event before it; and its index in the trace. */
 uint32_t events_before(const struct mt_events *events, size_t i);
 static inline uint64_t events_index(const struct mt_batch *batch, size_t i)
 {

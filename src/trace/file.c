@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Opens trace files: see file.h. Nothing that a file says is believed: every size is checked against the file's own.
- * What is read by the index and what is found without one are checked alike, so both are in this file, a long one.
+ * Opens trace files: see file.h. Files are not trusted: every size is checked against the file's own size. Reading with
+ * the index and reading without one share their checks, so both are in this long file.
  */
 #include "file.h"
 
@@ -15,7 +15,7 @@
 #include "../ring/ring.h"
 #include "decoder.h"
 
-/* What is no block decompresses to so many bytes at most. */
+/* The bytes to which a chunk that isn't a block may decompress. */
 #define MAX_DECOMPRESSED (UINT64_C(1) << 28)
 #define SCAN_BYTES (1u << 16)
 
@@ -51,7 +51,7 @@ static bool read_at(const TraceFile *file, uint64_t offset, void *to, size_t byt
     return true;
 }
 
-/* Fuzzers don't find the hashes that fit their inputs. */
+/* Fuzzers can't make hashes that fit their inputs, so there all hashes fit. */
 static bool hash_fits(const void *bytes, size_t count, uint64_t hash)
 {
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
@@ -68,7 +68,7 @@ static bool is_chunk(const struct format_chunk *chunk)
            chunk->bytes <= FORMAT_MAX_PAYLOAD;
 }
 
-/* Reads the header of the chunk at `offset`, of which all must be there. */
+/* Reads the header of the chunk at `offset`. False with an error if it is damaged, or if the chunk isn't complete. */
 static bool read_chunk_header(const TraceFile *file, uint64_t offset, struct format_chunk *chunk, GError **error)
 {
     if (offset % FORMAT_ALIGNMENT || offset > file->bytes || file->bytes - offset < sizeof *chunk)
@@ -128,7 +128,7 @@ static bool lies_between(const struct format_index_entry *entry, uint64_t after,
     return entry->offset >= after && entry->offset <= before && entry->bytes <= before - entry->offset;
 }
 
-/* Uses the index, if there is a good one. */
+/* Reads the index. False if there is none, or a damaged one. */
 static bool load_index(TraceFile *file)
 {
     struct format_footer footer;
@@ -167,7 +167,7 @@ static bool load_index(TraceFile *file)
     return true;
 }
 
-/* Without an index: chunk by chunk. */
+/* Reading without an index, chunk by chunk. */
 
 static bool describe_block(const TraceFile *file, struct format_index_entry *entry, GError **error)
 {
@@ -185,7 +185,8 @@ static bool describe_block(const TraceFile *file, struct format_index_entry *ent
     return true;
 }
 
-/* Looks at the chunk at `offset`; a good one is appended to file->chunks. *next is where the next one would begin. */
+/* Checks the chunk at `offset`, and appends it to file->chunks if it is good. Sets *next to where the next one would
+ * begin. */
 static bool look_at_chunk(TraceFile *file, uint64_t offset, GByteArray *payload, uint64_t *next, GError **error)
 {
     struct format_chunk chunk;
@@ -210,7 +211,7 @@ static bool look_at_chunk(TraceFile *file, uint64_t offset, GByteArray *payload,
     return true;
 }
 
-/* The first place from `offset` on where there is a chunk's header, or the end of the file. */
+/* The offset of the first chunk header from `offset` on, or the end of the file. */
 static uint64_t find_chunk(const TraceFile *file, uint64_t offset)
 {
     g_autofree uint8_t *bytes = g_malloc(SCAN_BYTES + sizeof(struct format_chunk));
@@ -259,7 +260,7 @@ static void scan(TraceFile *file)
                                        file->bytes);
 }
 
-/* What is in the chunks. */
+/* The contents of chunks. */
 
 static GByteArray *decompress(const TraceFile *file, const struct format_index_entry *chunk, const uint8_t *data,
                               size_t bytes, GError **error)
@@ -298,7 +299,7 @@ static bool add_instructions(TraceFile *file, const struct format_index_entry *c
     if (payload->len < sizeof head)
         return fail_at(file, chunk->offset, error, "a chunk of instructions is too short");
     memcpy(&head, payload->data, sizeof head);
-    /* Some may have been lost with a damaged chunk, but no more than the file could have had. */
+    /* Instructions may have been lost with a damaged chunk, but no more than the file had room for. */
     lost = head.first - 1 - (uint64_t)file->instructions->len;
     if (head.first < 1 || head.count > RING_MAX_INSTRUCTIONS || head.first > RING_MAX_INSTRUCTIONS - head.count ||
         lost > file->bytes)
@@ -306,7 +307,7 @@ static bool add_instructions(TraceFile *file, const struct format_index_entry *c
     entries = decompress(file, chunk, payload->data + sizeof head, payload->len - sizeof head, error);
     if (!entries)
         return false;
-    g_array_set_size(file->instructions, head.first - 1); /* of those that a lost chunk had, nothing is known */
+    g_array_set_size(file->instructions, head.first - 1); /* the lost ones are unknown */
     next = entries->data;
     end = next + entries->len;
     for (uint32_t i = 0; i < head.count; i++) {
@@ -351,7 +352,7 @@ static bool take_chunk(TraceFile *file, guint number, GByteArray *payload, GErro
             return false;
         if (payload->len && !g_utf8_validate((const char *)payload->data, payload->len, NULL))
             return fail_at(file, chunk->offset, error, "the metadata is no text");
-        /* A line each. In JSON, a line feed is a space like others. */
+        /* Puts each object into one line: in JSON, a line feed means the same as a space. */
         for (guint i = 0; i < payload->len; i++)
             g_string_append_c(file->metadata, payload->data[i] == '\n' ? ' ' : (char)payload->data[i]);
         g_string_append_c(file->metadata, '\n');
@@ -365,7 +366,7 @@ static bool take_chunk(TraceFile *file, guint number, GByteArray *payload, GErro
     }
 }
 
-/* A chunk that turns out to be bad ends a file that is read without its index. */
+/* Reads the contents of all chunks. If a chunk is bad, a file that is read without its index ends there. */
 static bool take_chunks(TraceFile *file, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
@@ -392,7 +393,7 @@ static bool take_chunks(TraceFile *file, GError **error)
     return true;
 }
 
-/* The last one says most. One that can't be read says nothing. */
+/* Reads the last chunk of counts, which has the highest number. If it can't be read, the number isn't known. */
 static void load_counts(TraceFile *file)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
@@ -481,7 +482,8 @@ void trace_file_free(TraceFile *file)
     g_free(file);
 }
 
-/* Reads an attachment's chunk: NULL with an error, or its name. *contents: what follows it in the payload. */
+/* Reads an attachment's chunk. Returns its name, and sets *contents to what follows the name in the payload; NULL with
+ * an error. */
 static char *read_attachment(const TraceFile *file, const struct format_index_entry *chunk, GByteArray *payload,
                              size_t *contents, GError **error)
 {

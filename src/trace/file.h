@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* An opened trace file: its chunks, and what is in those that are no blocks. It doesn't change once it is open. */
+/* An open trace file: its chunks, and the contents of the chunks that are not blocks. It doesn't change once it is
+ * open.
+ */
 #ifndef MEMORY_TRACER_TRACE_FILE_H
 #define MEMORY_TRACER_TRACE_FILE_H
 
@@ -17,32 +19,33 @@ typedef struct TraceFile {
     struct format_header header;
     GArray *chunks;       /* struct format_index_entry, all but the index itself */
     GArray *blocks;       /* uint32_t: which chunks are blocks */
-    GArray *instructions; /* struct mt_instruction, the one of number 1 first */
+    GArray *instructions; /* struct mt_instruction; the first one has number 1 */
     TraceChanges *changes;
     GString *metadata;
     uint64_t known;      /* records that were known to exist when the last block was written */
     bool salvaging;      /* opened with TRACE_FILE_SALVAGE */
     bool complete;       /* the index was there */
-    char *damage;        /* else: what was found where the good chunks end */
+    char *damage;        /* if it wasn't: what was found where the good chunks end */
     uint64_t good_bytes; /* where the good chunks end */
-    bool lost_others;    /* salvaging: chunks that were no blocks were damaged */
+    bool lost_others;    /* salvaging: chunks other than blocks were damaged */
 } TraceFile;
 
 typedef enum {
     TRACE_FILE_READ,
-    /* Doesn't believe the index, looks at every chunk and its hash, and for good chunks behind bad ones. */
+    /* Ignores the index, checks every chunk's hash, and looks for good chunks behind bad ones. */
     TRACE_FILE_SALVAGE,
 } TraceFileMode;
 
-/* Takes `fd`, also on failure. */
+/* Opens a trace file; NULL with an error if it is none. The result, which trace_file_free() frees, owns `fd`; on
+ * failure `fd` is closed, too. `name` is for messages. */
 TraceFile *trace_file_open(int fd, const char *name, TraceFileMode mode, GError **error);
 void trace_file_free(TraceFile *file);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TraceFile, trace_file_free)
 
-/* The file of a trace that the library has opened; NULL if it is none. Belongs to the trace. */
+/* The file of a trace that the library has opened; NULL for a stream or a ring. Belongs to the trace. */
 const TraceFile *trace_file_of(const mt_trace *trace);
 
-/* Whether a file begins with this. */
+/* Whether these are the first bytes of a trace file. */
 bool trace_file_is_one(const void *first_bytes, size_t count);
 
 static inline const struct format_index_entry *trace_file_block(const TraceFile *file, size_t number)
@@ -50,20 +53,22 @@ static inline const struct format_index_entry *trace_file_block(const TraceFile 
     return &g_array_index(file->chunks, struct format_index_entry, g_array_index(file->blocks, uint32_t, number));
 }
 
-/* Reads a chunk's payload into `payload` (resized) and checks its hash. May be called by several threads at once. */
+/* Reads a chunk's payload into `payload`, which is resized, and checks its hash. False with an error. Several threads
+ * may call it at once. */
 bool trace_file_read(const TraceFile *file, const struct format_index_entry *chunk, GByteArray *payload,
                      GError **error);
 
-/* Reads every chunk and checks its hash. */
+/* Reads every chunk and checks its hash. False with an error that says which one is damaged. */
 bool trace_file_verify(const TraceFile *file, GError **error);
-/* The same without the blocks, for who has read those. */
+/* The same without the blocks, for callers that have read those. */
 bool trace_file_verify_others(const TraceFile *file, GError **error);
 
-/* What is attached, in the order of the file; to be freed with g_strfreev(). Leaves out what can't be read, with an
- * error (of the first one). */
+/* The names of the attachments, in the order of the file; the caller frees them by g_strfreev(). Those that can't be
+ * read are left out, and *error says why, for the first of them. */
 char **trace_file_attachment_names(const TraceFile *file, GError **error);
 
-/* Decompresses what was attached under `name`. NULL, perhaps with an error, if there is none. */
+/* The decompressed contents of an attachment, which the caller unreferences. NULL with an error if it can't be read;
+ * NULL without an error if there is none. */
 GByteArray *trace_file_attachment(const TraceFile *file, const char *name, GError **error);
 
 #endif

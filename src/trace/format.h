@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The trace file's layout, as doc/trace_format.md tells it. Structures are as they are in the file: little-endian. */
+/* The trace file's layout, as doc/trace_format.md specifies it. The structures are those of the file: little-endian. */
 #ifndef MEMORY_TRACER_TRACE_FORMAT_H
 #define MEMORY_TRACER_TRACE_FORMAT_H
 
 #include <glib.h>
 #include <stdint.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are read and written as they are in memory");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a file's structures are copied to and from memory");
 
 #define FORMAT_MAGIC "MTtrace\n"
 #define FORMAT_END_MAGIC "MTend\n\n\n"
@@ -20,7 +20,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are read and wr
 #define FORMAT_MAX_COLUMNS 64u
 #define FORMAT_MAX_VCPUS 256u
 
-/* Where a chunk that ends at `offset` lets the next one begin. */
+/* Where the next chunk begins if a chunk ends at `offset`. */
 static inline uint64_t format_padded(uint64_t offset)
 {
     return (offset + FORMAT_ALIGNMENT - 1) & ~(uint64_t)(FORMAT_ALIGNMENT - 1);
@@ -34,13 +34,13 @@ struct format_header {
     uint64_t hash;
 };
 
-/* What the header says of the file's fields. */
+/* Bits of the header's `fields`. */
 enum format_fields {
     FORMAT_HAS_INSTRUCTIONS = 1,
     FORMAT_HAS_PADDRS = 2,
-    FORMAT_HAS_ALL_VALUES = 4, /* in FORMAT_VALUES: no longer written */
+    FORMAT_HAS_ALL_VALUES = 4, /* in FORMAT_VALUES; no longer written */
     FORMAT_HAS_TIMES = 8,
-    FORMAT_HAS_VALUES = 16, /* in FORMAT_VALUE_EXCEPTIONS and so on */
+    FORMAT_HAS_VALUES = 16, /* in FORMAT_VALUE_EXCEPTIONS and the two columns behind it */
     FORMAT_HAS_TASKS = 32,
     FORMAT_HAS_EXECUTED = 64,
     FORMAT_HAS_PAGE_SIZES = 128,
@@ -65,7 +65,7 @@ struct format_instructions {
     uint32_t first, count;
 };
 
-/* How far those that make the records were, while the file was written. */
+/* How many records the guest was known to have made while the file was written. */
 struct format_counts {
     uint64_t known;
 };
@@ -93,7 +93,7 @@ enum format_column_id {
     FORMAT_PAGE_SIZES,
     FORMAT_TASKS,
     FORMAT_EXECUTED,
-    FORMAT_COLUMNS, /* how many there are, counting one that isn't used */
+    FORMAT_COLUMNS, /* the number of ids, from the unused 0 on */
 };
 
 enum format_encoding { FORMAT_PLAIN, FORMAT_ZSTD };
@@ -112,7 +112,7 @@ struct format_index_entry {
     uint64_t dropped, known;
 };
 
-/* What the index says of a block. */
+/* Copies into an index entry what it says of a block. */
 static inline void format_describe_block(struct format_index_entry *entry, const struct format_block *block)
 {
     entry->vcpu = block->vcpu;
@@ -136,11 +136,11 @@ struct format_footer {
     uint64_t file_bytes, hash;
 };
 
-/* What a record's two codes mean. */
+/* The codes of a record's symbol and address. */
 enum { SYMBOL_NEXT0, SYMBOL_NEXT1, SYMBOL_LITERAL };
 enum { ADDRESS_STRIDE, ADDRESS_ALTERNATIVE, ADDRESS_HOP, ADDRESS_RESIDUAL };
 
-/* In a record's info: the number of its instruction. */
+/* Where a record's info has the number of its instruction. */
 #define FORMAT_INSTRUCTION_SHIFT 24
 
 #define FORMAT_PAGE_SHIFT 12
@@ -154,14 +154,15 @@ static inline uint32_t format_paddr_slot(uint64_t virt_addr)
                       (64 - FORMAT_PADDR_TABLE_BITS));
 }
 
-/* Values: how one that was predicted wrongly is told, which is also how the symbol's next one is predicted. */
+/* The codes of an exception of the values; all but VALUE_GIVEN are also the symbol's source from then on. */
 enum format_value_code { VALUE_GIVEN, VALUE_MEMORY, VALUE_STRIDE, VALUE_BEFORE, VALUE_CODES };
 #define FORMAT_VALUE_CODE_BITS 2
-#define FORMAT_VALUE_BYTES 16 /* of a larger access, so many are told */
+#define FORMAT_VALUE_BYTES 16 /* of a larger access, the lowest 16 are kept */
 #define FORMAT_VALUE_MEMORY_BITS 18
 #define FORMAT_VALUE_LINE_BITS 6
 
-/* Where the table of memory has what was last seen at an address: its lines lie where a hash of their number says. */
+/* The offset in the predictor's memory of the bytes that were last seen at an address. Lines of 64 bytes lie where a
+ * hash of their number says. */
 static inline uint32_t format_value_slot(uint64_t virt_addr)
 {
     uint64_t line = ((virt_addr >> FORMAT_VALUE_LINE_BITS) * UINT64_C(0x9e3779b97f4a7c15)) >>
@@ -173,8 +174,8 @@ static inline uint32_t format_value_slot(uint64_t virt_addr)
 /* Events. */
 #define FORMAT_EVENT_TABLE_BITS 14
 #define FORMAT_MAX_EVENT_BYTES (1u << 26)
-#define FORMAT_MAX_CHANGES (1u << 22) /* that a file can have */
-/* Of a kind in a block: a file can't make us read for ever. Fuzzers have less time. */
+#define FORMAT_MAX_CHANGES (1u << 22) /* of a file */
+/* Of one kind in a block, so that a bad file can't make us read for ever. Fuzzers have less time. */
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
 #define FORMAT_MAX_EVENTS (UINT64_C(1) << 16)
 #else
@@ -202,7 +203,7 @@ static inline void varint_append(GByteArray *to, uint64_t value)
     g_byte_array_append(to, bytes, (guint)(varint_put(bytes, value) - bytes));
 }
 
-/* Returns what follows the varint, or NULL if it isn't one. */
+/* Returns what follows the varint, or NULL if there is none. */
 static inline const uint8_t *varint_get(const uint8_t *from, const uint8_t *end, uint64_t *value)
 {
     uint64_t result = 0;
@@ -216,7 +217,7 @@ static inline const uint8_t *varint_get(const uint8_t *from, const uint8_t *end,
             return from;
         }
     }
-    return 0;
+    return NULL;
 }
 
 static inline uint64_t zigzag(uint64_t signed_value)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* libmemory_tracer: readers, of files, streams and rings. See include/memory_tracer/trace.h. */
+/* libmemory_tracer: readers of files, streams and rings. See include/memory_tracer/trace.h. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "decoder.h"
 #include "trace_private.h"
 
-/* Blocks that are read one after the other: those of a vCPU, or a range of them. */
+/* Blocks that are read one after the other: those of one vCPU, or a range of all blocks. */
 typedef struct {
     size_t next, end; /* into `blocks` */
     GArray *blocks;   /* size_t: numbers of blocks */
@@ -19,17 +19,17 @@ typedef struct {
 
 struct mt_reader {
     mt_trace *trace;
-    struct mt_batch batch; /* the last one that was handed out */
+    struct mt_batch batch; /* the last one that was returned */
     bool has_failed;
     unsigned columns;
     uint64_t skip_until; /* records before this index are not wanted */
     unsigned lanes;
     Lane *lane;
-    /* Of a ring: what was handed out, and the columns of it. */
+    /* Of a ring: the rows that were returned last, and their columns. */
     unsigned ring_vcpu;
     size_t ring_count;
     uint64_t ring_first;
-    const uint8_t *ring_left; /* taken, not handed out */
+    const uint8_t *ring_left; /* rows that were taken from the ring, but not returned yet */
     size_t ring_left_count;
     RingColumns *out;
 };
@@ -183,10 +183,10 @@ static bool begin_block(mt_reader *reader, Lane *lane, GError **error)
     return true;
 }
 
-/* Leaves out the events before those that stand right before access `count`. */
+/* Drops the events that stand before access `count`; those right before it stay. */
 static void trim_events(struct mt_events *events, size_t count)
 {
-    struct mt_event *event = (struct mt_event *)events->event; /* ours */
+    struct mt_event *event = (struct mt_event *)events->event; /* the reader owns the events */
     size_t gone = 0;
 
     if (!events->count)
@@ -199,7 +199,7 @@ static void trim_events(struct mt_events *events, size_t count)
         event[i].before -= (uint32_t)count;
 }
 
-/* Leaves out the first records of a batch. */
+/* Drops the first `count` records of a batch. */
 static void trim(struct mt_batch *batch, size_t count)
 {
     trim_events(&batch->task, count);

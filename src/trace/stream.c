@@ -12,15 +12,15 @@
 #define BATCH 4096
 #define BUFFER_BYTES (1u << 20)
 #define PROBE_BYTES 16
-#define PLAUSIBLE_WORDS 4096 /* of compact records that are looked at */
-/* Bits of a GMBEOO record's info that are 0. */
+#define PLAUSIBLE_WORDS 4096 /* how many words may_be_compact() looks at */
+/* Bits of a GMBEOO record's info that must be 0. */
 #define GMBEOO_ZERO UINT64_C(0x7fffffffff000000)
 
 struct Stream {
     int fd;
     char *name;
     bool compact, ended;
-    uint64_t offset, records; /* of what `next` points at */
+    uint64_t offset, records; /* bytes and records of the stream before `next` */
     uint8_t *next, *end;
     _Alignas(16) uint8_t buffer[BUFFER_BYTES];
     uint64_t address[BATCH];
@@ -28,7 +28,7 @@ struct Stream {
     uint32_t instruction[BATCH];
 };
 
-/* Reads until `bytes` bytes are there, or the stream has ended. */
+/* Reads until the buffer has `bytes` bytes, or the stream has ended. */
 static bool fill(Stream *stream, size_t bytes, GError **error)
 {
     size_t have = (size_t)(stream->end - stream->next);
@@ -60,8 +60,9 @@ static bool fill(Stream *stream, size_t bytes, GError **error)
 }
 
 /*
- * Whether `bytes` may be compact records. Nothing in them says so, and text must not pass: no program runs at CPL 1 or
- * 2, where letters have theirs, no store extends a sign, as some digits would, and there is more than zeros.
+ * Whether `bytes` may be compact records. They have no magic number, but text must not be taken for them. In text,
+ * letters would be records of CPL 1 or 2, at which no program runs; some digits would be stores that extend a sign,
+ * which don't exist. Zeros alone are not records either.
  */
 static bool may_be_compact(const uint8_t *bytes, size_t length)
 {
@@ -133,7 +134,7 @@ enum mt_format stream_format(const Stream *stream)
     return stream->compact ? MT_FORMAT_COMPACT : MT_FORMAT_GMBEOO;
 }
 
-/* Reads the record at stream->next. Returns its length, 0 if there is no whole one left, or -1 if it is none. */
+/* Reads the record at stream->next. Returns its bytes; 0 if no whole record is left; -1 if it isn't a record. */
 static int peek_record(Stream *stream, struct gmbeoo_record *record)
 {
     size_t have = (size_t)(stream->end - stream->next);

@@ -9,16 +9,18 @@
 
 typedef struct Stream Stream;
 
-/* Takes `fd`, also on failure. Reads the first bytes, to see what it is: *is_file if it is a trace file, which is not
- * read here (the descriptor is left to the caller then, at its beginning or not; NULL is returned without an error). */
+/* Opens a stream; NULL with an error. The result owns `fd`; on failure `fd` is closed, too. With MT_FORMAT_AUTO, the
+ * first bytes tell the format. If they are a trace file's, it sets *is_file and returns NULL without an error, and the
+ * caller keeps the descriptor, whose position may have changed. */
 Stream *stream_open(int fd, const char *name, enum mt_format format, bool *is_file, GError **error);
 void stream_free(Stream *stream);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Stream, stream_free)
 
-/* MT_FORMAT_GMBEOO or MT_FORMAT_COMPACT. */
+/* The stream's format: MT_FORMAT_GMBEOO or MT_FORMAT_COMPACT. */
 enum mt_format stream_format(const Stream *stream);
 
-/* Like mt_reader_next(). */
+/* Reads the next records, which are of one vCPU, into `batch`; its arrays are valid until the next call. Returns 1; 0
+ * at the end; -1 with an error. */
 int stream_next(Stream *stream, unsigned columns, struct mt_batch *batch, GError **error);
 
 #endif

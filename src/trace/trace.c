@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* libmemory_tracer: traces, and what they tell of themselves. See include/memory_tracer/trace.h. */
+/* libmemory_tracer: traces and their properties. See include/memory_tracer/trace.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -104,13 +104,13 @@ void mt_trace_close(mt_trace *trace)
     trace_file_free(trace->file);
     stream_free(trace->stream);
     if (trace->ring)
-        ring_close(trace->ring); /* nobody will make room any more */
+        ring_close(trace->ring); /* tells the producers that nobody will make room any more */
     ring_free(trace->ring);
     g_free(trace->blocks);
     g_free(trace);
 }
 
-/* What it is. */
+/* What a trace is. */
 
 enum mt_format mt_trace_format(const mt_trace *trace)
 {

@@ -15,17 +15,17 @@ struct mt_trace {
     TraceFile *file;
     Stream *stream;
     Ring *ring;
-    /* What a higher room (context/symbol_of.c) keeps here, under a lock. */
+    /* Kept here by a higher room (context/symbol_of.c), and guarded by the lock. */
     GMutex names_lock;
     void *names;
     void (*free_names)(void *);
-    void *tasks; /* and context/task_of.c here */
+    void *tasks; /* the same for context/task_of.c */
     void (*free_tasks)(void *);
-    void *objects; /* and context/object_of.c here */
+    void *objects; /* the same for context/object_of.c */
     void (*free_objects)(void *);
 };
 
-/* Puts a GError into the caller's struct. */
+/* Copies a GError's message into the caller's struct, which may be NULL, and frees the GError. Returns NULL. */
 static inline void *give_error(struct mt_error *error, GError *problem)
 {
     if (error)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Predicts values: see values.h. A load's value is mostly what was last seen at that address, a store's is mostly its
- * instruction's last one or a stride further, or what was loaded just before.
+ * Predicts values: see values.h. A load's value is mostly what was last seen at its address. A store's value is mostly
+ * that of the same instruction's last store, or a stride more, or what was loaded just before.
  */
 #include "values.h"
 
@@ -12,10 +12,10 @@
 #include "format.h"
 
 #define MEMORY_BYTES (1u << FORMAT_VALUE_MEMORY_BITS)
-#define SIZE_SHIFT_MASK 7u /* in an info */
-#define BIG 4              /* of a size as a power of two: 16 bytes or more, of which 16 are told */
+#define SIZE_SHIFT_MASK 7u /* the bits of an info that have the size */
+#define BIG 4              /* log2 of 16 bytes: of accesses of this size or more, 16 bytes are kept */
 
-/* What is kept per symbol. */
+/* The state of a symbol. */
 typedef struct {
     uint64_t last, stride;
     uint64_t source; /* enum value_code, not VALUE_GIVEN */
@@ -36,7 +36,7 @@ static const uint64_t mask_of_size[8] = {
 
 ValuePredictor *value_predictor_new(void)
 {
-    return g_new0(ValuePredictor, 1); /* only what is used becomes real memory */
+    return g_new0(ValuePredictor, 1); /* unused pages take no memory */
 }
 
 void value_predictor_free(ValuePredictor *predictor)
@@ -57,8 +57,8 @@ void value_predictor_add_symbol(ValuePredictor *predictor, uint32_t symbol, bool
     predictor->symbol[symbol] = (ValueSymbol){ .source = is_store ? VALUE_STRIDE : VALUE_MEMORY };
 }
 
-/* The bytes of an access. One as the guest has made it: the processor then forwards what was just stored here as well
- * as it did there. */
+/* The bytes of an access, loaded with the guest's size: then the processor can forward a value that was just stored, as
+ * it could in the guest. */
 static inline __attribute__((always_inline)) struct mt_value load(const uint8_t *from, unsigned size_shift)
 {
     struct mt_value value = { 0 };
@@ -136,7 +136,7 @@ static inline __attribute__((always_inline)) void learn(ValuePredictor *predicto
     store(place, size_shift, value);
 }
 
-/* Which prediction would have been right. */
+/* The source whose prediction would have been right, or VALUE_GIVEN. */
 static uint64_t find_source(const ValuePredictor *predictor, const ValueSymbol *symbol, const uint8_t *place,
                             unsigned size_shift, struct mt_value value)
 {
@@ -172,12 +172,12 @@ static __attribute__((noinline)) void mark_unknown(ValueColumns *to, size_t i)
     to->unknown[at / 8] |= (uint8_t)(1u << at % 8);
 }
 
-/* What is not the usual: large accesses, unknown values, exceptions. */
+/* Encodes the unusual cases: large accesses, unknown values, exceptions. */
 static __attribute__((noinline)) void encode_any(ValuePredictor *predictor, const WideRow *wide, ValueSymbol *symbol,
                                                  uint8_t *place, size_t i, ValueColumns *to)
 {
     unsigned size_shift = wide->record.info & SIZE_SHIFT_MASK;
-    /* What the access doesn't cover is 0, but that is the word of the ring's other side. */
+    /* Bytes beyond the access should be 0, but the plugin wrote them, and it is not trusted. */
     const struct mt_value value = { wide->value[0] & mask_of_size[size_shift], size_shift >= BIG ? wide->value[1] : 0 };
 
     if (wide->record.info & ROW_VALUE_UNKNOWN) {
@@ -209,7 +209,7 @@ static inline __attribute__((always_inline)) bool is_predicted(ValuePredictor *p
         return false;
     predictor->right++;
     predictor->before = (struct mt_value){ low, 0 };
-    if (symbol->source != VALUE_MEMORY) /* which has it already */
+    if (symbol->source != VALUE_MEMORY) /* if it is, the memory has the value already */
         store(place, size_shift, predictor->before);
     symbol->stride = low - symbol->last;
     symbol->last = low;
@@ -229,7 +229,7 @@ void values_encode(ValuePredictor *predictor, const uint8_t *rows, size_t row_by
     }
 }
 
-/* Reads how many records there are before the next exception, and, with it, its code. */
+/* Reads the next exception: how many records come before it, and its code. */
 static const char *next_exception(ValuePredictor *predictor, ValueSource *from)
 {
     predictor->more_exceptions = from->exceptions < from->exceptions_end;

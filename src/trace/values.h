@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Predicts values, for the columns of a block that hold only what was predicted wrongly: see doc/trace_format.md,
- * "values". Encoder and decoder go through the same predictions.
+ * Predicts values. A block's columns hold only the values that were predicted wrongly: see doc/trace_format.md,
+ * "values". Encoder and decoder make the same predictions.
  */
 #ifndef MEMORY_TRACER_TRACE_VALUES_H
 #define MEMORY_TRACER_TRACE_VALUES_H
@@ -12,7 +12,7 @@
 
 #include "../../include/memory_tracer/trace.h"
 
-/* Of one block after the other. */
+/* The state of the predictions, for one block after the other. */
 typedef struct ValuePredictor ValuePredictor;
 
 ValuePredictor *value_predictor_new(void);
@@ -21,19 +21,21 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ValuePredictor, value_predictor_free)
 
 /* Begins a block. */
 void value_predictor_begin(ValuePredictor *predictor);
-/* The block has this symbol, which is a load's or a store's. Before its first record; the numbers come in order. */
+/* Says whether a symbol is a load's or a store's. To be called before the symbol's first record, and in the order of
+ * the symbols' numbers. */
 void value_predictor_add_symbol(ValuePredictor *predictor, uint32_t symbol, bool is_store);
 
 /* Where the columns are written to. */
 typedef struct {
     uint8_t *exceptions, *values;
     uint8_t *unknown;     /* a bit for each record of the block */
-    uint32_t records;     /* that the block has had before these */
-    bool has_unknown;     /* else the bits are not yet all 0 */
-    size_t unknown_bytes; /* of a whole block */
+    uint32_t records;     /* how many the block had before these */
+    bool has_unknown;     /* false: no value is unknown, and the bits are not yet set to 0 */
+    size_t unknown_bytes; /* bytes of `unknown` for a full block */
 } ValueColumns;
 
-/* Rows of a ring with MT_FIELD_VALUE, `row_bytes` apart. `symbols`: of each record. */
+/* Encodes the values of `count` rows of a ring with MT_FIELD_VALUE, which are `row_bytes` apart. `symbols` has each
+ * record's symbol. */
 void values_encode(ValuePredictor *predictor, const uint8_t *rows, size_t row_bytes, size_t count,
                    const uint16_t *symbols, ValueColumns *to);
 
@@ -43,13 +45,13 @@ typedef struct {
     const uint8_t *values, *values_end;
 } ValueSource;
 
-/* Reads where the first exception is. Returns NULL, or what is wrong. */
+/* Begins the columns of a block. Returns NULL, or what is wrong. */
 const char *values_begin(ValuePredictor *predictor, ValueSource *from);
 
-/* At the block's end: whether nothing is left over. */
+/* At the block's end: whether the columns have been read to their ends. */
 bool values_are_done(const ValuePredictor *predictor, const ValueSource *from);
 
-/* What is known of the records whose values are wanted. */
+/* The records whose values are wanted. */
 typedef struct {
     const uint64_t *address;
     const uint8_t *info;
@@ -57,7 +59,7 @@ typedef struct {
     const bool *unknown; /* NULL: all are known */
 } ValueRecords;
 
-/* Returns NULL, or what is wrong. */
+/* Decodes the values of `count` records into `to`. Returns NULL, or what is wrong. */
 const char *values_decode(ValuePredictor *predictor, const ValueRecords *records, size_t count, ValueSource *from,
                           struct mt_value *to);
 

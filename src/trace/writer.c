@@ -16,7 +16,7 @@
 #include "encoder.h"
 #include "format.h"
 
-#define ZSTD_LEVEL 3 /* of what is no block */
+#define ZSTD_LEVEL 3 /* for all chunks but blocks */
 
 struct TraceWriter {
     char *path;
@@ -26,13 +26,13 @@ struct TraceWriter {
     bool vcpus_unknown;
     uint32_t block_records;
     uint64_t offset, records;
-    unsigned input;        /* of what is added */
-    uint32_t instructions; /* written */
+    unsigned input;        /* the input of the records that are being added */
+    uint32_t instructions; /* how many were written */
     Ring *ring;
     GArray *index;        /* struct format_index_entry */
-    GByteArray *changes;  /* not written yet */
+    GByteArray *changes;  /* encoded changes that are not written yet */
     uint64_t last_change; /* the index of the last one among them */
-    uint8_t *taken;       /* which of the ring's changes were added: a bit for each; or NULL */
+    uint8_t *taken;       /* a bit for each of the ring's changes: it was added; NULL: no change came yet */
     Encoder *encoders[FORMAT_MAX_VCPUS];
 };
 
@@ -115,7 +115,7 @@ static bool write_header(TraceWriter *writer, GError **error)
     return false;
 }
 
-/* enum format_fields */
+/* enum mt_fields as enum format_fields. */
 static uint32_t fields_of_file(unsigned fields)
 {
     return (fields & ~(unsigned)MT_FIELD_VALUE) | (fields & MT_FIELD_VALUE ? FORMAT_HAS_VALUES : 0);
@@ -230,7 +230,7 @@ bool trace_writer_add_instructions(TraceWriter *writer, const struct mt_instruct
     if (!count)
         return true;
     for (uint32_t i = 0; i < count; i++) {
-        const struct mt_instruction instruction = instructions[i]; /* a copy: it may lie in the ring */
+        const struct mt_instruction instruction = instructions[i]; /* a copy: the ring's other side could change it */
         uint8_t length = MIN(instruction.length, sizeof instruction.bytes);
 
         to = varint_put(to, zigzag(instruction.pc - expected));
@@ -244,14 +244,14 @@ bool trace_writer_add_instructions(TraceWriter *writer, const struct mt_instruct
 }
 
 /*
- * The instructions of the ring's table up to `last`, as far as they aren't written. Every record that was taken refers
- * to one that is in it by now; others are left for later, as how many there are depends on who is faster, the guest or
- * we.
+ * Writes the instructions of the ring's table up to number `last`, unless they are written already. The table has all
+ * that the taken records refer to. Later ones are left for later, so that the file doesn't depend on how far the guest
+ * is ahead of the writer.
  */
 static bool add_new_instructions(TraceWriter *writer, uint32_t last, GError **error)
 {
-    uint32_t have = writer->instructions + 1; /* with number 0, which isn't written */
-    uint32_t there;                           /* read once: the other side of the ring can change it */
+    uint32_t have = writer->instructions + 1; /* counting number 0, which isn't written */
+    uint32_t there;                           /* read once: the ring's other side can change it */
 
     if (!writer->ring || !(writer->fields & MT_FIELD_INSTRUCTION))
         return true;
@@ -272,7 +272,7 @@ bool trace_writer_add_change(TraceWriter *writer, const TraceChange *change, GEr
     return true;
 }
 
-/* Adds one of the ring's changes, unless it has been. */
+/* Adds one of the ring's changes, unless it was added before. */
 static bool take_change(TraceWriter *writer, unsigned vcpu, uint32_t number, GError **error)
 {
     Change change;
@@ -289,7 +289,7 @@ static bool take_change(TraceWriter *writer, unsigned vcpu, uint32_t number, GEr
     return trace_writer_add_change(writer, &taken, error);
 }
 
-/* Those that have not come with a row, as it was dropped. */
+/* Adds the ring's changes whose rows were dropped. */
 static bool take_other_changes(TraceWriter *writer, GError **error)
 {
     uint32_t count = writer->ring && (writer->fields & MT_FIELD_TASK) ? ring_changes(writer->ring) : 0;
@@ -310,7 +310,7 @@ static bool write_changes(TraceWriter *writer, GError **error)
     return fine;
 }
 
-/* What a block can't say without depending on how fast the guest was. */
+/* Adds a chunk of counts. They are not in the block, because they depend on how fast the guest was. */
 static bool add_counts(TraceWriter *writer, GError **error)
 {
     struct format_counts counts;
@@ -348,7 +348,7 @@ static bool add_event(TraceWriter *writer, unsigned vcpu, const struct gmbeoo_re
 
     if (kind == ROW_EVENT_CHANGE)
         return !writer->ring || !(writer->fields & MT_FIELD_TASK) || take_change(writer, vcpu, number, error);
-    /* Kinds that weren't asked for are left out. */
+    /* Kinds that the file doesn't have are left out. */
     if (!(kind == ROW_EVENT_TASK && (writer->fields & MT_FIELD_TASK)) &&
         !(kind == ROW_EVENT_EXECUTED && (writer->fields & MT_FIELD_EXECUTED)))
         return true;
@@ -361,13 +361,13 @@ static bool add_event(TraceWriter *writer, unsigned vcpu, const struct gmbeoo_re
     return false;
 }
 
-/* Accesses, and the events among them. What is neither is left out. */
+/* Adds accesses, and the events among them. Rows that are neither are left out. */
 static bool add_rows(TraceWriter *writer, unsigned vcpu, const uint8_t *rows, size_t count, uint64_t time_ns,
                      GError **error)
 {
     Encoder *encoder = writer->encoders[vcpu];
     const unsigned bytes = ring_record_bytes_for(writer->fields);
-    /* With events, a full block is ended by the access that has no room: it may have events behind its last one. */
+    /* With events, a full block ends when the next access comes, because events may follow its last access. */
     bool at_once = !(writer->fields & (MT_FIELD_TASK | MT_FIELD_EXECUTED));
 
     while (count) {
@@ -456,14 +456,14 @@ bool trace_writer_finish(TraceWriter *writer, GError **error)
         return false;
     }
     writer->offset = (uint64_t)lseek(writer->fd, 0, SEEK_END);
-    if (!regular_file_is_at(writer->fd, writer->path)) { /* a workload may, in an --rw folder */
+    if (!regular_file_is_at(writer->fd, writer->path)) { /* a workload can replace it in an --rw folder */
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
                     "can't write %s: it was removed, moved or replaced while it was written", writer->path);
         return false;
     }
     fd = writer->fd;
     writer->fd = -1;
-    if (close(fd)) { /* some file systems tell only now */
+    if (close(fd)) { /* some file systems report a failed write only now */
         int code = errno;
 
         g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "can't write %s: %s", writer->path,

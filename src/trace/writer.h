@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Writes trace files (doc/trace_format.md). What has been written so far can be read whatever happens afterwards. */
+/* Writes trace files (doc/trace_format.md). If the writer is killed, what it has written so far can be read. */
 #ifndef MEMORY_TRACER_TRACE_WRITER_H
 #define MEMORY_TRACER_TRACE_WRITER_H
 
@@ -9,51 +9,54 @@
 #include "../ring/ring.h"
 #include "changes.h"
 
-/* Large enough for the predictors to have learnt the code, small enough for some milliseconds of tracing. */
+/* Large enough for the predictors to learn the code, small enough to hold some milliseconds of tracing only. */
 #define TRACE_BLOCK_RECORDS (1u << 20)
 
 typedef struct TraceWriter TraceWriter;
 
-/* Creates `path`, or empties it if it is there. `fields`: enum mt_fields. `vcpus`: how many there are; 0 if that
- * isn't known yet, which is FORMAT_MAX_VCPUS until trace_writer_finish() says how many there were. */
+/* Creates `path`, or empties it if it is there; NULL with an error. `fields`: bits of enum mt_fields. `vcpus`: the
+ * number of vCPUs; 0 if it isn't known yet: then the header says FORMAT_MAX_VCPUS until trace_writer_finish(). */
 TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus, uint32_t block_records,
                               GError **error);
-/* Closes the file as it is: unless trace_writer_finish() was called, without its last blocks and the index. */
+/* Closes the file. Without trace_writer_finish(), it lacks its last blocks and the index. */
 void trace_writer_free(TraceWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TraceWriter, trace_writer_free)
 
-/* Of enum mt_architecture; x86-64 unless this is called, which is to be done first. */
+/* The guest's architecture (enum mt_architecture), if it isn't x86-64. To be called before anything is added. */
 bool trace_writer_set_architecture(TraceWriter *writer, unsigned architecture, GError **error);
-/* From which input of a merge the records are that are added from now on; 0 at first. A block has those of one. */
+/* The input that the records come from which are added from now on; 0 in the beginning. A block has records of one
+ * input.
+ */
 void trace_writer_set_input(TraceWriter *writer, unsigned input);
 
-/* The records come from this ring: its instructions go into the file, and what it has dropped. */
+/* Says that the records come from this ring: its instructions, its changes and the number of its dropped records go
+ * into the file. The ring must outlive the writer. */
 void trace_writer_set_ring(TraceWriter *writer, Ring *ring);
 
 /* `json`: an object. */
 bool trace_writer_add_metadata(TraceWriter *writer, const char *json, GError **error);
 bool trace_writer_add_attachment(TraceWriter *writer, const char *name, const void *data, size_t bytes, GError **error);
-/* The instructions that follow those added so far. Before the records that refer to them. */
+/* Adds instructions, whose numbers follow those added so far. To be called before the records that refer to them. */
 bool trace_writer_add_instructions(TraceWriter *writer, const struct mt_instruction *instructions, uint32_t count,
                                    GError **error);
 /*
- * Records of one vCPU that come next in the trace, as a ring with these fields has them. `time_ns`: see
+ * Adds the trace's next records, which are of one vCPU, as rows of a ring with these fields. `time_ns`: see
  * encoder_add(). The low 12 bits of a physical address must be those of the virtual one.
- * With MT_FIELD_TASK or MT_FIELD_EXECUTED, rows without GMBEOO_VALID are events; those of a vCPU without any access are
- * left out.
+ * With MT_FIELD_TASK or MT_FIELD_EXECUTED, rows without GMBEOO_VALID are events; the events of a vCPU that has no
+ * access are left out.
  */
 bool trace_writer_add(TraceWriter *writer, unsigned vcpu, const void *records, size_t count, uint64_t time_ns,
                       GError **error);
-/* A change that takes place behind the records that were added so far. (Those of a ring come with its rows.) */
+/* Adds a change, which takes place at change->index. (The changes of a ring come with its rows.) */
 bool trace_writer_add_change(TraceWriter *writer, const TraceChange *change, GError **error);
-/* Metadata for the end, where nothing else tells it: how many records there are. */
+/* Adds metadata that say how many records there are, for the end of traces whose metadata don't say it otherwise. */
 bool trace_writer_add_total(TraceWriter *writer, GError **error);
-/* How many records were added, and how large the file is so far. */
+/* How many records were added so far, and how many bytes the file has so far. */
 uint64_t trace_writer_records(const TraceWriter *writer);
 uint64_t trace_writer_bytes(const TraceWriter *writer);
 
-/* Writes what is left, and the index, and closes the file. (fsync isn't called: the system's buffers are good enough.)
- */
+/* Writes the last blocks and the index, and closes the file. False with an error. (It doesn't call fsync(): a recording
+ * need not survive a crash of the machine.) */
 bool trace_writer_finish(TraceWriter *writer, GError **error);
 
 /* Appends an index and a footer for `entries` (struct format_index_entry) to the file `fd`, at `offset`. */
