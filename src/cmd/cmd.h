@@ -61,14 +61,16 @@ int cmd_trace_and_print(const SessionOptions *options, bool trace_info, GError *
 /* Appends what was counted, with the labels of --print_trace_info. */
 void cmd_format_counts(GString *text, const RingCounts *counts);
 
-/* Makes sure that the descriptors 0 to 2 are open, that writing too large a file is an error and not a signal, and that
- * resource limits which are meant for the workload don't apply to us. To be called first. */
+/* Makes sure that the descriptors 0 to 2 are open, that writing too large a file is an error and not a signal, that
+ * resource limits which are meant for the workload don't apply to us, and that exit() fails if standard output can't be
+ * written to. To be called first. */
 void cmd_set_up_process(void);
 
 /* Writes results to standard output. Its buffer keeps the last ones: cmd_exit_status() tells whether they got there. */
 bool cmd_print(const char *bytes, gsize length, GError **error);
 
-/* What main() returns: prints the error, if there is one. Takes it. That standard output can't be written to is one. */
+/* The status that the process exits with. Prints and frees the error, if there is one; so it is an error if standard
+ * output can't be written to. To be called last. */
 int cmd_exit_status(int status, GError *error);
 
 /* Checks the RAM and the vCPUs of a guest that is to be made. False with a usage error. */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -105,6 +106,15 @@ static void on_glib_message(const char *domain, GLogLevelFlags level, const char
     _exit(1);
 }
 
+static bool is_done; /* cmd_exit_status() was called: nothing is left to be said */
+
+/* Says what cmd_exit_status() would, where something else ends the process: --help and --version. */
+static void check_standard_output(void)
+{
+    if (!is_done && cmd_exit_status(0, NULL))
+        _exit(1);
+}
+
 void cmd_set_up_process(void)
 {
     limits_raise();
@@ -116,6 +126,7 @@ void cmd_set_up_process(void)
     for (int fd = 0; fd <= STDERR_FILENO; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
             (void)!open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_WRONLY);
+    atexit(check_standard_output);
 }
 
 /* A last line, for which nobody waits long. */
@@ -144,14 +155,15 @@ int cmd_exit_status(int status, GError *error)
 {
     g_autoptr(GError) problem = error;
 
+    is_done = true;
     if (status >= 0 && fflush(stdout))
         fail_to_print(&problem);
-    else if (status >= 0 && ferror(stdout)) /* by whom nobody looked: what is lost isn't in the buffer any more */
+    else if (status >= 0 && ferror(stdout)) /* an earlier write has failed, and the buffer no longer has its bytes */
         mt_fail(&problem, "can't write to standard output");
     if (!problem)
         return status;
-    if (g_error_matches(problem, MT_ERROR,
-                        MT_ERROR_OUTPUT_CLOSED)) /* as a pipeline's members end, without a word more */
+    /* A member of a pipeline whose reader has gone ends without a message. */
+    if (g_error_matches(problem, MT_ERROR, MT_ERROR_OUTPUT_CLOSED))
         return 128 + SIGPIPE;
     print_last_words(problem->message);
     if (problem->domain != MT_ERROR)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* memory_tracer-stat and the like: an analysis as an analysis tool (doc/protocols.md), for --analysis_tool_path. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,6 @@ static void print_output(Tool *tool)
     analysis_describe(tool->analysis, report);
     text = report_as_text(report);
     printf("%s\n%s%s\n", WORDS_BEGIN_OUTPUT, text, WORDS_END_OUTPUT);
-    fflush(stdout);
 }
 
 /* SIGUSR1 comes when all records have been taken. The reading thread may then be waiting for more, which never come: so
@@ -40,7 +40,7 @@ static gpointer wait_for_signal(gpointer data)
     if (!sigwait(&wanted, &number)) {
         g_mutex_lock(&tool->mutex);
         print_output(tool);
-        _exit(ferror(stdout) ? 1 : 0);
+        _exit(cmd_exit_status(0, NULL));
     }
     return NULL;
 }
@@ -82,13 +82,17 @@ int cmd_tool(const AnalysisType *type, int argc, char **argv, GError **error)
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+    puts(WORDS_READY_TO_ANALYZE);
+    if (fflush(stdout)) {
+        mt_fail(error, "can't write to standard output: %s", g_strerror(errno));
+        analysis_free(tool.analysis);
+        return -1;
+    }
     g_mutex_init(&tool.mutex);
     g_thread_unref(g_thread_new("signal", wait_for_signal, &tool));
-    puts(WORDS_READY_TO_ANALYZE);
-    fflush(stdout);
     if (!read_all(&tool, argv[1], analysis_request_columns(request), error))
         return -1;
     g_mutex_lock(&tool.mutex); /* the other thread must not begin now */
     print_output(&tool);
-    exit(ferror(stdout) ? 1 : 0);
+    exit(cmd_exit_status(0, NULL));
 }

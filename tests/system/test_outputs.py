@@ -60,6 +60,31 @@ class Results(CacheTest):
                 self.assertEqual(result.returncode, 1, verb)
                 self.assertIn("standard output: No space left on device\n", result.stderr, verb)
 
+    def test_help_that_can_not_be_written_is_an_error(self):
+        names = [line.split("\t")[0] for line in self.tracer("--print-verbs").out.splitlines()]
+        self.assertIn("stat", names)
+        calls = [[name, "--help"] for name in names] + [["stat", "-h"], ["image", "build", "--help"], ["help"], ["help", "stat"], ["--help"],
+                                                        ["--version"], ["--print-verbs"], ["stat", "--print-options"]]
+        with open("/dev/full", "w") as full:
+            for call in calls:
+                result = subprocess.run([TRACER, *call], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+                self.assertEqual((result.returncode, result.stderr.count("\n")), (1, 1), (call, result.stderr))
+                self.assertTrue(result.stderr.startswith("memory_tracer: can't write to standard output"), (call, result.stderr))
+
+    def test_a_tools_output_that_can_not_be_written_is_an_error(self):
+        trace, tool = self.make("many", [(0, 3 | USER, 64 * line, 1) for line in range(1000)]), self.path("memory_tracer-stat")
+        os.symlink(TRACER, tool)
+        with open("/dev/full", "w") as full:
+            result = subprocess.run([tool, trace], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+        self.assertEqual((result.returncode, result.stderr.count("\n")), (1, 1), result.stderr)
+        self.assertIn("memory_tracer: can't write to standard output: No space left on device", result.stderr)
+        output = self.path("output")
+        result = subprocess.run(["sh", "-c", 'ulimit -f 1; exec "$0" "$1" >"$2"', tool, trace, output], stderr=subprocess.PIPE, text=True, timeout=120)
+        with open(output) as file:
+            self.assertEqual(file.readline(), "Ready to analyze\n")
+        self.assertEqual((result.returncode, result.stderr.count("\n")), (1, 1), result.stderr)
+        self.assertIn("memory_tracer: can't write to standard output: File too large", result.stderr)
+
     def test_a_picture_that_can_not_be_written_is_an_error(self):
         trace, picture = self.make("many", [(0, 3 | USER, 64 * line, 1) for line in range(1000)]), self.path("a.svg")
         result = subprocess.run(["sh", "-c", 'ulimit -f 1; exec "$0" heatmap --output "$1" "$2"', TRACER, picture, trace],
