@@ -47,9 +47,11 @@ static bool add_line(CacheMachine *machine, char *line, GError **error)
     g_strdelimit(line, "_", '-');
     if (!g_strv_contains(known, line) || !value != !strcmp(line, "no-allocate"))
         return mt_fail(error,
-                       "'%s' is no setting of caches: there are l1d=, l2=, l3=, shared=, policy=, write=, "
+                       "'%s' is not a setting of caches: there are l1d=, l2=, l3=, shared=, policy=, write=, "
                        "inclusion=, prefetch= and no-allocate",
                        line);
+    if (g_hash_table_contains(machine->settings, line))
+        return mt_fail(error, "'%s' is set twice", line);
     g_hash_table_insert(machine->settings, g_strdup(line), g_strdup(value ? g_strstrip(value) : ""));
     return true;
 }
@@ -125,7 +127,7 @@ static bool add_file(CacheMachine *machine, const char *path, GError **error)
     if (!text)
         return false;
     if (bytes > MAX_FILE_BYTES || strlen(text) != bytes || !g_utf8_validate(text, -1, NULL))
-        return mt_fail(error, "%s is no text of a machine's settings", path);
+        return mt_fail(error, "%s is not a text of a machine's settings", path);
     if (!add_text(machine, text, &problem))
         return mt_fail(error, "%s: %s", path, problem->message);
     return true;

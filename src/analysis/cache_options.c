@@ -68,8 +68,8 @@ static bool is_line(uint64_t bytes)
     return !(bytes & (bytes - 1)) && bytes >= LEAST_LINE_BYTES && bytes <= MOST_LINE_BYTES;
 }
 
-bool cache_options_parse_level(const char *option, const char *text, uint64_t line_bytes, CacheLevel *level,
-                               GError **error)
+/* SIZE,WAYS[,LINE] into bytes, sets and ways. The lines have `line_bytes`, and LINE must be that. */
+static bool parse_level(const char *option, const char *text, uint64_t line_bytes, CacheLevel *level, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(text, ",", -1);
     guint count = g_strv_length(words);
@@ -77,8 +77,8 @@ bool cache_options_parse_level(const char *option, const char *text, uint64_t li
 
     if (count < 2 || count > 3 || !sizes_parse(words[0], &level->bytes) ||
         (count == 3 && !sizes_parse(words[2], &own_line)))
-        return mt_fail_usage(error, "--%s must be SIZE,WAYS[,LINE], such as 32K,8 or 32K,8,64, but '%s' isn't", option,
-                             text);
+        return mt_fail_usage(
+            error, "--%s must be SIZE,WAYS[,LINE], such as 32K,8 or 32K,8,64, or 'none', but '%s' isn't", option, text);
     if (!is_line(own_line))
         return mt_fail_usage(error,
                              "--%s: a line must be a power of two of %d to %d bytes, but %" G_GUINT64_FORMAT " isn't",
@@ -159,12 +159,12 @@ static bool parse_levels(const CacheOptions *options, CacheDesign *design, GErro
         if (!strcmp(options->level[i], "none"))
             continue;
         *level = (CacheLevel){ .name = names[i] };
-        if (!cache_options_parse_level(names[i], options->level[i], line_bytes, level, error))
+        if (!parse_level(names[i], options->level[i], line_bytes, level, error))
             return false;
         design->levels++;
     }
     if (!design->levels)
-        return mt_fail_usage(error, "one of --l1d, --l2 and --l3 is needed: 'none' can't be all of them");
+        return mt_fail_usage(error, "there is no cache: one of --l1d, --l2 and --l3 must not be 'none'");
     design->line_shift = (unsigned)__builtin_ctzll(line_bytes);
     return true;
 }
@@ -224,6 +224,13 @@ static bool parse_rest(const CacheOptions *options, CacheDesign *design, GError 
     return check(design, error);
 }
 
+/* Whether all settings are the machine's. */
+static bool are_machines_own(const CacheOptions *options)
+{
+    return !options->level[0] && !options->level[1] && !options->level[2] && !options->shared && !options->policy &&
+           !options->write && !options->inclusion && !options->prefetch && !options->no_allocate;
+}
+
 bool cache_options_design(const CacheOptions *options, CacheDesign *design, GError **error)
 {
     CacheOptions whole = *options; /* what isn't given is the machine's */
@@ -240,5 +247,9 @@ bool cache_options_design(const CacheOptions *options, CacheDesign *design, GErr
     cache_machine_set(machine, "inclusion", "non-inclusive", &whole.inclusion);
     cache_machine_set(machine, "prefetch", "none", &whole.prefetch);
     whole.no_allocate |= cache_machine_has_flag(machine, "no-allocate");
-    return parse_levels(&whole, design, error) && parse_rest(&whole, design, error);
+    if (parse_levels(&whole, design, error) && parse_rest(&whole, design, error))
+        return true;
+    if (options->machine && are_machines_own(options))
+        g_prefix_error(error, "%s: ", options->machine);
+    return false;
 }

@@ -21,9 +21,6 @@ typedef struct CacheOptions {
 
 /* What they mean. False with a usage error if it is no cache. */
 bool cache_options_design(const CacheOptions *options, CacheDesign *design, GError **error);
-/* SIZE,WAYS[,LINE] into bytes, sets and ways. The lines have `line_bytes`, and LINE must be that. */
-bool cache_options_parse_level(const char *option, const char *text, uint64_t line_bytes, CacheLevel *level,
-                               GError **error);
 /* "lru" and so on; false if there is no such policy. */
 bool cache_options_parse_policy(const char *word, CachePolicy *policy);
 const char *cache_policy_name(CachePolicy policy);

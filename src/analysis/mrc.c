@@ -144,12 +144,12 @@ static void drop_greatest(MrcCurve *curve)
 
 static void use_sampled(const Mrc *mrc, MrcCurve *curve, uint64_t key)
 {
-    double rate = mrc->options->samples ? mrc_sample_rate(curve) : mrc->rate;
+    double rate = mrc_has_size(mrc->options) ? mrc_sample_rate(curve) : mrc->rate;
     uint64_t before = curve->whole.stack.count;
 
     count(&curve->whole, key, rate);
     count(part_of(curve, key), key, rate / MRC_PARTITIONS);
-    if (!mrc->options->samples || curve->whole.stack.count == before)
+    if (!mrc_has_size(mrc->options) || curve->whole.stack.count == before)
         return;
     heap_add(curve->heap, key);
     if (curve->heap->len > (guint)mrc->options->samples)
@@ -273,7 +273,7 @@ static AnalysisDivision mrc_divide(const void *options, unsigned jobs)
     const MrcOptions *own = options;
 
     (void)jobs;
-    if (own->rate || own->samples)
+    if (own->rate || mrc_has_size(own))
         return (AnalysisDivision){ .why_not = "a sample is small" };
     return (AnalysisDivision){ .split = ANALYSIS_BY_TIME };
 }
@@ -344,12 +344,12 @@ static bool set_sample(Mrc *mrc, GError **error)
     mrc->rate = options->rate ? g_ascii_strtod(options->rate, &end) : 1;
     if (options->rate && (end == options->rate || *end || !(mrc->rate >= 1e-9 && mrc->rate <= 1)))
         return mt_fail_usage(error, "--rate must be from 1e-9 to 1, but '%s' isn't", options->rate);
-    if (options->rate && options->samples)
+    if (options->rate && mrc_has_size(options))
         return mt_fail_usage(error, "--rate and --samples can't be given both");
-    if (options->samples < 0 || (options->samples && options->samples < 8 * MRC_PARTITIONS))
+    if (mrc_has_size(options) && options->samples < 8 * MRC_PARTITIONS)
         return mt_fail_usage(error, "--samples must be at least %d, but %d isn't", 8 * MRC_PARTITIONS,
                              options->samples);
-    mrc->sampled = options->samples || mrc->rate < 1;
+    mrc->sampled = mrc_has_size(options) || mrc->rate < 1;
     mrc->limit = mrc->rate < 1 ? (uint64_t)ldexp(mrc->rate, 64) : UINT64_MAX;
     mrc->seed = mix((uint64_t)options->seed);
     return true;
@@ -387,7 +387,7 @@ static void *mrc_begin(const AnalysisType *type, const void *options, const Cont
     return NULL;
 }
 
-static const MrcOptions defaults = { 0 };
+static const MrcOptions defaults = { .samples = MRC_NO_SIZE };
 static const AnalysisOption options[] = {
     { "granularity", G_OPTION_ARG_STRING, offsetof(MrcOptions, granularity),
       "Bytes that are cached together, such as 64,4K (default: 64)", "LIST" },

@@ -13,10 +13,18 @@
 #define MRC_BUCKETS (64 << MRC_STEP_BITS)
 #define MRC_PARTITIONS 8
 
+#define MRC_NO_SIZE G_MININT
+
 typedef struct {
     char *granularity, *rate, *split;
-    int samples, seed;
+    int samples, seed; /* samples: MRC_NO_SIZE if it isn't given */
 } MrcOptions;
+
+/* Whether samples have a fixed size. */
+static inline bool mrc_has_size(const MrcOptions *options)
+{
+    return options->samples != MRC_NO_SIZE;
+}
 
 typedef struct {
     LruStack stack;

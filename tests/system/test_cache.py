@@ -356,7 +356,17 @@ class Options(CacheTest):
         self.assertEqual(self.caches("--machine", "neoverse-n1")["l1d"]["ways"], 4)
         with open(self.path("machine"), "w") as file:
             file.write("# mine\nl1d = 16K, 4\nl2=128K,full # all of it\npolicy=fifo\nno_allocate\n")
-        self.assert_fails(self.tracer("cache", "--machine", self.path("machine"), self.trace_path), "' 4' isn't", status=2)
+        result = self.tracer("cache", "--machine", self.path("machine"), self.trace_path)
+        self.assert_fails(result, f"memory_tracer: {self.path('machine')}: --l1d", status=2)
+        self.assertIn("' 4' isn't", result.err)
+        for settings, message in (("l2=none\n", "there is no cache"), ("l1d=16K,4\nl2=1M,8\nl1d=32K,8\n", "'l1d' is set twice"), ("l1d=32K\n", "or 'none'"),
+                                  ("no-allocate\nl1d=32K,8\nno_allocate\n", "'no-allocate' is set twice")):
+            with open(self.path("machine"), "w") as file:
+                file.write(settings)
+            result = self.tracer("cache", "--machine", self.path("machine"), self.trace_path)
+            self.assertNotEqual(result.status, 0, settings)
+            self.assertTrue(result.err.startswith(f"memory_tracer: {self.path('machine')}: "), result.err)
+            self.assertIn(message, result.err)
         with open(self.path("machine"), "w") as file:
             file.write("# mine\nl1d = 16K,4\nl2=128K,full # all of it\npolicy=fifo\nno_allocate\n")
         mine = self.caches("--machine", self.path("machine"))
@@ -364,7 +374,7 @@ class Options(CacheTest):
         self.assertEqual((mine["l1d"]["policy"], mine["l2"]["ways"]), ("fifo", 2048))
         with open(self.path("machine"), "w") as file:
             file.write("l4=1G,16\n")
-        self.assert_fails(self.tracer("cache", "--machine", self.path("machine"), self.trace_path), "'l4' is no setting")
+        self.assert_fails(self.tracer("cache", "--machine", self.path("machine"), self.trace_path), "'l4' is not a setting")
         if os.path.exists("/sys/devices/system/cpu/cpu0/cache/index0/size"):
             self.assertIn("l1d", self.caches("--machine", "host"))
 
@@ -378,11 +388,11 @@ class Options(CacheTest):
                                    (["--shared", "l4"], "must be of l1d"), (["--machine", "zen9"], "must be zen4"),
                                    (["--write", "sideways"], "--write must be"), (["--top", "-1"], "can't be negative"),
                                    (["--write", "through", "--inclusion", "exclusive"], "exclusive l2"),
-                                   (["--l1d", "none", "--l2", "none", "--l3", "none"], "'none' can't be all")):
+                                   (["--l1d", "none", "--l2", "none", "--l3", "none"], "there is no cache")):
             with self.subTest(arguments):
                 self.assert_fails(self.tracer("cache", *arguments, self.trace_path), message, status=2)
         self.assert_fails(self.tracer("cache", "--machine", self.path("gone"), self.trace_path), "can't read the machine")
-        for path, text in (("/dev/zero", "/dev/zero is no text of a machine's settings"), ("/dev", "can't read the machine: /dev: Is a directory")):
+        for path, text in (("/dev/zero", "/dev/zero is not a text of a machine's settings"), ("/dev", "can't read the machine: /dev: Is a directory")):
             self.assert_fails(self.tracer("cache", "--machine", path, self.trace_path), text)
 
 

@@ -94,7 +94,7 @@ class Curves(CacheTest):
         self.assertRegex(text, r"\Aaccesses +40\n")
         self.assertRegex(text, r"\n +128 +100\.\d* +#{50}\n +256 +10\.\d* +#{5}\n")
         self.assertEqual(self.tracer("mrc", "--csv", path).status, 0)
-        for wrong in (("--rate", "0"), ("--rate", "1.5"), ("--rate", "x"), ("--samples", "3"), ("--granularity", "48"), ("--split", "pc"),
+        for wrong in (("--rate", "0"), ("--rate", "1.5"), ("--rate", "x"), ("--samples", "3"), ("--samples", "0"), ("--samples", "-1"), ("--granularity", "48"), ("--split", "pc"),
                       ("--rate", "0.1", "--samples", "100")):
             self.assert_fails(self.tracer("mrc", *wrong, path), "--" + wrong[0][2:], status=2)
 
