@@ -23,13 +23,20 @@
 enum { HEADER_OBJ_ID = 1 << 3 | 2, HEADER_TICK_FREQ = 3 << 3 };
 enum { PACKET_TICK = 1 << 3, PACKET_CMD = 2 << 3, PACKET_ADDR = 3 << 3, PACKET_SIZE = 4 << 3, PACKET_PC = 7 << 3 };
 
+/* `code` is zlib's. (Its own text has the number of the descriptor in it.) */
+static bool fail(const Output *output, int code, GError **error)
+{
+    return mt_fail(error, "can't write %s: %s", output->path, code == Z_ERRNO ? g_strerror(errno) : zError(code));
+}
+
 static bool put(Output *output, const void *bytes, size_t count, GError **error)
 {
     int code;
 
     if (gzwrite(output->state, bytes, (unsigned)count) == (int)count)
         return true;
-    return mt_fail(error, "can't write %s: %s", output->path, gzerror(output->state, &code));
+    gzerror(output->state, &code);
+    return fail(output, code, error);
 }
 
 static bool put_message(Output *output, const uint8_t *message, const uint8_t *end, GError **error)
@@ -80,8 +87,7 @@ static bool end(Output *output, GError **error)
     int result = gzclose(output->state);
 
     output->state = NULL;
-    return result == Z_OK ||
-           mt_fail(error, "can't write %s: %s", output->path, result == Z_ERRNO ? g_strerror(errno) : "zlib failed");
+    return result == Z_OK || fail(output, result, error);
 }
 
 static void clear(Output *output)

@@ -251,6 +251,8 @@ class Trace(Converted):
         source = self.source()
         self.assert_fails(self.tracer("convert", "--to", "trace", source), "pipe")
         self.assert_fails(self.tracer("convert", "--to", "trace", "-o", "/dev/full", source), "pipe")
+        result = self.tracer("convert", "--to", "gem5", "-o", "/dev/full", source)
+        self.assert_fails(result, "memory_tracer: can't write /dev/full: No space left on device")
         self.assert_fails(self.tracer("convert", "--to", "trace", "--physical", "-o", self.path("x"), source), status=2)
 
 
