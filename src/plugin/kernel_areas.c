@@ -15,16 +15,9 @@
 static void note_area(unsigned vcpu, enum change_area area, uint64_t begin, uint64_t end, unsigned number,
                       MemoriesNote note)
 {
-    Change change;
-
     if (!x86_is_kernel_address(begin) || begin >= end)
         return;
-    change_begin(&change, CHANGE_KERNEL_AREA, 4);
-    change.value[0] = area;
-    change.value[1] = begin;
-    change.value[2] = end;
-    change.value[3] = number;
-    note(vcpu, &change);
+    memories_note_values(vcpu, CHANGE_KERNEL_AREA, (const uint64_t[]){ area, begin, end, number }, 4, note);
 }
 
 /* The stack on which a CPU handles interrupts: a pointer is near its upper end. */
@@ -72,27 +65,20 @@ void kernel_areas_find_fixed(unsigned vcpu, const Frames *frames, MemoriesNote n
 void kernel_areas_on_vmalloc(unsigned vcpu, uint64_t area, MemoriesNote note)
 {
     uint64_t begin = kernel_read_pointer(area, KERNEL_VM_ADDRESS), bytes = 0;
-    Change change;
 
     if (!area || !x86_is_kernel_address(begin) || !kernel_read_u64(area, KERNEL_VM_SIZE, &bytes) || !bytes ||
         bytes > UINT64_MAX - begin)
         return;
-    change_begin(&change, CHANGE_VMALLOC, 3);
-    change.value[0] = begin;
-    change.value[1] = begin + bytes;
-    change.value[2] = kernel_read_pointer(area, KERNEL_VM_CALLER);
-    note(vcpu, &change);
+    memories_note_values(vcpu, CHANGE_VMALLOC,
+                         (const uint64_t[]){ begin, begin + bytes, kernel_read_pointer(area, KERNEL_VM_CALLER) }, 3,
+                         note);
 }
 
 void kernel_areas_on_vfree(unsigned vcpu, uint64_t begin, MemoriesNote note)
 {
-    Change change;
-
     if (!x86_is_kernel_address(begin))
         return;
-    change_begin(&change, CHANGE_VFREE, 1);
-    change.value[0] = begin;
-    note(vcpu, &change);
+    memories_note_values(vcpu, CHANGE_VFREE, (const uint64_t[]){ begin }, 1, note);
 }
 
 /* Those in the list whose head is at an address. */
@@ -136,14 +122,10 @@ bool kernel_areas_find_vmalloc(unsigned vcpu, MemoriesNote note)
 
 void kernel_areas_on_task(unsigned vcpu, uint32_t number, uint64_t task, MemoriesNote note)
 {
-    uint64_t begin = kernel_read_pointer(task, KERNEL_TASK_STACK);
-    Change change;
+    uint64_t begin = kernel_read_pointer(task, KERNEL_TASK_KERNEL_STACK);
 
     if (!x86_is_kernel_address(begin) || begin >= UINT64_MAX - X86_LINUX_STACK_BYTES)
         return;
-    change_begin(&change, CHANGE_KERNEL_STACK, 3);
-    change.value[0] = number;
-    change.value[1] = begin;
-    change.value[2] = begin + X86_LINUX_STACK_BYTES;
-    note(vcpu, &change);
+    memories_note_values(vcpu, CHANGE_KERNEL_STACK, (const uint64_t[]){ number, begin, begin + X86_LINUX_STACK_BYTES },
+                         3, note);
 }

@@ -20,12 +20,8 @@ static void note_uses(unsigned vcpu, unsigned what, MemoriesNote note)
 {
     uint64_t uses = (tells_slabs ? CHANGE_TELLS_SLABS : 0u) | (tells_tables ? CHANGE_TELLS_PAGE_TABLES : 0u) |
                     (tells_vmalloc ? CHANGE_TELLS_VMALLOC : 0u);
-    Change change;
 
-    change_begin(&change, CHANGE_USES, 2);
-    change.value[0] = what;
-    change.value[1] = uses;
-    note(vcpu, &change);
+    memories_note_values(vcpu, CHANGE_USES, (const uint64_t[]){ what, uses }, 2, note);
 }
 
 bool kernel_memory_is_wanted(void)

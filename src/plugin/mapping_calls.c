@@ -31,8 +31,9 @@ void mapping_calls_unmap(unsigned vcpu, uint64_t self, uint64_t registers, Memor
     if (!kernel_read_u64(registers, KERNEL_REGS_DI, &begin) || !kernel_read_u64(registers, KERNEL_REGS_SI, &bytes) ||
         begin % PAGE_BYTES || !bytes || begin + bytes < begin || begin + bytes > USER_END) /* the call fails */
         return;
-    memories_note_range(vcpu, CHANGE_UNMAP, memories_number(memory_of(self), &is_new),
-                        (const uint64_t[]){ begin, begin + whole_pages(bytes) }, 2, note);
+    memories_note_values(
+        vcpu, CHANGE_UNMAP,
+        (const uint64_t[]){ memories_number(memory_of(self), &is_new), begin, begin + whole_pages(bytes) }, 3, note);
 }
 
 void mapping_calls_detach(unsigned vcpu, uint64_t self, uint64_t registers, MemoriesNote note)
@@ -70,8 +71,9 @@ void mapping_calls_moved(unsigned vcpu, uint64_t self, MappingMove *move, Memori
     bool is_new;
 
     if (move->new_bytes && kernel_read_register(KERNEL_RAX, &begin) && begin < UINT64_MAX - 4095) /* an error */
-        memories_note_range(vcpu, CHANGE_MOVE, memories_number(memory_of(self), &is_new),
-                            (const uint64_t[]){ move->begin, move->end, begin, begin + move->new_bytes, move->stays },
-                            5, note);
+        memories_note_values(vcpu, CHANGE_MOVE,
+                             (const uint64_t[]){ memories_number(memory_of(self), &is_new), move->begin, move->end,
+                                                 begin, begin + move->new_bytes, move->stays },
+                             6, note);
     move->new_bytes = 0;
 }

@@ -44,18 +44,6 @@ void memories_forget_all(void)
     g_clear_pointer(&numbers, g_hash_table_unref);
 }
 
-void memories_note_range(unsigned vcpu, enum change_kind kind, uint32_t memory, const uint64_t *values, unsigned count,
-                         MemoriesNote note)
-{
-    Change change;
-
-    change_begin(&change, kind, count + 1);
-    change.value[0] = memory;
-    if (count)
-        memcpy(&change.value[1], values, count * sizeof *values);
-    note(vcpu, &change);
-}
-
 void memories_end(unsigned vcpu, uint64_t mm, MemoriesNote note)
 {
     uint32_t number = numbers ? GPOINTER_TO_UINT(g_hash_table_lookup(numbers, (gpointer)(uintptr_t)mm)) : 0;
@@ -63,7 +51,7 @@ void memories_end(unsigned vcpu, uint64_t mm, MemoriesNote note)
     if (!number)
         return;
     g_hash_table_remove(numbers, (gpointer)(uintptr_t)mm);
-    memories_note_range(vcpu, CHANGE_GONE, number, NULL, 0, note);
+    memories_note_values(vcpu, CHANGE_GONE, (const uint64_t[]){ number }, 1, note);
 }
 
 static uint64_t flags_of(uint64_t flags)
@@ -154,8 +142,9 @@ void memories_shrink_heap(unsigned vcpu, uint64_t mm, uint64_t address, Memories
     bool is_new;
 
     if (begin && address >= begin && next_page(address) < next_page(end))
-        memories_note_range(vcpu, CHANGE_UNMAP, memories_number(mm, &is_new),
-                            (const uint64_t[]){ next_page(address), next_page(end) }, 2, note);
+        memories_note_values(vcpu, CHANGE_UNMAP,
+                             (const uint64_t[]){ memories_number(mm, &is_new), next_page(address), next_page(end) }, 3,
+                             note);
 }
 
 /*
@@ -260,8 +249,8 @@ static void detach_area(Walk *walk, uint64_t vma)
             return;
         walk->file = file;
     }
-    memories_note_range(walk->vcpu, CHANGE_UNMAP, memories_number(walk->mm, &is_new), (const uint64_t[]){ begin, end },
-                        2, walk->note);
+    memories_note_values(walk->vcpu, CHANGE_UNMAP, (const uint64_t[]){ memories_number(walk->mm, &is_new), begin, end },
+                         3, walk->note);
 }
 
 void memories_detach(unsigned vcpu, uint64_t mm, uint64_t address, uint64_t fs, MemoriesNote note)

@@ -11,6 +11,17 @@
 /* Appends a change to the ring, in its place among a vCPU's records. */
 typedef void (*MemoriesNote)(unsigned vcpu, Change *change);
 
+/* Appends a change that has these `count` values, and no text. */
+static inline void memories_note_values(unsigned vcpu, enum change_kind kind, const uint64_t *values, unsigned count,
+                                        MemoriesNote note)
+{
+    Change change;
+
+    change_begin(&change, kind, count);
+    memcpy(change.value, values, count * sizeof *values);
+    note(vcpu, &change);
+}
+
 /* The number of the descriptor at `mm`; 0 for none. *is_new: it was not known before. */
 uint32_t memories_number(uint64_t mm, bool *is_new);
 /* Nobody has watched for a while: descriptors get new numbers. */
@@ -25,8 +36,5 @@ void memories_map(unsigned vcpu, uint64_t vma, uint64_t fs, MemoriesNote note);
 void memories_shrink_heap(unsigned vcpu, uint64_t mm, uint64_t address, MemoriesNote note);
 /* shmdt(2) is called with this address: the shared memory that was attached there ends. */
 void memories_detach(unsigned vcpu, uint64_t mm, uint64_t address, uint64_t fs, MemoriesNote note);
-/* Tells a change of a memory and what it consists of: `count` values. */
-void memories_note_range(unsigned vcpu, enum change_kind kind, uint32_t memory, const uint64_t *values, unsigned count,
-                         MemoriesNote note);
 
 #endif

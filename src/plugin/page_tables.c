@@ -73,13 +73,7 @@ static gint compare_frames(gconstpointer a, gconstpointer b)
 
 static void note_frames(unsigned vcpu, bool are_tables, uint64_t first, uint64_t frames, MemoriesNote note)
 {
-    Change change;
-
-    change_begin(&change, CHANGE_PAGE_TABLE, 3);
-    change.value[0] = are_tables;
-    change.value[1] = first;
-    change.value[2] = frames;
-    note(vcpu, &change);
+    memories_note_values(vcpu, CHANGE_PAGE_TABLE, (const uint64_t[]){ are_tables, first, frames }, 3, note);
 }
 
 static void note_all(unsigned vcpu, GArray *found, MemoriesNote note)

@@ -46,16 +46,10 @@ typedef struct {
 
 static void note_run(unsigned vcpu, const Run *run, MemoriesNote note)
 {
-    Change change;
-
     if (!run->frames)
         return;
-    change_begin(&change, CHANGE_SLAB, 4);
-    change.value[0] = run->cache;
-    change.value[1] = run->first;
-    change.value[2] = run->frames;
-    change.value[3] = run->each;
-    note(vcpu, &change);
+    memories_note_values(vcpu, CHANGE_SLAB, (const uint64_t[]){ run->cache, run->first, run->frames, run->each }, 4,
+                         note);
 }
 
 static bool read_cache(uint64_t address, Cache *cache)

@@ -130,9 +130,9 @@ static uint32_t memory_of(unsigned vcpu, uint64_t structure, uint64_t parent_str
         memories_tell_mapped(vcpu, mm, kernel_read_pointer(structure, KERNEL_TASK_FS), note);
 
     if (is_new && parent_structure) {
-        uint64_t parent[] = { memories_number(kernel_read_pointer(parent_structure, KERNEL_TASK_MM), &other) };
+        uint32_t parent = memories_number(kernel_read_pointer(parent_structure, KERNEL_TASK_MM), &other);
 
-        memories_note_range(vcpu, CHANGE_COPY, number, parent, 1, note);
+        memories_note_values(vcpu, CHANGE_COPY, (const uint64_t[]){ number, parent }, 2, note);
     }
     return number;
 }
@@ -176,16 +176,14 @@ static Task *add(unsigned vcpu, uint64_t structure, const TaskIdentity *identity
 /* A task that is known from an earlier run. Its memory may have changed while nobody watched. */
 static void see_again(unsigned vcpu, Task *task, uint64_t structure)
 {
-    Change change;
+    uint32_t memory;
     bool is_copy;
 
     task->run = run;
-    change_begin(&change, CHANGE_MEMORY, 2);
-    change.value[0] = task->number;
-    change.value[1] = memory_of(vcpu, structure, 0, &is_copy);
-    note(vcpu, &change);
-    if (change.value[1])
-        user_stack_note(vcpu, task->number, (uint32_t)change.value[1], structure, 0, note);
+    memory = memory_of(vcpu, structure, 0, &is_copy);
+    memories_note_values(vcpu, CHANGE_MEMORY, (const uint64_t[]){ task->number, memory }, 2, note);
+    if (memory)
+        user_stack_note(vcpu, task->number, memory, structure, 0, note);
 }
 
 /* NULL if the guest's memory can't be read. */
@@ -284,15 +282,11 @@ static void on_end(unsigned vcpu, uint64_t code)
 {
     uint64_t self = current(vcpu);
     const Task *task = vcpus[vcpu].task;
-    Change change;
     uint32_t live;
 
     if (!self || !task)
         return;
-    change_begin(&change, CHANGE_EXIT, 2);
-    change.value[0] = task->number;
-    change.value[1] = code;
-    note(vcpu, &change);
+    memories_note_values(vcpu, CHANGE_EXIT, (const uint64_t[]){ task->number, code }, 2, note);
     if (kernel_read_u32(kernel_read_pointer(self, KERNEL_TASK_SIGNAL), KERNEL_SIGNAL_LIVE, &live) && live == 1)
         process_ends(task->process);
 }

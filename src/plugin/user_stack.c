@@ -84,16 +84,10 @@ void user_stack_note(unsigned vcpu, uint32_t task, uint32_t memory, uint64_t str
                      MemoriesNote note)
 {
     UserStack stack, other;
-    Change change;
 
     if (!read_stack(structure, creator, &stack) ||
         (creator && read_stack(creator, 0, &other) && other.pointer == stack.pointer))
         return;
-    change_begin(&change, CHANGE_STACK, 5);
-    change.value[0] = task;
-    change.value[1] = memory;
-    change.value[2] = stack.begin;
-    change.value[3] = stack.end;
-    change.value[4] = stack.pointer;
-    note(vcpu, &change);
+    memories_note_values(vcpu, CHANGE_STACK, (const uint64_t[]){ task, memory, stack.begin, stack.end, stack.pointer },
+                         5, note);
 }

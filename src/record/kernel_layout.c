@@ -113,7 +113,6 @@ static const char *const members[KERNEL_OFFSETS] = {
     [KERNEL_REGS_SI] = "pt_regs si",
     [KERNEL_REGS_DX] = "pt_regs dx",
     [KERNEL_REGS_R10] = "pt_regs r10",
-    [KERNEL_TASK_STACK] = "task_struct stack",
     [KERNEL_IRQ_STACK] = "pcpu_hot hardirq_stack_ptr", /* as current_task */
     [KERNEL_PAGE_BYTES] = "page",
     [KERNEL_PAGE_FLAGS] = "page flags",

@@ -106,7 +106,6 @@ typedef enum {
     KERNEL_REGS_SI,
     KERNEL_REGS_DX,
     KERNEL_REGS_R10,
-    KERNEL_TASK_STACK,
     KERNEL_IRQ_STACK, /* of a pointer, in a CPU's variables */
     KERNEL_PAGE_BYTES,
     KERNEL_PAGE_FLAGS,
