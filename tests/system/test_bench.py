@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What bench/run works out of its measurements."""
+import contextlib
 import importlib.machinery
 import importlib.util
+import io
 import math
 import os
+import subprocess
 import sys
 import unittest
+from unittest import mock
 
 PATH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench", "run")
 
@@ -19,6 +23,28 @@ def load_bench():
     finally:
         sys.dont_write_bytecode = writes_bytecode
     return module
+
+
+class Modes(unittest.TestCase):
+    def test_are_those_that_were_given(self):
+        bench, modes = load_bench(), []
+        bench.calibrate = lambda *_: None
+        bench.print_table = lambda arguments, folder, given: modes.append(given)
+        for words, expected in ((["--modes", "untraced,null sink"], ["untraced", "null sink"]), ([], ["untraced", "null sink", bench.RECORD + "pc"])):
+            for table in ("record", "modes"):
+                with self.subTest(table, words=words), mock.patch.object(sys, "argv", ["run", "--tables", table, *words]), \
+                        contextlib.redirect_stdout(io.StringIO()):
+                    bench.main()
+                    if words or table == "record":
+                        self.assertEqual(modes[-1][:len(expected)], expected)
+                        self.assertEqual(len(modes[-1]) == len(expected), bool(words))
+                    else:
+                        self.assertEqual(modes[-1], [mode for mode in bench.MODES if not mode.startswith(bench.RECORD)])
+
+    def test_are_refused_where_they_would_be_ignored(self):
+        result = subprocess.run([sys.executable, PATH, "--tables", "codec,stat", "--modes", "untraced"], capture_output=True, text=True, timeout=60)
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        self.assertIn("--modes is for --compare and the tables modes, record", result.stderr)
 
 
 class Intervals(unittest.TestCase):
