@@ -111,16 +111,11 @@ static uint64_t key_of_task(const GroupFinder *finder, uint32_t event)
 
 static bool next_task_run(GroupFinder *finder, const struct mt_batch *batch, GroupRun *run)
 {
-    const struct mt_events *events = &batch->task;
-
-    if (run->end >= batch->count)
+    if (!events_next_run(&batch->task, batch->count, &run->events))
         return false;
-    run->begin = run->end;
-    while (run->event < events->count && events->event[run->event].before <= run->begin)
-        run->event++;
-    run->end = run->event < events->count ? MIN(events->event[run->event].before, batch->count) : batch->count;
-    run->tag =
-        find_group(finder, key_of_task(finder, run->event ? events->event[run->event - 1].number : events->state));
+    run->begin = run->events.begin;
+    run->end = run->events.end;
+    run->tag = find_group(finder, key_of_task(finder, run->events.number));
     return true;
 }
 

@@ -45,7 +45,7 @@ typedef struct GroupRun {
     uint32_t tag;           /* below GROUP_TAGS */
     const uint32_t *groups; /* or not even on that: the group and tag of each record of the batch; else NULL */
     MemoryRun memory;       /* the finder's own */
-    size_t event;           /* likewise */
+    EventRun events;        /* likewise */
 } GroupRun;
 
 #define GROUP_TAGS (UINT32_C(1) << 30)

@@ -289,19 +289,12 @@ static inline uint32_t number_one(AddressObjects *objects, Cache *cache, const s
 
 void address_objects_number(AddressObjects *objects, const struct mt_batch *batch, uint32_t *numbers)
 {
-    const struct mt_events *tasks = &batch->task;
     Cache *cache = cache_of(objects, batch->vcpu);
-    uint32_t event = tasks->state;
-    size_t begin = 0;
+    EventRun run = { 0 };
 
-    for (size_t i = 0; i <= tasks->count; i++) {
-        size_t end = i < tasks->count ? tasks->event[i].before : batch->count;
-
-        for (size_t k = begin; k < end; k++)
-            numbers[k] = number_one(objects, cache, batch, event >> TASK_CONTEXT_BITS, k);
-        begin = end;
-        event = i < tasks->count ? tasks->event[i].number : 0;
-    }
+    while (events_next_run(&batch->task, batch->count, &run))
+        for (size_t i = run.begin; i < run.end; i++)
+            numbers[i] = number_one(objects, cache, batch, run.number >> TASK_CONTEXT_BITS, i);
 }
 
 uint32_t address_objects_number_at(AddressObjects *objects, const struct mt_batch *batch, size_t i)

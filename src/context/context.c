@@ -277,18 +277,12 @@ void context_list_functions_in(const Context *context, uint32_t memory, uint32_t
 /* Of a live ring: as its tasks are now. */
 static bool next_run_now(const Context *context, const struct mt_batch *batch, MemoryRun *run)
 {
-    const struct mt_events *events = &batch->task;
     const Task *task;
 
-    if (run->end >= batch->count)
+    if (!events_next_run(&batch->task, batch->count, &run->events))
         return false;
-    run->begin = run->end;
-    while (run->event < events->count && events->event[run->event].before <= run->begin)
-        run->event++;
-    task = task_table_task(context->tasks,
-                           (run->event ? events->event[run->event - 1].number : events->state) >> TASK_CONTEXT_BITS);
-    run->memory = task ? task->memory : 0;
-    run->end = run->event < events->count ? MIN(events->event[run->event].before, batch->count) : batch->count;
+    task = task_table_task(context->tasks, run->events.number >> TASK_CONTEXT_BITS);
+    *run = (MemoryRun){ run->events.begin, run->events.end, task ? task->memory : 0, run->events };
     return true;
 }
 

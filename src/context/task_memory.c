@@ -2,8 +2,6 @@
 /* Tasks' address spaces: see task_memory.h. */
 #include "task_memory.h"
 
-#include "../trace/events.h"
-
 typedef struct {
     uint64_t index; /* the first record for which it counts */
     uint32_t memory;
@@ -84,19 +82,15 @@ uint32_t task_memory_at(const TaskMemory *tasks, uint32_t task, uint64_t index, 
 
 bool task_memory_next_run(const TaskMemory *tasks, const struct mt_batch *batch, MemoryRun *run)
 {
-    const struct mt_events *events = &batch->task;
     uint64_t from, until;
-    uint32_t event;
     size_t stop;
 
-    if (run->end >= batch->count)
+    if (run->end == run->events.end && !events_next_run(&batch->task, batch->count, &run->events))
         return false;
     run->begin = run->end;
-    while (run->event < events->count && events->event[run->event].before <= run->begin)
-        run->event++;
-    event = run->event ? events->event[run->event - 1].number : events->state;
-    stop = run->event < events->count ? MIN(events->event[run->event].before, batch->count) : batch->count;
-    run->memory = task_memory_at(tasks, event >> TASK_CONTEXT_BITS, events_index(batch, run->begin), &from, &until);
+    stop = run->events.end;
+    run->memory =
+        task_memory_at(tasks, run->events.number >> TASK_CONTEXT_BITS, events_index(batch, run->begin), &from, &until);
     run->end = run->begin + 1;
     if (until == UINT64_MAX || events_index(batch, stop - 1) < until)
         run->end = stop;

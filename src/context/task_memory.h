@@ -9,6 +9,7 @@
 
 #include "../../include/memory_tracer/trace.h"
 #include "../trace/changes.h"
+#include "../trace/events.h"
 
 typedef struct TaskMemory TaskMemory;
 
@@ -25,7 +26,7 @@ uint32_t task_memory_at(const TaskMemory *tasks, uint32_t task, uint64_t index, 
 typedef struct MemoryRun {
     size_t begin, end;
     uint32_t memory;
-    size_t event; /* how many of the batch's events come before `end` */
+    EventRun events; /* the records between two events that these are among */
 } MemoryRun;
 
 /* Goes on to the next run of a batch that was read with MT_COLUMN_TASK. The caller sets *run to all zeros first. False

@@ -9,6 +9,7 @@
 #include "../base/json_numbers.h"
 #include "../base/printable.h"
 #include "../context/address_objects.h"
+#include "../trace/events.h"
 #include "../trace/file.h"
 #include "named_parts.h"
 
@@ -370,9 +371,7 @@ static void keep_wanted_tasks(Input *input)
 /* Goes through the batch task by task, and skips the stretches of tasks that aren't wanted. */
 static void select_by_task(Input *input)
 {
-    const struct mt_events *tasks = &input->batch->task;
-    uint32_t task = tasks->state;
-    size_t begin = 0;
+    EventRun run = { 0 };
 
     if (input->code && named_code_varies(input->code)) {
         select_by_memory(input);
@@ -384,14 +383,9 @@ static void select_by_task(Input *input)
         select_between(input, 0, input->batch->count);
         return;
     }
-    for (size_t i = 0; i <= tasks->count; i++) {
-        size_t end = i < tasks->count ? tasks->event[i].before : input->batch->count;
-
-        if (task_selection_wants(input->tasks, task))
-            select_between(input, begin, end);
-        begin = end;
-        task = i < tasks->count ? tasks->event[i].number : 0;
-    }
+    while (events_next_run(&input->batch->task, input->batch->count, &run))
+        if (task_selection_wants(input->tasks, run.number))
+            select_between(input, run.begin, run.end);
 }
 
 static void select_records(Input *input)

@@ -230,3 +230,15 @@ uint32_t events_before(const struct mt_events *events, size_t i)
     }
     return first ? events->event[first - 1].number : events->state;
 }
+
+bool events_next_run(const struct mt_events *events, size_t count, EventRun *run)
+{
+    if (run->end >= count)
+        return false;
+    run->begin = run->end;
+    while (run->event < events->count && events->event[run->event].before <= run->begin)
+        run->event++;
+    run->number = run->event ? events->event[run->event - 1].number : events->state;
+    run->end = run->event < events->count ? MIN(events->event[run->event].before, count) : count;
+    return true;
+}

@@ -44,6 +44,17 @@ struct mt_events event_reader_take(EventReader *reader, uint32_t count);
 /* Whether no event is left in the block. */
 bool event_reader_is_done(const EventReader *reader);
 
+/* Records of a batch between two events: `begin` to `end` - 1. */
+typedef struct EventRun {
+    size_t begin, end;
+    uint32_t number; /* of the last event before them */
+    size_t event;    /* how many of the batch's events come before `end` */
+} EventRun;
+
+/* Goes on to the next run of a batch of `count` records. The caller sets *run to all zeros first. False at the batch's
+ * end. */
+bool events_next_run(const struct mt_events *events, size_t count, EventRun *run);
+
 /* For a batch's record `i`: the number of the last event before it; and its index in the trace. */
 uint32_t events_before(const struct mt_events *events, size_t i);
 static inline uint64_t events_index(const struct mt_batch *batch, size_t i)

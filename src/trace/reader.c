@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../ring/columns.h"
+#include "batch_columns.h"
 #include "decoder.h"
 #include "trace_private.h"
 
@@ -206,20 +207,9 @@ static void trim(struct mt_batch *batch, size_t count)
     trim_events(&batch->executed, count);
     batch->first += count;
     batch->count -= count;
-    if (batch->address)
-        batch->address += count;
-    if (batch->info)
-        batch->info += count;
-    if (batch->instruction)
-        batch->instruction += count;
-    if (batch->paddr)
-        batch->paddr += count;
-    if (batch->page_size)
-        batch->page_size += count;
-    if (batch->value)
-        batch->value += count;
-    if (batch->value_unknown)
-        batch->value_unknown += count;
+#define ADVANCE(type, column) batch->column = batch->column ? batch->column + count : NULL;
+    BATCH_COLUMNS(ADVANCE)
+#undef ADVANCE
 }
 
 static int next_of_file(mt_reader *reader, struct mt_batch *batch, GError **error)
