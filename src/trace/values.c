@@ -90,23 +90,32 @@ static inline __attribute__((always_inline)) struct mt_value load(const uint8_t 
     return value;
 }
 
-static inline __attribute__((always_inline)) void store(uint8_t *to, unsigned size_shift, struct mt_value value)
+/* Up to 8 bytes. From a register: two halves that were just stored, read as 16 bytes, would have to reach the cache
+ * first, and the compiler reads ahead. */
+static inline __attribute__((always_inline)) void store_small(uint8_t *to, unsigned size_shift, uint64_t low)
 {
     switch (size_shift) {
     case 0:
-        *to = (uint8_t)value.low;
+        *to = (uint8_t)low;
         break;
     case 1:
-        memcpy(to, &value.low, 2);
+        memcpy(to, &low, 2);
         break;
     case 2:
-        memcpy(to, &value.low, 4);
-        break;
-    case 3:
-        memcpy(to, &value.low, 8);
+        memcpy(to, &low, 4);
         break;
     default:
-        memcpy(to, &value, sizeof value);
+        memcpy(to, &low, 8);
+    }
+}
+
+static inline __attribute__((always_inline)) void store(uint8_t *to, unsigned size_shift, struct mt_value value)
+{
+    if (size_shift < BIG) {
+        store_small(to, size_shift, value.low);
+    } else {
+        memcpy(to, &value.low, sizeof value.low);
+        memcpy(to + sizeof value.low, &value.high, sizeof value.high);
     }
 }
 
@@ -192,41 +201,60 @@ static __attribute__((noinline)) void encode_any(ValuePredictor *predictor, cons
     learn(predictor, symbol, place, size_shift, value);
 }
 
-/* Whether a known value of up to 8 bytes is as predicted, which most are; then all is done. */
-static inline __attribute__((always_inline)) bool is_predicted(ValuePredictor *predictor, const WideRow *wide,
-                                                               ValueSymbol *symbol, uint8_t *place)
+/* Whether a known value of up to 8 bytes, `low`, is as predicted, which most are; then all is done, but for counting
+ * it. `before`: the low half of the last record's. */
+static inline __attribute__((always_inline)) bool is_predicted(const WideRow *wide, uint64_t low, ValueSymbol *symbol,
+                                                               uint8_t *place, uint64_t before)
 {
     unsigned size_shift = wide->record.info & SIZE_SHIFT_MASK;
-    uint64_t mask = mask_of_size[size_shift], low = wide->value[0] & mask, expected;
 
-    if (size_shift >= BIG || (wide->record.info & ROW_VALUE_UNKNOWN))
+    if (wide->record.info & (BIG | ROW_VALUE_UNKNOWN))
         return false;
-    if (symbol->source == VALUE_MEMORY)
-        expected = load(place, size_shift).low;
-    else
-        expected = (symbol->source == VALUE_STRIDE ? symbol->last + symbol->stride : predictor->before.low) & mask;
-    if (expected != low)
-        return false;
-    predictor->right++;
-    predictor->before = (struct mt_value){ low, 0 };
-    if (symbol->source != VALUE_MEMORY) /* if it is, the memory has the value already */
-        store(place, size_shift, predictor->before);
+    /* What is predicted has no bits that the access doesn't cover, so neither has a value that is equal. */
+    if (symbol->source == VALUE_MEMORY) { /* which has it already */
+        if (load(place, size_shift).low != low)
+            return false;
+    } else {
+        uint64_t expected = symbol->source == VALUE_STRIDE ? symbol->last + symbol->stride : before;
+
+        if ((expected & mask_of_size[size_shift]) != low)
+            return false;
+        store_small(place, size_shift, low);
+    }
     symbol->stride = low - symbol->last;
     symbol->last = low;
     return true;
 }
+_Static_assert((BIG & ~SIZE_SHIFT_MASK) == 0 && 2 * BIG > SIZE_SHIFT_MASK, "a size is big if it has this bit");
 
+/* What changes with every record is kept out of memory: to read what was just written takes several cycles. */
 void values_encode(ValuePredictor *predictor, const uint8_t *rows, size_t row_bytes, size_t count,
                    const uint16_t *symbols, ValueColumns *to)
 {
+    uint64_t before = predictor->before.low;
+    size_t counted = 0; /* records that predictor->right knows of */
+
     for (size_t i = 0; i < count; i++, rows += row_bytes) {
         const WideRow *wide = (const WideRow *)rows;
         ValueSymbol *symbol = &predictor->symbol[symbols[i]];
         uint8_t *place = &predictor->memory[format_value_slot(wide->record.virt_addr)];
 
-        if (G_UNLIKELY(!is_predicted(predictor, wide, symbol, place)))
-            encode_any(predictor, wide, symbol, place, i, to);
+        uint64_t low = wide->value[0]; /* once: it is the word of the ring's other side */
+
+        if (G_LIKELY(is_predicted(wide, low, symbol, place, before))) {
+            before = low;
+            continue;
+        }
+        if (i > counted) /* else the last record's may have been big */
+            predictor->before = (struct mt_value){ before, 0 };
+        predictor->right += i - counted;
+        counted = i + 1;
+        encode_any(predictor, wide, symbol, place, i, to);
+        before = predictor->before.low;
     }
+    if (count > counted)
+        predictor->before = (struct mt_value){ before, 0 };
+    predictor->right += count - counted;
 }
 
 /* Reads the next exception: how many records come before it, and its code. */
