@@ -4,6 +4,7 @@
 #include "../context/missing_code.h"
 #include "../source/input.h"
 #include "cmd.h"
+#include "debug_files.h"
 #include "forms.h"
 
 static const struct {
@@ -78,6 +79,7 @@ static Report *describe(mt_trace *trace)
         report_add_real(report, "bytes_per_record", "bytes per record", (double)mt_trace_bytes(trace) / (double)records,
                         3);
     describe_missing(report, trace);
+    debug_files_describe(trace, report);
     json_node_set_object(node, metadata);
     report_add_json(report, "metadata", "metadata", node);
     return report;
@@ -85,10 +87,18 @@ static Report *describe(mt_trace *trace)
 
 int cmd_info(int argc, char **argv, GError **error)
 {
-    const GOptionEntry none[] = { { NULL, 0, 0, 0, NULL, NULL, NULL } };
+    g_autofree char *folder = NULL;
+    const GOptionEntry own[] = {
+        { "extract-debug", 0, 0, G_OPTION_ARG_FILENAME, &folder,
+          "Write the debug information that the trace has in it (record --embed-debug) below this folder, as "
+          "debuggers look for it: .build-id/12/3456.debug",
+          "DIR" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
     Forms forms = { 0 };
-    g_autofree GOptionEntry *entries = forms_entries(&forms, none);
+    g_autofree GOptionEntry *entries = forms_entries(&forms, own);
     g_autoptr(Report) report = NULL;
+    bool extracted;
     mt_trace *trace;
 
     if (!options_parse(&argc, &argv, entries, "FILE",
@@ -103,7 +113,8 @@ int cmd_info(int argc, char **argv, GError **error)
     trace = input_open_trace(argv[1], MT_FORMAT_FILE, error);
     if (!trace)
         return -1;
-    report = describe(trace);
+    extracted = !folder || debug_files_extract(trace, argv[1], folder, error);
+    report = extracted ? describe(trace) : NULL;
     mt_trace_close(trace);
-    return forms_print(&forms, report, error) ? 0 : -1;
+    return report && forms_print(&forms, report, error) ? 0 : -1;
 }

@@ -55,7 +55,7 @@ typedef struct {
     char *image, *qemu, *sink, *fifo, *summary, *output, *fields;
     char **analyze, **objects, **regions, **functions;
     GPtrArray *analyses; /* AnalysisRequest */
-    gboolean user_only;
+    gboolean user_only, embed_debug;
     Forms forms;
     RunOptions run;
     ViewOptions view;
@@ -133,6 +133,10 @@ static GOptionEntry *make_entries(Command *command)
     const GOptionEntry record_only[] = {
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &command->output, "The trace file to write", "FILE" },
         { "fields", 0, 0, G_OPTION_ARG_STRING, &command->fields, RUN_OPTIONS_FIELDS_HELP, "LIST" },
+        { "embed-debug", 0, 0, G_OPTION_ARG_NONE, &command->embed_debug,
+          "Keep the debug information of the executed programs and libraries in the trace file (memory_tracer info "
+          "--extract-debug gives it back)",
+          NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     const GOptionEntry *special = command->record ? record_only : run_only;
@@ -209,6 +213,7 @@ static bool set_destination(Command *command, DestinationOptions *destination, G
     if (command->record) {
         destination->kind = DESTINATION_TRACE;
         destination->path = command->output;
+        destination->embed_debug = command->embed_debug;
         return options_check_trace_output(command->output, error) &&
                run_options_parse_fields(command->fields, &destination->fields, error);
     }

@@ -185,6 +185,15 @@ static void add_missing_code(GPtrArray *warnings, const GPtrArray *missing)
     }
 }
 
+static void add_left_out(GPtrArray *warnings, const GPtrArray *paths)
+{
+    for (guint i = 0; paths && i < paths->len; i++) {
+        g_autofree char *path = text_make_printable(paths->pdata[i]);
+
+        add_warning(warnings, "there is no room in the trace for the debug information of %s", path);
+    }
+}
+
 /* What was asked for by names that nothing has. */
 static void add_unknown_names(GPtrArray *warnings, const LiveAnalyses *analyses)
 {
@@ -229,6 +238,7 @@ GStrv run_options_warnings(const SessionOptions *session, const SessionResult *r
             " (--rw DIR keeps what is done to a folder)",
             result->files_dropped);
     add_missing_code(warnings, result->missing_code);
+    add_left_out(warnings, result->debug_left_out);
     add_unknown_names(warnings, result->analyses);
     if (result->disk_is_full)
         add_warning(warnings,

@@ -33,6 +33,8 @@ static double sample_share(const SessionResult *result)
 static void add_bytes(Report *report, const SessionResult *result)
 {
     report_add_count(report, "trace_bytes", "bytes in the file", result->trace_bytes);
+    if (result->debug_bytes)
+        report_add_count(report, "debug_bytes", "of these, debug information", result->debug_bytes);
     if (result->counts.written)
         report_add_real(report, NULL, "bytes per record", (double)result->trace_bytes / (double)result->counts.written,
                         3);

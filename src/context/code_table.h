@@ -17,6 +17,8 @@
 #define CODE_TABLE_KALLSYMS "kallsyms"
 #define CODE_TABLE_ELF "elf/"   /* followed by the file's id */
 #define CODE_TABLE_DATA "data/" /* likewise */
+/* The file that has the debug information of the files with this id. */
+#define CODE_TABLE_DEBUG "debug/"
 /* Code that a process has made itself; followed by the process's pid. */
 #define CODE_TABLE_GENERATED "jit/"
 #define CODE_TABLE_ORIGINS_MAX 4096

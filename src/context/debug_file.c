@@ -104,3 +104,33 @@ int debug_file_open(const char *path, Elf *elf, const char *folder)
         fd = open_by_link(path, &wanted, folder);
     return fd;
 }
+
+static bool has_debug_info(Elf *elf)
+{
+    Elf_Scn *section = NULL;
+    size_t names;
+
+    if (elf_getshdrstrndx(elf, &names))
+        return false;
+    while ((section = elf_nextscn(elf, section))) {
+        GElf_Shdr header;
+        const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
+
+        if (name && header.sh_type != SHT_NOBITS && (!strcmp(name, ".debug_info") || !strcmp(name, ".zdebug_info")))
+            return true;
+    }
+    return false;
+}
+
+int debug_file_find(const char *path, const char *folder)
+{
+    int fd = regular_file_open(path, NULL), found = fd;
+    Elf *elf = fd >= 0 ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
+
+    if (!elf || !has_debug_info(elf))
+        found = elf ? debug_file_open(path, elf, folder) : -1;
+    elf_end(elf);
+    if (fd >= 0 && found != fd)
+        close(fd);
+    return found;
+}

@@ -13,4 +13,8 @@
  * the checksum that the link tells. Returns a descriptor that the caller closes, or -1 if there is no such file. */
 int debug_file_open(const char *path, Elf *elf, const char *folder);
 
+/* Opens the file that has the debug information of the ELF file at `path`: that one itself, or its separate file as
+ * above. Returns a descriptor, or -1 if there is none. */
+int debug_file_find(const char *path, const char *folder);
+
 #endif

@@ -2,7 +2,9 @@
 /* What a trace keeps of a file that code is of: see known_code_private.h. */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "../context/debug_file.h"
 #include "../context/debug_info.h"
 #include "../record/x86.h"
 #include "known_code_private.h"
@@ -13,11 +15,11 @@ static void append_function(GString *text, const ElfFunction *function)
                            function->end, function->name);
 }
 
-static char *all_functions(const ElfCode *elf)
+static char *all_functions(const Names *names, const ElfCode *elf)
 {
     GString *text = g_string_new(NULL);
 
-    for (guint i = 0; i < elf->functions->len && text->len <= SYMBOLS_BYTES_MAX; i++)
+    for (guint i = 0; i < elf->functions->len && text->len <= names->symbol_bytes_max; i++)
         append_function(text, &g_array_index(elf->functions, ElfFunction, i));
     return g_string_free(text, FALSE);
 }
@@ -82,17 +84,17 @@ static char *executed_functions(const Names *names, const ElfCode *elf)
 
 char *known_code_attach_symbols(Names *names, const ElfCode *elf, GHashTable *used, TraceWriter *writer, GError **error)
 {
-    g_autofree char *text = all_functions(elf), *name = g_strconcat(CODE_TABLE_ELF, elf->id, NULL);
+    g_autofree char *text = all_functions(names, elf), *name = g_strconcat(CODE_TABLE_ELF, elf->id, NULL);
 
     for (unsigned i = 2; g_hash_table_contains(used, name); i++) { /* an id that isn't one */
         g_free(name);
         name = g_strdup_printf(CODE_TABLE_ELF "%s/%u", elf->id, i);
     }
-    if (strlen(text) > SYMBOLS_BYTES_MAX - names->symbol_bytes) {
+    if (strlen(text) > names->symbol_bytes_max - names->symbol_bytes) {
         g_free(text);
         text = executed_functions(names, elf);
     }
-    if (strlen(text) > SYMBOLS_BYTES_MAX - names->symbol_bytes)
+    if (strlen(text) > names->symbol_bytes_max - names->symbol_bytes)
         return NULL;
     names->symbol_bytes += strlen(text);
     if (!trace_writer_add_attachment(writer, name, text, strlen(text), error))
@@ -108,7 +110,7 @@ bool known_code_attach_lines(Names *names, const ElfCode *elf, const char *symbo
     g_autoptr(GByteArray) bytes = lines ? line_table_write(lines) : NULL;
     g_autofree char *name = g_strconcat(LINE_TABLE_ATTACHMENT, symbols + strlen(CODE_TABLE_ELF), NULL);
 
-    if (!bytes || bytes->len > LINES_BYTES_MAX - names->line_bytes)
+    if (!bytes || bytes->len > names->line_bytes_max - names->line_bytes)
         return true;
     names->line_bytes += bytes->len;
     return trace_writer_add_attachment(writer, name, bytes->data, bytes->len, error);
@@ -120,12 +122,48 @@ bool known_code_attach_objects(Names *names, const ElfCode *elf, const char *sym
     g_autofree char *name = g_strconcat(CODE_TABLE_DATA, symbols + strlen(CODE_TABLE_ELF), NULL);
     g_autoptr(GString) text = g_string_new(NULL);
 
-    for (guint i = 0; i < elf->objects->len && text->len <= SYMBOLS_BYTES_MAX; i++)
+    for (guint i = 0; i < elf->objects->len && text->len <= names->symbol_bytes_max; i++)
         append_function(text, &g_array_index(elf->objects, ElfFunction, i));
-    if (!text->len || text->len > SYMBOLS_BYTES_MAX - names->symbol_bytes)
+    if (!text->len || text->len > names->symbol_bytes_max - names->symbol_bytes)
         return true;
     names->symbol_bytes += text->len;
     return trace_writer_add_attachment(writer, name, text->str, text->len, error);
+}
+
+/* NULL if it can't be read, or is too large: *too_large then. To be freed. */
+static uint8_t *read_debug_file(const Names *names, const ElfCode *elf, size_t *bytes, bool *too_large)
+{
+    int fd = debug_file_find(elf->path, DEBUG_FILE_FOLDER);
+    off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
+    g_autofree uint8_t *contents = NULL;
+    ssize_t count = 0;
+
+    *bytes = 0;
+    *too_large =
+        end > 0 && ((uint64_t)end > DEBUG_FILE_BYTES_MAX || (uint64_t)end > DEBUG_BYTES_MAX - names->debug_bytes);
+    if (end > 0 && !*too_large) {
+        contents = g_malloc((size_t)end);
+        while (*bytes < (size_t)end && (count = pread(fd, contents + *bytes, (size_t)end - *bytes, (off_t)*bytes)) > 0)
+            *bytes += (size_t)count;
+    }
+    if (fd >= 0)
+        close(fd);
+    return *bytes && *bytes == (size_t)end ? g_steal_pointer(&contents) : NULL;
+}
+
+bool known_code_attach_debug(Names *names, const ElfCode *elf, GPtrArray *left_out, TraceWriter *writer, GError **error)
+{
+    g_autofree char *name = g_strconcat(CODE_TABLE_DEBUG, elf->id, NULL);
+    size_t bytes;
+    bool too_large;
+    g_autofree uint8_t *contents = read_debug_file(names, elf, &bytes, &too_large);
+
+    if (too_large)
+        g_ptr_array_add(left_out, g_strdup(elf->path));
+    if (!contents)
+        return true;
+    names->debug_bytes += bytes;
+    return trace_writer_add_attachment(writer, name, contents, bytes, error);
 }
 
 /* What processes have made themselves. */
@@ -160,7 +198,7 @@ bool known_code_attach_generated(Names *names, const GuestCode *guest, TraceWrit
         g_autofree char *text = executed_generated(names, file->code);
         g_autofree char *name = g_strdup_printf(CODE_TABLE_GENERATED "%u", file->pid);
 
-        if (!text || strlen(text) > SYMBOLS_BYTES_MAX - names->symbol_bytes)
+        if (!text || strlen(text) > names->symbol_bytes_max - names->symbol_bytes)
             continue;
         names->symbol_bytes += strlen(text);
         if (!trace_writer_add_attachment(writer, name, text, strlen(text), error))

@@ -25,6 +25,7 @@ typedef struct DestinationOptions {
     DestinationKind kind;
     const char *path; /* of the tool, the FIFO or the trace file */
     unsigned fields;  /* enum mt_fields: what a trace file has, or analyses need */
+    bool embed_debug; /* a trace file gets the debug information of the code that was executed */
     LiveOptions analyses;
     bool analyses_asked_for; /* by the user; else they are the ones that every run has */
     bool compact;            /* the FIFO gets compact records */

@@ -36,6 +36,9 @@ struct KnownCode {
     struct timespec from; /* when this was made */
     GuestCode *guest;     /* what only the guest has; or NULL */
     GPtrArray *missing;   /* MissingCode: set by known_code_attach() */
+    bool embeds_debug;
+    uint64_t debug_bytes; /* set by known_code_attach(), as is: */
+    GPtrArray *left_out;  /* char *: files whose debug information had no room */
 };
 
 static void free_file(void *data)
@@ -82,6 +85,7 @@ KnownCode *known_code_new(const WorkloadOptions *workload, const char *libraries
 
     known->files = g_ptr_array_new_with_free_func(free_file);
     known->missing = missing_code_new();
+    known->left_out = g_ptr_array_new_with_free_func(g_free);
     known->sees_host = workload->sees_host;
     clock_gettime(CLOCK_REALTIME, &known->from);
     if (agent)
@@ -102,6 +106,7 @@ void known_code_free(KnownCode *known)
         return;
     g_ptr_array_unref(known->files);
     g_ptr_array_unref(known->missing);
+    g_ptr_array_unref(known->left_out);
     guest_code_free(known->guest);
     g_free(known);
 }
@@ -112,6 +117,21 @@ void known_code_set_guest(KnownCode *known, GuestCode *guest)
     known->guest = guest;
 }
 
+void known_code_embed_debug(KnownCode *known)
+{
+    known->embeds_debug = true;
+}
+
+uint64_t known_code_debug_bytes(const KnownCode *known)
+{
+    return known->debug_bytes;
+}
+
+const GPtrArray *known_code_left_out(const KnownCode *known)
+{
+    return known->left_out;
+}
+
 const GPtrArray *known_code_missing(const KnownCode *known)
 {
     return known->missing;
@@ -119,9 +139,11 @@ const GPtrArray *known_code_missing(const KnownCode *known)
 
 /* At the end. */
 
-static void names_init(Names *names)
+static void names_init(Names *names, bool is_large)
 {
     *names = (Names){ 0 };
+    names->symbol_bytes_max = is_large ? TABLES_BYTES_MAX : SYMBOLS_BYTES_MAX;
+    names->line_bytes_max = is_large ? TABLES_BYTES_MAX : LINES_BYTES_MAX;
     names->instructions = g_array_new(FALSE, FALSE, sizeof(struct mt_instruction));
     names->elves = g_ptr_array_new_with_free_func((GDestroyNotify)elf_code_free);
     names->shown = g_ptr_array_new();
@@ -130,7 +152,7 @@ static void names_init(Names *names)
     names->same = g_array_new(FALSE, FALSE, sizeof(SameCode));
     names->table = code_table_new();
     names->map = code_map_new();
-    names->debug_entries = DEBUG_ENTRIES_MAX;
+    names->debug_entries = is_large ? UINT64_MAX : DEBUG_ENTRIES_MAX;
 }
 
 static void names_clear(Names *names)
@@ -335,6 +357,23 @@ static bool attach_all_objects(Names *names, GHashTable *attached, TraceWriter *
     return true;
 }
 
+/* Once for each id. Behind all that every reader needs, as it is large. `origins` as add_origins() has set them. */
+static bool attach_debug(KnownCode *known, Names *names, const uint32_t *origins, TraceWriter *writer, GError **error)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    uint64_t before = trace_writer_bytes(writer);
+
+    for (guint i = 0; known->embeds_debug && i < names->loaded->len; i++) {
+        const ElfCode *elf = g_array_index(names->loaded, LoadedFile, i).elf;
+
+        if (origins[i + 1] && g_hash_table_add(seen, elf->id) &&
+            !known_code_attach_debug(names, elf, known->left_out, writer, error))
+            return false;
+    }
+    known->debug_bytes = trace_writer_bytes(writer) - before;
+    return true;
+}
+
 static const char *shown_name(const Names *names, const ElfCode *elf)
 {
     guint number;
@@ -462,7 +501,7 @@ bool known_code_attach(KnownCode *known, const Ring *ring, bool has_kernel, Trac
     g_autoptr(GHashTable) read = NULL; /* ElfCode by path */
     const struct mt_instruction *instructions;
 
-    names_init(&names);
+    names_init(&names, known->embeds_debug);
     copy_instructions(ring, &names);
     mapped = mapped_code_list(ring);
     read = g_hash_table_new(g_str_hash, g_str_equal);
@@ -482,5 +521,5 @@ bool known_code_attach(KnownCode *known, const Ring *ring, bool has_kernel, Trac
     code = code_table_code(names.table);
     return trace_writer_add_attachment(writer, CODE_TABLE_LOADED, loaded, strlen(loaded), error) &&
            trace_writer_add_attachment(writer, CODE_TABLE_CODE, code->data, code->len, error) &&
-           code_map_attach(names.map, writer, error);
+           code_map_attach(names.map, writer, error) && attach_debug(known, &names, origins, writer, error);
 }

@@ -11,10 +11,14 @@
 #include "../trace/writer.h"
 #include "known_code.h"
 
-/* Of all symbol tables, before they are compressed. */
+/* Of all symbol tables, before they are compressed, and of all tables of lines. */
 #define SYMBOLS_BYTES_MAX (3u << 20)
-/* Of all tables of lines. */
 #define LINES_BYTES_MAX (8u << 20)
+/* With debug information, whose size is another, each may have so many. */
+#define TABLES_BYTES_MAX (1u << 28)
+/* Of a file with debug information (readers take no more), and of all of them, before they are compressed. */
+#define DEBUG_FILE_BYTES_MAX (UINT64_C(1) << 28)
+#define DEBUG_BYTES_MAX (UINT64_C(1) << 31)
 
 typedef struct {
     GArray *instructions; /* struct mt_instruction: copies, as the ring is the other side's, too */
@@ -27,7 +31,9 @@ typedef struct {
     CodeTable *table;
     CodeMap *map;
     size_t symbol_bytes, line_bytes; /* attached so far */
-    uint64_t debug_entries;          /* that may still be looked at */
+    size_t symbol_bytes_max, line_bytes_max;
+    uint64_t debug_entries; /* that may still be looked at */
+    uint64_t debug_bytes;   /* of attached files, before they are compressed */
 } Names;
 
 /* Attaches a file's functions: all of them, or, if there is no room for that, those that have executed something.
@@ -41,6 +47,9 @@ bool known_code_attach_lines(Names *names, const ElfCode *elf, const char *symbo
                              GError **error);
 bool known_code_attach_objects(Names *names, const ElfCode *elf, const char *symbols, TraceWriter *writer,
                                GError **error);
+/* The file that has its debug information. If there is no room for it, its path is appended to `left_out` (char *). */
+bool known_code_attach_debug(Names *names, const ElfCode *elf, GPtrArray *left_out, TraceWriter *writer,
+                             GError **error);
 /* The names of code that processes have made themselves, if there is room. `guest` may be NULL. */
 bool known_code_attach_generated(Names *names, const GuestCode *guest, TraceWriter *writer, GError **error);
 

@@ -227,6 +227,8 @@ static bool start_destination(Session *session, GError **error)
 
     if (session_names_code(session))
         session->code = known_code_new(&session->workload, workload->libraries);
+    if (session->code && options->embed_debug)
+        known_code_embed_debug(session->code);
     facts = known_facts(session);
     facts.metadata = metadata;
     session->destination =
@@ -242,6 +244,8 @@ static bool finish_trace(Session *session, SessionResult *result, GError **error
         return false;
     result->trace_bytes = destination_trace_bytes(session->destination);
     result->missing_code = known_code_missing(session->code);
+    result->debug_bytes = known_code_debug_bytes(session->code);
+    result->debug_left_out = known_code_left_out(session->code);
     return true;
 }
 

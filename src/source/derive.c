@@ -11,6 +11,7 @@
 #include "../base/part_file.h"
 #include "../base/printable.h"
 #include "../context/attachment.h"
+#include "../context/code_table.h"
 #include "../trace/file.h"
 #include "../trace/writer.h"
 #include "merged_instructions.h"
@@ -53,7 +54,14 @@ static void make_rows(const Input *input, unsigned fields, unsigned vcpu, const 
     }
 }
 
-static bool copy_attachments(TraceWriter *writer, const Input *input, GError **error)
+/* Debug information is that of a file's id, whoever has it. */
+static bool is_debug(const char *name)
+{
+    return g_str_has_prefix(name, CODE_TABLE_DEBUG);
+}
+
+/* `copied`: names of debug information so far. Of an input but the first one, there is nothing else. */
+static bool copy_attachments(TraceWriter *writer, const Input *input, bool is_first, GHashTable *copied, GError **error)
 {
     g_autoptr(GError) problem = NULL;
     const TraceFile *file = trace_file_of(input->trace);
@@ -66,9 +74,12 @@ static bool copy_attachments(TraceWriter *writer, const Input *input, GError **e
     }
     for (char **name = names; *name; name++) {
         size_t bytes;
-        char *text = merged_code_writes(*name) ? NULL : attachment_read(input->trace, *name, &bytes, true);
+        bool wanted = is_debug(*name) ? !g_hash_table_contains(copied, *name) : is_first && !merged_code_writes(*name);
+        char *text = wanted ? attachment_read(input->trace, *name, &bytes, true) : NULL;
         bool fine = !text || trace_writer_add_attachment(writer, *name, text, bytes, error);
 
+        if (text && is_debug(*name))
+            g_hash_table_add(copied, g_strdup(*name));
         free(text);
         if (!fine)
             return false;
@@ -76,7 +87,18 @@ static bool copy_attachments(TraceWriter *writer, const Input *input, GError **e
     return true;
 }
 
-static bool copy_facts(TraceWriter *writer, const Input *input, MergedCode *code, JsonObject *metadata, GError **error)
+static bool copy_all_attachments(TraceWriter *writer, const GPtrArray *inputs, GError **error)
+{
+    g_autoptr(GHashTable) copied = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    for (guint i = 0; i < inputs->len; i++)
+        if (!copy_attachments(writer, inputs->pdata[i], !i, copied, error))
+            return false;
+    return true;
+}
+
+static bool copy_facts(TraceWriter *writer, const GPtrArray *inputs, MergedCode *code, JsonObject *metadata,
+                       GError **error)
 {
     g_autoptr(JsonNode) node = json_node_new(JSON_NODE_OBJECT);
     g_autofree char *json = NULL;
@@ -84,7 +106,7 @@ static bool copy_facts(TraceWriter *writer, const Input *input, MergedCode *code
     json_node_set_object(node, metadata);
     json = json_make_text(node, false);
     return trace_writer_add_metadata(writer, json, error) && merged_code_attach(code, writer, error) &&
-           copy_attachments(writer, input, error);
+           copy_all_attachments(writer, inputs, error);
 }
 
 /* Removes the members that another trace's metadata lack, or have with another value. */
@@ -391,7 +413,7 @@ static bool write_part(Job *job, const char *path, JsonObject *metadata, GError 
     if (!writer ||
         !trace_writer_set_architecture(writer, mt_trace_architecture(((const Input *)job->inputs->pdata[0])->trace),
                                        error) ||
-        !copy_facts(writer, job->inputs->pdata[0], job->instructions.code, metadata, error) ||
+        !copy_facts(writer, job->inputs, job->instructions.code, metadata, error) ||
         !trace_writer_add_instructions(writer, (const struct mt_instruction *)job->instructions.all->data,
                                        job->fields & MT_FIELD_INSTRUCTION ? job->instructions.all->len : 0, error) ||
         !write_all(job, writer, error) || !trace_writer_add_total(writer, error) || !trace_writer_finish(writer, error))

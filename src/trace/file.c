@@ -18,6 +18,9 @@
 /* The bytes to which a chunk that isn't a block may decompress. */
 #define MAX_DECOMPRESSED (UINT64_C(1) << 28)
 #define SCAN_BYTES (1u << 16)
+/* An attachment of so many bytes isn't read only because another one is looked for. */
+#define PEEK_BYTES (1u << 20)
+#define NAME_BYTES_MAX 4096
 
 G_GNUC_PRINTF(4, 5)
 static bool fail_at(const TraceFile *file, uint64_t offset, GError **error, const char *format, ...)
@@ -501,6 +504,19 @@ static char *read_attachment(const TraceFile *file, const struct format_index_en
     return g_strndup((const char *)payload->data + sizeof length, length);
 }
 
+/* The name of an attachment that is too large to be read for that; or NULL. Its hash isn't checked. */
+static char *peek_name(const TraceFile *file, const struct format_index_entry *chunk)
+{
+    const uint64_t at = chunk->offset + sizeof(struct format_chunk);
+    g_autofree char *name = NULL;
+    uint32_t length;
+
+    if (chunk->bytes < PEEK_BYTES || !read_at(file, at, &length, sizeof length, NULL) || length > NAME_BYTES_MAX)
+        return NULL;
+    name = g_malloc0((gsize)length + 1);
+    return read_at(file, at + sizeof length, name, length, NULL) ? g_steal_pointer(&name) : NULL;
+}
+
 char **trace_file_attachment_names(const TraceFile *file, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
@@ -510,8 +526,10 @@ char **trace_file_attachment_names(const TraceFile *file, GError **error)
         const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
         g_autoptr(GError) problem = NULL;
         size_t contents;
-        char *name =
-            chunk->type == FORMAT_ATTACHMENT ? read_attachment(file, chunk, payload, &contents, &problem) : NULL;
+        char *name = chunk->type == FORMAT_ATTACHMENT ? peek_name(file, chunk) : NULL;
+
+        if (!name && chunk->type == FORMAT_ATTACHMENT)
+            name = read_attachment(file, chunk, payload, &contents, &problem);
 
         if (name)
             g_ptr_array_add(names, name);
@@ -528,10 +546,10 @@ GByteArray *trace_file_attachment(const TraceFile *file, const char *name, GErro
 
     for (guint i = 0; i < file->chunks->len; i++) {
         const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
-        g_autofree char *found = NULL;
+        g_autofree char *peeked = chunk->type == FORMAT_ATTACHMENT ? peek_name(file, chunk) : NULL, *found = NULL;
         size_t contents;
 
-        if (chunk->type != FORMAT_ATTACHMENT)
+        if (chunk->type != FORMAT_ATTACHMENT || (peeked && strcmp(peeked, name)))
             continue;
         found = read_attachment(file, chunk, payload, &contents, error);
         if (!found)
@@ -540,4 +558,21 @@ GByteArray *trace_file_attachment(const TraceFile *file, const char *name, GErro
             return decompress(file, chunk, payload->data + contents, payload->len - contents, error);
     }
     return NULL;
+}
+
+uint64_t trace_file_attachment_bytes(const TraceFile *file, const char *name)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+
+    for (guint i = 0; i < file->chunks->len; i++) {
+        const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
+        g_autofree char *found = chunk->type == FORMAT_ATTACHMENT ? peek_name(file, chunk) : NULL;
+        size_t contents;
+
+        if (!found && chunk->type == FORMAT_ATTACHMENT)
+            found = read_attachment(file, chunk, payload, &contents, NULL);
+        if (!g_strcmp0(found, name))
+            return sizeof(struct format_chunk) + format_padded(chunk->bytes);
+    }
+    return 0;
 }

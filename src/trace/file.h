@@ -70,5 +70,7 @@ char **trace_file_attachment_names(const TraceFile *file, GError **error);
 /* The decompressed contents of an attachment, which the caller unreferences. NULL with an error if it can't be read;
  * NULL without an error if there is none. */
 GByteArray *trace_file_attachment(const TraceFile *file, const char *name, GError **error);
+/* How many bytes of the file it takes; 0 if there is none. */
+uint64_t trace_file_attachment_bytes(const TraceFile *file, const char *name);
 
 #endif
