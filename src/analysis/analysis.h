@@ -78,6 +78,14 @@ struct AnalysisType {
     AnalysisDivision (*divide)(const void *options, unsigned jobs);
     /* Behind begin(), before any record. */
     void (*take_part)(void *state, const AnalysisPart *part);
+    /* With ANALYSIS_BY_KEY; or all NULL. Which records of a batch no part need look at is then found once for all
+     * parts: those that change nothing, as one that touches what its set has touched last. can_thin() is called once,
+     * before any record, and the answer is the same for all parts. thin() writes the numbers of the other ones to
+     * `kept`, which has room for all, and returns how many they are; any part may be asked, behind take_part() and in
+     * any thread, for a batch that isn't the next one. add_kept() is called instead of add(). */
+    bool (*can_thin)(const void *state);
+    size_t (*thin)(const void *state, const struct mt_batch *batch, uint32_t *kept);
+    bool (*add_kept)(void *state, const struct mt_batch *batch, const uint32_t *kept, size_t count, GError **error);
     /* Adds what the next part has come to, behind the last record of both; part 0 takes in all others, one by one.
      * `next` is of no use then but for end(). */
     bool (*merge)(void *state, void *next, GError **error);
@@ -131,6 +139,10 @@ bool analysis_finish(Analysis *analysis, GError **error);
 void analysis_describe(Analysis *analysis, Report *report);
 /* As AnalysisType's: only if analysis_request_divide() allows it. */
 void analysis_take_part(Analysis *analysis, const AnalysisPart *part);
+bool analysis_can_thin(const Analysis *analysis);
+size_t analysis_thin(const Analysis *analysis, const struct mt_batch *batch, uint32_t *kept);
+bool analysis_add_kept(Analysis *analysis, const struct mt_batch *batch, const uint32_t *kept, size_t count,
+                       GError **error);
 bool analysis_merge(Analysis *analysis, Analysis *next, GError **error);
 const char *analysis_name(const Analysis *analysis);
 

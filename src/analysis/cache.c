@@ -110,18 +110,21 @@ static void add_fast(Cache *cache, const struct mt_batch *batch)
     }
 }
 
-/* The same of a part: first finds, without branches, which records touch its lines. */
-static void add_fast_part(Cache *cache, const struct mt_batch *batch)
+/* The same of a part: of these records of a batch, first finds without branches which touch its lines. `some`: their
+ * numbers; NULL: all. */
+static inline __attribute__((always_inline)) void add_fast_part(Cache *cache, const struct mt_batch *batch,
+                                                                const uint32_t *some, size_t some_count)
 {
     const CacheArray array = *cache_model_core(cache->feed->model, batch->vcpu)->array[0];
     const AnalysisPart part = cache->part;
     unsigned shift = cache->design.line_shift;
     uint32_t own[PIECE];
 
-    for (size_t begin = 0; begin < batch->count; begin += PIECE) {
-        size_t end = MIN(begin + PIECE, batch->count), count = 0;
+    for (size_t begin = 0; begin < some_count; begin += PIECE) {
+        size_t end = MIN(begin + PIECE, some_count), count = 0;
 
-        for (size_t i = begin; i < end; i++) {
+        for (size_t k = begin; k < end; k++) {
+            size_t i = some ? some[k] : k;
             uint64_t line = batch->address[i] >> shift;
 
             own[count] = (uint32_t)i;
@@ -138,6 +141,51 @@ static void add_fast_part(Cache *cache, const struct mt_batch *batch)
                 add_record(cache, batch, i, address, mt_size(info));
         }
     }
+}
+
+/* Which records of a batch may change anything, for all parts. Most use the line that was used last of all that may be
+ * in the same set, and don't make it dirty. Nobody else has used the level since: a batch is one vCPU's. */
+static size_t cache_thin(const void *data, const struct mt_batch *batch, uint32_t *kept)
+{
+    const Cache *cache = data;
+    uint64_t last[CACHE_GROUPS_MOST] = { 0 }; /* of each group, as words of a CacheArray */
+    unsigned shift = cache->design.line_shift, mask = cache->groups - 1;
+    size_t count = 0;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        uint64_t address = batch->address[i], line = address >> shift;
+        uint64_t line_behind = (address + mt_size(batch->info[i]) - 1) >> shift;
+        uint64_t before = last[line & mask], word = cache_word(line) | (mt_is_store(batch->info[i]) ? CACHE_DIRTY : 0);
+
+        kept[count] = (uint32_t)i;
+        if (G_UNLIKELY(line != line_behind)) {
+            last[line & mask] = last[line_behind & mask] = 0;
+            count++;
+            continue;
+        }
+        word |= (before | CACHE_DIRTY) == (word | CACHE_DIRTY) ? before : 0;
+        last[line & mask] = word;
+        count += word != before;
+    }
+    return count;
+}
+
+static bool cache_can_thin(const void *data)
+{
+    const Cache *cache = data;
+
+    return cache->groups;
+}
+
+static bool cache_add_kept(void *data, const struct mt_batch *batch, const uint32_t *kept, size_t count, GError **error)
+{
+    Cache *cache = data;
+
+    (void)error;
+    if (!cache->part.number)
+        add_kinds(cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS], batch);
+    add_fast_part(cache, batch, kept, count);
+    return true;
 }
 
 static void add_each(Cache *cache, const struct mt_batch *batch)
@@ -177,7 +225,7 @@ static bool cache_add(void *data, const struct mt_batch *batch, GError **error)
     if (!cache->part.number)
         add_kinds(cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS], batch);
     if (cache->is_fast && cache->part.count)
-        add_fast_part(cache, batch);
+        add_fast_part(cache, batch, NULL, batch->count);
     else if (cache->is_fast)
         add_fast(cache, batch);
     else
@@ -206,11 +254,24 @@ static AnalysisDivision cache_divide(const void *options, unsigned jobs)
     return analysis_divide_by_sets(sets, jobs);
 }
 
+/* What isn't there after it was used, or goes when others are used, must not be left out. */
+static unsigned groups_of_first_level(const Cache *cache)
+{
+    bool inclusive = false;
+
+    for (unsigned i = 1; i < cache->design.levels; i++)
+        inclusive |= cache->design.level[i].inclusion == CACHE_INCLUSIVE;
+    if (!cache->is_fast || cache->options->physical || cache->design.no_allocate || inclusive)
+        return 0;
+    return cache_array_groups(cache_model_core(cache->feed->model, 0)->array[0]);
+}
+
 static void cache_take_part(void *data, const AnalysisPart *part)
 {
     Cache *cache = data;
 
     cache->part = *part;
+    cache->groups = groups_of_first_level(cache);
 }
 
 static bool cache_merge(void *data, void *other, GError **error)
@@ -280,5 +341,8 @@ const AnalysisType cache_analysis = {
     .end = cache_end,
     .divide = cache_divide,
     .take_part = cache_take_part,
+    .can_thin = cache_can_thin,
+    .thin = cache_thin,
+    .add_kept = cache_add_kept,
     .merge = cache_merge,
 };

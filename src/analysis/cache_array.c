@@ -110,6 +110,13 @@ static void move_to_front(uint64_t *words, size_t way)
     words[0] = word;
 }
 
+unsigned cache_array_groups(const CacheArray *array)
+{
+    if (!array->is_ordered && array->policy != CACHE_PLRU)
+        return 0;
+    return (unsigned)MIN(array->sets & -array->sets, CACHE_GROUPS_MOST);
+}
+
 size_t cache_array_touch(const CacheArray *array, uint64_t line, size_t slot)
 {
     size_t set = cache_array_set(array, line);

@@ -27,6 +27,7 @@ typedef enum { CACHE_LRU, CACHE_PLRU, CACHE_FIFO, CACHE_RANDOM, CACHE_SRRIP, CAC
 
 #define CACHE_MAX_PLRU_WAYS 64
 #define CACHE_NOT_FOUND SIZE_MAX
+#define CACHE_GROUPS_MOST 128
 
 typedef struct CacheArray {
     uint64_t *words;     /* `ways` for each set */
@@ -87,6 +88,11 @@ static inline bool cache_array_hits(const CacheArray *array, uint64_t line, bool
     return true;
 }
 
+/* For leaving out uses that change nothing. A line's group is its lowest bits, as many as tell this power of two of
+ * groups apart; all lines of a set are of one group. A line that is used twice, with none of its group in between, is
+ * there the second time, and what the policy does then it has done already. 0 if that isn't so: with SRRIP a line that
+ * came in isn't as young as one that was hit, and random numbers are all of one row. */
+unsigned cache_array_groups(const CacheArray *array);
 /* Tells the policy that the line, which is at `slot`, was used. Returns where it is now. */
 size_t cache_array_touch(const CacheArray *array, uint64_t line, size_t slot);
 /* Puts in a line that isn't there, with these flags beside CACHE_VALID. Returns the word of the line that had to go; 0

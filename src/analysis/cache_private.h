@@ -23,6 +23,7 @@ typedef struct {
     bool is_fast;
     uint64_t left_out; /* with --physical: their address isn't that of memory, or isn't known */
     AnalysisPart part; /* the lines that are its own; what isn't of lines only part 0 counts */
+    unsigned groups;   /* of a part: cache_array_groups() of the first level; 0: no use is left out */
 } Cache;
 
 /* The result: see AnalysisType. */

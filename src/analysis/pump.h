@@ -21,6 +21,11 @@ bool pump_add(Pump *pump, const struct mt_batch *batch, GError **error);
 void pump_measure(Pump *pump);
 /* Each of its analyses has this part of the work; before any record. */
 void pump_take_part(Pump *pump, const AnalysisPart *part);
+/* Whether parts of its only analysis need not look at all records; then which, and instead of pump_add()
+ * (AnalysisType's thin and add_kept). */
+bool pump_can_thin(const Pump *pump);
+size_t pump_thin(const Pump *pump, const struct mt_batch *batch, uint32_t *kept);
+bool pump_add_kept(Pump *pump, const struct mt_batch *batch, const uint32_t *kept, size_t count, GError **error);
 /* Adds what the next part, of the same requests, has come to (AnalysisType's merge). */
 bool pump_merge(Pump *pump, Pump *next, GError **error);
 /* Takes over the analyses of another one, behind its own. */

@@ -177,6 +177,69 @@ static void add_records_of_part(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *
     }
 }
 
+/* Which records of a batch may change anything, for all parts. Most use the page that was used last of all that may be
+ * in the same set. */
+static size_t tlb_thin(const void *data, const struct mt_batch *batch, uint32_t *kept)
+{
+    const Tlb *tlb = data;
+    uint64_t last[CACHE_GROUPS_MOST] = { 0 }; /* of each group, as words of a CacheArray */
+    unsigned shift = tlb->shift[0], mask = tlb->groups - 1;
+    size_t count = 0;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        uint64_t address = batch->address[i], page = address >> shift, word = cache_word(page);
+        uint64_t page_behind = (address + mt_size(batch->info[i]) - 1) >> shift;
+
+        kept[count] = (uint32_t)i;
+        if (G_UNLIKELY(page != page_behind)) {
+            last[page & mask] = last[page_behind & mask] = 0;
+            count++;
+            continue;
+        }
+        count += last[page & mask] != word;
+        last[page & mask] = word;
+    }
+    return count;
+}
+
+static bool tlb_can_thin(const void *data)
+{
+    const Tlb *tlb = data;
+
+    return tlb->groups;
+}
+
+static void add_kept(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch, const uint32_t *kept, size_t count)
+{
+    const CacheArray array = *vcpu->array[0][tlb->page[0]];
+    unsigned shift = tlb->shift[0];
+
+    for (size_t k = 0; k < count; k++) {
+        uint64_t address = batch->address[kept[k]], page = address >> shift;
+        bool crosses = (address + mt_size(batch->info[kept[k]]) - 1) >> shift != page;
+
+        if (crosses || (analysis_part_has(&tlb->part, page) && !cache_array_hits(&array, page, false)))
+            add_slowly(tlb, vcpu, batch, kept[k]);
+    }
+}
+
+static void add_kinds(const Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
+{
+    for (size_t i = 0; !tlb->part.number && i < batch->count; i++)
+        vcpu->by_kind[batch->info[i]]++;
+}
+
+static bool tlb_add_kept(void *data, const struct mt_batch *batch, const uint32_t *kept, size_t count, GError **error)
+{
+    Tlb *tlb = data;
+    TlbVcpu *vcpu = get_vcpu(tlb, batch->vcpu);
+
+    (void)error;
+    add_kinds(tlb, vcpu, batch);
+    add_kept(tlb, vcpu, batch, kept, count);
+    return true;
+}
+
 /* The same where sizes are as recorded. */
 static void add_records_of_sizes(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
 {
@@ -204,8 +267,7 @@ static bool tlb_add(void *data, const struct mt_batch *batch, GError **error)
     TlbVcpu *vcpu = get_vcpu(tlb, batch->vcpu);
 
     (void)error;
-    for (size_t i = 0; !tlb->part.number && i < batch->count; i++)
-        vcpu->by_kind[batch->info[i]]++;
+    add_kinds(tlb, vcpu, batch);
     if (tlb->recorded)
         add_records_of_sizes(tlb, vcpu, batch);
     else if (tlb->part.count)
@@ -241,6 +303,10 @@ static void tlb_take_part(void *data, const AnalysisPart *part)
     for (unsigned size = 0; size < TLB_PAGES; size++)
         tlb->is_divided[size] =
             part->count && !((tlb->design.part[0][size].sets | tlb->design.part[1][size].sets) % part->count);
+    /* Pages of both sizes may be in one group. */
+    tlb->groups = tlb->recorded || tlb->page[0] != tlb->page[1]
+                      ? 0
+                      : cache_array_groups(get_vcpu(tlb, 0)->array[0][tlb->page[0]]);
 }
 
 static bool tlb_merge(void *data, void *other, GError **error)
@@ -311,5 +377,8 @@ const AnalysisType tlb_analysis = {
     .end = tlb_end,
     .divide = tlb_divide,
     .take_part = tlb_take_part,
+    .can_thin = tlb_can_thin,
+    .thin = tlb_thin,
+    .add_kept = tlb_add_kept,
     .merge = tlb_merge,
 };

@@ -14,11 +14,15 @@
 typedef struct {
     GArray *batches; /* struct mt_batch, whose pointers are offsets until all of the piece is there */
     GByteArray *columns;
+    GArray *kept; /* uint32_t: of each batch, the records that readers look at; one batch behind the other */
+    GArray *ends; /* guint: where those of each batch end in it */
 } Piece;
 
 typedef struct {
-    uint64_t piece; /* the number of the reader's piece */
-    guint batch;    /* its next batch in the piece */
+    uint64_t piece;       /* the number of the reader's piece */
+    guint batch;          /* its next batch in the piece */
+    SharedInputThin thin; /* or NULL */
+    const void *thin_data;
 } Place;
 
 struct SharedInput {
@@ -46,6 +50,8 @@ SharedInput *shared_input_new(Input *input, unsigned readers)
     for (guint i = 0; i < PIECES; i++) {
         shared->pieces[i].batches = g_array_new(FALSE, FALSE, sizeof(struct mt_batch));
         shared->pieces[i].columns = g_byte_array_new();
+        shared->pieces[i].kept = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        shared->pieces[i].ends = g_array_new(FALSE, FALSE, sizeof(guint));
     }
     return shared;
 }
@@ -57,6 +63,8 @@ void shared_input_free(SharedInput *shared)
     for (guint i = 0; i < PIECES; i++) {
         g_array_unref(shared->pieces[i].batches);
         g_byte_array_unref(shared->pieces[i].columns);
+        g_array_unref(shared->pieces[i].kept);
+        g_array_unref(shared->pieces[i].ends);
     }
     g_clear_error(&shared->error);
     g_cond_clear(&shared->changed);
@@ -112,19 +120,33 @@ static void set_pointers(Piece *piece)
     }
 }
 
-/* Returns false at the end, and with an error. */
-static bool decode(Input *input, Piece *piece, GError **error)
+static void keep_some(Piece *piece, const struct mt_batch *batch, const Place *place)
+{
+    guint begin = piece->kept->len, end;
+
+    g_array_set_size(piece->kept, begin + (guint)batch->count);
+    end = begin + (guint)place->thin(place->thin_data, batch, &g_array_index(piece->kept, uint32_t, begin));
+    g_array_set_size(piece->kept, end);
+    g_array_append_val(piece->ends, end);
+}
+
+/* `place` is that of the reader that does it. Returns false at the end, and with an error. */
+static bool decode(Input *input, Piece *piece, const Place *place, GError **error)
 {
     g_autoptr(GError) problem = NULL;
     const struct mt_batch *batch = NULL;
 
     g_array_set_size(piece->batches, 0);
     g_byte_array_set_size(piece->columns, 0);
+    g_array_set_size(piece->kept, 0);
+    g_array_set_size(piece->ends, 0);
     for (size_t records = 0; records < PIECE_RECORDS; records += batch->count) {
         batch = input_next_batch(input, &problem);
         if (!batch)
             break;
         copy_batch(piece, batch);
+        if (place->thin)
+            keep_some(piece, batch, place);
     }
     set_pointers(piece);
     if (problem)
@@ -142,14 +164,14 @@ static bool has_room(const SharedInput *shared)
 }
 
 /* The caller holds the lock, which is released while a piece is decoded. */
-static void decode_next(SharedInput *shared)
+static void decode_next(SharedInput *shared, const Place *place)
 {
     GError *error = NULL;
     bool more;
 
     shared->decodes = true;
     g_mutex_unlock(&shared->lock);
-    more = decode(shared->input, &shared->pieces[shared->decoded % PIECES], &error);
+    more = decode(shared->input, &shared->pieces[shared->decoded % PIECES], place, &error);
     g_mutex_lock(&shared->lock);
     shared->decodes = false;
     if (!shared->ended)
@@ -169,7 +191,7 @@ static bool wait_for_piece(SharedInput *shared, const Place *place)
         uint64_t ready = shared->decoded - place->piece;
 
         if (ready < AHEAD && !shared->ended && !shared->decodes && has_room(shared))
-            decode_next(shared);
+            decode_next(shared, place);
         else if (ready)
             return true;
         else if (shared->ended)
@@ -208,6 +230,22 @@ const struct mt_batch *shared_input_next(SharedInput *shared, unsigned reader, G
         piece = &shared->pieces[place->piece % PIECES];
     }
     return &g_array_index(piece->batches, struct mt_batch, place->batch++);
+}
+
+void shared_input_set_thin(SharedInput *shared, unsigned reader, SharedInputThin thin, const void *data)
+{
+    shared->places[reader].thin = thin;
+    shared->places[reader].thin_data = data;
+}
+
+const uint32_t *shared_input_kept(const SharedInput *shared, unsigned reader, size_t *count)
+{
+    const Place *place = &shared->places[reader];
+    const Piece *piece = &shared->pieces[place->piece % PIECES];
+    guint batch = place->batch - 1, begin = batch ? g_array_index(piece->ends, guint, batch - 1) : 0;
+
+    *count = g_array_index(piece->ends, guint, batch) - begin;
+    return (const uint32_t *)piece->kept->data + begin;
 }
 
 void shared_input_stop(SharedInput *shared, unsigned reader)

@@ -15,7 +15,9 @@ SHARED = (["stat"], ["stat", "--brief"], ["heatmap"], ["heatmap", "--zoom", "0x1
           ["cache", "--l1d", "2K,2", "--l2", "8K,4", "--l3", "48K,12"],
           ["cache", "--l1d", "2K,4", "--l2", "8K,4", "--l3", "none", "--inclusion", "inclusive", "--lines", "--policy", "srrip"],
           ["cache", "--l1d", "2K,4", "--l2", "8K,4", "--l3", "none", "--inclusion", "exclusive", "--shared", "none"],
-          ["cache", "--l1d", "2K,4", "--l2", "8K,4", "--write", "through", "--no-allocate", "--policy", "fifo"])
+          ["cache", "--l1d", "2K,4", "--l2", "8K,4", "--write", "through", "--no-allocate", "--policy", "fifo"],
+          ["cache", "--l1d", "2K,4", "--l2", "4K,2", "--l3", "none", "--inclusion", "inclusive"], ["cache", "--l1d", "2K,4", "--no-allocate"],
+          ["cache", "--l1d", "2K,4", "--l2", "8K,8", "--l3", "none", "--policy", "plru"], ["cache", "--l1d", "2K,4", "--l2", "8K,8", "--policy", "fifo"])
 BY_ONE = ((["reuse"], "depends on all those before"), (["mrc", "--rate", "0.5"], "a sample is small"),
           (["cache", "--prefetch", "stride"], "prefetcher"), (["cache", "--classify"], "--classify"),
           (["cache", "--policy", "random"], "random numbers"), (["tlb", "--policy", "random"], "random numbers"),
@@ -52,6 +54,24 @@ class Jobs(CacheTest):
             for count in ("2", "3", "8"):
                 with self.subTest(arguments, jobs=count):
                     self.assertEqual(self.outputs(*arguments, "--jobs", count, path), (expected, ""))
+
+    def test_lines_that_come_back_soon(self):
+        """Caches and TLBs that are too small for them: what is used again is often gone, or about to be replaced."""
+        chance, rows = random.Random(15), []
+        while len(rows) < 30000:
+            page = chance.randrange(24)
+            at = page * 4096 + chance.choice((page % 8 * 64, chance.randrange(4) * 64, 4093))
+            for _ in range(chance.randrange(1, 4)):
+                rows.append((0, chance.choice((0, 2, 3, 3)) | chance.choice((0, STORE)) | USER, at, 1, at))
+        path = self.make("few", rows, fields=PC, vcpus=1, block=4096)
+        small = ["--l1d", "512,2", "--l2", "512,4", "--l3", "none"]
+        for arguments in (["cache", *small], ["cache", *small, "--inclusion", "inclusive"], ["cache", *small, "--inclusion", "exclusive"],
+                          ["cache", *small, "--no-allocate"], ["cache", "--l1d", "512,4", "--l2", "1K,4", "--policy", "srrip"],
+                          ["cache", "--l1d", "512,4", "--l2", "1K,4", "--l3", "none", "--policy", "plru"], ["tlb", "--l1-4k", "8,4", "--l2-4k", "8,4"],
+                          ["tlb", "--l1-4k", "8,4", "--l2-4k", "none", "--policy", "srrip"], ["tlb", "--l1-4k", "4,2", "--l2-4k", "8,4", "--policy", "plru"]):
+            expected, _ = self.outputs(*arguments, path)
+            with self.subTest(arguments):
+                self.assertEqual(self.outputs(*arguments, "--jobs", "2", path), (expected, ""))
 
     def test_of_a_selection(self):
         path = self.trace()
