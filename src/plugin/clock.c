@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guest's clock, where it goes by instructions (QEMU's -icount): plugins can't read it, but they can count. Halts
- * are not in it.
+ * The guest's clock, where it counts instructions (QEMU's -icount): plugins can't read it, but they can count, too.
+ * Time in which a vCPU is halted is missing.
  */
 #include "plugin.h"
 

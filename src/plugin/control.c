@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The control socket: somebody switches tracing of a running guest by hand ('memory_tracer ctl').
+ * The control socket: a user switches tracing of a running guest by hand ('memory_tracer ctl').
  *
- * A client connects, sends one line, and gets one line of JSON. Each has a thread, so that none waits for one that says
- * nothing. What it asks for is done while all vCPUs stand still. Only a vCPU can bring that about, so each block looks
- * at a word of its vCPU that our thread sets.
+ * A client connects, sends one line, and gets one line of JSON. Each client has a thread, so that none has to wait for
+ * a client that sends nothing. Requests are carried out while all vCPUs stand still. Only a vCPU can stop the others,
+ * so each block checks a word of its vCPU, which the client's thread sets.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,27 +31,27 @@
 
 typedef struct {
     PluginControl *control;
-    GThread *thread; /* NULL: the place is free */
+    GThread *thread; /* NULL: the entry is free */
     int fd;
-    gint done; /* the thread has ended, or is about to */
+    gint done; /* the thread has ended, or is about to end */
 } Client;
 
 struct PluginControl {
     Listener listener;
-    int quit; /* an eventfd: the threads shall end */
+    int quit; /* an eventfd that tells the threads to end */
     GThread *thread;
-    Client clients[MAX_CLIENTS]; /* of that thread */
-    qemu_plugin_u64 word;        /* per vCPU: there is a request */
+    Client clients[MAX_CLIENTS]; /* used by the listening thread */
+    qemu_plugin_u64 word;        /* for each vCPU: not 0 if there is a request */
     GMutex lock;
     bool busy;    /* a client prepares a request, or waits for it */
-    bool pending; /* a request waits for the vCPUs; what it asks for: */
+    bool pending; /* a request waits for the vCPUs; the members below are its contents */
     bool active;
     bool user_only;
     SamplerOptions sampler;
-    RingCounts before; /* the totals when tracing was switched on last */
+    RingCounts before; /* the totals when tracing was last switched on */
 };
 
-/* By a vCPU. */
+/* Called by a vCPU. */
 
 static void requested_cb(unsigned int vcpu, void *userdata)
 {
@@ -106,9 +106,9 @@ void control_apply(PluginControl *control)
     g_mutex_unlock(&control->lock);
 }
 
-/* By the clients' threads. */
+/* Called by the clients' threads. */
 
-/* Neither the client nor QEMU has gone. (A client that has only said that it will send no more is still there.) */
+/* Whether neither the client nor QEMU has gone. (A client that has only shut down its sending side is still there.) */
 static bool may_wait(const PluginControl *control, int client)
 {
     struct pollfd polled[] = { { .fd = client }, { .fd = control->quit, .events = POLLIN } };
@@ -116,7 +116,7 @@ static bool may_wait(const PluginControl *control, int client)
     return poll(polled, 2, 0) == 0;
 }
 
-/* Waits until no other client has a request. With the lock held. Returns false if the client gave up. */
+/* The caller holds the lock. Waits until no other client has a request. Returns false if the client gave up. */
 static bool begin_request(PluginControl *control, int client)
 {
     while (control->busy && may_wait(control, client)) {
@@ -133,8 +133,8 @@ static bool begin_request(PluginControl *control, int client)
     return true;
 }
 
-/* Lets the vCPUs do what was asked for, and waits. With the lock held. Returns false if the client gave up, and the
- * request with it. */
+/* The caller holds the lock. Lets the vCPUs carry out the request, and waits for it. Returns false if the client gave
+ * up, and withdraws the request. */
 static bool submit(PluginControl *control, int client)
 {
     bool done;
@@ -153,7 +153,7 @@ static bool submit(PluginControl *control, int client)
     return done;
 }
 
-/* Waits until the consumer has taken what is published now; the vCPUs may go on publishing. */
+/* Waits until the consumer has taken all that is published now. The vCPUs may go on publishing. */
 static bool drain(const PluginControl *control, int client)
 {
     for (unsigned i = 0; i < ring_vcpus(plugin.ring); i++) {
@@ -212,7 +212,7 @@ static bool parse_log(const char *word, unsigned *value)
     return true;
 }
 
-/* Puts what a line asks for into the request. */
+/* Parses a line into the request. */
 static bool parse(PluginControl *control, const char *verb, const char *argument)
 {
     if (!strcmp(verb, "trace"))
@@ -226,7 +226,7 @@ static bool parse(PluginControl *control, const char *verb, const char *argument
     return !argument && !strcmp(verb, "flush");
 }
 
-/* With the lock held. Returns why a request was not carried out, or NULL. */
+/* The caller holds the lock. Returns NULL, or why a request was not carried out. */
 static const char *carry_out(PluginControl *control, int client, const char *verb, const char *argument)
 {
     if (!parse(control, verb, argument))
@@ -238,7 +238,7 @@ static const char *carry_out(PluginControl *control, int client, const char *ver
     return submit(control, client) ? NULL : "given up";
 }
 
-/* Does what a line asks for and returns the answer. */
+/* Carries out a line's request, and returns the answer. */
 static char *answer(PluginControl *control, int client, const char *line)
 {
     g_auto(GStrv) words = g_strsplit(line, " ", 2);
@@ -303,9 +303,9 @@ static gpointer client_thread(gpointer data)
     return NULL;
 }
 
-/* By our thread. */
+/* Called by the listening thread. */
 
-/* A free place, or NULL. */
+/* A free entry, or NULL. */
 static Client *find_place(PluginControl *control)
 {
     for (int i = 0; i < MAX_CLIENTS; i++) {
@@ -353,7 +353,7 @@ static gpointer control_thread(gpointer data)
         if (fd >= 0)
             welcome(control, fd);
         else if (errno != EAGAIN && errno != ECONNABORTED)
-            g_usleep(POLL_US); /* no descriptor is left, say */
+            g_usleep(POLL_US); /* for instance, no descriptor is left */
     }
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Accesses that QEMU tells of wrongly: see corrections.h.
+ * Accesses that QEMU reports wrongly: see corrections.h.
  *
- * What is to be done stands in the callback's userdata: in the bits of the record's info that are the vCPU's, which
- * isn't known yet when the instruction is translated.
+ * The callback's userdata says what is to be done. It says it in the bits of the record's info that are for the vCPU,
+ * because the vCPU isn't known yet when the instruction is translated.
  */
 #include "corrections.h"
 
@@ -16,18 +16,19 @@
 #define VCPU_BITS (UINT64_C(0xffff) << GMBEOO_VCPU_SHIFT)
 #define SIZE_BITS UINT64_C(7)
 
-/* What a vCPU's current instruction has done so far. */
+/* How far a vCPU's current instruction has got. */
 typedef struct {
-    bool has_begun;          /* to load */
-    uint64_t first_vaddr;    /* then: of its operand */
+    bool has_begun;          /* it has begun to load its operand */
+    uint64_t first_vaddr;    /* the operand's address, if it has */
     CaptureAccess loaded[2]; /* the last two loads, the last one second */
-    unsigned held;           /* of them, those that are not recorded yet */
+    unsigned held;           /* how many of them are not recorded yet */
 } __attribute__((aligned(64))) Progress;
 
 static Progress progress[RING_MAX_VCPUS];
 static struct qemu_plugin_register *rax, *rdx;
 
-/* In one thread, vCPUs take turns between instructions only, and QEMU doesn't tell which one it is. */
+/* In one thread, vCPUs take turns between instructions only. QEMU doesn't tell which one executes, so they share one.
+ */
 static Progress *progress_of(unsigned vcpu)
 {
     return &progress[turns_are_taken() ? 0 : vcpu];
@@ -46,7 +47,8 @@ static void cut(CaptureAccess *access, unsigned size_shift)
         access->value[0] &= (UINT64_C(1) << (8u << size_shift)) - 1;
 }
 
-/* The operand has 1 << size_shift bytes. QEMU loads the lowest piece first, each of 16 bytes if there are several. */
+/* Records the load of an operand of 1 << size_shift bytes. QEMU loads the lowest piece first; several pieces have 16
+ * bytes each. */
 static void load_operand(unsigned vcpu, CaptureAccess *access, unsigned size_shift)
 {
     Progress *of = progress_of(vcpu);
@@ -61,7 +63,7 @@ static void load_operand(unsigned vcpu, CaptureAccess *access, unsigned size_shi
     capture_put(vcpu, access);
 }
 
-/* An instruction is executed, perhaps once more, as an access of it has faulted. */
+/* An instruction begins, perhaps again because one of its accesses has faulted. */
 static void begin_cb(unsigned int vcpu, void *userdata)
 {
     (void)userdata;
@@ -78,7 +80,7 @@ static bool same_value(const CaptureAccess *a, const CaptureAccess *b)
 
 static void retry_load(unsigned vcpu, Progress *of, const CaptureAccess *access)
 {
-    if (of->held && access->vaddr != of->loaded[1].vaddr) { /* LES, which looks like cmpccxadd */
+    if (of->held && access->vaddr != of->loaded[1].vaddr) { /* it is LES, whose encoding looks like cmpccxadd's */
         capture_put(vcpu, &of->loaded[1]);
         capture_put(vcpu, access);
         of->held = 0;
@@ -89,7 +91,7 @@ static void retry_load(unsigned vcpu, Progress *of, const CaptureAccess *access)
     of->held++;
 }
 
-/* The loop ends when the second load, which is part of the exchange, has found what the first one had. */
+/* The loop ends when the second load, which is part of the exchange, has found the same value as the first one. */
 static void retry(unsigned vcpu, const CaptureAccess *access, X86Accesses accesses)
 {
     Progress *of = progress_of(vcpu);
@@ -109,12 +111,14 @@ static void retry(unsigned vcpu, const CaptureAccess *access, X86Accesses access
 /*
  * The values of locked instructions.
  *
- * Where vCPUs run at the same time, QEMU executes one in a single step (accel/tcg/atomic_template.h), and tells of the
- * load and the store when it is done. What it tells as stored is the operand that its step took, and as loaded what the
- * step returned: the old value, or the new one. So both are told before either is recorded.
+ * Where vCPUs run at the same time, QEMU executes a locked instruction in a single step (accel/tcg/atomic_template.h),
+ * and reports the load and the store afterwards. As the stored value it reports the operand of the step, and as the
+ * loaded value the result of the step, which is the old value or the new one. So both reports are needed before either
+ * access can be recorded.
  */
 
-/* In device memory, and where it isn't aligned, QEMU executes it like any other, while the other vCPUs stand still. */
+/* QEMU executes it like other instructions, while the other vCPUs stand still, if the operand isn't aligned or is in
+ * device memory. */
 static bool is_single_step(const CaptureAccess *access)
 {
     const struct qemu_plugin_hwaddr *address;
@@ -131,7 +135,8 @@ static void set_unknown(CaptureAccess *access)
     access->value[0] = access->value[1] = 0;
 }
 
-/* Those whose result isn't wider than 8 bytes. `loaded` and `stored` are as told, and become what took place. */
+/* Corrects the values of locked instructions of at most 8 bytes. `loaded` and `stored` are as QEMU reports them, and
+ * become what took place. */
 static void work_out(CaptureAccess *loaded, CaptureAccess *stored, X86Accesses accesses)
 {
     unsigned bits = 8u << (loaded->info & SIZE_BITS);
@@ -161,7 +166,7 @@ static void work_out(CaptureAccess *loaded, CaptureAccess *stored, X86Accesses a
         break;
     case X86_TELLS_NEW_OR:
         stored->value[0] = told;
-        if (operand) /* it has covered what was there */
+        if (operand) /* the result no longer shows what was there */
             set_unknown(loaded);
         break;
     case X86_TELLS_NEW_AND:
@@ -187,7 +192,7 @@ static bool read_general_register(struct qemu_plugin_register *handle, uint64_t 
     return true;
 }
 
-/* What was stored depends on what the instruction has compared with, which its registers still hold. */
+/* The stored value depends on what the instruction compares with, which is still in its registers. */
 static void work_out_compared(const CaptureAccess *loaded, CaptureAccess *stored, X86Accesses accesses)
 {
     uint64_t expected[2] = { 0, 0 }, high = 0;
@@ -255,7 +260,7 @@ static void correct_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t v
     }
 }
 
-/* Only values are wrong of locked instructions, and only where there are single steps. */
+/* For locked instructions, only values are wrong, and only where QEMU executes them in single steps. */
 static bool is_to_be_corrected(X86Accesses accesses)
 {
     if (x86_is_locked(accesses))

@@ -4,12 +4,12 @@
 
 #include "phase.h"
 
-/* At least so many accesses must be skipped for counting them inline to be worth two flushes of QEMU's translations. */
+/* Counting inline is worth two flushes of QEMU's translations if at least this many accesses are skipped. */
 #define WORTH_COUNTING (UINT64_C(1) << 24)
-/* A block makes at most 2^17 accesses (a repeated string instruction). So many before the next traced block we are
- * called at each access again. */
+/* Callbacks begin again this many accesses before the next traced ones. A translation block makes at most 2^17 accesses
+ * (a repeated string instruction). */
 #define COUNTING_MARGIN (UINT64_C(1) << 18)
-/* How often somebody who looks at the totals sees them grow meanwhile. */
+/* After this many accesses, the totals that others see are updated. */
 #define COUNTING_REPORT (UINT64_C(1) << 25)
 /* Each block compares its vCPU's counter with this. */
 #define COUNTING_LIMIT (UINT64_C(1) << 63)
@@ -50,11 +50,11 @@ void counting_take(unsigned vcpu)
 
     missed = sampler_pass(&samplers[vcpu], &plugin.options.sampler, now - counted_from[vcpu].value);
     counted_from[vcpu].value = now;
-    if (missed) /* a block that is longer than we believe possible */
+    if (missed) /* a translation block was longer than COUNTING_MARGIN allows */
         ring_add_dropped(plugin.ring, vcpu, missed);
 }
 
-/* Sets the counter so that it reaches the limit where we must look again. */
+/* Sets the counter so that it reaches the limit when the next check is due. */
 static void set_counter(unsigned vcpu)
 {
     uint64_t left = samplers[vcpu].skip_left;

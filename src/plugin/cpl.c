@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The privilege level (CPL) of a translation block, and its mode (16, 32 or 64 bit). On x86, QEMU never shares a block
- * between those, so what the registers say while the block is translated holds whenever it is executed. What they mean
- * is in x86.c.
+ * between levels or modes, so what the registers say while the block is translated holds whenever it is executed.
+ * record/x86.c knows what they mean.
  */
 #include <string.h>
 
@@ -22,8 +22,7 @@ bool cpl_init(void)
     cs = interface_find_register(registers, "cs");
     cr0 = interface_find_register(registers, "cr0");
     eflags = interface_find_register(registers, "eflags");
-    efer =
-        interface_find_register(registers, "efer"); /* may be missing: then there is no long mode, or we can't tell */
+    efer = interface_find_register(registers, "efer"); /* may be missing: there is no long mode, or it can't be read */
     return cs && cr0 && eflags;
 }
 

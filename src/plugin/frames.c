@@ -5,7 +5,7 @@
 #include "../record/x86.h"
 #include "kernel.h"
 
-/* 256 GiB. The guest tells how many frames there are, and looking at all of them takes time. */
+/* 256 GiB. The number of frames comes from the guest, which isn't trusted, and looking at all of them takes time. */
 #define FRAMES_MAX (UINT64_C(1) << 26)
 #define PAGE_BYTES_MAX 256
 

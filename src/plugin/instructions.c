@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The numbers of instructions: with MT_FIELD_INSTRUCTION, each record tells which instruction made it, at no cost, as
- * the number is known when the instruction is translated. An instruction that is translated again keeps its number.
+ * The numbers of instructions: with MT_FIELD_INSTRUCTION, each record says which instruction made it. That costs
+ * nothing, because the number is known when the instruction is translated. An instruction that is translated again
+ * keeps its number.
  */
 #include <string.h>
 
 #include "plugin.h"
 
 static GMutex lock;         /* several vCPUs may translate at once */
-static GHashTable *numbers; /* by struct mt_instruction, which lies in the ring's table */
+static GHashTable *numbers; /* by struct mt_instruction; the keys are in the ring's table */
 
 static guint hash_instruction(gconstpointer key)
 {

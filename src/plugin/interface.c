@@ -2,14 +2,14 @@
 /*
  * The versions of QEMU's plugin interface: see interface.h.
  *
- * 4 (QEMU 10.0), 5 (10.1, 10.2): what this plugin was first written for.
+ * 4 (QEMU 10.0), 5 (10.1, 10.2): the versions that this plugin was first written for.
  * 6 (11.0): qemu_plugin_read_register() returns a bool; descriptions of registers are larger.
- * 7 (11.1): callbacks are no longer told the plugin's id, but each has a userdata, which is given when it is
- *    registered. QEMU accepts no older plugin.
+ * 7 (11.1): callbacks no longer get the plugin's id; instead each gets a userdata, which is given when it is
+ * registered. QEMU accepts no older plugin.
  *
- * QEMU reads our qemu_plugin_version after it has loaded us, and before it tells us what it is. So a constructor finds
- * that out. Up to 10.2, 4 is accepted, and 11.0 adds functions. What 11.1 changes can't be seen from its functions; but
- * each QEMU has its version in it as text.
+ * QEMU reads qemu_plugin_version after it has loaded the plugin, and before it tells its own version. So a constructor
+ * finds out the version. Up to 10.2, 4 is accepted; 11.0 is known by functions that it adds. 11.1 adds none, but each
+ * QEMU has its version in it as text.
  */
 #define _GNU_SOURCE
 #include "interface.h"
@@ -29,14 +29,14 @@ QEMU_EXPORT int qemu_plugin_version = OLDEST;
 
 static struct {
     qemu_plugin_id_t id;
-    int version; /* QEMU's newest */
+    int version; /* the newest interface that QEMU has */
     InterfaceEvents events;
     void (*reset_is_done)(void);
 } interface;
 
-/* Finding out what to declare. */
+/* Finding out which version to declare. */
 
-/* The interface of the QEMU whose version this is; the newest one that we know if that can't be told. */
+/* The interface of a QEMU of this version; the newest one that the plugin knows if the version makes no sense. */
 static int interface_of(const char *version)
 {
     int major, minor, micro;
@@ -47,7 +47,7 @@ static int interface_of(const char *version)
     return major > 11 || (major == 11 && (minor > 0 || micro >= 50)) ? USERDATA_SINCE : BOOL_SINCE;
 }
 
-/* Looks for QEMU's version in the constants of the program. Stops at the first object, which that is. */
+/* Looks for QEMU's version in the constants of the program, which is the first object: it stops there. */
 static int find_version(struct dl_phdr_info *program, size_t size, void *data)
 {
     char *version = data;
@@ -92,7 +92,7 @@ bool interface_init(qemu_plugin_id_t id, const qemu_info_t *info, GError **error
     return false;
 }
 
-/* What QEMU calls, in both shapes. */
+/* Functions that QEMU calls, in both shapes. */
 
 static void started_with_id(qemu_plugin_id_t id, unsigned vcpu)
 {
@@ -172,7 +172,7 @@ static GCallback choose(GCallback with_id, GCallback with_userdata)
     return interface.version >= USERDATA_SINCE ? with_userdata : with_id;
 }
 
-/* What we call. */
+/* Functions of QEMU. */
 
 void interface_register(const InterfaceEvents *events)
 {
@@ -200,7 +200,7 @@ void interface_reset(void (*done)(void))
 struct qemu_plugin_register *interface_find_register(GArray *registers, const char *name)
 {
     for (guint i = 0; i < registers->len; i++) {
-        const qemu_plugin_reg_descriptor *found = /* they are larger in newer QEMUs */
+        const qemu_plugin_reg_descriptor *found = /* elements are larger in newer QEMUs */
             (void *)(registers->data + i * g_array_get_element_size(registers));
 
         if (!g_strcmp0(found->name, name))
@@ -213,6 +213,6 @@ bool interface_read_register(struct qemu_plugin_register *handle, GByteArray *by
 {
     int returned = qemu_plugin_read_register(handle, bytes);
 
-    /* Of a bool, only the low byte is there. */
+    /* Only the low byte of a bool is defined. */
     return interface.version >= BOOL_SINCE ? (returned & 0xff) != 0 : returned > 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What differs between the versions of QEMU's plugin interface. The callbacks of the hot path are the same in all of
- * them: who records accesses calls QEMU directly.
+ * The differences between the versions of QEMU's plugin interface. The callbacks of the hot path are the same in all
+ * versions, so the code that records accesses calls QEMU directly.
  */
 #ifndef MEMORY_TRACER_PLUGIN_INTERFACE_H
 #define MEMORY_TRACER_PLUGIN_INTERFACE_H
@@ -10,7 +10,7 @@
 
 #include "qemu_api.h"
 
-/* What QEMU tells. Those that are NULL are not asked for. */
+/* Callbacks for QEMU's events. Events whose callback is NULL are not registered. */
 typedef struct InterfaceEvents {
     void (*vcpu_started)(unsigned vcpu);
     void (*vcpu_idle)(unsigned vcpu);
@@ -19,23 +19,22 @@ typedef struct InterfaceEvents {
     void (*exits)(void);
 } InterfaceEvents;
 
-/* To be called first. Fails if this is not a QEMU that we can work with. */
+/* To be called first. False with an error if the plugin can't work with this QEMU. */
 bool interface_init(qemu_plugin_id_t id, const qemu_info_t *info, GError **error);
 
-/* Asks for events. To be called once at installation and once after each reset. */
+/* Registers the callbacks. To be called once at installation and once after each reset. */
 void interface_register(const InterfaceEvents *events);
 
-/* Throws away all translations and registrations, then calls `done` while all vCPUs stand still. Only a vCPU may call
- * this. */
+/* Drops all translations and registrations, then calls `done` while all vCPUs stand still. To be called by a vCPU. */
 void interface_reset(void (*done)(void));
 
 /* The register of this name among those that qemu_plugin_get_registers() has returned, or NULL. */
 struct qemu_plugin_register *interface_find_register(GArray *registers, const char *name);
 
 /*
- * Appends a register's bytes to `bytes`. Before 10.1, QEMU returns what it has, current or not; since then it refuses
- * outside of these: vcpu_started, vcpu_idle, vcpu_resumes, translated, and callbacks of instructions, blocks and
- * accesses that were registered with QEMU_PLUGIN_CB_R_REGS (or more).
+ * Appends a register's bytes to `bytes`. False if it can't be read. QEMU before 10.1 returns a value that may be out of
+ * date; later versions allow it only in vcpu_started, vcpu_idle, vcpu_resumes, translated, and in callbacks of
+ * instructions, blocks and accesses that were registered with QEMU_PLUGIN_CB_R_REGS (or more).
  */
 bool interface_read_register(struct qemu_plugin_register *handle, GByteArray *bytes);
 

@@ -9,12 +9,12 @@
 
 #define NAME_BYTES 256 /* of a file, with the 0 at its end */
 #define MAX_STEPS 256  /* from a file to its root */
-/* Memory is read in aligned blocks of so many bytes, of which so many are kept: QEMU walks the guest's page tables for
- * each read, and what we look at lies close together. */
+/* Memory is read in aligned blocks of this size, and some of them are kept: QEMU walks the guest's page tables for each
+ * read, and reads are close together. */
 #define BLOCK_BYTES 512
 #define BLOCKS 16
 #define NO_BLOCK UINT64_MAX
-#define MODE_BACKING (1u << 25) /* FMODE_BACKING: the file that an overlay's file stands for */
+#define MODE_BACKING (1u << 25) /* FMODE_BACKING: the real file behind a file of an overlay */
 
 static KernelLayout layout;
 static bool known;
@@ -23,7 +23,7 @@ static struct {
     uint64_t number; /* address / BLOCK_BYTES */
     GByteArray *bytes;
 } blocks[BLOCKS];
-static GMutex reading; /* who has it may use the blocks */
+static GMutex reading; /* guards the blocks */
 
 bool kernel_load(const char *path, GError **error)
 {
@@ -97,7 +97,7 @@ void kernel_read_end(void)
     g_mutex_unlock(&reading);
 }
 
-/* NULL if nothing is there. */
+/* A block of the guest's memory; NULL if it can't be read. */
 static const uint8_t *read_block(uint64_t number)
 {
     unsigned i = number % BLOCKS;
@@ -178,14 +178,14 @@ bool kernel_read_variable(KernelVariable variable, uint64_t *value)
     return address != KERNEL_UNKNOWN && kernel_read_memory(address, value, sizeof *value);
 }
 
-/* Paths: they are put together from their end. */
+/* Paths, which are built from their end. */
 
 typedef struct {
     char text[CHANGE_TEXT_BYTES];
-    size_t begin; /* of what there is */
+    size_t begin; /* where the text begins so far */
 } Path;
 
-/* The string at `address`, of NAME_BYTES at most. It may end where a block does, behind which there may be nothing. */
+/* Reads the string at `address`, of NAME_BYTES at most. The block behind its end need not be readable. */
 static bool read_name(uint64_t address, char name[NAME_BYTES])
 {
     size_t done = 0, part;
@@ -206,7 +206,7 @@ static void begin_path(Path *path)
     path->text[path->begin] = 0;
 }
 
-/* "/name" before what there is. */
+/* Puts "/name" before the text. */
 static bool prepend(Path *path, const char *name)
 {
     size_t length = strlen(name);
@@ -227,7 +227,7 @@ static bool prepend_dentry(Path *path, uint64_t dentry)
            prepend(path, name);
 }
 
-/* As d_path() does: up to the root of each mount, then from where it is mounted. */
+/* Walks as the kernel's d_path() does: up to the root of each mount, then on from its mount point. */
 static bool walk(Path *path, uint64_t mount, uint64_t dentry, uint64_t root_mount, uint64_t root_dentry)
 {
     uint64_t in_mount = layout.offset[KERNEL_MOUNT_VFSMOUNT];
@@ -244,7 +244,7 @@ static bool walk(Path *path, uint64_t mount, uint64_t dentry, uint64_t root_moun
 
             if (in_mount == KERNEL_UNKNOWN || !above)
                 return false;
-            if (above == whole) /* the whole system's root, or not mounted anywhere (memfd) */
+            if (above == whole) /* the system's root, or not mounted anywhere (memfd) */
                 return true;
             dentry = kernel_read_pointer(whole, KERNEL_MOUNT_POINT);
             mount = above + in_mount;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The guest's kernel, as a vCPU that executes it can look into it: its memory, and the registers at a function's entry.
+ * The guest's kernel, read by a vCPU while it executes the kernel: its memory, and the registers at a function's entry.
  *
- * Whatever is read is the guest's, which may have anything there: it is copied, and no loop follows its pointers for
- * ever.
+ * The guest is not trusted: what is read is copied, and no loop follows its pointers for ever.
  */
 #ifndef MEMORY_TRACER_PLUGIN_KERNEL_H
 #define MEMORY_TRACER_PLUGIN_KERNEL_H
@@ -13,9 +12,9 @@
 
 #include "../record/kernel_layout.h"
 
-/* Reads the layout that the runner has written. False, with an error, if it can't be read. */
+/* Reads the layout that the runner has written to `path`. False with an error if it can't be read. */
 bool kernel_load(const char *path, GError **error);
-/* Whether it is known well enough to tell tasks. */
+/* Whether the layout is known well enough to tell tasks. */
 bool kernel_is_known(void);
 const KernelLayout *kernel_layout(void);
 /* To be called once, by a vCPU that is starting. */
@@ -30,32 +29,33 @@ typedef enum {
     KERNEL_REGISTERS,
 } KernelRegister;
 
-/* What is read from now on is how the guest's memory is now; what has been read before may be kept up to this call. */
+/* Drops the cache of the guest's memory: the functions below may return what was read since the last call of this. */
 void kernel_read_anew(void);
-/* All that reads memory below is called between these two, so by one thread at a time. It begins anew. */
+/* The functions below that read memory are called between these two, so by one thread at a time. The first one drops
+ * the cache. */
 void kernel_read_begin(void);
 void kernel_read_end(void);
 
-/* In a callback that may read registers. */
+/* A register's value. To be called in a callback that may read registers. False if it can't be read. */
 bool kernel_read_register(KernelRegister number, uint64_t *value);
 
-/* A member of the structure at `address`. False if it isn't known where it lies, or nothing is there. */
+/* Reads a member of the structure at `address`. False if its offset isn't known, or if it can't be read. */
 bool kernel_read_bytes(uint64_t address, KernelOffset offset, void *to, size_t bytes);
 bool kernel_read_u32(uint64_t address, KernelOffset offset, uint32_t *value);
 bool kernel_read_u64(uint64_t address, KernelOffset offset, uint64_t *value);
-/* A pointer. 0 if it can't be read. */
+/* The same for a member that is a pointer. 0 if it can't be read. */
 uint64_t kernel_read_pointer(uint64_t address, KernelOffset offset);
-/* Where a member is, for structures in structures; 0 if that isn't known. */
+/* The address of a member that is a structure itself; 0 if its offset isn't known. */
 uint64_t kernel_member(uint64_t address, KernelOffset offset);
 
-/* What is at an address; and the value of a variable of 8 bytes. */
+/* Reads from an address; and reads a variable of 8 bytes. False if it can't be read. */
 bool kernel_read_memory(uint64_t address, void *to, size_t bytes);
 bool kernel_read_variable(KernelVariable variable, uint64_t *value);
 
-/* The path of the file (struct file) at `file`, as a process sees it whose root is that of the structure fs_struct at
- * `fs` (0: the whole system's). `path` has CHANGE_TEXT_BYTES. "" if it can't be told. */
+/* The path of the file (struct file) at `file`, from the root of the fs_struct at `fs` (0: the system's root). `path`
+ * has CHANGE_TEXT_BYTES bytes, and becomes "" if the path can't be read. */
 void kernel_read_path(uint64_t file, uint64_t fs, char *path);
-/* The path of a node (struct kernfs_node), likewise. */
+/* The same for a node of kernfs (struct kernfs_node). */
 void kernel_read_node_path(uint64_t node, char *path);
 
 #endif

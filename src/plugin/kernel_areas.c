@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Parts of the guest kernel's address space: see kernel_areas.h. */
+/* Areas of the guest kernel's address space: see kernel_areas.h. */
 #include "kernel_areas.h"
 
 #include <glib.h>
@@ -20,7 +20,7 @@ static void note_area(unsigned vcpu, enum change_area area, uint64_t begin, uint
     memories_note_values(vcpu, CHANGE_KERNEL_AREA, (const uint64_t[]){ area, begin, end, number }, 4, note);
 }
 
-/* The stack on which a CPU handles interrupts: a pointer is near its upper end. */
+/* Tells a CPU's interrupt stack. The kernel has a pointer to near its upper end. */
 static void note_interrupt_stack(unsigned vcpu, uint64_t variables, unsigned cpu, MemoriesNote note)
 {
     uint64_t top = kernel_read_pointer(variables, KERNEL_IRQ_STACK);
@@ -30,7 +30,8 @@ static void note_interrupt_stack(unsigned vcpu, uint64_t variables, unsigned cpu
         note_area(vcpu, CHANGE_AREA_INTERRUPT_STACK, top - X86_LINUX_STACK_BYTES, top, cpu, note);
 }
 
-/* What is added to a per-CPU variable's address is in an array. All of a CPU's lie in one unit of the direct map. */
+/* Tells each CPU's variables. An array has what is added to a variable's address; a CPU's variables lie in one unit of
+ * the direct map. */
 static void note_per_cpu(unsigned vcpu, MemoriesNote note)
 {
     const KernelLayout *layout = kernel_layout();
@@ -81,7 +82,7 @@ void kernel_areas_on_vfree(unsigned vcpu, uint64_t begin, MemoriesNote note)
     memories_note_values(vcpu, CHANGE_VFREE, (const uint64_t[]){ begin }, 1, note);
 }
 
-/* Those in the list whose head is at an address. */
+/* Tells the areas of the list whose head is at an address. */
 static bool note_list(unsigned vcpu, uint64_t head, MemoriesNote note)
 {
     uint64_t in_area = kernel_layout()->offset[KERNEL_VMAP_LIST], at;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel's functions that we look for: see kernel_functions.h.
+ * The wanted kernel functions: see kernel_functions.h.
  *
- * Each instruction of the kernel that is translated is looked at, and hardly any lies in one of them. So a bit for each
- * page, by the low bits of its number, says whether there may be one at all.
+ * Every instruction of the kernel is checked when it is translated, and hardly any is in a wanted function. So a bit
+ * for each page, by the low bits of its number, says whether the page may have a wanted function at all.
  */
 #include "kernel_functions.h"
 
@@ -14,7 +14,8 @@
 #include "kernel_memory.h"
 
 #define PAGE_SHIFT 12
-/* Bits: a kernel's text has some thousands of pages, and our functions lie on some fifty of them. */
+/* The number of bits: a kernel's text has some thousands of pages, and the wanted functions are on some fifty of them.
+ */
 #define PAGES 4096u
 
 static uint64_t pages[PAGES / 64];
@@ -48,7 +49,7 @@ static bool covers(const KernelRange *range, uint64_t address)
     return range->begin != KERNEL_UNKNOWN && address >= range->begin && address < range->end;
 }
 
-/* Whether an instruction of the function returns from it, or jumps to where that is done. */
+/* Whether an instruction of the function returns from it, or jumps to code that does. */
 static bool leaves(struct qemu_plugin_insn *insn, KernelFunction function)
 {
     const KernelLayout *layout = kernel_layout();
@@ -73,13 +74,13 @@ static bool leaves(struct qemu_plugin_insn *insn, KernelFunction function)
 
 static bool has_end(KernelFunction function)
 {
-    if (function == KERNEL_MREMAP) /* its last jump is to the function that does it */
+    if (function == KERNEL_MREMAP) /* its last jump goes to the function that does the work */
         return kernel_layout()->function[KERNEL_DO_MREMAP].begin == KERNEL_UNKNOWN;
     return function == KERNEL_DO_MREMAP || function == KERNEL_IRQ_EXIT || function == KERNEL_SOFTIRQS ||
            kernel_memory_heeds_end(function);
 }
 
-/* Of some, only the end says anything. */
+/* Some functions are of interest at their end only. */
 static bool has_begin(KernelFunction function)
 {
     return function != KERNEL_DO_MREMAP && function != KERNEL_IRQ_EXIT &&
@@ -92,7 +93,7 @@ void kernel_functions_find(struct qemu_plugin_insn *insn, void (*found)(struct q
     uint64_t address = qemu_plugin_insn_vaddr(insn);
     unsigned count;
 
-    if (!may_be_on_page(address) || !x86_is_kernel_address(address)) /* of most, this is all that is asked */
+    if (!may_be_on_page(address) || !x86_is_kernel_address(address)) /* enough for most instructions */
         return;
     count = kernel_memory_is_wanted() ? KERNEL_FUNCTIONS : KERNEL_SETUP_OBJECT;
     for (unsigned i = 0; i < count; i++) {

@@ -73,7 +73,7 @@ bool kernel_memory_heeds_end(unsigned function)
     }
 }
 
-/* Which tables and slabs go, or which are made: the functions' arguments. */
+/* The functions' arguments say which tables and slabs are freed, or made. */
 void kernel_memory_on_function(unsigned vcpu, unsigned function, uint64_t *entry, MemoriesNote note)
 {
     uint64_t first = 0, second = 0;
@@ -116,7 +116,7 @@ void kernel_memory_on_function(unsigned vcpu, unsigned function, uint64_t *entry
     }
 }
 
-/* What they return; or what is now in the entry that they were given. */
+/* At their end, the functions' results count, or the contents of the entry that was their argument. */
 void kernel_memory_on_end(unsigned vcpu, unsigned function, uint64_t *entry, MemoriesNote note)
 {
     uint64_t value;

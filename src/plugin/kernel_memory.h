@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the guest's kernel uses its memory for: slabs, page tables, stacks, vmalloc. It is told once, when the kernel
- * executes one of the functions that we look for; then each change is, where it takes place. With the tasks' lock held.
- */
+/* What the guest's kernel uses its memory for: slabs, page tables, stacks, vmalloc. All of it is surveyed once, when
+ * the kernel executes the first of the wanted functions; then each change is told where it takes place. The caller of
+ * all functions holds the tasks' lock. */
 #ifndef MEMORY_TRACER_PLUGIN_KERNEL_MEMORY_H
 #define MEMORY_TRACER_PLUGIN_KERNEL_MEMORY_H
 
@@ -10,18 +10,18 @@
 
 /* A run begins. */
 void kernel_memory_begin(void);
-/* Whether it is to be told at all. */
+/* Whether the recorder wants it. */
 bool kernel_memory_is_wanted(void);
-/* Tells what there is, unless that has been done. While a vCPU executes the kernel. */
+/* Makes the survey, unless that has been done. To be called while this vCPU executes the kernel. */
 void kernel_memory_look(unsigned vcpu, MemoriesNote note);
-/* Whether one of the kernel's functions is here for this; and whether its begin and its end matter. */
+/* Whether a kernel function changes what memory is used for, so that its entry or its end must be seen. */
 bool kernel_memory_heeds(unsigned function);
 bool kernel_memory_heeds_begin(unsigned function);
 bool kernel_memory_heeds_end(unsigned function);
-/* It is executed, or returns. *entry: where a task keeps what is needed from the one to the other. */
+/* Such a function is entered, or returns. *entry is kept for the task from the one to the other. */
 void kernel_memory_on_function(unsigned vcpu, unsigned function, uint64_t *entry, MemoriesNote note);
 void kernel_memory_on_end(unsigned vcpu, unsigned function, uint64_t *entry, MemoriesNote note);
-/* A task that has not been seen before. */
+/* Tells the kernel stack of a task that is seen for the first time. */
 void kernel_memory_on_task(unsigned vcpu, uint32_t number, uint64_t task, MemoriesNote note);
 
 #endif

@@ -10,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* So many clients may connect at once before the first of them is accepted. */
+/* How many clients may connect before the first of them is accepted. */
 #define BACKLOG 64
 
 static bool fail(const char *path, int code, GError **error)
@@ -19,14 +19,14 @@ static bool fail(const char *path, int code, GError **error)
     return false;
 }
 
-/* Whether somebody listens there; else 0 in *failure says that nobody does. */
+/* False if nobody listens there. True if a process listens, or if that can't be found out; *failure is the errno then. */
 static bool is_in_use(const struct sockaddr_un *address, int *failure)
 {
     int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int status = probe < 0 ? -1 : connect(probe, (const struct sockaddr *)address, sizeof *address);
 
     *failure = status ? errno : EADDRINUSE;
-    if (*failure == EAGAIN) /* somebody who doesn't accept */
+    if (*failure == EAGAIN) /* a process listens, but doesn't accept */
         *failure = EADDRINUSE;
     if (*failure == ECONNREFUSED || *failure == ENOENT)
         *failure = 0;
@@ -35,7 +35,7 @@ static bool is_in_use(const struct sockaddr_un *address, int *failure)
     return *failure;
 }
 
-/* Makes room at the path. */
+/* Removes a socket at which nobody listens from the path. */
 static bool remove_stale(const struct sockaddr_un *address, GError **error)
 {
     const char *path = address->sun_path;
@@ -65,7 +65,8 @@ bool listener_open(Listener *listener, const char *path, GError **error)
     if (!remove_stale(&address, error))
         return false;
     listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* Linux gives what bind() creates the socket's mode: nobody else can connect, not even for a moment. */
+    /* On Linux, the file that bind() creates has the socket's mode: so other users can't connect, not even for a
+     * moment. */
     if (listener->fd < 0 || fchmod(listener->fd, 0600) ||
         bind(listener->fd, (struct sockaddr *)&address, sizeof address) || lstat(path, &status) ||
         listen(listener->fd, BACKLOG))

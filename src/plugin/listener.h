@@ -10,13 +10,14 @@
 typedef struct Listener {
     char *path;
     int fd;
-    dev_t device; /* of what is at `path` while it is ours */
+    dev_t device; /* device and inode of our socket at `path` */
     ino_t inode;
 } Listener;
 
-/* Of what is at `path` already, only a socket at which nobody listens is replaced. */
+/* Listens at `path`. If something is there, it is replaced only if it is a socket at which nobody listens. False with
+ * an error. */
 bool listener_open(Listener *listener, const char *path, GError **error);
-/* Removes what is at the path if it is still ours. */
+/* Closes the socket, and removes it from the path if it is still ours. */
 void listener_close(Listener *listener);
 
 #endif

@@ -29,7 +29,7 @@ void mapping_calls_unmap(unsigned vcpu, uint64_t self, uint64_t registers, Memor
     bool is_new;
 
     if (!kernel_read_u64(registers, KERNEL_REGS_DI, &begin) || !kernel_read_u64(registers, KERNEL_REGS_SI, &bytes) ||
-        begin % PAGE_BYTES || !bytes || begin + bytes < begin || begin + bytes > USER_END) /* the call fails */
+        begin % PAGE_BYTES || !bytes || begin + bytes < begin || begin + bytes > USER_END) /* the call will fail */
         return;
     memories_note_values(
         vcpu, CHANGE_UNMAP,
@@ -61,7 +61,7 @@ void mapping_calls_move(uint64_t registers, MappingMove *move)
     kernel_read_u64(registers, KERNEL_REGS_DX, &new_bytes);
     kernel_read_u64(registers, KERNEL_REGS_R10, &flags);
     move->new_bytes = whole_pages(new_bytes);
-    move->end = move->begin + whole_pages(bytes ? bytes : new_bytes); /* 0: it is mapped once more */
+    move->end = move->begin + whole_pages(bytes ? bytes : new_bytes); /* 0 bytes: maps the same memory once more */
     move->stays = !bytes || (flags & MREMAP_DONTUNMAP);
 }
 

@@ -8,10 +8,10 @@
 
 #include "memories.h"
 
-/* What mremap(2) was asked for, from its call to its end. */
+/* The arguments of mremap(2), from its call to its end. */
 typedef struct MappingMove {
     uint64_t begin, end, new_bytes; /* new_bytes: 0 if no such call is under way */
-    bool stays;                     /* what was there stays mapped there */
+    bool stays;                     /* the old mapping stays, too */
 } MappingMove;
 
 /* The area (vm_area_struct) at `vma` is mapped. */

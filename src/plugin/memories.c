@@ -15,7 +15,7 @@
 #define VM_GROWSDOWN 0x100u
 #define PAGE_SHIFT 12
 #define PAGE_BYTES 4096u
-/* How the kernel calls System V shared memory's files. */
+/* The names of files of System V shared memory begin so. */
 #define SHARED_SEGMENT "/SYSV"
 
 static GHashTable *numbers; /* by the descriptor's address */
@@ -39,7 +39,7 @@ uint32_t memories_number(uint64_t mm, bool *is_new)
     return number;
 }
 
-void memories_forget_all(void)
+void memories_renumber_all(void)
 {
     g_clear_pointer(&numbers, g_hash_table_unref);
 }
@@ -66,19 +66,19 @@ static uint64_t next_page(uint64_t address)
     return (address + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
 }
 
-/* Where the heap begins in an area without a file, or 0. The kernel makes it grow by brk(2) only; what a program has
- * before it (.bss) may be in the same area. */
+/* The address where the heap begins in an area without a file; 0: it has no heap. Only brk(2) makes the heap grow. The
+ * program's .bss before it may be in the same area. */
 static uint64_t heap_in(uint64_t mm, uint64_t begin, uint64_t end)
 {
     uint64_t heap = kernel_read_pointer(mm, KERNEL_MM_BRK_BEGIN), heap_end = kernel_read_pointer(mm, KERNEL_MM_BRK);
 
-    heap_end = MAX(next_page(heap_end), next_page(heap) + 1); /* when it is made, mm->brk isn't set yet */
+    heap_end = MAX(next_page(heap_end), next_page(heap) + 1); /* when the heap is made, mm->brk isn't set yet */
     if (!heap || begin >= heap_end || end <= heap)
         return 0;
     return MAX(begin, heap);
 }
 
-/* An area that the kernel itself has put there has operations without a file, and its name ("[vdso]"). */
+/* Reads the name ("[vdso]") of an area that the kernel has made for itself: it has operations, but no file. */
 static void read_special_name(uint64_t vma, Change *change)
 {
     char name[32] = "";
@@ -150,7 +150,7 @@ void memories_shrink_heap(unsigned vcpu, uint64_t mm, uint64_t address, Memories
 /*
  * The areas of a memory are the leaves of a maple tree (include/linux/maple_tree.h, Linux 6.1 and newer): nodes of 256
  * bytes, whose kind is in the low bits of the pointer to them. A node has its parent, pivots (the last address of each
- * slot but the last) and slots. What is behind the last slot in use may be anything.
+ * slot but the last) and slots. Slots behind the last one in use may have anything in them.
  */
 
 #define TREE_NODE_BYTES 256
@@ -168,7 +168,7 @@ typedef struct Walk {
     uint64_t address, file; /* for detach_area() */
 } Walk;
 
-/* Of the root; in nodes, only leaves have anything else. */
+/* Whether an entry of the root points to a node. (In nodes, only leaves have other entries.) */
 static bool is_node(uint64_t entry)
 {
     return (entry & 3) == 2 && entry > 4096;
@@ -176,7 +176,7 @@ static bool is_node(uint64_t entry)
 
 static void visit_area(Walk *walk, uint64_t vma)
 {
-    /* The memory may be changing on another vCPU. */
+    /* Another vCPU may be changing the memory. */
     if (vma < 4096 || (vma & 7) || kernel_read_pointer(vma, KERNEL_VMA_MM) != walk->mm ||
         walk->areas++ >= TREE_MAX_AREAS)
         return;
@@ -208,7 +208,7 @@ static void visit_node(Walk *walk, uint64_t entry, uint64_t last, unsigned depth
     }
 }
 
-/* Areas are visited by address. */
+/* Visits the areas in the order of their addresses. */
 static void walk_areas(Walk *walk)
 {
     uint64_t root = kernel_read_pointer(kernel_member(walk->mm, KERNEL_MM_TREE), KERNEL_TREE_ROOT);
@@ -231,8 +231,8 @@ void memories_tell_mapped(unsigned vcpu, uint64_t mm, uint64_t fs, MemoriesNote 
     walk_areas(&walk);
 }
 
-/* As the kernel does it: what is left of the segment lies as far behind the address as behind the segment's beginning.
- * Each shmat() has a file of its own. */
+/* Unmaps an area of a segment as the kernel does: if it lies as far behind the address as behind the segment's
+ * beginning. Each shmat() has a file of its own. */
 static void detach_area(Walk *walk, uint64_t vma)
 {
     uint64_t begin, end, offset, file = kernel_read_pointer(vma, KERNEL_VMA_FILE);

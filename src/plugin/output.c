@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Without a runner: a thread in QEMU that takes records out of the ring and writes them to a FIFO or file. */
+/* For use without a runner: a thread in QEMU takes records out of the ring and writes them to a FIFO or file. */
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
@@ -52,7 +52,7 @@ static gpointer output_thread(gpointer data)
     PluginOutput *output = data;
     sigset_t all;
 
-    sigfillset(&all); /* QEMU's signals are for its own threads; a reader's death is an EPIPE for us */
+    sigfillset(&all); /* QEMU's signals are for its own threads; a reader that has gone is seen as EPIPE */
     pthread_sigmask(SIG_SETMASK, &all, NULL);
     ring_consume(output->ring, write_records, output);
     return NULL;
@@ -72,7 +72,7 @@ static int open_fifo(const char *path)
     return fd;
 }
 
-/* Opens what records are written to. A file that has contents already is somebody's trace, or the guest's disk. */
+/* Opens the output. A file that has contents is refused: it may be a trace, or the guest's disk. */
 static int open_output(const char *path, GError **error)
 {
     struct stat status;

@@ -7,16 +7,16 @@
 #include "kernel.h"
 #include "plugin.h"
 
-#define REMEMBERED_BITS 15 /* of 4 KiB each: 128 MiB */
-#define SIZE_TAG_SHIFT 52  /* a page's number has so many bits */
+#define REMEMBERED_BITS 15 /* log2 of the entries: enough for 128 MiB of 4-KiB pages */
+#define SIZE_TAG_SHIFT 52  /* bits of a page's number */
 
-/* A page of a size, and where it is mapped to; all 0: none. */
+/* A page of some size, and the frame that it is mapped to; all 0: an empty entry. */
 typedef struct {
     uint64_t page;  /* its number, in pages of this size, and the size's logarithm above SIZE_TAG_SHIFT */
     uint64_t frame; /* likewise */
 } Remembered;
 
-/* A vCPU's own. */
+/* What belongs to one vCPU. */
 typedef struct {
     Frames frames;
     bool frames_are_known;
@@ -33,7 +33,7 @@ void page_sizes_forget(void)
     }
 }
 
-/* Where a page of this size would be remembered. */
+/* The entry for the page of this size; *wanted becomes what it has if the page is remembered. */
 static Remembered *find(PageSizesVcpu *of, unsigned shift, uint64_t virt_addr, uint64_t physical, Remembered *wanted)
 {
     *wanted = (Remembered){ virt_addr >> shift | (uint64_t)shift << SIZE_TAG_SHIFT, physical >> shift };
@@ -49,7 +49,7 @@ static bool is_remembered(PageSizesVcpu *of, unsigned shift, uint64_t virt_addr,
     return found->page == wanted.page && found->frame == wanted.frame;
 }
 
-/* Of a page table, which lies in the guest's memory. */
+/* Reads an entry of a page table in the guest's memory. */
 static bool read_entry(void *data, uint64_t address, uint64_t *entry)
 {
     const Frames *frames = data;
@@ -58,7 +58,7 @@ static bool read_entry(void *data, uint64_t address, uint64_t *entry)
            kernel_read_memory(frames->direct_map + address, entry, sizeof *entry);
 }
 
-/* The logarithm of the page's bytes; 0: unknown. */
+/* Walks the page tables. Returns log2 of the page's bytes; 0: unknown. */
 static unsigned walk(PageSizesVcpu *of, uint64_t virt_addr, uint64_t physical)
 {
     uint64_t cr3, found;

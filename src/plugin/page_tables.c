@@ -9,14 +9,14 @@
 
 #define PROCESSES_MAX 65536
 
-static GHashTable *tables; /* their frames */
+static GHashTable *tables; /* the set of their frames */
 
 typedef struct {
     const Frames *frames;
-    GArray *found; /* uint64_t */
+    GArray *found; /* uint64_t: frames */
 } Walk;
 
-/* The frame of the table that an entry points to; FRAME_NONE: to none. */
+/* The frame of the table that an entry points to; FRAME_NONE if it points to none. */
 static uint64_t table_of(const Frames *frames, uint64_t entry)
 {
     uint64_t frame = (entry & X86_ENTRY_FRAME) >> FRAME_SHIFT;
@@ -32,7 +32,7 @@ static bool add(Walk *walk, uint64_t frame)
     return true;
 }
 
-/* Adds what the entries of the table at an address point to, and so on. Each table is looked at once. */
+/* Adds the tables that the table at an address points to, and those that these point to. Each is visited once. */
 static void walk_table(Walk *walk, uint64_t address, unsigned level, unsigned first, unsigned end)
 {
     uint64_t entries[X86_TABLE_ENTRIES];
@@ -47,7 +47,7 @@ static void walk_table(Walk *walk, uint64_t address, unsigned level, unsigned fi
     }
 }
 
-/* Those of processes, which are in a list. Their upper halves are the kernel's. */
+/* Adds the tables of processes, whose roots the kernel has in a list. Their upper halves are the kernel's own. */
 static void walk_processes(Walk *walk, unsigned levels)
 {
     uint64_t head = kernel_layout()->variable[KERNEL_PGD_LIST], at;

@@ -20,7 +20,7 @@ void pages_init(void)
 static void forget(PagesVcpu *of)
 {
     of->generation += FIRST_GENERATION;
-    if (!of->generation) { /* all are used up: old ones must not come back */
+    if (!of->generation) { /* generations wrap around: entries of old ones must not become valid again */
         memset(of->entry, 0, sizeof of->entry);
         of->generation = FIRST_GENERATION;
     }
@@ -30,7 +30,7 @@ static void forget_cb(unsigned int vcpu, void *userdata)
 {
     (void)userdata;
     if (turns_are_taken())
-        pages_forget_all(); /* who knows which it is */
+        pages_forget_all(); /* it isn't known which vCPU it is */
     else
         forget(&pages[vcpu]);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Physical addresses. Asking QEMU for each access doubles its cost, so each vCPU remembers the last pages: until it
- * executes an instruction after which the processor may map them differently (a write to a control register or MSR,
- * INVLPG, INVPCID, RSM). Device memory is not remembered, and nothing is while vCPUs can't be told apart.
+ * Physical addresses. Asking QEMU for each access doubles the access's cost, so each vCPU remembers its last pages. It
+ * drops them when it executes an instruction that may change the mapping (a write to a control register or MSR, INVLPG,
+ * INVPCID, RSM). Device memory is not remembered, and nothing is remembered while vCPUs can't be told apart.
  */
 #ifndef MEMORY_TRACER_PLUGIN_PAGES_H
 #define MEMORY_TRACER_PLUGIN_PAGES_H
@@ -14,7 +14,7 @@
 #define PAGES_GENERATION_SHIFT 52 /* a page's number has 52 bits */
 
 typedef struct PagesVcpu {
-    uint64_t generation; /* in place, nonzero */
+    uint64_t generation; /* already shifted; not 0 */
     struct {
         uint64_t key; /* the page's number, and the generation in which it was seen */
         uint64_t frame;
@@ -24,16 +24,17 @@ typedef struct PagesVcpu {
 extern PagesVcpu pages[RING_MAX_VCPUS];
 
 void pages_init(void);
-/* Makes an instruction that is being translated forget the pages, if it is of that kind. */
+/* Instruments an instruction that is being translated to drop the pages, if it is of that kind. */
 void pages_look_for_flush(struct qemu_plugin_insn *insn);
-/* While all vCPUs stand still: such instructions may have been executed unnoticed. */
+/* Drops all pages, because such instructions may have been missed. To be called while all vCPUs stand still. */
 void pages_forget_all(void);
 /* What callbacks of accesses that ask for physical addresses are registered with: a page's size is found by cr3. */
 static inline enum qemu_plugin_cb_flags pages_callback_flags(void)
 {
     return ring_fields(plugin.ring) & MT_FIELD_PAGE_SIZE ? QEMU_PLUGIN_CB_R_REGS : QEMU_PLUGIN_CB_NO_REGS;
 }
-/* Asks QEMU. With MT_FIELD_PAGE_SIZE, the address has the page's size in it (ROW_PAGE_SIZE_SHIFT). */
+/* Asks QEMU for the physical address of an access. With MT_FIELD_PAGE_SIZE, the page's size is in it
+ * (ROW_PAGE_SIZE_SHIFT). */
 uint64_t pages_ask(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr);
 
 /* The physical address of `vaddr`, as WideRow has it, if its page is remembered. */
@@ -46,7 +47,7 @@ static inline bool pages_find(unsigned vcpu, uint64_t vaddr, uint64_t *paddr)
     return of->entry[page % PAGES_ENTRIES].key == (page | of->generation);
 }
 
-/* That of an access that is taking place. */
+/* The physical address of an access that is taking place. */
 static inline uint64_t pages_translate(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr)
 {
     uint64_t paddr;

@@ -6,7 +6,7 @@
 
 #include "interface.h"
 
-static gint switching; /* `change` will be called */
+static gint switching; /* 1: `change` will be called */
 static void (*change)(void);
 
 void phase_init(void (*on_change)(void))

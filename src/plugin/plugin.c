@@ -2,9 +2,9 @@
 /*
  * libgmbe.so: loaded into a stock QEMU, captures every access of the guest to its memory.
  *
- * Until the start marker is executed, nothing is instrumented but the markers. Then QEMU's translations are thrown
- * away, and whatever is translated from then on is instrumented. The stop marker reverses that. Each such switch takes
- * place while all vCPUs stand still, in on_reset().
+ * Until the start marker is executed, only markers are instrumented. Then QEMU's translations are dropped, and whatever
+ * is translated from then on is instrumented. The stop marker reverses that. Each switch takes place while all vCPUs
+ * stand still, in on_reset().
  */
 #include <gio/gio.h>
 #include <signal.h>
@@ -29,13 +29,13 @@
 
 Plugin plugin;
 
-static bool was_active; /* when on_reset() was called last */
+static bool was_active; /* plugin.active at the last call of on_reset() */
 static bool cpl_known;
 static GThread *vcpu_thread; /* of the first vCPU */
 
 /* Translation. */
 
-/* The bits of a record's info that are known of the code that is being translated. */
+/* The bits of a record's info that are known when its code is translated. */
 static uint64_t info_of_block(unsigned *cpl)
 {
     int found = cpl_of_translation();
@@ -98,7 +98,7 @@ static void on_vcpu_started(unsigned vcpu)
     }
 }
 
-/* A vCPU wakes up: somebody may have asked for something. */
+/* A vCPU wakes up: there may be a request. */
 static void on_vcpu_resumes(unsigned vcpu)
 {
     (void)vcpu;
@@ -108,7 +108,7 @@ static void on_vcpu_resumes(unsigned vcpu)
         phase_reconsider();
 }
 
-/* A halted vCPU makes no records: what it has made shall not wait. */
+/* A vCPU halts and makes no more records: publishes what it has made. */
 static void on_vcpu_idle(unsigned vcpu)
 {
     if (vcpu < plugin.vcpus)
@@ -169,7 +169,7 @@ static Phase phase_wanted(void)
         return PHASE_ASLEEP;
     if (plugin.output)
         return PHASE_SCANNING;
-    /* A runner arms us when the workload is ready, and wants one run. */
+    /* A runner arms the ring when the workload is ready, and wants one run. */
     return ring_is_armed(plugin.ring) && ring_get_state(plugin.ring) <= RING_ARMED ? PHASE_SCANNING : PHASE_ASLEEP;
 }
 
@@ -187,7 +187,7 @@ static void register_events(void)
     interface_register(&events);
 }
 
-/* Tells the consumer what has changed. */
+/* Tells the consumer if the run has begun or ended. */
 static void announce(void)
 {
     if (was_active && !plugin.active)
@@ -201,7 +201,7 @@ static void announce(void)
     was_active = plugin.active;
 }
 
-/* All vCPUs stand still, all translations are gone, and so are our callbacks. */
+/* Called while all vCPUs stand still, and QEMU has dropped all translations and callbacks. */
 static void on_reset(void)
 {
     if (plugin.phase == PHASE_COUNTING)
@@ -232,7 +232,7 @@ static int refuse(GError *error)
     return 1;
 }
 
-/* The ring that the options ask for: ours, or the runner's. */
+/* The ring that the options ask for: a new one, or the runner's. */
 static Ring *make_ring(GError **error)
 {
     Ring *ring;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the plugin's files share: its arguments and its one state. */
+/* What the plugin's files share: its arguments and its state. */
 #ifndef MEMORY_TRACER_PLUGIN_PLUGIN_H
 #define MEMORY_TRACER_PLUGIN_PLUGIN_H
 
@@ -26,10 +26,10 @@ typedef struct PluginOptions {
 } PluginOptions;
 
 typedef enum {
-    PHASE_ASLEEP,   /* nothing is instrumented: QEMU makes a store per access for plugins that translate, even idly */
-    PHASE_SCANNING, /* markers are */
-    PHASE_COUNTING, /* accesses are counted inline; sampling skips them all for a long while */
-    PHASE_TRACING,  /* each access calls us */
+    PHASE_ASLEEP,   /* no translation callback: with one, even an idle one, QEMU makes a store for each access */
+    PHASE_SCANNING, /* markers are instrumented */
+    PHASE_COUNTING, /* accesses are counted inline, because sampling skips all of them for a long time */
+    PHASE_TRACING,  /* each access has a callback */
 } Phase;
 
 typedef struct PluginOutput PluginOutput;
@@ -43,7 +43,7 @@ typedef struct Plugin {
     PluginControl *control; /* with control */
     Phase phase;
     bool one_thread; /* QEMU runs all vCPUs in one thread, and there are several */
-    bool active;     /* between start and stop. What is wanted: `phase` follows, when all vCPUs have stopped for it */
+    bool active; /* whether tracing is wanted (between start and stop); `phase` follows when all vCPUs have stopped */
 } Plugin;
 
 extern Plugin plugin;
@@ -54,29 +54,30 @@ bool plugin_options_parse(PluginOptions *options, int argc, char **argv, GError 
 /* instructions.c: the number of an instruction that is being translated, for ROW_INSTRUCTION_SHIFT. */
 uint32_t instruction_number(const struct qemu_plugin_insn *insn, unsigned cpl);
 
-/* turns.c: which vCPU it is, where QEMU runs all of them in one thread. */
-/* Whether it does, and there are several. */
+/* turns.c: which vCPU executes, where QEMU runs all of them in one thread. */
+/* Whether QEMU does, and there are several vCPUs. */
 bool turns_are_taken(void);
 /* Instruments a marker that tells a vCPU's number, if `magic` is one's. */
 void turns_look_for_marker(struct qemu_plugin_insn *insn, uint32_t magic);
-/* A callback that calls this one with the number of the vCPU that makes the access (or 0, if that isn't known). There
- * is one at a time, one more that is told the state, and one more for corrected accesses. */
+/* A callback that calls this one with the number of the vCPU that makes the access (0 if that isn't known). At a time
+ * there can be one, and with the other functions one more that gets the state, and one more for corrected accesses. */
 qemu_plugin_vcpu_mem_cb_t turns_wrap(qemu_plugin_vcpu_mem_cb_t callback);
 qemu_plugin_vcpu_mem_cb_t turns_wrap_value(AccessWithState callback);
 qemu_plugin_vcpu_mem_cb_t turns_wrap_corrected(qemu_plugin_vcpu_mem_cb_t callback);
-/* The same for a callback of instructions, of which there is one, too. */
+/* The same for a callback of instructions. There can be one at a time. */
 qemu_plugin_vcpu_udata_cb_t turns_wrap_function(qemu_plugin_vcpu_udata_cb_t callback);
-/* For a marker's callback. */
+/* The same for a marker's callback. */
 qemu_plugin_vcpu_udata_cb_t turns_wrap_marker(qemu_plugin_vcpu_udata_cb_t callback);
 
 /* clock.c: the guest's clock, for MT_FIELD_TIME. */
 void clock_init(void);
-/* Makes a block count its instructions, if that is what the clock needs. While tracing. */
+/* Instruments a block to count its instructions, if the clock needs that. To be called while tracing. */
 void clock_instrument_block(struct qemu_plugin_tb *tb);
 
 /* capture.c: what is done at each access. */
 void capture_init(void);
-/* Makes an instruction's accesses call us, or be counted. `info`: the bits of the record that are known now. */
+/* Instruments an instruction so that its accesses are recorded, or counted. `info`: the bits of the records' info that
+ * are known now. */
 void capture_instrument(struct qemu_plugin_insn *insn, uint64_t info);
 /* The same for a block as a whole. */
 void capture_instrument_block(struct qemu_plugin_tb *tb);
@@ -88,33 +89,33 @@ typedef struct CaptureAccess {
     qemu_plugin_meminfo_t meminfo;
 } CaptureAccess;
 
-/* An access that takes place now, as QEMU tells it. `known`: the bits of the record's info that don't depend on it. Its
- * value is 0 if it isn't asked for. */
+/* An access that takes place now, as QEMU reports it. `known`: the bits of the record's info that don't depend on the
+ * access. Without `with_value`, its value is 0. */
 CaptureAccess capture_told(uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr, bool with_value);
-/* Counts, skips or records an access, in any phase and with any fields. For what is rare. */
+/* Counts, skips or records an access, in any phase and with any fields. It is slow, so for rare accesses only. */
 void capture_put(unsigned vcpu, const CaptureAccess *access);
-/* Puts a row that is no access among a vCPU's records, whatever of these is recorded. By that vCPU, or while all stand
- * still. */
+/* Puts an event among a vCPU's records, even if sampling skips these. To be called by that vCPU, or while all vCPUs
+ * stand still. */
 void capture_put_event(unsigned vcpu, enum row_event event, uint64_t number);
 /* The producer that a vCPU uses. */
 RingProducer *capture_producer_of(unsigned vcpu);
-/* Publishes what a vCPU has recorded. By that vCPU, or while all stand still. */
+/* Publishes what a vCPU has recorded. To be called by that vCPU, or while all vCPUs stand still. */
 void capture_publish(unsigned vcpu);
-/* Tells how many of its accesses sampling has left out. The same. */
+/* Publishes how many of a vCPU's accesses sampling has skipped. To be called likewise. */
 void capture_tell_skipped(unsigned vcpu);
-/* While all vCPUs stand still: */
+/* To be called while all vCPUs stand still. */
 void capture_restart_sampling(void);
-/* Regions of interest: by any vCPU. Outside of them nothing is recorded. */
+/* Says whether a region of interest is open: outside of them nothing is recorded. May be called by any vCPU. */
 void capture_set_inside(bool inside);
 
-/* control.c: the socket through which somebody else switches tracing. */
+/* control.c: the socket through which a user switches tracing. */
 PluginControl *control_new(const char *path, GError **error);
 void control_free(PluginControl *control);
-/* Makes a block notice requests. */
+/* Instruments a block to notice requests. */
 void control_instrument_block(PluginControl *control, struct qemu_plugin_tb *tb);
-/* A vCPU wakes up. */
+/* To be called by a vCPU that wakes up: acts on a request, if there is one. */
 void control_notice(PluginControl *control);
-/* While all vCPUs stand still: what was requested becomes what is wanted. */
+/* Does what was requested. To be called while all vCPUs stand still. */
 void control_apply(PluginControl *control);
 
 /* output.c: the thread that writes records to `out` when no runner takes them. */
@@ -129,7 +130,7 @@ void output_finish(PluginOutput *output);
 bool cpl_init(void);
 /* To be called by the translation callback. Returns 0 to 3, or -1 if the registers can't be read. */
 int cpl_of_translation(void);
-/* After it: the mode of that code. */
+/* The mode of that code. To be called after cpl_of_translation(). */
 enum mt_mode mode_of_translation(void);
 
 #endif

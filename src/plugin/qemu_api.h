@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The part of QEMU's TCG plugin interface that we call, declared by ourselves: no package ships qemu-plugin.h, and one
- * plugin serves QEMUs whose headers contradict each other (interface.c).
+ * The part of QEMU's TCG plugin interface that the plugin calls. It is declared here because no package ships
+ * qemu-plugin.h, and because one plugin works with QEMUs whose headers contradict each other (interface.c).
  *
  * What the functions do is documented with QEMU ("QEMU TCG Plugins"). The types here are opaque or ABI.
  */
@@ -76,7 +76,7 @@ typedef struct {
     size_t offset;
 } qemu_plugin_u64;
 
-/* The beginning of one; since interface 6 there is more. */
+/* The beginning of a register's description; since interface 6 it has more members. */
 typedef struct {
     struct qemu_plugin_register *handle;
     const char *name;
@@ -87,13 +87,13 @@ typedef void (*qemu_plugin_vcpu_udata_cb_t)(unsigned int vcpu_index, void *userd
 typedef void (*qemu_plugin_vcpu_mem_cb_t)(unsigned int vcpu_index, qemu_plugin_meminfo_t info, uint64_t vaddr,
                                           void *userdata);
 
-/* We are called. */
+/* QEMU reads this. */
 extern QEMU_EXPORT int qemu_plugin_version;
 QEMU_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
 
-/* We call. The first ones, and qemu_plugin_read_register(), differ between versions: only interface.c calls them. Their
- * callbacks have two shapes; and before interface 7 those of the vCPUs and of the reset have no userdata (an argument
- * too many does no harm, as all are passed in registers). */
+/* The plugin calls these. The first ones, and qemu_plugin_read_register(), differ between versions, so only interface.c
+ * calls them. Their callbacks have two shapes. Before interface 7, those of the vCPUs and of the reset have no
+ * userdata; the additional argument does no harm, because arguments are passed in registers. */
 void qemu_plugin_reset(qemu_plugin_id_t id, GCallback cb, void *userdata);
 void qemu_plugin_register_vcpu_init_cb(qemu_plugin_id_t id, GCallback cb, void *userdata);
 void qemu_plugin_register_vcpu_resume_cb(qemu_plugin_id_t id, GCallback cb, void *userdata);
@@ -130,7 +130,9 @@ bool qemu_plugin_mem_is_sign_extended(qemu_plugin_meminfo_t info);
 bool qemu_plugin_mem_is_big_endian(qemu_plugin_meminfo_t info);
 bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t info);
 GArray *qemu_plugin_get_registers(void);
-/* Replaces what `data` has by `len` bytes of the guest's memory, as the vCPU sees it now, whatever its privilege. */
+/* Replaces the contents of `data` by `len` bytes of the guest's memory, as the vCPU sees it now, whatever its
+ * privilege.
+ */
 bool qemu_plugin_read_memory_vaddr(uint64_t addr, GByteArray *data, size_t len);
 /* Since interface 6 it returns a bool. */
 int qemu_plugin_read_register(struct qemu_plugin_register *handle, GByteArray *buf);

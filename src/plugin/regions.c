@@ -14,11 +14,11 @@
 
 typedef enum { MARKER_NONE, MARKER_START, MARKER_STOP, MARKER_ROI_BEGIN, MARKER_ROI_END, MARKER_IGNORED } Marker;
 
-/* What the workload has marked. Markers are rare, and any vCPU may execute them. */
+/* The regions that the workload has marked. Any vCPU may execute a marker. */
 static struct {
     GMutex lock;
     unsigned depth;         /* regions that have begun and not ended */
-    GHashTable *of_process; /* how many of these a process (tasks_process_of()) has begun; 0 is any */
+    GHashTable *of_process; /* how many of these a process (tasks_process_of()) has begun; 0: unknown processes */
     gint64 outside_since_us;
 } regions;
 
@@ -69,7 +69,7 @@ bool regions_end_run(void)
     return was_active;
 }
 
-/* How many regions of a process are open, after so many more. */
+/* Adds `more` to how many regions of a process are open, and returns the sum. */
 static unsigned add_to_process(uint32_t process, int more)
 {
     gpointer key = GUINT_TO_POINTER(process);
@@ -93,7 +93,7 @@ static void begin_region(uint32_t process)
         phase_reconsider();
 }
 
-/* Going on to call us for each access is better than two switches, if the next region begins soon. */
+/* Callbacks stay at first: if the next region begins soon, they cost less than two switches. */
 static void close_regions(unsigned count)
 {
     regions.depth -= count;
@@ -103,13 +103,13 @@ static void close_regions(unsigned count)
     regions.outside_since_us = g_get_monotonic_time();
 }
 
-/* A thread may end what another one of its process has begun. */
+/* A thread may end a region that another thread of its process has begun. */
 static void end_region(uint32_t process)
 {
     if (!plugin.active || !regions.depth)
         return;
     if (!GPOINTER_TO_UINT(g_hash_table_lookup(regions.of_process, GUINT_TO_POINTER(process))))
-        process = 0; /* it began when the process was not known yet */
+        process = 0; /* the region began when the process was not known yet */
     if (GPOINTER_TO_UINT(g_hash_table_lookup(regions.of_process, GUINT_TO_POINTER(process))))
         add_to_process(process, -1);
     close_regions(1);
@@ -131,7 +131,7 @@ void regions_end_with_process(uint32_t process)
     g_mutex_unlock(&regions.lock);
 }
 
-/* Executed by a vCPU at a marker. Whatever it changes is acted on before the vCPU's next block. */
+/* Called when a vCPU executes a marker. Changes take effect before the vCPU's next block. */
 static void marker_cb(unsigned int vcpu, void *userdata)
 {
     Marker marker = (Marker)(uintptr_t)userdata;
@@ -162,7 +162,7 @@ static void marker_cb(unsigned int vcpu, void *userdata)
     g_mutex_unlock(&regions.lock);
 }
 
-/* Under a runner, a run begins and ends where its agent says, whatever other programs in the guest may execute. */
+/* With a runner, its agent says where the run begins and ends; markers of other programs in the guest don't count. */
 static Marker kind_of_marker(uint32_t magic)
 {
     bool has_runner = !plugin.options.out;

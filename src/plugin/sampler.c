@@ -5,7 +5,7 @@
 /* Longer than any trace: 2^63 accesses take centuries. So logs of 63 and 64 need no wider arithmetic. */
 #define FOREVER (UINT64_C(1) << 63)
 
-/* The accesses of `count` blocks. */
+/* How many accesses `count` blocks have. */
 static uint64_t blocks(uint64_t count, unsigned log_block_len)
 {
     if (count == 0)

@@ -22,23 +22,23 @@ typedef struct SamplerOptions {
 typedef enum { STRETCH_BEFORE, STRETCH_TRACED, STRETCH_AFTER } SamplerStretch;
 
 typedef struct Sampler {
-    /* What is left of the current stretch: one of the two is 0, the other is not. The hot path counts it down. */
+    /* The accesses left in the current stretch: one of the two is 0, the other is not. The hot path counts it down. */
     uint64_t skip_left, trace_left;
     uint64_t skip_length; /* of the current stretch, if it is skipped */
-    uint64_t skipped;     /* in the stretches before */
+    uint64_t skipped;     /* accesses that were skipped in the stretches before */
     uint64_t group;       /* number of the current group of blocks */
     uint64_t after;       /* accesses of the current group that follow its traced block */
     unsigned vcpu;
     SamplerStretch stretch;
 } __attribute__((aligned(64))) Sampler;
 
-/* Starts at access 0. */
+/* Starts a vCPU's sampler at access 0. */
 void sampler_init(Sampler *sampler, const SamplerOptions *options, unsigned vcpu);
 
 /* The current stretch has been used up: goes on to the next one. */
 void sampler_next_stretch(Sampler *sampler, const SamplerOptions *options);
 
-/* Takes `count` accesses at once, none of which was traced. Returns how many of them should have been. */
+/* Passes `count` accesses at once, none of which was traced. Returns how many of them should have been traced. */
 uint64_t sampler_pass(Sampler *sampler, const SamplerOptions *options, uint64_t count);
 
 /* How many accesses have been skipped so far. */

@@ -2,8 +2,8 @@
 /*
  * Slabs: see slabs.h.
  *
- * The lists that a cache has of its slabs can't be used: SLUB keeps no list of those that are full. How a slab's first
- * struct page is known depends on the kernel's version: by a flag (up to 6.10), or by its type (since 6.12).
+ * A cache's lists of its slabs can't be used, because SLUB keeps no list of full ones. A slab's first struct page is
+ * recognised by a flag (kernels up to 6.10), or by its type (since 6.12).
  */
 #include "slabs.h"
 
@@ -20,8 +20,8 @@
 #define TYPE_SHIFT 24
 #define TYPE_FREE 0xffffff7fu /* up to 6.10, in page_type: the first page of a free block */
 #define TAIL_PAGE 1u          /* in struct page's compound_head */
-/* Struct pages are read so many bytes at once: a free block of memory, most of which has a thousand pages, is passed
- * over. The kernel has none where there is no memory, in steps of 2 MiB of memory or more. */
+/* How many bytes of struct pages are read at once. Free blocks of memory, most of which have a thousand pages, are
+ * skipped. Where there is no memory, there are no struct pages, in steps of 2 MiB of memory or more. */
 #define PIECE_BYTES 4096u
 #define HOLE_FRAMES ((UINT64_C(1) << 21) / FRAME_BYTES)
 
@@ -32,13 +32,13 @@ typedef struct {
 } Cache;
 
 static GHashTable *caches; /* Cache by the address of its struct kmem_cache */
-static GHashTable *slabs;  /* by first frames: how many frames each has */
+static GHashTable *slabs;  /* how many frames each slab has, by its first frame */
 static uint32_t last_cache;
 static struct {
-    uint64_t first, frames; /* none: 0 */
-} last_slab;                /* the one that was told last: its objects are being prepared, one after the other */
+    uint64_t first, frames; /* 0: none */
+} last_slab;                /* the slab that was told last: its objects are being prepared one after the other */
 
-/* Slabs that follow each other, of the same cache and size. */
+/* Neighbouring slabs of the same cache and size. */
 typedef struct {
     uint32_t cache;
     uint64_t first, frames, each;
@@ -69,7 +69,7 @@ static bool read_cache(uint64_t address, Cache *cache)
     return *cache->name;
 }
 
-/* The cache at an address, which is told if it is new: another one may be there than before. NULL if there is none. */
+/* The cache at an address, which is told if it is new, or another one than before. NULL if there is none. */
 static const Cache *find_cache(unsigned vcpu, uint64_t address, MemoriesNote note)
 {
     gpointer key = (gpointer)(uintptr_t)address;
@@ -92,8 +92,8 @@ static const Cache *find_cache(unsigned vcpu, uint64_t address, MemoriesNote not
     return known;
 }
 
-/* How many frames a slab has in which there is room for so many objects, and not for more: a power of two. 0 if that
- * can't be. */
+/* How many frames a slab has that has room for this many objects, but not for more: a power of two. 0 if there is no
+ * such number. */
 static uint64_t frames_for(unsigned objects, uint64_t object_bytes)
 {
     for (unsigned order = 0; order <= ORDER_MAX; order++)
@@ -116,8 +116,8 @@ typedef struct {
     unsigned vcpu;
     MemoriesNote note;
     const Frames *frames;
-    uint64_t next;         /* frames before this one have been looked at */
-    uint64_t last_address; /* of a struct kmem_cache; that of many slabs in a row is the same */
+    uint64_t next;         /* the first frame that has not been looked at */
+    uint64_t last_address; /* of the last struct kmem_cache: many slabs in a row have the same one */
     const Cache *last;
     Run run;
 } Walk;
@@ -161,8 +161,8 @@ static void add_slab(Walk *walk, uint64_t frame, const uint8_t *page)
     *run = (Run){ walk->last->number, frame, each, each };
 }
 
-/* How many frames the free block has that begins with this one; 0 if none does. (A block that is taken meanwhile, by
- * another vCPU, and becomes a slab, is told when that one executes the function for it.) */
+/* How many frames the free block has that begins with this frame; 0 if none does. (If another vCPU makes a slab of the
+ * block meanwhile, the function that it executes for that tells the slab.) */
 static uint64_t free_frames(uint64_t frame, const uint8_t *page)
 {
     const KernelLayout *layout = kernel_layout();
@@ -191,7 +191,7 @@ static void look_at_pages(Walk *walk, uint64_t first, const uint8_t *pages, uint
     }
 }
 
-/* Looks at all struct pages that are there. */
+/* Looks at all struct pages. */
 static void look_at_all(Walk *walk)
 {
     g_autoptr(GByteArray) buffer = g_byte_array_new();
@@ -207,7 +207,7 @@ static void look_at_all(Walk *walk)
     }
 }
 
-/* What is_slab() and others read lies in a struct page. */
+/* Whether all members that are read lie within a struct page. */
 static bool fits(const Frames *frames)
 {
     static const KernelOffset members[] = { KERNEL_PAGE_FLAGS, KERNEL_PAGE_TYPE, KERNEL_PAGE_ORDER, KERNEL_SLAB_CACHE,
@@ -239,7 +239,7 @@ bool slabs_find_all(unsigned vcpu, const Frames *frames, MemoriesNote note)
     return true;
 }
 
-/* What the kernel's functions tell. */
+/* Slabs that the kernel's functions tell. */
 
 void slabs_on_allocated(unsigned vcpu, const Frames *frames, uint64_t slab, MemoriesNote note)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Callbacks that are told the state of the vCPU that executes. On x86-64 hosts, the code that QEMU generates holds it
- * in rbp (TCG_AREG0), also while it calls us. QEMU's helpers call us, too: what they have in rbp may be anything. On
+ * Callbacks that get the address of the executing vCPU's state. On x86-64 hosts, the code that QEMU generates holds it
+ * in rbp (TCG_AREG0), also while it calls a plugin. QEMU's helpers call plugins, too, and may have anything in rbp. On
  * other hosts the state is NULL.
  */
 #ifndef MEMORY_TRACER_PLUGIN_STATE_H
@@ -9,7 +9,7 @@
 
 #include "qemu_api.h"
 
-/* For what is called by its name in assembly. */
+/* For functions that assembly code calls by their names. */
 #define CALLED_BY_NAME __attribute__((used, visibility("hidden")))
 
 typedef void (*AccessWithState)(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata,

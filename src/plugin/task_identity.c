@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which task it is: see task_identity.h. */
+/* Identities of tasks: see task_identity.h. */
 #include "task_identity.h"
 
 #include "kernel.h"

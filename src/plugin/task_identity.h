@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which task a structure of the kernel's (task_struct) stands for. The kernel uses them again within milliseconds. */
+/* Which task a task_struct of the kernel stands for. The kernel reuses these structures within milliseconds. */
 #ifndef MEMORY_TRACER_PLUGIN_TASK_IDENTITY_H
 #define MEMORY_TRACER_PLUGIN_TASK_IDENTITY_H
 
@@ -9,13 +9,13 @@
 
 typedef struct TaskIdentity {
     uint64_t start_ns;
-    uint64_t structure; /* of an idle task, of which each vCPU has one: its address. Else 0 */
+    uint64_t structure; /* the address of an idle task's structure, as each vCPU has an idle task; else 0 */
     uint32_t pid;
 } TaskIdentity;
 
 /* False if the guest's memory can't be read. */
 bool task_identity_read(uint64_t structure, TaskIdentity *identity);
-/* For a GHashTable. */
+/* Functions for a GHashTable. */
 guint task_identity_hash(gconstpointer identity);
 gboolean task_identity_equal(gconstpointer a, gconstpointer b);
 

@@ -2,9 +2,10 @@
 /*
  * Tasks: see tasks.h.
  *
- * A task is told by its pid and when it began: the kernel uses its structures again within milliseconds. What a vCPU
- * executes when a run begins can't be asked for from here (the kernel's memory isn't mapped while user code runs): it
- * gets a number that is its vCPU's, and who it is is told at the kernel's next function that we look for.
+ * A task is identified by its pid and its start time, because the kernel reuses its structures within milliseconds.
+ * Which task a vCPU executes when a run begins can't be read (the kernel's memory isn't mapped while user code runs).
+ * That task gets a number that is its vCPU's, and is identified when the vCPU executes the next wanted function of the
+ * kernel.
  */
 #include "tasks.h"
 
@@ -24,8 +25,8 @@
 typedef struct {
     TaskIdentity identity;
     uint32_t number, process; /* both from 1 on */
-    uint32_t run;             /* in which it was seen last */
-    MappingMove move;         /* what mremap() was asked for */
+    uint32_t run;             /* the last run in which it was seen */
+    MappingMove move;         /* the arguments of its mremap() */
     uint64_t entry;           /* for kernel_memory.h */
 } Task;
 
@@ -37,11 +38,11 @@ typedef struct {
     uint8_t context[MAX_CONTEXTS]; /* enum mt_task_context */
 } __attribute__((aligned(64))) TaskVcpu;
 
-static GMutex lock;           /* of all that follows, and of the memories */
+static GMutex lock;           /* guards all that follows, and memories.c */
 static GHashTable *tasks;     /* Task by TaskIdentity */
 static GHashTable *processes; /* numbers by TaskIdentity of the first thread */
 static uint32_t last_number;
-static uint32_t run; /* counts tasks_begin() */
+static uint32_t run; /* the number of calls of tasks_begin() */
 static TaskVcpu vcpus[RING_MAX_VCPUS];
 static void (*process_ends)(uint32_t process);
 
@@ -58,7 +59,7 @@ static void note(unsigned vcpu, Change *change)
         capture_put_event(vcpu, ROW_EVENT_CHANGE, number);
 }
 
-/* What the vCPU does from now on. */
+/* Puts an event that says what the vCPU does from now on, unless that is what was said last. */
 static void say(unsigned vcpu)
 {
     TaskVcpu *self = &vcpus[vcpu];
@@ -71,7 +72,7 @@ static void say(unsigned vcpu)
     capture_put_event(vcpu, ROW_EVENT_TASK, number);
 }
 
-/* Records were dropped, and events with them. */
+/* Records were dropped, and events with them: puts the last events once more. */
 static void say_again(RingProducer *producer)
 {
     for (unsigned i = 0; i < plugin.vcpus; i++)
@@ -79,7 +80,7 @@ static void say_again(RingProducer *producer)
             ring_producer_put_event(producer, ROW_EVENT_TASK, i, vcpus[i].said);
 }
 
-/* Tasks. With the lock held. */
+/* Tasks. The caller holds the lock. */
 
 static uint32_t process_number(const TaskIdentity *leader)
 {
@@ -97,7 +98,7 @@ static uint32_t process_number(const TaskIdentity *leader)
 
 static void read_name(uint64_t structure, Change *change)
 {
-    char name[17] = ""; /* TASK_COMM_LEN, and one more */
+    char name[17] = ""; /* TASK_COMM_LEN, and a 0 */
 
     if (kernel_read_bytes(structure, KERNEL_TASK_COMM, name, sizeof name - 1))
         strcpy(change->text, name);
@@ -117,8 +118,8 @@ static void note_cgroup(unsigned vcpu, const Task *task, uint64_t structure)
         note(vcpu, &change);
 }
 
-/* The number of a task's memory. That of a new process begins as a copy of its parent's; what one has that was there
- * before is told. */
+/* The number of a task's memory. A new process's memory is told as a copy of its parent's; of a memory that is older
+ * than the run, its mappings are told. */
 static uint32_t memory_of(unsigned vcpu, uint64_t structure, uint64_t parent_structure, bool *is_copy)
 {
     bool is_new, other;
@@ -137,7 +138,7 @@ static uint32_t memory_of(unsigned vcpu, uint64_t structure, uint64_t parent_str
     return number;
 }
 
-/* A task that has not been seen before. `number`: for a vCPU's first one; else 0. */
+/* Adds a task that has not been seen before. `number` is that of a vCPU's first task; else 0. */
 static Task *add(unsigned vcpu, uint64_t structure, const TaskIdentity *identity, uint32_t number,
                  uint64_t parent_structure)
 {
@@ -173,7 +174,7 @@ static Task *add(unsigned vcpu, uint64_t structure, const TaskIdentity *identity
     return task;
 }
 
-/* A task that is known from an earlier run. Its memory may have changed while nobody watched. */
+/* A task is known from an earlier run. Its memory may have changed between the runs. */
 static void see_again(unsigned vcpu, Task *task, uint64_t structure)
 {
     uint32_t memory;
@@ -186,7 +187,7 @@ static void see_again(unsigned vcpu, Task *task, uint64_t structure)
         user_stack_note(vcpu, task->number, memory, structure, 0, note);
 }
 
-/* NULL if the guest's memory can't be read. */
+/* The task that a structure stands for; NULL if the guest's memory can't be read. */
 static Task *find_or_add(unsigned vcpu, uint64_t structure, uint32_t number, uint64_t parent_structure)
 {
     TaskIdentity identity;
@@ -206,7 +207,7 @@ static void set_task(unsigned vcpu, Task *task)
     vcpus[vcpu].number = task ? task->number : 0;
 }
 
-/* Who is behind the number that a vCPU began with. */
+/* Identifies the task that has the number with which a vCPU began. */
 static void introduce(unsigned vcpu, uint64_t structure)
 {
     TaskVcpu *self = &vcpus[vcpu];
@@ -215,8 +216,8 @@ static void introduce(unsigned vcpu, uint64_t structure)
         set_task(vcpu, find_or_add(vcpu, structure, vcpu + 1, 0));
 }
 
-/* The kernel's structure of the task that executes now. Takes note if that is known as another one: with exec(), a
- * thread takes its process's pid over. */
+/* The task_struct of the task that executes now. Takes note of a new identity: with exec(), a thread takes its
+ * process's pid over. */
 static uint64_t current(unsigned vcpu)
 {
     uint64_t base, structure = 0;
@@ -234,13 +235,13 @@ static uint64_t current(unsigned vcpu)
     return structure;
 }
 
-/* What the kernel's functions tell. With the lock held; `first` and `second` are their arguments. */
+/* What the kernel's functions tell. The caller holds the lock; `first` and `second` are their arguments. */
 
 static void on_switch(unsigned vcpu, uint64_t first, uint64_t second)
 {
     introduce(vcpu, first);
     set_task(vcpu, find_or_add(vcpu, second, 0, 0));
-    vcpus[vcpu].depth = 0; /* no interrupt goes on in another task */
+    vcpus[vcpu].depth = 0; /* the kernel doesn't switch tasks in an interrupt */
     say(vcpu);
 }
 
@@ -260,7 +261,7 @@ static void on_name(unsigned vcpu, uint64_t structure, bool executes)
     bool is_new;
 
     if (!task_identity_read(structure, &identity) || !(task = g_hash_table_lookup(tasks, &identity)))
-        return; /* it is told when it is first seen */
+        return; /* its name is told when it is first seen */
     if (executes && structure == self) {
         uint64_t mm = kernel_read_pointer(structure, KERNEL_TASK_MM);
 
@@ -310,14 +311,14 @@ static void begin_context(unsigned vcpu, enum mt_task_context context)
 {
     TaskVcpu *self = &vcpus[vcpu];
 
-    if (!self->task) /* else it is known: nobody else has come since */
+    if (!self->task) /* if it is known, it is still the same task */
         current(vcpu);
     if (self->depth < MAX_CONTEXTS)
         self->context[self->depth++] = (uint8_t)context;
     say(vcpu);
 }
 
-/* What has begun inside of it, and whose end we have not seen, ends, too. */
+/* A context ends, and so do those that began inside it, whose ends were missed. */
 static void end_context(unsigned vcpu, enum mt_task_context context)
 {
     TaskVcpu *self = &vcpus[vcpu];
@@ -330,7 +331,7 @@ static void end_context(unsigned vcpu, enum mt_task_context context)
         }
 }
 
-/* What the kernel uses its memory for. */
+/* A function is executed that changes what the kernel's memory is used for, or it ends. */
 static void on_memory(unsigned vcpu, unsigned function, bool ends)
 {
     Task *task;
@@ -351,7 +352,7 @@ static void on_function(unsigned vcpu, unsigned what)
         on_memory(vcpu, what & ~LEAVES, what & LEAVES);
         return;
     }
-    if (what < KERNEL_IRQ_ENTER) { /* those that come often have no arguments that matter */
+    if (what < KERNEL_IRQ_ENTER) { /* frequent functions are the others: their arguments aren't needed */
         kernel_read_register(KERNEL_RDI, &first);
         kernel_read_register(KERNEL_RSI, &second);
     }
@@ -437,7 +438,7 @@ void tasks_begin(void (*when_process_ends)(uint32_t process))
         return;
     if (!tasks)
         tasks = g_hash_table_new(task_identity_hash, task_identity_equal);
-    memories_forget_all();
+    memories_renumber_all();
     run++;
     last_number = MAX(last_number, plugin.vcpus);
     kernel_memory_begin();

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which vCPU it is, where QEMU runs all of them in one thread, in turns (-accel tcg,thread=single, and -icount).
+ * Which vCPU executes, where QEMU runs all of them in one thread, in turns (-accel tcg,thread=single, and -icount).
  *
- * There, QEMU (10.0 to 11.1) passes the number of the vCPU that has translated a block, as a constant, not of the one
- * that executes it (gen_cpu_index() in accel/tcg/plugin-gen.c). Only where a helper makes an access is it the right
- * one. But on x86-64 hosts, the code that QEMU generates holds the state of the vCPU that executes it in rbp
- * (TCG_AREG0), also while it calls us. So our callbacks for this mode look there first. What a helper has in rbp is no
- * vCPU's state, or that of the vCPU that it works for.
+ * In this mode, QEMU (10.0 to 11.1) passes the number of the vCPU that translated a block, as a constant, and not of
+ * the one that executes it (gen_cpu_index() in accel/tcg/plugin-gen.c). The number is right only if a helper makes the
+ * access. But on x86-64 hosts, the code that QEMU generates holds the state of the executing vCPU in rbp (TCG_AREG0),
+ * also while it calls a plugin. So the callbacks for this mode look there first. In a helper, rbp is not a vCPU's
+ * state, or it is that of the vCPU that the helper works for.
  *
- * Which state is which vCPU's is told by the agent: it executes a marker on each, twice. Unless that has told all of
- * them apart, and the second time as the first, all are taken for vCPU 0, and the runner says so.
+ * The agent tells which state belongs to which vCPU: it executes a marker on each, twice. If that doesn't tell all of
+ * them apart, or if the second time differs from the first, all count as vCPU 0, and the runner says so.
  */
 #include "../protocol/frames.h"
 #include "plugin.h"
@@ -20,13 +20,13 @@ static struct {
     const void *state;
     unsigned vcpu;
 } current;
-static unsigned markers; /* that have been executed */
+static unsigned markers; /* how many have been executed */
 static bool contradicted;
 static qemu_plugin_vcpu_mem_cb_t callback, corrected_callback;
 static AccessWithState value_callback;
 static qemu_plugin_vcpu_udata_cb_t function_callback, marker_callback;
 
-/* The vCPU whose state it is, or plugin.vcpus. */
+/* The number of the vCPU that has this state; plugin.vcpus if none has it. */
 static unsigned find(const void *state)
 {
     unsigned vcpu = 0;
@@ -36,7 +36,7 @@ static unsigned find(const void *state)
     return vcpu;
 }
 
-/* The vCPU that makes an access. */
+/* The number of the vCPU that makes an access. `told`: as QEMU passes it. */
 static inline __attribute__((always_inline)) unsigned whose(unsigned told, const void *state)
 {
     if (G_UNLIKELY(state != current.state)) {
@@ -83,7 +83,7 @@ CALLED_BY_NAME void turns_marker(unsigned told, void *userdata, const void *stat
     unsigned vcpu = (unsigned)(uintptr_t)userdata, found = find(state);
 
     (void)told;
-    /* Once the run has begun, it is not the agent who executes them. */
+    /* Once the run has begun, these markers are not the agent's. */
     if (ring_vcpus_are_known(plugin.ring) || vcpu >= plugin.vcpus || plugin.active ||
         ring_get_state(plugin.ring) > RING_ARMED)
         return;

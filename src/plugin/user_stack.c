@@ -2,9 +2,10 @@
 /*
  * Stacks of threads: see user_stack.h.
  *
- * The kernel keeps a task's user registers (pt_regs) at the top of its kernel stack, so that is where its user stack
- * pointer is. Where the stack begins, clone3() is told. glibc has a thread's own data (TLS, struct pthread) at the end
- * of the stack's mapping, above the first stack pointer; the thread pointer (fs_base) is in it.
+ * The kernel keeps a task's user registers (pt_regs) at the top of its kernel stack, and the user stack pointer is
+ * among them. The beginning of the stack is an argument of clone3(). glibc puts a thread's own data (TLS, struct
+ * pthread) at the end of the stack's mapping, above the first stack pointer; the thread pointer (fs_base) points into
+ * it.
  */
 #include "user_stack.h"
 
@@ -16,21 +17,21 @@
 #include "kernel.h"
 
 #define PAGE_BYTES 4096u
-#define KERNEL_STACK_BYTES 16384u /* THREAD_SIZE on x86-64, and with KASAN: */
+#define KERNEL_STACK_BYTES 16384u /* THREAD_SIZE on x86-64; with KASAN it is: */
 #define KERNEL_STACK_BYTES_KASAN 32768u
 #define REGISTERS_BYTES 168u /* struct pt_regs: 21 registers */
 #define CS_USER_64 0x33u
 #define CS_USER_32 0x23u
-#define OWN_DATA_MAX (1u << 20) /* a thread's own data is not farther away */
+#define OWN_DATA_MAX (1u << 20) /* how far a thread's own data may be from its stack pointer */
 
 typedef struct {
-    uint64_t begin; /* 0: not known: where the mapping begins */
+    uint64_t begin; /* 0: not known, so it is where the mapping begins */
     uint64_t end;
     uint64_t pointer; /* the stack pointer */
 } UserStack;
 
-/* Kernels with FRED leave 16 bytes free above the registers. A task that has been in user mode has one of two
- * selectors in cs there. */
+/* The address of a task's user registers; 0: it has none. Kernels with FRED leave 16 bytes free above them. A task that
+ * has been in user mode has one of two selectors in cs. */
 static uint64_t find_registers(uint64_t structure)
 {
     static const unsigned sizes[] = { KERNEL_STACK_BYTES, KERNEL_STACK_BYTES_KASAN }, gaps[] = { 0, 16 };
@@ -47,7 +48,7 @@ static uint64_t find_registers(uint64_t structure)
     return 0;
 }
 
-/* What clone3() was given. */
+/* Reads the stack from the arguments of clone3(). */
 static void read_clone_arguments(uint64_t creator, UserStack *stack)
 {
     uint64_t registers = find_registers(creator), number = 0, arguments = 0, given[2];
@@ -62,7 +63,7 @@ static void read_clone_arguments(uint64_t creator, UserStack *stack)
     }
 }
 
-/* False for a task of the kernel's own, or if it can't be read. */
+/* Reads a task's stack. False for a kernel thread, or if it can't be read. */
 static bool read_stack(uint64_t structure, uint64_t creator, UserStack *stack)
 {
     uint64_t registers = find_registers(structure), fs_base = 0, end;

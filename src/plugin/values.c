@@ -71,7 +71,7 @@ void values_report(void)
                 searches[i].compared, i, 1u << searches[i].found.largest);
 }
 
-/* On this thread's stack. */
+/* Whether an address is on this thread's stack. */
 static bool is_on_stack(const void *state)
 {
     static __thread uintptr_t begin;
@@ -81,7 +81,7 @@ static bool is_on_stack(const void *state)
 
     if (!bytes) {
         if (pthread_getattr_np(pthread_self(), &attributes))
-            return true; /* who knows */
+            return true; /* it can't be found out */
         if (!pthread_attr_getstack(&attributes, &address, &bytes))
             begin = (uintptr_t)address;
         pthread_attr_destroy(&attributes);
@@ -139,7 +139,7 @@ static void set_found(Search *search, unsigned vcpu)
         values_places[vcpu] = search->found;
 }
 
-/* One more answer of QEMU's. */
+/* Takes one more of QEMU's answers into account. */
 static void search_place(Search *search, unsigned vcpu, const void *state, uint64_t value, uint64_t mask)
 {
     uint64_t window[WINDOW];

@@ -2,8 +2,8 @@
 /*
  * The values of accesses.
  *
- * QEMU 10.0 to 11.1 stores an access's value beside the state of its vCPU, and then calls us. To ask for it by
- * qemu_plugin_mem_get_value() costs as much as all else that is done for an access. So it is read from where it is.
+ * QEMU 10.0 to 11.1 stores an access's value beside the state of its vCPU, and then calls the plugin. To ask for it by
+ * qemu_plugin_mem_get_value() costs as much as all else that is done for an access. So it is read from that place.
  * Where that is, is in no interface: it is found out, for each vCPU, by what QEMU answers to the first accesses
  * (values.c), and then compared with its answer every once in a while. Until then, in QEMU's helpers, where the state
  * isn't known, on other hosts, and where no place is found, QEMU is asked each time.
@@ -14,7 +14,7 @@
 #include "plugin.h"
 #include "state.h"
 
-/* QEMU stores as it likes. */
+/* QEMU stores values with other types. */
 typedef uint32_t __attribute__((may_alias)) ValueWord;
 typedef uint64_t __attribute__((may_alias)) ValueHalf;
 
