@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Analyses: what is made of records. Each is one file and one line of the table in analysis.c. It is given batches of
- * columns and doesn't know where they come from, a file, a stream or a live run, and it describes its result as data
- * (report.h), so that it doesn't know either whether that becomes text, JSON or CSV.
+ * Analyses of records. Each is one file and one line of the table in analysis.c. An analysis gets batches of columns,
+ * and doesn't know whether they come from a file, a stream or a live run. It describes its result as data (report.h),
+ * and doesn't know whether that becomes text, JSON or CSV.
  */
 #ifndef MEMORY_TRACER_ANALYSIS_ANALYSIS_H
 #define MEMORY_TRACER_ANALYSIS_ANALYSIS_H
@@ -23,20 +23,20 @@ typedef struct AnalysisOption {
     const char *help, *argument;
 } AnalysisOption;
 
-/* How several states can share the work so that their results, merged, are exactly those of one state. */
+/* How several states can share the work so that their merged results are exactly those of one state. */
 typedef enum AnalysisSplit {
     ANALYSIS_WHOLE,   /* they can't */
-    ANALYSIS_BY_TIME, /* each is given the records of a stretch of the trace */
-    ANALYSIS_BY_KEY,  /* each is given all records, and looks at the sets or lines that are its own */
+    ANALYSIS_BY_TIME, /* each gets the records of a stretch of the trace */
+    ANALYSIS_BY_KEY,  /* each gets all records, and handles the sets or lines that are its own */
 } AnalysisSplit;
 
 typedef struct AnalysisDivision {
     AnalysisSplit split;
-    const char *why_not; /* ANALYSIS_WHOLE: the reason, to be put behind "because"; NULL: the options are wrong */
+    const char *why_not; /* ANALYSIS_WHOLE: the reason, for a sentence with "because"; NULL: the options are wrong */
     unsigned parts;      /* ANALYSIS_BY_KEY: how many, at most as many as were asked for */
     /* ANALYSIS_BY_TIME: */
     bool counts_records; /* a part must know how many records come before its own */
-    uint64_t step;       /* and it begins behind a multiple of so many; 0: anywhere */
+    uint64_t step;       /* that number must be a multiple of this; 0: any number */
 } AnalysisDivision;
 
 /* The part of the work that a state has. */
@@ -45,11 +45,11 @@ typedef struct AnalysisPart {
     uint64_t before;        /* ANALYSIS_BY_TIME, with counts_records: records before its own */
 } AnalysisPart;
 
-/* ANALYSIS_BY_KEY of something whose sets' number is a multiple of `sets`: a part has the keys with the same lowest
- * bits. Parts are a power of two. */
+/* The division by key of a table whose number of sets is a multiple of `sets`: a part has the keys with the same lowest
+ * bits. The number of parts is a power of two. */
 AnalysisDivision analysis_divide_by_sets(uint64_t sets, unsigned jobs);
 
-/* Whether the key is in the part, by its lowest bits. All are if the part is all zeros. */
+/* Whether the part has this key, by the key's lowest bits. A part that is all zeros has all keys. */
 static inline bool analysis_part_has(const AnalysisPart *part, uint64_t key)
 {
     return !((key ^ part->number) & (part->count ? part->count - 1 : 0));
@@ -58,25 +58,26 @@ static inline bool analysis_part_has(const AnalysisPart *part, uint64_t key)
 typedef struct AnalysisType AnalysisType;
 struct AnalysisType {
     const char *name, *summary;
-    unsigned columns;              /* of enum mt_columns: what it reads. Others may be NULL */
-    const AnalysisOption *options; /* up to one without a name; or NULL */
-    const void *defaults;          /* a struct of options, of this size */
+    unsigned columns;              /* the columns that it reads (enum mt_columns); others may be NULL */
+    const AnalysisOption *options; /* ended by one without a name; or NULL */
+    const void *defaults;          /* a struct of options, of `options_bytes` */
     size_t options_bytes;
-    unsigned (*columns_for)(const void *options); /* fewer, with these; or NULL */
+    unsigned (*columns_for)(const void *options); /* the columns that it reads with these options; NULL: `columns` */
 
-    /* `options` and `context` stay until the end. NULL on failure. */
+    /* Returns the state. `options` and `context` stay valid until end(). NULL with an error. */
     void *(*begin)(const AnalysisType *type, const void *options, const Context *context, GError **error);
-    /* The records come in the order of the trace. */
+    /* Adds records, which come in the order of the trace. False with an error. */
     bool (*add)(void *state, const struct mt_batch *batch, GError **error);
-    /* What has come of it so far. Between batches, in the thread that adds them. */
+    /* Describes the result so far. Called between batches, in the thread that adds them. */
     void (*describe)(void *state, Report *report);
-    /* Once, behind the last record: writes the files that it was asked for; or NULL. Not of groups. */
+    /* Writes the files that the options ask for. Called once, behind the last record, and not for groups. May be NULL.
+     */
     bool (*finish)(void *state, GError **error);
     void (*end)(void *state);
 
-    /* All NULL: the work can't be divided. */
+    /* All of these are NULL if the work can't be divided. */
     AnalysisDivision (*divide)(const void *options, unsigned jobs);
-    /* Behind begin(), before any record. */
+    /* Says which part of the work the state has. Called behind begin(), before any record. */
     void (*take_part)(void *state, const AnalysisPart *part);
     /* With ANALYSIS_BY_KEY; or all NULL. Which records of a batch no part need look at is then found once for all
      * parts: those that change nothing, as one that touches what its set has touched last. can_thin() is called once,
@@ -90,54 +91,55 @@ struct AnalysisType {
      * `next` is of no use then but for end(). */
     bool (*merge)(void *state, void *next, GError **error);
 
-    /* For tables of groups (groups.h), whose options are then these: columns of counts, up to one without a name, and
-     * their values. NULL: a group's results are told as those of all records are. */
+    /* For tables of groups (groups.h): their columns, which are counts, ended by one without a name, and their values.
+     * NULL: a group's results are described as those of all records. */
     const ReportColumn *figures;
     const void *figure_options;
     void (*measure)(void *state, uint64_t *values);
-    /* Or, in the same pass as all records: adds the batch as add() does, and counts those of each group of the finder
-     * (group_finder.h) apart. Then a group's figures, behind describe(); the first one is how many records it has. Only
-     * with MT_COLUMN_INSTRUCTION. Both NULL: a state for each group is given its records alone. */
+    /* The same in one pass: add_groups() adds the batch as add() does, and also counts the records of each group of the
+     * finder (group_finder.h) apart. Behind describe(), the other function returns a group's figures, the first of
+     * which is how many records it has. Only with MT_COLUMN_INSTRUCTION. Both NULL: each group has a state of its own,
+     * which gets its records alone. */
     bool (*add_groups)(void *state, const struct mt_batch *batch, GroupFinder *finder, GError **error);
     void (*measure_group)(void *state, guint group, uint64_t *values);
 };
 
-/* The type that is built in and has this name, or NULL. */
+/* The built-in analysis of this name, or NULL. */
 const AnalysisType *analysis_find_type(const char *name);
 
-/* What somebody has asked for: a type and its options, from words like "stat", "stat:top=20,by=process" and
- * "heatmap=FILE", which is "heatmap:output=FILE". Any other word with a
- * slash is the path of a shared object (memory_tracer/analysis.h). NULL on failure. */
+/* A type and its options, from words like "stat", "stat:top=20,by=process" and "heatmap=FILE", which is
+ * "heatmap:output=FILE". Another word with a slash is the path of a shared object (memory_tracer/analysis.h). NULL with
+ * an error. */
 typedef struct AnalysisRequest AnalysisRequest;
 AnalysisRequest *analysis_request_parse(const char *word, GError **error);
-/* The same of a type, with default options. */
+/* A request for a type with its default options. */
 AnalysisRequest *analysis_request_new(const AnalysisType *type);
 void analysis_request_free(AnalysisRequest *request);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AnalysisRequest, analysis_request_free)
-/* Of enum mt_columns: what it reads, with its options. */
+/* The columns that it reads with its options (enum mt_columns). */
 unsigned analysis_request_columns(const AnalysisRequest *request);
 /* By what it is asked for groups. */
 GroupBy analysis_request_group(const AnalysisRequest *request);
 /* The file that it writes, as its option "output" says; or NULL. */
 const char *analysis_request_output(const AnalysisRequest *request);
-/* Its options, to be set by others. */
+/* Its struct of options, which the caller may change. */
 void *analysis_request_options(AnalysisRequest *request);
-/* Its options, and --by, as a table for options_parse(), up to one without a name. To be freed. */
+/* Its options, and --by, as a table for options_parse(). The caller frees the table before the request. */
 GOptionEntry *analysis_request_entries(AnalysisRequest *request);
 
-/* How this many jobs can share it. */
+/* How this many jobs can share the work. */
 AnalysisDivision analysis_request_divide(const AnalysisRequest *request, unsigned jobs);
 
-/* An analysis at work. The request and the context must stay until it is freed. NULL on failure. */
+/* An analysis at work. The request and the context must outlive it. NULL with an error. */
 typedef struct Analysis Analysis;
 Analysis *analysis_new(const AnalysisRequest *request, const Context *context, GError **error);
 void analysis_free(Analysis *analysis);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Analysis, analysis_free)
 bool analysis_add(Analysis *analysis, const struct mt_batch *batch, GError **error);
-/* Behind the last record. */
+/* To be called behind the last record: writes files. False with an error. */
 bool analysis_finish(Analysis *analysis, GError **error);
 void analysis_describe(Analysis *analysis, Report *report);
-/* As AnalysisType's: only if analysis_request_divide() allows it. */
+/* AnalysisType's functions. Only if analysis_request_divide() allows it. */
 void analysis_take_part(Analysis *analysis, const AnalysisPart *part);
 bool analysis_can_thin(const Analysis *analysis);
 size_t analysis_thin(const Analysis *analysis, const struct mt_batch *batch, uint32_t *kept);

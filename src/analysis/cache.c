@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a hierarchy of caches would make of the accesses: cache_model.h, record by record. Exact, for the caches that
- * are simulated; the figures are defined in memory_tracer-cache(1). Memory: 8 bytes for each line that the caches can
+ * Simulates a hierarchy of caches (cache_model.h), record by record. Exact, for the caches that are simulated; the
+ * figures are defined in memory_tracer-cache(1). Memory: 8 bytes for each line that the caches can
  * hold (SRRIP: 9), 8 for each instruction, object and level; with --classify and --lines, more for each distinct line.
  */
 #include "cache.h"
@@ -49,7 +49,7 @@ static void cache_end(void *data)
     g_free(cache);
 }
 
-/* `missed`: a bit for each level. Of the batch's record `i`. */
+/* Counts the misses of the batch's record `i`. `missed`: a bit for each level. */
 static void count_misses(Cache *cache, unsigned missed, uint64_t line, const struct mt_batch *batch, size_t i)
 {
     uint64_t *of_line = missed && cache->options->lines ? line_counts_get(&cache->lines, line) : NULL;
@@ -65,7 +65,7 @@ static void count_misses(Cache *cache, unsigned missed, uint64_t line, const str
         }
 }
 
-/* `address` and `size`: the batch's record `i`, or the part of it that is known. */
+/* Simulates the batch's record `i`. `address` and `size`: of the record, or of the part whose address is known. */
 static void add_record(Cache *cache, const struct mt_batch *batch, size_t i, uint64_t address, unsigned size)
 {
     CacheFeedLines lines = cache_feed_lines(cache->feed, address, size);
@@ -97,7 +97,7 @@ static void add_kinds(uint64_t *by_kind, const struct mt_batch *batch)
 /* Most accesses hit the first level, and most of those the line that its set has used last. */
 static void add_fast(Cache *cache, const struct mt_batch *batch)
 {
-    const CacheArray array = *cache_model_core(cache->feed->model, batch->vcpu)->array[0]; /* ours stays in registers */
+    const CacheArray array = *cache_model_core(cache->feed->model, batch->vcpu)->array[0]; /* stays in registers */
     unsigned shift = cache->design.line_shift;
 
     for (size_t i = 0; i < batch->count; i++) {
@@ -194,8 +194,8 @@ static void add_each(Cache *cache, const struct mt_batch *batch)
         add_record(cache, batch, i, batch->address[i], mt_size(batch->info[i]));
 }
 
-/* A trace has the physical address of the first byte, so of an access to two pages only the part in the first one is
- * known. */
+/* A trace has the physical address of the first byte only: so of an access to two pages, the part in the second page is
+ * left out. */
 static void add_physical(Cache *cache, const struct mt_batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
@@ -249,7 +249,7 @@ static AnalysisDivision cache_divide(const void *options, unsigned jobs)
     for (unsigned i = 0; i < design.levels; i++) {
         if (design.level[i].policy == CACHE_RANDOM)
             return (AnalysisDivision){ .why_not = "all sets share one row of random numbers" };
-        sets |= design.level[i].sets; /* what divides all of them divides this */
+        sets |= design.level[i].sets; /* a power of two that divides all of them divides this */
     }
     return analysis_divide_by_sets(sets, jobs);
 }

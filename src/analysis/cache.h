@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The analysis `cache`: what a hierarchy of caches would make of the accesses. */
+/* The analysis `cache`: simulates a hierarchy of caches. */
 #ifndef MEMORY_TRACER_ANALYSIS_CACHE_H
 #define MEMORY_TRACER_ANALYSIS_CACHE_H
 

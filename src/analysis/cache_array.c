@@ -37,7 +37,7 @@ void cache_array_free(CacheArray *array)
     g_free(array);
 }
 
-/* Each bit on the way from the root says which half is to be replaced: the one where the line isn't. */
+/* Each bit on the path from the root says which half is replaced next: sets them to the halves without the line. */
 static void point_away(const CacheArray *array, size_t set, size_t way)
 {
     uint64_t *tree = &array->trees[set >> array->ways_shift];
@@ -61,7 +61,7 @@ static size_t pointed_at(const CacheArray *array, size_t set)
     return set + node - array->ways;
 }
 
-/* The first line of the greatest age, when all have aged until one is the oldest. */
+/* Ages all lines until one has the greatest age, and returns the first such line. */
 static size_t find_oldest(CacheArray *array, size_t set)
 {
     uint8_t *ages = array->ages + set, greatest = 0;
@@ -85,7 +85,7 @@ static size_t choose_any(CacheArray *array, size_t set)
     return set + (size_t)(array->random % array->ways);
 }
 
-/* Where the next line goes, if the policy leaves words where they are. */
+/* The index that the next line gets, for policies that leave words where they are. */
 static size_t choose(CacheArray *array, size_t set)
 {
     for (size_t way = 0; way < array->ways; way++)
@@ -175,7 +175,7 @@ void cache_array_remove(CacheArray *array, uint64_t line, size_t slot)
 {
     size_t end = cache_array_set(array, line) + array->ways;
 
-    if (array->is_ordered) /* those behind it move up, so that free words are the last ones */
+    if (array->is_ordered) /* the lines behind it move up, so that free words come last */
         for (; slot + 1 < end; slot++)
             array->words[slot] = array->words[slot + 1];
     array->words[slot] = 0;

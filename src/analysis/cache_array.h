@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One set-associative array of lines, as a cache or a TLB has it, and its replacement policies. It holds no data: a
- * word for each line, which is the line's number and what is known about it.
+ * The set-associative array of lines of a cache or a TLB, and its replacement policies. It holds no data, but a word
+ * for each line: the line's number and some flags.
  *
- * LRU and FIFO keep the words of a set in their order: the front is the line that was used, or came, last. The others
- * leave words where they are. Tree-PLRU has one bit for each node of a binary tree over the ways (as in Al-Zoubi,
- * Milenkovic and Milenkovic 2004), SRRIP two bits for each line (hit priority; Jaleel et al. 2010). Random numbers are
- * from Marsaglia's xorshift64 (2003) with a fixed seed, so that results can be repeated.
+ * LRU and FIFO keep the words of a set in order: the first line is the one that was used, or came, last. The other
+ * policies leave words where they are. Tree-PLRU has a bit for each node of a binary tree over the ways (as in
+ * Al-Zoubi, Milenkovic and Milenkovic 2004), SRRIP two bits for each line (hit priority; Jaleel et al. 2010). Random
+ * numbers are from Marsaglia's xorshift64 (2003) with a fixed seed, so that results can be repeated.
  */
 #ifndef MEMORY_TRACER_ANALYSIS_CACHE_ARRAY_H
 #define MEMORY_TRACER_ANALYSIS_CACHE_ARRAY_H
@@ -20,7 +20,7 @@ typedef enum { CACHE_LRU, CACHE_PLRU, CACHE_FIFO, CACHE_RANDOM, CACHE_SRRIP, CAC
 /* A word: the line's number above these flags. 0: no line. */
 #define CACHE_VALID 1u
 #define CACHE_DIRTY 2u      /* to be written back */
-#define CACHE_PREFETCHED 4u /* and not asked for since */
+#define CACHE_PREFETCHED 4u /* and not accessed since */
 #define CACHE_SHARED 8u     /* another vCPU may have it, too */
 #define CACHE_FLAGS 15u
 #define CACHE_FLAG_BITS 4
@@ -56,13 +56,13 @@ static inline uint64_t cache_word_line(uint64_t word)
     return word >> CACHE_FLAG_BITS;
 }
 
-/* Where the line's set begins in `words`. */
+/* The index in `words` where the line's set begins. */
 static inline size_t cache_array_set(const CacheArray *array, uint64_t line)
 {
     return (array->mask || array->sets == 1 ? line & array->mask : line % array->sets) * array->ways;
 }
 
-/* Where the line is in `words`, or CACHE_NOT_FOUND. Changes nothing. */
+/* The line's index in `words`, or CACHE_NOT_FOUND. Changes nothing. */
 static inline size_t cache_array_find(const CacheArray *array, uint64_t line)
 {
     size_t set = cache_array_set(array, line);
@@ -75,8 +75,8 @@ static inline size_t cache_array_find(const CacheArray *array, uint64_t line)
     return CACHE_NOT_FOUND;
 }
 
-/* If the line is there, with no other flag than CACHE_DIRTY, does what a hit does and returns true. The front of an
- * ordered set, where most hits are, is looked at first. `array` may be a copy of the struct. */
+/* If the line is there, with no other flag than CACHE_DIRTY, does what a hit does and returns true. The first line of
+ * an ordered set, where most hits are, is checked first. `array` may be a copy of the struct. */
 bool cache_array_hits_anywhere(const CacheArray *array, uint64_t line, bool is_store);
 static inline bool cache_array_hits(const CacheArray *array, uint64_t line, bool is_store)
 {
@@ -95,10 +95,10 @@ static inline bool cache_array_hits(const CacheArray *array, uint64_t line, bool
 unsigned cache_array_groups(const CacheArray *array);
 /* Tells the policy that the line, which is at `slot`, was used. Returns where it is now. */
 size_t cache_array_touch(const CacheArray *array, uint64_t line, size_t slot);
-/* Puts in a line that isn't there, with these flags beside CACHE_VALID. Returns the word of the line that had to go; 0
- * if there was room. */
+/* Inserts a line that isn't there, with these flags beside CACHE_VALID. Returns the word of the line that was replaced;
+ * 0 if there was room. */
 uint64_t cache_array_insert(CacheArray *array, uint64_t line, unsigned flags);
-/* Takes out the line, which is at `slot`. */
+/* Removes the line, whose index is `slot`. */
 void cache_array_remove(CacheArray *array, uint64_t line, size_t slot);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What stands between records and a cache model: see cache_feed.h. */
+/* From records to a cache model: see cache_feed.h. */
 #include "cache_feed.h"
 
 CacheFeed *cache_feed_new(const CacheDesign *design)

@@ -66,7 +66,8 @@ static bool add_text(CacheMachine *machine, const char *text, GError **error)
     return true;
 }
 
-/* What a file of the host's caches says, without its end of line; NULL if there is none. To be freed. */
+/* The contents of a file about the host's caches, without the end of line; the caller frees it. NULL: there is no file.
+ */
 static char *read_host(unsigned index, const char *name)
 {
     g_autofree char *path = g_strdup_printf(HOST "/index%u/%s", index, name);
@@ -75,7 +76,7 @@ static char *read_host(unsigned index, const char *name)
     return g_file_get_contents(path, &text, NULL, NULL) ? g_strstrip(text) : NULL;
 }
 
-/* Adds one of the host's caches. Returns false if there is no such one. */
+/* Adds the host's cache of this index. Returns false if there is none. */
 static bool add_host_level(CacheMachine *machine, unsigned index)
 {
     g_autofree char *level = read_host(index, "level"), *type = read_host(index, "type");
@@ -98,7 +99,9 @@ static bool add_host(CacheMachine *machine, GError **error)
            mt_fail(error, "this machine doesn't tell its caches (in " HOST "): name another --machine");
 }
 
-/* The beginning of a file that may be a pipe or a device, and have no end. To be freed; NULL with an error. */
+/* Reads the beginning of a file, which may be a pipe or a device without an end. The caller frees it. NULL with an
+ * error.
+ */
 static char *read_file(const char *path, size_t *bytes, GError **error)
 {
     g_autofree char *text = g_malloc(MAX_FILE_BYTES + 2);

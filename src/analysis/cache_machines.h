@@ -8,7 +8,8 @@
 
 typedef struct CacheMachine CacheMachine;
 
-/* "zen4" and so on, "host", or a file's path; NULL: the default one. NULL with an error if that can't be had. */
+/* The machine "zen4" and so on, "host", or that of a file; NULL: the default one. The caller frees it. NULL with an
+ * error if there is none, or if the file can't be read. */
 CacheMachine *cache_machine_open(const char *name, GError **error);
 void cache_machine_free(CacheMachine *machine);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheMachine, cache_machine_free)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A hierarchy of caches: see cache_model.h. Each function below does what one level does for the level above it, and
- * asks the next one in its turn; beyond the last level is memory.
+ * calls a function for the next level. Behind the last level is memory.
  */
 #include "cache_model.h"
 
@@ -85,7 +85,7 @@ static void use_memory(CacheModel *model, uint64_t line, bool is_write)
         model->memory_failed = !model->memory(model->memory_data, line, is_write);
 }
 
-/* Takes the line out of one array. Returns whether it was dirty there. */
+/* Removes the line from one array. Returns whether it was dirty there. */
 static bool invalidate(CacheModel *model, CacheCore *core, unsigned level, uint64_t line)
 {
     CacheArray *array = core->array[level];
@@ -100,7 +100,7 @@ static bool invalidate(CacheModel *model, CacheCore *core, unsigned level, uint6
     return dirty;
 }
 
-/* What an inclusive level gives up, the levels above it lose, too. Returns whether one of them had it dirty. */
+/* An inclusive level has lost a line: removes it from the levels above. Returns whether it was dirty in one of them. */
 static bool invalidate_above(CacheModel *model, unsigned level, uint64_t line)
 {
     bool all = model->design.level[level].shared, dirty = false;
@@ -114,7 +114,7 @@ static bool invalidate_above(CacheModel *model, unsigned level, uint64_t line)
     return dirty;
 }
 
-/* A line has been displaced: down it goes if it is dirty, or if the next level lives on what this one gives up. */
+/* A line was replaced: it goes to the next level if it is dirty, or if the next level is exclusive. */
 static void evict(CacheModel *model, unsigned level, uint64_t word)
 {
     uint64_t line = cache_word_line(word);
@@ -136,7 +136,7 @@ static void fill(CacheModel *model, unsigned level, uint64_t line, unsigned flag
         evict(model, level, victim);
 }
 
-/* A line comes from above. It isn't used, so its place among the others stays the same if it is there already. */
+/* A line comes from the level above. That isn't a use: if the line is there already, its place in the order stays. */
 static void put_line(CacheModel *model, unsigned level, uint64_t line, unsigned flags)
 {
     CacheArray *array;
@@ -171,7 +171,7 @@ static void count_access(CacheModel *model, unsigned level, uint64_t line, bool 
                                                   : CACHE_CONFLICT]++;
 }
 
-/* Gets a line for the level above. Returns CACHE_DIRTY if that must write it back in the end. */
+/* Reads a line for the level above. Returns CACHE_DIRTY if that level must write it back later. */
 static unsigned read_line(CacheModel *model, unsigned level, uint64_t line)
 {
     CacheArray *array;
@@ -225,8 +225,9 @@ static void store_line(CacheModel *model, unsigned level, uint64_t line)
     fill(model, level, line, flags | CACHE_DIRTY);
 }
 
-/* What another vCPU's own caches do when this one reads or writes a line (snooping, with three states): a dirty line is
- * written back, to the first level that is shared; what is stored to is given up. Returns whether one still has it. */
+/* What other vCPUs' private caches do when this vCPU reads or writes a line (snooping, with three states). A dirty line
+ * is written back to the first shared level; a line that this vCPU stores to is invalidated. Returns whether another
+ * private cache still has the line. */
 static bool snoop(CacheModel *model, const CacheCore *asking, uint64_t line, bool is_store)
 {
     unsigned private = 0;
@@ -328,7 +329,8 @@ unsigned cache_model_access(CacheModel *model, CacheCore *core, uint64_t line, b
     else
         miss_first(model, line, is_store);
     missed = model->missed;
-    /* Tagged: by a miss, and by the first use of what was prefetched. The next page may be anywhere. */
+    /* Tagged prefetching: triggered by a miss, and by the first use of a prefetched line. It doesn't cross pages,
+     * because the next page may be anywhere in physical memory. */
     if (trigger && model->design.prefetch == CACHE_NEXT_LINE &&
         ((line + 1) & ((UINT64_C(1) << (PAGE_SHIFT - model->design.line_shift)) - 1)))
         cache_model_prefetch(model, core, line + 1, cpl);

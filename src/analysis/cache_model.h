@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A hierarchy of caches, as the analysis `cache` and `convert --through-cache` simulate it: up to three levels of one
- * line size, each vCPU's own or shared by all. What each figure means, and what is done in which order, is told in
- * memory_tracer-cache(1).
+ * A hierarchy of caches, for the analysis `cache` and for `convert --through-cache`: up to three levels of one line
+ * size, each private to a vCPU or shared by all. memory_tracer-cache(1) defines the figures, and the order of what is
+ * done.
  */
 #ifndef MEMORY_TRACER_ANALYSIS_CACHE_MODEL_H
 #define MEMORY_TRACER_ANALYSIS_CACHE_MODEL_H
@@ -14,7 +14,7 @@
 #define CACHE_MAX_VCPUS 256
 #define CACHE_CPLS 4
 
-/* Of a level to those above it. */
+/* How a level relates to those above it. */
 typedef enum { CACHE_NON_INCLUSIVE, CACHE_INCLUSIVE, CACHE_EXCLUSIVE, CACHE_INCLUSIONS } CacheInclusion;
 typedef enum { CACHE_NO_PREFETCH, CACHE_NEXT_LINE, CACHE_STRIDE, CACHE_PREFETCHES } CachePrefetch;
 
@@ -42,26 +42,26 @@ typedef struct CacheCounts {
     uint64_t classes[CACHE_CLASSES]; /* of misses */
 } CacheCounts;
 
-/* What a vCPU sees. */
+/* The caches of a vCPU. */
 typedef struct CacheCore {
     CacheArray *array[CACHE_LEVELS];
     LruShadow *shadow[CACHE_LEVELS]; /* or NULL */
     CacheCounts counts[CACHE_LEVELS][CACHE_CPLS];
 } CacheCore;
 
-/* A line that is read from memory or written there. */
+/* Called for each line that is read from memory or written to it. */
 typedef bool (*CacheMemory)(void *data, uint64_t line, bool is_write);
 
 typedef struct CacheModel {
     CacheDesign design;
     CacheCore *core[CACHE_MAX_VCPUS]; /* by the vCPU's number; or NULL */
-    CacheCore *list[CACHE_MAX_VCPUS]; /* those that there are */
+    CacheCore *list[CACHE_MAX_VCPUS]; /* the same without gaps */
     unsigned cores;
     uint64_t memory_reads, memory_writes; /* lines, or stores that no level took */
-    CacheMemory memory;                   /* is told of them; or NULL */
+    CacheMemory memory;                   /* called for each of them; or NULL */
     void *memory_data;
     bool memory_failed; /* it has returned false */
-    /* Of the access that is being simulated: */
+    /* State of the access that is being simulated: */
     CacheCore *current;
     unsigned cpl, missed; /* missed: a bit for each level */
     bool is_demand;       /* not a prefetch */
@@ -71,18 +71,18 @@ CacheModel *cache_model_new(const CacheDesign *design);
 void cache_model_free(CacheModel *model);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheModel, cache_model_free)
 
-/* The vCPU's; vCPUs beyond the most there can be are taken modulo that. */
+/* The caches of a vCPU. vCPUs from CACHE_MAX_VCPUS on are taken modulo that. */
 CacheCore *cache_model_core(CacheModel *model, unsigned vcpu);
 
 /* Whether cache_array_hits() may be asked first, for the first level: a hit there changes nothing else. */
 bool cache_model_has_fast_path(const CacheModel *model);
 
-/* An access to one line. Misses are counted, and in lower levels accesses; the first level's accesses aren't, as
- * whoever has them in a batch can do that faster. Returns a bit for each level that it has missed. */
+/* Simulates an access to one line. Counts misses, and accesses to the lower levels. Accesses to the first level are not
+ * counted, because the caller can do that faster for a batch. Returns a bit for each level that it missed. */
 unsigned cache_model_access(CacheModel *model, CacheCore *core, uint64_t line, bool is_store, unsigned cpl);
-/* Brings a line into the first level if it isn't there, on behalf of the vCPU. */
+/* Prefetches a line into the first level of the vCPU, if it isn't there. */
 void cache_model_prefetch(CacheModel *model, CacheCore *core, uint64_t line, unsigned cpl);
-/* Adds what was counted in another model of the same design. */
+/* Adds the counts of another model of the same design. */
 void cache_model_add_counts(CacheModel *model, const CacheModel *other);
 
 #endif

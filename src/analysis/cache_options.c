@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What caches somebody has asked for: see cache_options.h. */
+/* The options of caches: see cache_options.h. */
 #include "cache_options.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "cache_machines.h"
 
 #define DEFAULT_LINE_BYTES 64
-#define LEAST_LINE_BYTES 16 /* a word of an array has the line's number above its flags */
+#define LEAST_LINE_BYTES 16 /* a CacheArray's word has 4 flags below the line's number */
 #define MOST_LINE_BYTES 4096
 
 static const char *const names[CACHE_LEVELS + 1] = { "l1d", "l2", "l3", NULL };
@@ -68,7 +68,7 @@ static bool is_line(uint64_t bytes)
     return !(bytes & (bytes - 1)) && bytes >= LEAST_LINE_BYTES && bytes <= MOST_LINE_BYTES;
 }
 
-/* SIZE,WAYS[,LINE] into bytes, sets and ways. The lines have `line_bytes`, and LINE must be that. */
+/* Parses SIZE,WAYS[,LINE] into bytes, sets and ways. LINE must be `line_bytes`. */
 static bool parse_level(const char *option, const char *text, uint64_t line_bytes, CacheLevel *level, GError **error)
 {
     g_auto(GStrv) words = g_strsplit(text, ",", -1);
@@ -99,7 +99,7 @@ static bool parse_level(const char *option, const char *text, uint64_t line_byte
     return true;
 }
 
-/* The first LINE of a SIZE,WAYS,LINE, which all levels must have. */
+/* The first LINE of the levels' SIZE,WAYS,LINE, as all levels must have the same; or the default. */
 static uint64_t find_line_bytes(const CacheOptions *options)
 {
     uint64_t bytes;
@@ -113,13 +113,13 @@ static uint64_t find_line_bytes(const CacheOptions *options)
     return DEFAULT_LINE_BYTES;
 }
 
-/* The number of its name. */
+/* The index of the level's name in `names`. */
 static unsigned level_index(const CacheLevel *level)
 {
     return (unsigned)find_word(names, level->name);
 }
 
-/* One word for all levels, or one for each from the one named names[first] on. */
+/* Parses one word for all levels, or one word for each level from names[first] on. */
 static bool parse_list(const char *option, const char *text, const char *const *words, const CacheDesign *design,
                        unsigned first, unsigned *chosen, GError **error)
 {
@@ -233,7 +233,7 @@ static bool are_machines_own(const CacheOptions *options)
 
 bool cache_options_design(const CacheOptions *options, CacheDesign *design, GError **error)
 {
-    CacheOptions whole = *options; /* what isn't given is the machine's */
+    CacheOptions whole = *options; /* the options, and the machine's settings for those that aren't given */
     g_autoptr(CacheMachine) machine = cache_machine_open(options->machine, error);
 
     if (!machine)

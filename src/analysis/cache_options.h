@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What caches somebody has asked for: options, and machines by name, from a file, or this one. */
+/* The options of caches, and the design that they describe, together with a machine (cache_machines.h). */
 #ifndef MEMORY_TRACER_ANALYSIS_CACHE_OPTIONS_H
 #define MEMORY_TRACER_ANALYSIS_CACHE_OPTIONS_H
 
@@ -19,9 +19,9 @@ typedef struct CacheOptions {
     int top;
 } CacheOptions;
 
-/* What they mean. False with a usage error if it is no cache. */
+/* The design that the options describe. False with a usage error if they don't describe any. */
 bool cache_options_design(const CacheOptions *options, CacheDesign *design, GError **error);
-/* "lru" and so on; false if there is no such policy. */
+/* The policy of this name ("lru" and so on); false if there is none. */
 bool cache_options_parse_policy(const char *word, CachePolicy *policy);
 const char *cache_policy_name(CachePolicy policy);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What `cache` counts: shared by what counts it (cache.c) and what tells it (cache_result.c). */
+/* The state of `cache`: cache.c counts, cache_result.c describes the result. */
 #ifndef MEMORY_TRACER_ANALYSIS_CACHE_PRIVATE_H
 #define MEMORY_TRACER_ANALYSIS_CACHE_PRIVATE_H
 

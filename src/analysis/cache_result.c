@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What `cache` tells: see cache_private.h. The figures are defined in memory_tracer-cache(1). */
+/* The result of `cache`: see cache_private.h. The figures are defined in memory_tracer-cache(1). */
 #include "../base/sizes.h"
 #include "cache_private.h"
 
-/* A row of a table of counts: those of some vCPUs and CPLs. */
+/* The sum of the counts of one vCPU and CPL (-1: of all). */
 static CacheCounts sum(const Cache *cache, unsigned level, int vcpu, int cpl)
 {
     CacheCounts all = { 0 };
@@ -110,7 +110,7 @@ static void describe_parts(const Cache *cache, Report *report)
 {
     static const ReportColumn of_cpls[] = COLUMNS_OF_PARTS("cpl", "CPL");
     static const ReportColumn of_vcpus[] = COLUMNS_OF_PARTS("vcpu", "vCPU");
-    bool several = cache->feed->model->cores > 1; /* else people know already */
+    bool several = cache->feed->model->cores > 1; /* one vCPU's rows would repeat those of all */
     ReportTable *by_cpl = report_add_table(report, "by_cpl", "by privilege level", of_cpls);
     ReportTable *by_vcpu = report_add_table(report, "by_vcpu", several ? "by vCPU" : NULL, of_vcpus);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which group a record belongs to: see group_finder.h. */
+/* Which group each record belongs to: see group_finder.h. */
 #include "group_finder.h"
 
 #include <string.h>
@@ -8,13 +8,13 @@
 
 #define CONTEXT_MASK ((1u << TASK_CONTEXT_BITS) - 1)
 
-/* The tag of an instruction that is the same one in all memories. Those of memories are above it. */
+/* The tag of instructions that have the same names in all memories. Memories have higher tags. */
 #define ANY_MEMORY 0
 
 /* What is known of an instruction or object. */
 typedef struct {
-    uint32_t group; /* plus 1; 0: not asked for yet */
-    uint32_t tag;   /* for which that holds, as an instruction may be another one in each memory; or ANY_MEMORY */
+    uint32_t group; /* plus 1; 0: not known yet */
+    uint32_t tag;   /* the tag of the memory for which that holds, or ANY_MEMORY */
 } Known;
 
 struct GroupFinder {
@@ -23,14 +23,14 @@ struct GroupFinder {
     GArray *keys;            /* uint64_t, by group: a process's or task's number (key_of_task()), the address of a name
                                 (name_of_instruction()), or an object's or region's number */
     GHashTable *numbers;     /* groups, plus 1, by key */
-    AddressObjects *objects; /* if it is by them; or NULL */
+    AddressObjects *objects; /* for groups of objects or regions; or NULL */
     Known *known;            /* by the number of the instruction or object */
-    uint32_t room;           /* for how many there is room */
+    uint32_t room;           /* elements of `known` */
     GHashTable *of_executed; /* groups, plus 1, of instructions that vary: by `tag << 32 | number` */
-    GHashTable *tags;        /* of memories */
+    GHashTable *tags;        /* tags by memory */
     GArray *memories;        /* uint32_t: by tag */
     GArray *rows;            /* uint32_t: groups of the current batch's records */
-    GStringChunk *names;     /* those that we have made */
+    GStringChunk *names;     /* those that the context doesn't own */
 };
 
 GroupWay group_way(GroupBy by)
@@ -97,8 +97,8 @@ static uint32_t find_group(GroupFinder *finder, uint64_t key)
 
 /* By task. */
 
-/* A process or thread is the number of its task, or of what a vCPU did meanwhile (enum mt_task_context), which is
- * nobody's work. */
+/* The key is the number of a process or a task, above the low bits; or, for accesses that belong to no task, the
+ * context (enum mt_task_context). */
 static uint64_t key_of_task(const GroupFinder *finder, uint32_t event)
 {
     uint64_t context = event & CONTEXT_MASK;
@@ -130,7 +130,7 @@ static void find_by_task(GroupFinder *finder, const struct mt_batch *batch, uint
 
 /* By instruction. */
 
-/* What an instruction is grouped by: a text that is at the same place whenever it is the same one; NULL: unknown. */
+/* The name that an instruction is grouped by; NULL: unknown. The same name is always the same pointer. */
 static const char *name_of_instruction(GroupFinder *finder, uint32_t memory, uint32_t number)
 {
     const struct mt_symbol *symbol = context_symbol_in(finder->context, memory, number);
@@ -138,7 +138,7 @@ static const char *name_of_instruction(GroupFinder *finder, uint32_t memory, uin
     uint64_t offset;
 
     switch (finder->by) {
-    case GROUP_BY_FUNCTION: /* the context has each once */
+    case GROUP_BY_FUNCTION: /* the context keeps each name once */
         return context_function_in(finder->context, memory, number, &offset);
     case GROUP_BY_LINE:
         line = symbol && symbol->line ? g_strdup_printf("%s:%u", symbol->file, symbol->line) : NULL;
@@ -148,7 +148,7 @@ static const char *name_of_instruction(GroupFinder *finder, uint32_t memory, uin
     }
 }
 
-/* Memories have small numbers of their own here, as the trace's can be any. */
+/* Memories get small numbers here, because those of the trace can be large. */
 static uint32_t tag_of_memory(GroupFinder *finder, uint32_t memory)
 {
     guint tag = GPOINTER_TO_UINT(g_hash_table_lookup(finder->tags, GUINT_TO_POINTER(memory)));
@@ -210,7 +210,7 @@ static __attribute__((noinline)) void look_up(GroupFinder *finder, uint32_t tag,
     finder->known[number] = (Known){ group, varies ? tag : ANY_MEMORY };
 }
 
-/* An instruction that varies is mostly executed where it was before. */
+/* An instruction that varies is mostly executed in the same memory as before. */
 static inline uint32_t group_of(GroupFinder *finder, uint32_t tag, uint32_t number)
 {
     const Known *known;
@@ -330,7 +330,7 @@ int group_finder_compare(const GroupFinder *finder, guint a, guint b)
 {
     uint64_t one = g_array_index(finder->keys, uint64_t, a), other = g_array_index(finder->keys, uint64_t, b);
 
-    if (group_way(finder->by) == GROUP_WAY_INSTRUCTION && one && other) /* addresses are others in each run */
+    if (group_way(finder->by) == GROUP_WAY_INSTRUCTION && one && other) /* pointers' order would not repeat */
         return strcmp((const char *)(uintptr_t)one, (const char *)(uintptr_t)other);
     return one < other ? -1 : one > other;
 }

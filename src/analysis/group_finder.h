@@ -29,38 +29,39 @@ GroupWay group_way(GroupBy by);
 
 typedef struct GroupFinder GroupFinder;
 
-/* The context must stay. NULL if it knows of no objects, which only GROUP_WAY_OBJECT needs. */
+/* The context must outlive the result, which is freed by group_finder_free(). NULL if the groups are objects or
+ * regions, and the context has no objects. */
 GroupFinder *group_finder_new(GroupBy by, const Context *context);
 void group_finder_free(GroupFinder *finder);
 
-/* How many groups there are so far. */
+/* How many groups were found so far. */
 guint group_finder_count(const GroupFinder *finder);
-/* The group of each record of a batch. `groups` has room for `count` elements. */
+/* Sets groups[i] to the group of record `i`, for each record of the batch. */
 void group_finder_find(GroupFinder *finder, const struct mt_batch *batch, uint32_t *groups);
 
-/* Stretches of a batch in which a record's group depends on its instruction alone: the same one in two stretches of the
- * same tag is of the same group. */
+/* A stretch of a batch in which a record's group depends on its instruction alone. In stretches of the same tag, an
+ * instruction has the same group. */
 typedef struct GroupRun {
-    size_t begin, end;      /* of its records */
+    size_t begin, end;      /* its records: `begin` to `end` - 1 */
     uint32_t tag;           /* below GROUP_TAGS */
-    const uint32_t *groups; /* or not even on that: the group and tag of each record of the batch; else NULL */
-    MemoryRun memory;       /* the finder's own */
-    EventRun events;        /* likewise */
+    const uint32_t *groups; /* if the group doesn't depend on it: each record's group, which is its tag; else NULL */
+    MemoryRun memory;       /* for the finder only */
+    EventRun events;        /* for the finder only */
 } GroupRun;
 
 #define GROUP_TAGS (UINT32_C(1) << 30)
 
-/* Goes on to the next stretch; `run` is all 0 in the beginning. False at the batch's end. Valid until the next batch.
- */
+/* Goes on to the next stretch. The caller sets *run to all zeros first. False at the batch's end. Valid until the next
+ * batch. */
 bool group_finder_next_run(GroupFinder *finder, const struct mt_batch *batch, GroupRun *run);
 /* The group of an instruction in stretches of this tag. */
 uint32_t group_finder_of(GroupFinder *finder, uint32_t tag, uint32_t instruction);
 
-/* What a group is called, which stays valid, and the pid and thread id that it has, or 0. */
+/* A group's name, which belongs to the finder or the context, and its pid and thread id, or 0. */
 const char *group_finder_name(const GroupFinder *finder, guint group, uint64_t *pid, uint64_t *tid);
-/* GROUP_BY_OBJECT: the kind of memory that it is in. */
+/* GROUP_BY_OBJECT: the word for the region of the object. */
 const char *group_finder_region(const GroupFinder *finder, guint group);
-/* Orders two groups that are otherwise equal: below 0 if `a` comes first. */
+/* An order for groups with equal figures: below 0 if `a` comes first. */
 int group_finder_compare(const GroupFinder *finder, guint a, guint b);
 
 #endif

@@ -12,15 +12,15 @@
 #define CODE_COLUMNS (MT_COLUMN_INSTRUCTION | MT_COLUMN_TASK)
 
 typedef struct {
-    void *state; /* of the analysis of this group alone; NULL if one state counts all groups */
+    void *state; /* the state of this group's own analysis; NULL if one state counts all groups */
     uint64_t records;
-    uint32_t rows; /* in the current batch */
+    uint32_t rows; /* how many records of the current batch it has */
     uint32_t begin;
 } Group;
 
 /* A kind of groups. */
 typedef struct {
-    const char *name, *list, *label; /* --by NAME; the list in the results */
+    const char *name, *list, *label; /* the word for --by; the name and the label of the list in the results */
     unsigned columns;
 } Kind;
 
@@ -44,12 +44,12 @@ struct Groups {
     bool in_one_pass;      /* the state of all records counts those of each group, too */
     GArray *groups;        /* Group, by number */
     GArray *group_of_row;  /* uint32_t, for the current batch */
-    GArray *present;       /* uint32_t: groups that it has */
-    GByteArray *sorted[9]; /* its columns, group by group */
-    bool reads_tasks;      /* the analysis does */
-    GArray *task_of_row;   /* uint32_t: numbers of events, likewise */
-    GArray *index_of_row;  /* uint64_t: places in the trace, likewise */
-    GArray *events;        /* struct mt_event: of one group's records */
+    GArray *present;       /* uint32_t: the groups that the current batch has */
+    GByteArray *sorted[9]; /* the batch's columns, group by group */
+    bool reads_tasks;      /* whether the analysis reads MT_COLUMN_TASK */
+    GArray *task_of_row;   /* uint32_t: numbers of the last events before the records, group by group */
+    GArray *index_of_row;  /* uint64_t: indexes in the trace, group by group */
+    GArray *events;        /* struct mt_event: those among one group's records */
 };
 
 bool groups_parse(const char *name, GroupBy *by, GError **error)
@@ -147,7 +147,7 @@ static bool find_groups(Groups *groups, const struct mt_batch *batch, GError **e
     return true;
 }
 
-/* Sorts the batch's records by group (counting, so that those of one stay in order). */
+/* Sorts the batch's records by group (a counting sort, so that records of a group stay in order). */
 
 static void find_present(Groups *groups, size_t count)
 {
@@ -185,7 +185,7 @@ static void *sort_column(Groups *groups, unsigned number, const void *from, size
     return to->data;
 }
 
-/* The number of the tasks' event that each record comes behind. */
+/* The number of the last task event before each record. */
 static const uint32_t *list_tasks(Groups *groups, const struct mt_batch *batch)
 {
     uint32_t event = batch->task.state, *tasks;
@@ -203,7 +203,7 @@ static const uint32_t *list_tasks(Groups *groups, const struct mt_batch *batch)
     return tasks;
 }
 
-/* The place in the trace of each record. */
+/* Each record's index in the trace. */
 static const uint64_t *list_indices(Groups *groups, const struct mt_batch *batch)
 {
     uint64_t *indices;
@@ -215,7 +215,7 @@ static const uint64_t *list_indices(Groups *groups, const struct mt_batch *batch
     return indices;
 }
 
-/* From such numbers, the events. Valid until the next call. */
+/* Makes events from such numbers. Valid until the next call. */
 static struct mt_events make_events(Groups *groups, const uint32_t *tasks, size_t count)
 {
     g_array_set_size(groups->events, 0);
@@ -238,7 +238,7 @@ static bool add_sorted(Groups *groups, const struct mt_batch *batch, GError **er
     const uint32_t *tasks = groups->reads_tasks ? list_tasks(groups, batch) : NULL;
     const uint64_t *indices = groups->reads_tasks ? list_indices(groups, batch) : NULL;
 
-    for (size_t i = 0; i < batch->count; i++) { /* groups become places */
+    for (size_t i = 0; i < batch->count; i++) { /* replaces each record's group by its new place */
         Group *group = &g_array_index(groups->groups, Group, rows[i]);
 
         rows[i] = group->begin + group->rows++;
@@ -305,7 +305,7 @@ static gint compare_results(gconstpointer a, gconstpointer b, gpointer data)
     return group_finder_compare(((const Groups *)data)->finder, one->number, other->number);
 }
 
-/* Those with most records come first. */
+/* The groups' results; those with most records come first. */
 static GArray *list_results(const Groups *groups, void *all)
 {
     GArray *results = g_array_new(FALSE, TRUE, sizeof(Result));
@@ -347,7 +347,7 @@ static void add_row(const Groups *groups, const Result *result, ReportTable *tab
     report_table_add_text(table, name);
 }
 
-/* All that the analysis tells. */
+/* Describes all that the analysis has found for a group. */
 static void describe_group(const Groups *groups, const Result *result, Report *report)
 {
     uint64_t pid, tid;
@@ -369,7 +369,7 @@ static void describe_group(const Groups *groups, const Result *result, Report *r
     groups->type->describe(g_array_index(groups->groups, Group, result->number).state, part);
 }
 
-/* The analysis's figures, then what the group is. */
+/* The columns are the analysis's figures, then what identifies the group. */
 static ReportTable *make_table(const Groups *groups, Report *report)
 {
     ReportColumn columns[MAX_FIGURES + 4] = { 0 };
@@ -388,7 +388,7 @@ static ReportTable *make_table(const Groups *groups, Report *report)
     return report_add_table(report, kinds[groups->by].list, kinds[groups->by].label, columns);
 }
 
-/* As a table, if the analysis has figures for that; else a list of its results. */
+/* Adds a table, if the analysis has figures for one; else a list of the groups' results. */
 void groups_describe(Groups *groups, void *all, Report *report)
 {
     g_autoptr(GArray) results = list_results(groups, all);

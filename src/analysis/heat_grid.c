@@ -31,8 +31,8 @@ typedef struct {
 struct HeatGrid {
     uint64_t first, last;
     unsigned shift, column;
-    uint64_t column_accesses, left; /* of the column: how many it takes, and how many more */
-    bool by_time;                   /* the guest's. Then a column is 1 << time_shift ns, */
+    uint64_t column_accesses, left; /* accesses of a column; accesses left in the current one */
+    bool by_time;                   /* time is the guest's. Then a column is 1 << time_shift ns, */
     unsigned time_shift;
     uint64_t base;              /* the first one begins with so many of them, */
     unsigned last_column;       /* and the last one that was used is this one */
@@ -165,7 +165,7 @@ static void settle_all(HeatGrid *grid, unsigned shift)
     memset(grid->recent, 0, grid->recents * sizeof *grid->recent);
 }
 
-/* The slot has another granule's count, or none. */
+/* The slot has another granule's count, or none: gives it to the granule of this address. */
 static void replace(HeatGrid *grid, Recent *slot, uint64_t address)
 {
     unsigned shift = grid->shift;
@@ -173,7 +173,7 @@ static void replace(HeatGrid *grid, Recent *slot, uint64_t address)
     if (slot->count)
         settle(grid, *slot, shift);
     slot->count = 0;
-    if (grid->shift != shift) /* all slots are others' now */
+    if (grid->shift != shift) /* granules have become larger, so all slots have old numbers */
         settle_all(grid, shift);
     slot = &grid->recent[(address >> grid->shift) & (grid->recents - 1)];
     if (slot->count && slot->key != (address >> grid->shift) + 1)
@@ -250,7 +250,7 @@ static void merge_times(HeatGrid *grid)
     grid->time_shift++;
 }
 
-/* So many columns are put before the first one; there must be room. */
+/* Inserts this many columns before the first one. There must be room. */
 static void move_columns(HeatGrid *grid, unsigned by)
 {
     for (guint i = 0; by && i < SLOTS; i++) {
@@ -298,7 +298,7 @@ void heat_grid_set_time(HeatGrid *grid, uint64_t time_ns)
     grid->by_time = true;
     grid->time_ns = time_ns;
     column = time_ns >> grid->time_shift;
-    if (column - grid->base == grid->column) /* below the base it wraps around to what is none */
+    if (column - grid->base == grid->column) /* a column below the base wraps around to a number that is none */
         return;
     settle_all(grid, grid->shift);
     if (column < grid->base || column > grid->base + grid->last_column)
@@ -306,7 +306,7 @@ void heat_grid_set_time(HeatGrid *grid, uint64_t time_ns)
     grid->column = (unsigned)((time_ns >> grid->time_shift) - grid->base);
 }
 
-/* Both have columns of the same length then, that begin at the same time. */
+/* Makes the columns of both grids equally long, and begin at the same time. */
 static void align_times(HeatGrid *grid, HeatGrid *next)
 {
     make_room_for(grid, next->base, next->base + next->last_column, next->time_shift);

@@ -23,29 +23,30 @@ typedef struct HeatGranule {
     uint64_t *cells; /* HEAT_COLUMNS counts; belongs to the grid */
 } HeatGranule;
 
-/* Only accesses that begin at `first` to `last` are kept; all of them are time. */
+/* Only accesses that begin at an address from `first` to `last` are kept; but all accesses count as time. */
 HeatGrid *heat_grid_new(uint64_t first, uint64_t last);
 void heat_grid_free(HeatGrid *grid);
-/* So many accesses came before those that it will be given: columns begin as if it had been given them, too. */
+/* Says that this many accesses came before those that will be added: columns begin as if they had been added, too. */
 void heat_grid_begin_behind(HeatGrid *grid, uint64_t accesses);
-/* Adds the accesses of another grid that was given the next ones, and began behind this one's. Both end up as if this
- * one had been given all: how wide columns and how large granules are depends on how much there is, not on the way
- * there. `next` is of no use but for heat_grid_free(). */
+/* Adds the accesses of another grid, which began behind this one's. The result is as if all accesses had been added to
+ * this one: the widths of columns and the sizes of granules depend on all accesses only, not on how they were divided.
+ * After that, `next` can only be freed. */
 void heat_grid_merge(HeatGrid *grid, HeatGrid *next);
 void heat_grid_add(HeatGrid *grid, const uint64_t *address, size_t count);
 
 unsigned heat_grid_shift(const HeatGrid *grid);
-/* The accesses that it is given from now on were made then; they may come in any order. If it is called at all, then
- * before the first ones, and columns are stretches of this time: of a power of two nanoseconds, as short as the times
- * allow, from a multiple of that on. */
+/* Sets the guest's time of the accesses that are added from now on; times may go back. If this is called at all, it is
+ * called before the first access. Then columns are stretches of the guest's time: a power of two of nanoseconds long,
+ * as short as the times allow, and aligned to that. */
 void heat_grid_set_time(HeatGrid *grid, uint64_t time_ns);
 
-/* How many columns there are, and what time the first one begins with and the last one ends with: accesses, or with
- * heat_grid_set_time() nanoseconds. */
+/* How many columns there are; and the times at which the first one begins and the last one ends, in accesses, or with
+ * heat_grid_set_time() in nanoseconds. */
 unsigned heat_grid_columns(const HeatGrid *grid);
 uint64_t heat_grid_begin(const HeatGrid *grid);
 uint64_t heat_grid_end(const HeatGrid *grid);
-/* All granules by address (HeatGranule), valid until more is added. To be unreferenced. */
+/* All granules (HeatGranule), sorted by address. The caller unreferences the array; its contents are valid until more
+ * is added. */
 GArray *heat_grid_list(HeatGrid *grid);
 static inline const HeatGranule *heat_granule_at(const GArray *list, guint at)
 {

@@ -6,10 +6,10 @@
 
 #include "../trace/events.h"
 
-#define FIRST_PERIOD 256 /* so many accesses have one sample, in the beginning */
+#define FIRST_PERIOD 256 /* one of this many accesses is a sample, in the beginning */
 #define SAMPLES_MAX (1u << 18)
 #define NAMES_MOST 2
-#define LEAST_PERCENT 10 /* of the samples: the second name */
+#define LEAST_PERCENT 10 /* share of the samples that a second name must have */
 
 typedef struct {
     uint64_t index, address;
@@ -43,7 +43,7 @@ void heat_labels_free(HeatLabels *labels)
     g_free(labels);
 }
 
-/* Keeps every second one. */
+/* Keeps every second sample. */
 static void thin_out(HeatLabels *labels)
 {
     guint left = 0;
@@ -109,7 +109,7 @@ static gint compare_uses(gconstpointer a, gconstpointer b)
     return strcmp(one->name, other->name);
 }
 
-/* NULL if it isn't known. */
+/* The name of an object for a label; NULL: unknown. */
 static const char *name_of(const Context *context, uint32_t object)
 {
     ObjectRegion region = context_object_region(context, object);

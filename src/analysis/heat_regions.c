@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define SMALLEST_REGION 30 /* a region has at least this part of the rows, so that its label can be read */
+#define SMALLEST_REGION 30 /* a region has at least 1/30 of the rows, so that its label can be read */
 #define UPPER_HALF (UINT64_C(1) << 63)
 
 static uint64_t sum_cells(const HeatGranule *granule)
@@ -17,7 +17,7 @@ static uint64_t sum_cells(const HeatGranule *granule)
     return sum;
 }
 
-/* By the layout of addresses of Linux on x86-64. */
+/* A name by the layout of Linux's address space on x86-64. */
 static const char *name_region(uint64_t address)
 {
     if (address >= UINT64_C(0xffffffffc0000000))
@@ -31,7 +31,7 @@ static const char *name_region(uint64_t address)
     return "program, heap";
 }
 
-/* What is too small to be a region of its own is in a neighbour's. */
+/* The names of all that is in a region: stretches that are too small for a region of their own are in a neighbour's. */
 static const char *name_all(const HeatRegion *region)
 {
     const char *name = name_region(region->first);
@@ -42,9 +42,9 @@ static const char *name_all(const HeatRegion *region)
 }
 
 typedef struct {
-    bool divides;      /* the two have different names */
-    uint64_t granules; /* between the two */
-    guint at;          /* the one behind it */
+    bool divides;      /* the granules on its two sides have different names */
+    uint64_t granules; /* the gap's size */
+    guint at;          /* the index of the granule behind it */
 } Gap;
 
 static gint compare_gaps(gconstpointer a, gconstpointer b)

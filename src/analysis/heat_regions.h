@@ -8,17 +8,17 @@
 
 #define HEAT_REGIONS_MAX 16
 
-/* Granules `begin` to `end` - 1 of the list; addresses of the first and of the last one. */
+/* Granules `begin` to `end` - 1 of the list, and the addresses of the first and the last one. */
 typedef struct HeatRegion {
     guint begin, end;
     uint64_t first, last, accesses;
     char *name;
 } HeatRegion;
 
-/* HeatRegion, to be unreferenced: up to HEAT_REGIONS_MAX + 1. `list`: heat_grid_list(), of a grid with this
- * heat_grid_shift(). Where `labels` (may be NULL) tell nothing, names go by the layout of addresses. */
+/* The regions (HeatRegion, at most HEAT_REGIONS_MAX + 1) of the list of a grid, whose heat_grid_shift() is `shift`; the
+ * caller unreferences them. Where `labels` (which may be NULL) have no name, the layout of addresses gives one. */
 GArray *heat_regions_list(const HeatLabels *labels, const GArray *list, unsigned shift);
-/* Leaves only the region with most accesses: all others go, with their granules. There must be one. */
+/* Removes all regions but the one with most accesses, and their granules. There must be a region. */
 void heat_regions_keep_hottest(const HeatLabels *labels, GArray **list, GArray **regions, unsigned shift);
 
 #endif

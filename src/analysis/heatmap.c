@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Accesses by address and time: heat_grid.h, and the pictures that are made of it. What nobody touched is folded away.
- * The figures are defined in memory_tracer-heatmap(1).
+ * Accesses by address and time: heat_grid.h, and pictures of it. Memory that was not touched is left out of the
+ * pictures. The figures are defined in memory_tracer-heatmap(1).
  */
 #include "heatmap.h"
 
@@ -30,7 +30,7 @@ typedef struct {
     HeatGrid *grid;
     HeatLabels *labels; /* or NULL */
     uint64_t accesses;
-    bool by_time; /* the guest's */
+    bool by_time; /* time is the guest's, not accesses */
 } Heatmap;
 
 static bool parse_zoom(const char *text, uint64_t *first, uint64_t *last, GError **error)
@@ -56,7 +56,7 @@ static bool check_output(const char *path, GError **error)
     return !access(folder, W_OK) || mt_fail(error, "can't write '%s': %s", path, g_strerror(errno));
 }
 
-/* Whether time is the guest's. */
+/* Sets *by_time to whether time is the guest's. */
 static bool choose_axis(const char *name, const Context *context, bool *by_time, GError **error)
 {
     *by_time = name ? !strcmp(name, "time") : context_has_times(context);
@@ -138,7 +138,7 @@ static bool heatmap_merge(void *data, void *other, GError **error)
 
 /* Pictures. */
 
-/* What is to be seen, of so many rows and columns at most. */
+/* What a picture shows, with its rows and columns. */
 typedef struct {
     GArray *list, *regions; /* HeatGranule, HeatRegion */
     PictureRegion labels[HEAT_REGIONS_MAX + 1];
@@ -157,7 +157,8 @@ static void view_clear(View *view)
     g_free(view->title);
 }
 
-/* A row is some granules, a column some of the grid's; each cell of the grid is in one of the picture's. */
+/* A row has several granules, and a column several of the grid's columns: adds each cell of the grid to one of the
+ * picture's. */
 static void fill_counts(View *view, unsigned used)
 {
     Picture *picture = &view->picture;
@@ -269,7 +270,7 @@ static void describe_regions(const View *view, unsigned shift, uint64_t accesses
     }
 }
 
-/* What the picture in the terminal shows, for programs. */
+/* The picture in the terminal as numbers, for JSON and CSV. */
 static void describe_cells(const View *view, unsigned shift, Report *report)
 {
     static const ReportColumn columns[] = { { "row", NULL, REPORT_COUNT },
@@ -291,7 +292,7 @@ static void describe_cells(const View *view, unsigned shift, Report *report)
         }
 }
 
-/* What is printed may go to either. */
+/* The style for standard output, which may be a terminal or not. */
 static PictureStyle terminal_style(void)
 {
     return isatty(STDOUT_FILENO) && isatty(STDERR_FILENO) && g_get_charset(NULL) && !g_getenv("NO_COLOR")

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Accesses by address and time, as a picture. */
+/* The analysis `heatmap`: accesses by address and time, as a picture. */
 #ifndef MEMORY_TRACER_ANALYSIS_HEATMAP_H
 #define MEMORY_TRACER_ANALYSIS_HEATMAP_H
 

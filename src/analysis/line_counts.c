@@ -9,7 +9,7 @@ void line_counts_clear(LineCounts *table)
     g_free(table->entries);
 }
 
-/* The key's entry, or the free one where it belongs. */
+/* The key's entry, or the free one that it would get. */
 static LineCount *find(const LineCounts *table, uint64_t key)
 {
     size_t last = ((size_t)1 << table->bits) - 1;

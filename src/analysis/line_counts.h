@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Counts by line, a few for each, in a hash table. Exact. Memory: at most 64 to 128 bytes for each line in it. */
+/* A few counts for each line, in a hash table. Exact. Memory: 64 to 128 bytes for each line in it, at most. */
 #ifndef MEMORY_TRACER_ANALYSIS_LINE_COUNTS_H
 #define MEMORY_TRACER_ANALYSIS_LINE_COUNTS_H
 
@@ -13,7 +13,7 @@ typedef struct LineCount {
     uint64_t counts[LINE_COUNTS];
 } LineCount;
 
-/* Zeros are an empty one. */
+/* All zeros are an empty table. */
 typedef struct LineCounts {
     LineCount *entries; /* open addressing, linear probing, at a load of at most 1/2 */
     unsigned bits;
@@ -21,12 +21,12 @@ typedef struct LineCounts {
 } LineCounts;
 
 void line_counts_clear(LineCounts *table);
-/* The line's, which are 0 if it is new. Valid until the next call. */
+/* The line's counts, which are 0 if it is new. Valid until the next call. */
 uint64_t *line_counts_get(LineCounts *table, uint64_t line);
-/* Adds another one's counts. */
+/* Adds the counts of another table. */
 void line_counts_merge(LineCounts *table, const LineCounts *other);
-/* Those with most of one of the counts, at most `most` of them, of equal ones the lowest lines (LineCount); to be
- * unreferenced. */
+/* The `most` lines (LineCount) with the highest count of this number, or fewer; of equal ones, the lowest lines. The
+ * caller unreferences them. */
 GArray *line_counts_top(const LineCounts *table, unsigned number, guint most);
 
 #endif

@@ -11,7 +11,7 @@
 #define VARIABLE "memory_tracer_analysis"
 
 struct LoadedAnalysis {
-    AnalysisType type; /* first: begin() is given it */
+    AnalysisType type; /* the first member: begin() gets its address, and so finds the rest */
     const struct mt_analysis *analysis;
     void *object;
 };
@@ -21,7 +21,7 @@ typedef struct {
     void *state;
 } State;
 
-/* The report that it is given, and ours, which that writes to. */
+/* The report that the loaded analysis gets, and the Report that it writes to. */
 typedef struct {
     struct mt_report theirs;
     Report *ours;

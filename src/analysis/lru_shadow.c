@@ -16,7 +16,7 @@ struct LruShadow {
     uint32_t count, room;
     uint32_t *table; /* numbers of nodes, or NONE: open addressing, linear probing, at a load of at most 1/2 */
     unsigned bits;
-    uint64_t lines, kept; /* how many the cache can keep, and how many it does */
+    uint64_t lines, kept; /* how many lines the cache has room for, and how many it has */
     uint32_t newest, oldest;
 };
 
@@ -42,7 +42,7 @@ void lru_shadow_free(LruShadow *shadow)
     g_free(shadow);
 }
 
-/* Where in the table the line's number is, or belongs. */
+/* The entry of the table that has the line's node, or that it would get. */
 static uint32_t *find(const LruShadow *shadow, uint64_t line)
 {
     size_t last = ((size_t)1 << shadow->bits) - 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What an infinite cache and a fully associative LRU cache of some size would have hit: the shadow of a cache whose
- * misses are classified (the three Cs; Hill 1987, and Hill and Smith 1989). Memory: some 32 bytes per distinct line.
+ * An infinite cache and a fully associative LRU cache of some size, which are simulated beside a cache to classify its
+ * misses (the three Cs; Hill 1987, and Hill and Smith 1989). Memory: some 32 bytes for each distinct line.
  */
 #ifndef MEMORY_TRACER_ANALYSIS_LRU_SHADOW_H
 #define MEMORY_TRACER_ANALYSIS_LRU_SHADOW_H
@@ -18,7 +18,7 @@ void lru_shadow_free(LruShadow *shadow);
 
 typedef enum { LRU_SHADOW_HIT, LRU_SHADOW_FIRST, LRU_SHADOW_MISS } LruShadowResult;
 
-/* An access: FIRST is the first one of all to this line, MISS that the fully associative cache doesn't have it now. */
+/* Simulates an access. FIRST: no access to this line came before. MISS: the fully associative cache doesn't have it. */
 LruShadowResult lru_shadow_access(LruShadow *shadow, uint64_t line);
 
 #endif

@@ -7,11 +7,11 @@
 #define FIRST_BITS 7
 #define FIRST_WORDS 256u
 #define MOST_WORDS (1u << 25)
-#define TIMES_PER_KEY 4 /* at least, after times were numbered anew */
-#define WORD_SHIFT 6    /* of times in a word */
-#define SUM_SHIFT 6     /* of what is added up one level higher */
+#define TIMES_PER_KEY 4 /* at least, after times were renumbered */
+#define WORD_SHIFT 6    /* log2 of the times in a word */
+#define SUM_SHIFT 6     /* log2 of the numbers that one sum of the next level adds up */
 #define LOWEST_SUM (WORD_SHIFT + SUM_SHIFT)
-#define NEAR_WORDS 4 /* that are looked at instead of sums */
+#define NEAR_WORDS 4 /* up to this many words are counted without sums */
 
 G_STATIC_ASSERT(sizeof(LruBucket) == 64);
 
@@ -56,7 +56,7 @@ void lru_stack_clear(LruStack *stack)
 
 /* The table. */
 
-/* A slot, by its number in the whole table. */
+/* The key of a slot, by the slot's number in the whole table. */
 static uint64_t *key_at(const LruStack *stack, uint64_t slot)
 {
     return &stack->buckets[slot / LRU_STACK_SLOTS].keys[slot % LRU_STACK_SLOTS];
@@ -72,7 +72,7 @@ static uint64_t count_slots(const LruStack *stack)
     return (uint64_t)LRU_STACK_SLOTS << stack->bits;
 }
 
-/* Where the key is, or where it belongs. */
+/* The bucket and the slot that have the key, or that it would get. */
 static inline LruBucket *find(const LruStack *stack, uint64_t key, unsigned *slot)
 {
     uint64_t mask = (UINT64_C(1) << stack->bits) - 1;
@@ -108,8 +108,8 @@ static void grow(LruStack *stack)
 
 /* Times. */
 
-/* Bits of a word (Wegner 1960, as in Warren, "Hacker's Delight", 2002): not all processors that this is built for have
- * an instruction for it. */
+/* How many bits of a word are set (Wegner 1960, as in Warren, "Hacker's Delight", 2002). Not all processors that this
+ * is built for have an instruction for it. */
 static inline uint32_t count_bits(uint64_t word)
 {
     word -= word >> 1 & UINT64_C(0x5555555555555555);
@@ -128,7 +128,7 @@ static inline uint32_t add_bytes(const uint8_t *bytes, unsigned first)
     for (unsigned i = first & ~7u; i < 64; i += 8) {
         memcpy(&word, bytes + i, sizeof word);
         if (i < first)
-            word = word >> 8 * (first - i) << 8 * (first - i); /* little-endian, as all we run on */
+            word = word >> 8 * (first - i) << 8 * (first - i); /* the host is little-endian */
         sum += (word & lanes) + (word >> 8 & lanes);
     }
     return (uint32_t)(sum * UINT64_C(0x0001000100010001) >> 48);
@@ -168,7 +168,7 @@ static inline void add_time(LruStack *stack, uint32_t time, int by)
         stack->sums[level][time >> (LOWEST_SUM + SUM_SHIFT * level)] += (uint32_t)by;
 }
 
-/* The lowest `count` times from 1 on become live. */
+/* Makes the times 1 to `count` live. */
 static void fill_times(LruStack *stack, uint32_t count)
 {
     stack->now = count + 1;
@@ -183,7 +183,7 @@ static void fill_times(LruStack *stack, uint32_t count)
     }
 }
 
-/* Numbers the times anew, from 1 on, without gaps: each becomes the number of live ones up to it. */
+/* Renumbers the times without gaps: each live time becomes the number of live times up to it. */
 static __attribute__((noinline)) void renumber(LruStack *stack)
 {
     g_autofree uint32_t *before = g_new(uint32_t, stack->words);
@@ -236,7 +236,7 @@ uint64_t lru_stack_use(LruStack *stack, uint64_t key)
     return distance;
 }
 
-/* What lies behind moves up, so that it is still found without marks of what was removed. */
+/* The keys behind it move up, so that they are still found without a mark for the removed one. */
 void lru_stack_remove(LruStack *stack, uint64_t key)
 {
     uint64_t slots = count_slots(stack), hole;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * LRU stack distances: how many other keys were used since a key was used last (Mattson et al., "Evaluation Techniques
- * for Storage Hierarchies", 1970). Exact. A hash table knows when each key was used last, and an order statistic over
- * these times how many are later (Bennett and Kruskal, "LRU Stack Processing", 1975). Here that is a bit for each time,
- * a sum for each word of bits, and sums of 64 sums, up to a few: a use changes one number of each level, and a distance
- * adds up a part of 64 of each, which are neighbours. Times are numbered anew when they run out.
+ * for Storage Hierarchies", 1970). Exact. A hash table has the time of each key's last use, and an order statistic over
+ * these times tells how many are later (Bennett and Kruskal, "LRU Stack Processing", 1975). The order statistic is a
+ * bit for each time, a sum for each word of bits, and several levels of sums of 64 sums. A use changes one number of
+ * each level; a distance adds up some of 64 neighbouring numbers of each level. Times are renumbered when they run out.
  *
- * Memory: 15 to 30 bytes for each key in the table, at most 1.2 for its times; 47 in all while the table grows.
+ * Memory: 15 to 30 bytes for each key in the table, and at most 1.2 for its times; 47 in all while the table grows.
  */
 #ifndef MEMORY_TRACER_ANALYSIS_LRU_STACK_H
 #define MEMORY_TRACER_ANALYSIS_LRU_STACK_H
@@ -23,7 +23,7 @@
 /* Keys and times that are found with one look at memory: a cache line. */
 typedef struct LruBucket {
     uint64_t keys[LRU_STACK_SLOTS];
-    uint32_t used[LRU_STACK_SLOTS]; /* when; 0: free */
+    uint32_t used[LRU_STACK_SLOTS]; /* the times of the last uses; 0: a free slot */
     uint32_t padding;
 } LruBucket;
 
@@ -31,8 +31,8 @@ typedef struct LruStack {
     LruBucket *buckets;               /* open addressing: slots are probed one after the other */
     unsigned bits;                    /* 1 << bits of them */
     uint64_t count;                   /* keys */
-    uint64_t *live;                   /* a bit for each time that is some key's */
-    uint8_t *in_word;                 /* how many, of each word of it */
+    uint64_t *live;                   /* a bit for each time: it is a key's last use */
+    uint8_t *in_word;                 /* how many bits are set, for each word of `live` */
     uint32_t *sums[LRU_STACK_LEVELS]; /* of 64 words, of 64 of these, and so on */
     uint32_t words;                   /* of `live`: a power of two */
     uint32_t now;                     /* the next time */
@@ -40,17 +40,17 @@ typedef struct LruStack {
 
 void lru_stack_init(LruStack *stack);
 void lru_stack_clear(LruStack *stack);
-/* Uses a key, which must be well mixed in its lower bits. Returns the number of other keys used since, or
- * LRU_STACK_NEW. There may be up to LRU_STACK_MOST_KEYS. */
+/* Uses a key, whose lower bits must be well mixed. Returns how many other keys were used since its last use, or
+ * LRU_STACK_NEW. There may be up to LRU_STACK_MOST_KEYS keys. */
 uint64_t lru_stack_use(LruStack *stack, uint64_t key);
-/* The key will be used soon: its place is brought nearer. Changes nothing. */
+/* Prefetches the entry of a key that will be used soon. Changes nothing. */
 static inline void lru_stack_prefetch(const LruStack *stack, uint64_t key)
 {
     __builtin_prefetch(&stack->buckets[key & ((UINT64_C(1) << stack->bits) - 1)], 1);
 }
-/* As if it had never been used. It must be there. */
+/* Removes a key, which must be there. */
 void lru_stack_remove(LruStack *stack, uint64_t key);
-/* All keys (uint64_t), the one that was used longest ago first; to be unreferenced. */
+/* All keys (uint64_t), from the least to the most recently used one. The caller unreferences the array. */
 GArray *lru_stack_list(const LruStack *stack);
 
 #endif

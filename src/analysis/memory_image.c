@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What physical memory holds: see memory_image.h. */
+/* The contents of physical memory: see memory_image.h. */
 #include "memory_image.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@ typedef struct {
 
 struct MemoryImage {
     GHashTable *pages;   /* Page, by frame number + 1 */
-    uint64_t last_frame; /* the one that was used last, and its page */
+    uint64_t last_frame; /* the frame that was used last, and its page */
     Page *last;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a guest's physical memory holds, as far as its accesses have told: a load must give what was stored last. */
+/* The contents of a guest's physical memory, as far as its accesses tell: a load must return what was stored last. */
 #ifndef MEMORY_TRACER_ANALYSIS_MEMORY_IMAGE_H
 #define MEMORY_TRACER_ANALYSIS_MEMORY_IMAGE_H
 
@@ -19,7 +19,7 @@ void memory_image_store(MemoryImage *image, uint64_t paddr, const uint8_t *bytes
 typedef enum {
     MEMORY_IMAGE_UNKNOWN, /* some of the bytes were not stored so far */
     MEMORY_IMAGE_SAME,
-    MEMORY_IMAGE_OTHER, /* something that is no store of the guest has changed them */
+    MEMORY_IMAGE_OTHER, /* something other than a store of the guest has changed them */
 } MemoryImageAnswer;
 
 /* Compares a load with the stores before it. The image then holds what was loaded, as stored. */

@@ -5,8 +5,8 @@
  * and I. Ahmad, "Efficient MRC Construction with SHARDS", 2015: SHARDS-adj). The figures are defined in
  * memory_tracer-mrc(1).
  *
- * The key of a granule is its hash, which has an inverse: the sample's threshold, its greatest member and the places in
- * the tables need no other.
+ * The key of a granule is its hash, which has an inverse. The sample's threshold, its greatest member and the hash
+ * tables all use this hash.
  */
 #include "mrc.h"
 
@@ -20,10 +20,11 @@
 #define LEAST_GRANULE 16
 #define MOST_GRANULE (UINT64_C(1) << 40)
 #define MAX_VCPUS 256
-#define MOST_KEYS (LRU_STACK_MOST_KEYS / 2) /* looked at after each batch only */
-#define PARTITION_SHIFT 24 /* of a key: above its place in most tables, below what decides about the sample */
+#define MOST_KEYS (LRU_STACK_MOST_KEYS / 2) /* half, because it is checked after each batch only */
+#define PARTITION_SHIFT 24 /* bits of a key above those for most tables, and below those that decide about the sample  \
+                            */
 #define PIECE 256          /* accesses whose keys are made at once */
-#define AHEAD 12           /* accesses whose places in the table are fetched meanwhile */
+#define AHEAD 12           /* how many accesses ahead entries of the table are prefetched */
 
 /* Murmur3's finalizer (Appleby 2011): one to one, and each bit depends on all. */
 static uint64_t mix(uint64_t value)
@@ -80,8 +81,8 @@ static MrcCurve *curve_new(const Mrc *mrc, uint64_t granularity, guint group)
     return curve;
 }
 
-/* `rate` is the share of granules that the histogram sees: distances are that much shorter there. Returns whether the
- * key was there. */
+/* Counts a use. `rate` is the share of all granules that the histogram gets, by which its distances are shorter.
+ * Returns whether the key was there. */
 static bool count(MrcHistogram *histogram, uint64_t key, double rate)
 {
     uint64_t distance = lru_stack_use(&histogram->stack, key);
@@ -156,7 +157,7 @@ static void use_sampled(const Mrc *mrc, MrcCurve *curve, uint64_t key)
         drop_greatest(curve);
 }
 
-/* Without a sample; not the key of the last use, which need only be counted. */
+/* A use without a sample, of another key than the last use's. (A repeated use need only be counted.) */
 static inline void use_key(MrcCurve *curve, uint64_t key)
 {
     if (!count(&curve->whole, key, 1) && curve->first_uses)
@@ -192,8 +193,8 @@ static void use_access(const Mrc *mrc, MrcCurve *curve, uint64_t address, uint8_
         use(mrc, curve, granule = (granule + 1) & last_possible);
 }
 
-/* All records, exactly: most use the granule of the one before, and where another one lies in the table is looked at
- * some records before it is needed. */
+/* Adds all records, without a sample. Most use the granule of the record before; for the others, the entry of the table
+ * is prefetched some records before it is needed. */
 static void add_exactly(const Mrc *mrc, MrcCurve *curve, const struct mt_batch *batch)
 {
     uint64_t keys[PIECE + AHEAD] = { 0 }, repeats = 0;
@@ -265,8 +266,8 @@ static bool mrc_add(void *data, const struct mt_batch *batch, GError **error)
     return check_keys(mrc, error);
 }
 
-/* Parts of the work: stretches of time (Q. Niu, J. Dinan, Q. Lu and P. Sadayappan, "PARDA: A Fast Parallel Reuse
- * Distance Analysis Algorithm", 2012). A part knows all distances but those of each key's first use in it. */
+/* Parts of the work are stretches of time (Q. Niu, J. Dinan, Q. Lu and P. Sadayappan, "PARDA: A Fast Parallel Reuse
+ * Distance Analysis Algorithm", 2012). A part finds all distances but those of each key's first use in it. */
 
 static AnalysisDivision mrc_divide(const void *options, unsigned jobs)
 {
@@ -285,8 +286,8 @@ static void mrc_take_part(void *data, const AnalysisPart *part)
     mrc->part = *part;
 }
 
-/* Uses the next part's keys once more: in the order of their first uses, whose distances are known then, and, if
- * another part follows, in that of their last uses. */
+/* Uses the next part's keys once more: in the order of their first uses, which gives their distances; and, if another
+ * part follows, in the order of their last uses. */
 static void merge_curve(MrcCurve *curve, const MrcCurve *next, bool is_last)
 {
     g_autoptr(GArray) last_uses = is_last ? NULL : lru_stack_list(&next->whole.stack);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `mrc`: miss-ratio curves of LRU caches of any size, exact or of a sample. */
+/* The analysis `mrc`: miss-ratio curves of LRU caches of any size, exact or of a sample. */
 #ifndef MEMORY_TRACER_ANALYSIS_MRC_H
 #define MEMORY_TRACER_ANALYSIS_MRC_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What `mrc` counts: shared by what counts it (mrc.c) and what tells it (mrc_result.c). */
+/* The state of `mrc`: mrc.c counts, mrc_result.c describes the result. */
 #ifndef MEMORY_TRACER_ANALYSIS_MRC_PRIVATE_H
 #define MEMORY_TRACER_ANALYSIS_MRC_PRIVATE_H
 
@@ -8,7 +8,7 @@
 #include "lru_stack.h"
 #include "mrc.h"
 
-/* Of distances. A bucket has those from where it begins to where the next one does. */
+/* Buckets of distances. A bucket reaches up to where the next one begins. */
 #define MRC_STEP_BITS 3 /* sizes between a power of two and the next: 8 */
 #define MRC_BUCKETS (64 << MRC_STEP_BITS)
 #define MRC_PARTITIONS 8
@@ -29,10 +29,10 @@ static inline bool mrc_has_size(const MrcOptions *options)
 typedef struct {
     LruStack stack;
     double buckets[MRC_BUCKETS]; /* weights of uses, by distance */
-    double all;                  /* with what was new */
+    double all;                  /* the weight of all uses, first uses included */
 } MrcHistogram;
 
-/* That of one group and granularity. */
+/* The curve of one group and granularity. */
 typedef struct {
     unsigned shift;
     char *group; /* or NULL */
@@ -40,8 +40,8 @@ typedef struct {
     uint64_t last_key; /* of the last use, without a sample */
     bool used;
     uint64_t limit;     /* keys up to this are in the sample */
-    GArray *heap;       /* the sample's keys, the greatest first; with a fixed size */
-    GArray *first_uses; /* keys, in their order; of a part of the work but the first; or NULL */
+    GArray *heap;       /* with a sample of fixed size: its keys, the greatest first */
+    GArray *first_uses; /* in all parts of the work but the first: the keys in the order of their first uses; or NULL */
     MrcHistogram whole;
     MrcHistogram *parts; /* MRC_PARTITIONS of them; NULL without a sample */
 } MrcCurve;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What `mrc` tells: see mrc_private.h. The figures are defined in memory_tracer-mrc(1). */
+/* The result of `mrc`: see mrc_private.h. The figures are defined in memory_tracer-mrc(1). */
 #include "../base/sizes.h"
 #include "mrc_private.h"
 
@@ -12,8 +12,8 @@ static uint64_t bucket_begin(unsigned bucket)
     return above ? ((UINT64_C(1) << MRC_STEP_BITS) + (bucket & ((1 << MRC_STEP_BITS) - 1))) << (above - 1) : bucket;
 }
 
-/* The miss ratio at the end of each bucket. SHARDS-adj: uses that the sample has too many or too few of count as found
- * at once, since it is the granules that are used most that make the difference. */
+/* The miss ratio at the end of each bucket. SHARDS-adj: if the sample has too many or too few uses, the difference
+ * counts as hits at the smallest size, because it comes from the granules that are used most. */
 static void make_ratios(const MrcHistogram *histogram, uint64_t uses, unsigned buckets, double *ratios)
 {
     double misses = histogram->all;
@@ -24,7 +24,7 @@ static void make_ratios(const MrcHistogram *histogram, uint64_t uses, unsigned b
     }
 }
 
-/* Half of the 95 % interval of each point, by the scatter of the partitions' curves. */
+/* Half of the width of each point's 95 % interval, from the scatter of the partitions' curves. */
 static void make_widths(const MrcCurve *curve, unsigned buckets, double *widths)
 {
     g_autofree double *ratios = g_new(double, MRC_PARTITIONS *buckets);
@@ -87,7 +87,7 @@ static void describe_curve(const MrcCurve *curve, Report *report)
     for (unsigned i = 0; i < MRC_BUCKETS; i++)
         if (curve->whole.buckets[i] > 0)
             buckets = i + 1;
-    while (bucket_begin(buckets) & (bucket_begin(buckets) - 1)) /* up to a power of two */
+    while (bucket_begin(buckets) & (bucket_begin(buckets) - 1)) /* rounds up to a power of two */
         buckets++;
     report_add_count(section, "granularity", NULL, UINT64_C(1) << curve->shift);
     if (curve->group)

@@ -31,13 +31,13 @@ void page_table_clear(PageTable *table)
     g_free(table->slots);
 }
 
-/* Those that were made first come first. */
+/* An entry by its number, in the order in which they were made. */
 static PageEntry *entry_at(const PageTable *table, uint64_t number)
 {
     return (PageEntry *)table->chunks->pdata[number / CHUNK] + number % CHUNK;
 }
 
-/* The slot of `page`, or the free one where it belongs. Fibonacci hashing (Knuth, TAOCP 3, 6.4). */
+/* The slot of `page`, or the free one that it would get. Fibonacci hashing (Knuth, TAOCP 3, 6.4). */
 static PageSlot *probe(const PageTable *table, uint64_t page)
 {
     uint64_t mask = (UINT64_C(1) << table->bits) - 1;

@@ -137,7 +137,7 @@ void places_describe(const Places *places, const char *const *names, unsigned li
     }
 }
 
-/* Objects: those with the same count by name, as their numbers depend on who was asked about first. */
+/* Objects with the same count are sorted by name, because their numbers depend on which was looked up first. */
 
 typedef struct {
     uint64_t count;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which instructions and functions something happened at most often, and to what. */
+/* At which instructions and functions, and for which objects, something happened most often. */
 #ifndef MEMORY_TRACER_ANALYSIS_PLACES_H
 #define MEMORY_TRACER_ANALYSIS_PLACES_H
 
@@ -9,7 +9,7 @@
 #include "../context/context.h"
 #include "../report/report.h"
 
-/* Counts by the number of the instruction, or of the object (context_object_at()). Zeros are an empty one. */
+/* Counts by the number of the instruction, or of the object (context_object_at()). All zeros are empty counts. */
 typedef struct Places {
     uint64_t *counts;
     uint32_t room;
@@ -27,15 +27,15 @@ static inline void places_add(Places *places, uint32_t number)
     places->total++;
 }
 
-/* Adds another one's counts. */
+/* Adds the counts of another one. */
 void places_merge(Places *places, const Places *other);
 
-/* Tables of the `top` instructions and functions of each list: misses of the level of that name. Nothing if the context
- * doesn't know instructions. */
+/* Adds tables of the `top` instructions and functions of each list, which has the misses of the level of its name. Adds
+ * nothing if the context has no instructions. */
 void places_describe(const Places *places, const char *const *names, unsigned lists, guint top, const Context *context,
                      Report *report);
 
-/* A table of the `top` objects of each list, whose counts are by objects. Nothing if the context doesn't know them. */
+/* Adds a table of the `top` objects of each list, whose counts are by objects. Adds nothing if the context has none. */
 void places_describe_objects(const Places *places, const char *const *names, unsigned lists, guint top,
                              const Context *context, Report *report);
 

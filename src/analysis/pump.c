@@ -8,7 +8,7 @@
 
 struct Pump {
     GPtrArray *analyses; /* Analysis */
-    GArray *cpu_ns;      /* what each of them took (uint64_t), if that is measured */
+    GArray *cpu_ns;      /* uint64_t: the CPU time of each, if that is measured */
     bool measures;
 };
 
@@ -48,7 +48,7 @@ void pump_free(Pump *pump)
     g_free(pump);
 }
 
-/* Of this thread. Other processes that want the processor don't count. */
+/* The CPU time of this thread, which doesn't depend on other processes that want the processor. */
 static uint64_t cpu_time_ns(void)
 {
     struct timespec now;

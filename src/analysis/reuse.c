@@ -24,7 +24,7 @@ typedef struct {
     int top;
 } ReuseOptions;
 
-/* Of an instruction on a vCPU: where its last access was, and how far from the one before. */
+/* The last access of an instruction on a vCPU, and its distance from the one before. */
 typedef struct {
     uint64_t address;
     int64_t stride;
@@ -32,7 +32,7 @@ typedef struct {
 
 typedef struct {
     LastAccess *last; /* by the instruction's number */
-    uint8_t *known;   /* how many of both members are: 0, 1 or 2 */
+    uint8_t *known;   /* how many of LastAccess's two members are known: 0, 1 or 2 */
     uint32_t room;
 } Vcpu;
 
@@ -149,8 +149,8 @@ static inline void add_stride(Vcpu *vcpu, ReuseCounts *counts, uint32_t instruct
     *last = (LastAccess){ address, stride };
 }
 
-/* A different number for each granule, whose lower bits are mixed (multiplications by odd numbers and shifts can be
- * undone). */
+/* Mixes the lower bits of a granule's number. It is one to one: multiplications by odd numbers and xors with shifts can
+ * be undone. */
 static inline uint64_t mix(uint64_t granule)
 {
     granule *= UINT64_C(0x9e3779b97f4a7c15);

@@ -16,7 +16,7 @@ typedef struct {
     Sharer *sharer;
 } Recent;
 
-/* One access to a line, or the part of one. */
+/* An access to a line, or the part of an access that is in the line. */
 typedef struct {
     const struct mt_batch *batch;
     size_t record; /* in it */
@@ -143,7 +143,7 @@ static Sharer *get_sharer(SharedLine *line, uint32_t who)
     return sharer;
 }
 
-/* Most accesses are to a line that their vCPU has touched lately, on behalf of the same sharer. */
+/* Most accesses are to a line that their vCPU has touched recently, for the same sharer. */
 static inline Recent *find_recent(SharedLines *lines, const Piece *piece)
 {
     Recent **of_vcpu = &lines->recent[piece->vcpu], *recent;
@@ -161,7 +161,7 @@ static inline Recent *find_recent(SharedLines *lines, const Piece *piece)
     return recent;
 }
 
-/* All other copies go. */
+/* Invalidates all other copies of a line. */
 static void take_line(SharedLines *lines, SharedLine *line, Sharer *sharer)
 {
     for (Sharer *other = line->sharers; other; other = other->next)
@@ -215,7 +215,7 @@ static inline void add_to_line(SharedLines *lines, const Piece *piece)
     }
 }
 
-/* Those of the bytes `first` to `last` of a line. */
+/* A bit for each word that has any of the bytes `first` to `last` of a line. */
 static uint32_t words_of(unsigned first, unsigned last)
 {
     unsigned low = first >> SHARED_WORD_SHIFT, high = last >> SHARED_WORD_SHIFT;
@@ -228,7 +228,7 @@ static bool is_in_part(const SharedLines *lines, uint64_t address)
     return ((address >> SHARED_MAX_SHIFT) & lines->part_mask) == lines->part;
 }
 
-/* An access of so many bytes that may cross into the next line. */
+/* Adds an access of `size` bytes, which may reach into the next line. */
 static inline void add_access(SharedLines *lines, Piece *piece, uint64_t address, unsigned size)
 {
     const uint64_t line_bytes = UINT64_C(1) << lines->shift;

@@ -18,8 +18,7 @@
 #define SHARED_MAX_SHIFT 7
 #define SHARED_MAX_VCPUS 256
 
-/* The instruction that does most of something, if one does more than half of it (majority vote; Boyer and Moore 1981).
- */
+/* The instruction that does more than half of something, if there is one (majority vote; Boyer and Moore 1981). */
 typedef struct SharedCandidate {
     uint32_t instruction, votes;
 } SharedCandidate;
@@ -28,7 +27,7 @@ typedef struct SharedCandidate {
 typedef struct Sharer {
     struct Sharer *next;
     uint64_t loads, stores;
-    uint32_t read, written; /* words, a bit each, from the lowest one */
+    uint32_t read, written; /* a bit for each word, from the lowest one on */
     SharedCandidate loader, storer;
     uint32_t who; /* its number */
     bool holds;   /* a copy */
@@ -36,11 +35,11 @@ typedef struct Sharer {
 
 typedef struct SharedLine {
     uint64_t number;          /* its address >> shift */
-    uint64_t virtual_address; /* of its first access, down to the line's beginning */
-    uint32_t space;           /* in which address space that is */
+    uint64_t virtual_address; /* of the line's beginning, in the first access */
+    uint32_t space;           /* the address space of that address */
     uint32_t object;          /* what the first access went to: see shared_lines_set_objects() */
     Sharer *sharers;
-    const Sharer *owner;                 /* it has stored, and is the only one that has a copy; or NULL */
+    const Sharer *owner;                 /* the only one that has a copy, and has stored to it; or NULL */
     const Sharer *writer, *other_writer; /* the last one, and the last one before that was another */
     uint64_t invalidations, ping_pongs;
     Sharer first; /* the last one in `sharers`: most lines have no other, and it is found with the line */
@@ -51,25 +50,25 @@ typedef struct SharedLines SharedLines;
 SharedLines *shared_lines_new(unsigned shift);
 void shared_lines_free(SharedLines *lines);
 unsigned shared_lines_shift(const SharedLines *lines);
-/* A number for what a batch's record `i` goes to. It is asked for each line's first access. */
+/* Returns a number for what a batch's record `i` accesses. Called for each line's first access. */
 typedef uint32_t (*SharedObjectFunc)(const void *data, const struct mt_batch *batch, size_t i);
 void shared_lines_set_objects(SharedLines *lines, SharedObjectFunc object_of, const void *data);
-/* The records `begin` to `end` - 1 of a batch, whose vCPU is below SHARED_MAX_VCPUS, of one sharer: by their addresses,
- * the lower half of which is this address space's, and the upper half number 0's; or, if `physical`, by their physical
- * addresses in it, of those that are known to be memory's, and up to the end of the page that they begin in.
- * Instructions needn't be known. */
+/* Adds the records `begin` to `end` - 1 of a batch, which are one sharer's; the batch's vCPU is below SHARED_MAX_VCPUS.
+ * Addresses of the lower half belong to address space `space`, those of the upper half to space 0. With `physical`,
+ * physical addresses are used instead: records of devices and of unknown addresses are left out, and an access counts
+ * up to the end of the page in which it begins. The batch may lack instructions. */
 void shared_lines_add(SharedLines *lines, const struct mt_batch *batch, size_t begin, size_t end, uint32_t who,
                       uint32_t space, bool physical);
-/* From now on, only lines of that part of `parts`, a power of two, are looked at: the same memory for lines of 64 bytes
- * as for lines of 128. */
+/* From now on, only the lines of this part of `parts` (a power of two) are handled. A part has the same memory for
+ * lines of 64 bytes and of 128 bytes. */
 void shared_lines_take_part(SharedLines *lines, unsigned part, unsigned parts);
 /* Takes over the lines of another part. */
 void shared_lines_merge(SharedLines *lines, SharedLines *other);
 
 size_t shared_lines_count(const SharedLines *lines);
-/* All lines, in no order, as an array of pointers that belongs to `lines`. NULL where there is none. */
+/* All lines, in no order: an array of pointers, some of which are NULL. It belongs to `lines`. */
 SharedLine *const *shared_lines_slots(const SharedLines *lines, size_t *slots);
-/* How many copies of sharer `of` were invalidated by `by`: counts[0], under the key shared_pair(by, of). */
+/* How many copies of sharer `of` were invalidated by sharer `by`: counts[0] of the line shared_pair(by, of). */
 const LineCounts *shared_lines_pairs(const SharedLines *lines);
 static inline uint64_t shared_pair(uint32_t by, uint32_t of)
 {
@@ -78,10 +77,10 @@ static inline uint64_t shared_pair(uint32_t by, uint32_t of)
 
 typedef enum { SHARED_BY_NOBODY, SHARED_FOR_READING, SHARED_TRULY, SHARED_FALSELY } SharedKind;
 
-/* Truly: several sharers touch one word, and one of them writes it. Falsely: no word is like that, but one of them
- * writes the line. */
+/* How a line is shared. Truly: several sharers touch one word, and one of them writes it. Falsely: that holds for no
+ * word, but one of the sharers writes the line. */
 SharedKind shared_line_kind(const SharedLine *line);
-/* The words that make it truly shared. */
+/* A bit for each word that is truly shared. */
 uint32_t shared_line_true_words(const SharedLine *line);
 
 #endif

@@ -66,7 +66,7 @@ static void sharing_end(void *data)
     g_free(sharing);
 }
 
-/* Whose records come behind this event of a task. */
+/* The sharer that makes the records behind this task event. */
 static uint32_t sharer_of(const Sharing *sharing, unsigned vcpu, uint32_t event)
 {
     uint32_t context = event & ((1u << TASK_CONTEXT_BITS) - 1);
@@ -80,7 +80,7 @@ static uint32_t sharer_of(const Sharing *sharing, unsigned vcpu, uint32_t event)
     return SHARING_FIRST_TASK + (sharing->between == BETWEEN_PROCESSES ? task->process : task->number);
 }
 
-/* Records of one task, in pieces between which it changes its memory. */
+/* Adds records of one task, in pieces between which it changes its memory. */
 static void add_of_task(Sharing *sharing, const struct mt_batch *batch, size_t begin, size_t end, uint32_t event)
 {
     uint32_t who = sharer_of(sharing, batch->vcpu, event);

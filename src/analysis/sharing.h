@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lines that several vCPUs touch: true and false sharing, and who takes lines from whom. */
+/* The analysis `sharing`: lines that several vCPUs touch, truly or falsely shared, and who invalidates whose copies. */
 #ifndef MEMORY_TRACER_ANALYSIS_SHARING_H
 #define MEMORY_TRACER_ANALYSIS_SHARING_H
 

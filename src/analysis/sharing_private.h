@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What `sharing` finds: shared by what finds it (sharing.c) and what tells it (sharing_result.c). */
+/* The state of `sharing`: sharing.c counts, sharing_result.c describes the result. */
 #ifndef MEMORY_TRACER_ANALYSIS_SHARING_PRIVATE_H
 #define MEMORY_TRACER_ANALYSIS_SHARING_PRIVATE_H
 
@@ -13,8 +13,8 @@ typedef struct {
     int top;
 } SharingOptions;
 
-/* Who shares. Numbers of threads and processes below SHARING_FIRST_TASK are what a vCPU did on nobody's behalf (enum
- * mt_task_context; MT_TASK_RUNS is what isn't known), the others are those of the table of tasks, and so much more. */
+/* Who shares lines. A thread or process has its number in the table of tasks, plus SHARING_FIRST_TASK. Lower numbers
+ * are contexts that belong to no task (enum mt_task_context; MT_TASK_RUNS: unknown). */
 typedef enum { BETWEEN_VCPUS, BETWEEN_THREADS, BETWEEN_PROCESSES } Between;
 #define SHARING_FIRST_TASK 3
 
@@ -28,7 +28,7 @@ typedef struct {
     LinesBy by;
     SharedLines *lines[SHARING_SIZES];
     uint64_t accesses, left_out;
-    bool merged; /* of several traces, whose common order nobody knows */
+    bool merged; /* from several traces, whose common order isn't known */
 } Sharing;
 
 /* The result: see AnalysisType. */

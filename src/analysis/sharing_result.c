@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What `sharing` tells: see sharing_private.h. The figures are defined in memory_tracer-sharing(1). */
+/* The result of `sharing`: see sharing_private.h. The figures are defined in memory_tracer-sharing(1). */
 #include <string.h>
 
 #include "sharing_private.h"
@@ -38,7 +38,7 @@ static void describe_sizes(const Sharing *sharing, Report *report)
     }
 }
 
-/* What a sharer is called, and its number for people: a vCPU's, a thread's id, a process's. */
+/* A sharer's name, and the number that users know it by: a vCPU's number, a thread id, or a pid. */
 static const char *name_sharer(const Sharing *sharing, uint32_t who, uint64_t *number)
 {
     const TaskTable *tasks = context_tasks(sharing->context);
@@ -130,7 +130,7 @@ static gint compare_lines(gconstpointer a, gconstpointer b)
     return one->space < other->space ? -1 : one->space > other->space;
 }
 
-/* Those that are shared and written to, by invalidations. */
+/* The lines that are shared and written to, sorted by invalidations. */
 static GPtrArray *list_top(const SharedLines *lines, guint top)
 {
     GPtrArray *list = g_ptr_array_new();
@@ -160,7 +160,7 @@ static uint64_t pc_of(const Sharing *sharing, const SharedCandidate *candidate)
     return instruction ? instruction->pc : 0;
 }
 
-/* To be freed. */
+/* The function that a candidate is in; the caller frees it. */
 static char *function_of(const Sharing *sharing, const SharedCandidate *candidate)
 {
     uint64_t offset;
@@ -240,7 +240,7 @@ static void add_line(const Sharing *sharing, ReportTable *table, const SharedLin
     }
 }
 
-/* A table of these columns but those that aren't told of here: a name of vCPUs, virtual addresses beside the same. */
+/* A table of these columns, without those that would say nothing: names of vCPUs, or virtual addresses twice. */
 static ReportTable *add_table(const Sharing *sharing, Report *report, const char *name, const char *label,
                               const ReportColumn *from)
 {

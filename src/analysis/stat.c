@@ -2,8 +2,8 @@
 /*
  * Statistics of accesses: see stat.h. The figures are defined in memory_tracer-stat(1).
  *
- * The order of accesses is that of each instruction on each vCPU: how far its access lies from its one before, as a
- * stride prefetcher sees it (Baer and Chen 1991). Without instructions it is that of each vCPU.
+ * The order of accesses is that of each instruction on each vCPU: the distance from its last access, as a stride
+ * prefetcher sees it (Baer and Chen 1991). Without instructions, it is the order of each vCPU's accesses.
  */
 #include <string.h>
 
@@ -93,7 +93,7 @@ void stat_make_room(StatVcpu *vcpu, uint32_t number)
     vcpu->room = room;
 }
 
-/* A loop for each question: together they need more registers than there are. */
+/* A loop for each kind of count: one loop for all would need too many registers. */
 
 static void add_kinds(StatVcpu *vcpu, const struct mt_batch *batch)
 {
@@ -111,7 +111,7 @@ static void add_page_sizes(Stat *stat, const struct mt_batch *batch)
 {
     const uint8_t *sizes = batch->page_size;
 
-    for (size_t i = 0, next; sizes && i < batch->count; i = next) { /* neighbours are often alike */
+    for (size_t i = 0, next; sizes && i < batch->count; i = next) { /* neighbours often have the same size */
         for (next = i + 1; next < batch->count && sizes[next] == sizes[i]; next++)
             ;
         stat->by_page_shift[sizes[i] % STAT_PAGE_SHIFTS] += next - i;
@@ -124,7 +124,7 @@ static inline bool crosses(uint64_t address, uint64_t bytes)
     return address % LINE_BYTES + bytes > LINE_BYTES;
 }
 
-/* In a table of pages: that of all records, or of a group's. */
+/* Counts the second line of an access in a table of pages, which is that of all records or of a group. */
 static void touch_second_line(Stat *stat, PageTable *pages, uint64_t address, uint64_t bytes)
 {
     uint64_t last = (address + bytes - 1) >> LINE_SHIFT;
@@ -137,7 +137,7 @@ static void touch_second_line(Stat *stat, PageTable *pages, uint64_t address, ui
     }
 }
 
-/* Without `count`, pages' accesses are not counted: nobody asks for them. */
+/* Without `count`, accesses to pages are not counted, because the result won't have them. */
 static inline __attribute__((always_inline)) void add_pages(Stat *stat, const struct mt_batch *batch, bool count)
 {
     const uint64_t *addresses = batch->address;
@@ -156,8 +156,8 @@ static inline __attribute__((always_inline)) void add_pages(Stat *stat, const st
 /*
  * The order of accesses.
  *
- * What most accesses have in common is that they are to the line that their instruction has accessed before: nothing is
- * new then but its count. It is given to the page when the instruction turns to another one, and at the end.
+ * Most accesses are to the line that their instruction accessed last. Then only the instruction's count changes. It is
+ * added to the page's when the instruction accesses another page, and at the end.
  */
 
 void stat_settle(StatVcpu *vcpu, uint32_t number)
@@ -221,8 +221,8 @@ static __attribute__((noinline)) void touch_of_group(Stat *stat, StatVcpu *vcpu,
 #define ORDER_MASK ((UINT64_C(1) << ORDER_BITS) - 1)
 #define ORDER_MAX ORDER_MASK
 
-/* How an access of so many bytes follows the one before of its instruction. Without branches, which nobody could
- * foresee. */
+/* How an access of this many bytes follows its instruction's last access. It has no branches, because the processor
+ * could not predict them. */
 static inline uint64_t order_of(int64_t stride, int64_t before, int64_t bytes)
 {
     uint64_t same = stride == 0, sequential = (stride == bytes) | (stride == -bytes), strided = stride == before;
@@ -251,7 +251,7 @@ static void take_orders(StatVcpu *vcpu, uint64_t orders, size_t count)
     vcpu->by_order[STAT_OTHER] += count - same - sequential - strided;
 }
 
-/* Without instructions: all accesses are number 0's. */
+/* Without instructions, all accesses belong to number 0. */
 static void add_orders(StatVcpu *vcpu, const uint64_t *addresses, const uint8_t *infos, size_t count)
 {
     uint64_t address = vcpu->instructions[0].address, orders = 0;
@@ -279,7 +279,7 @@ static void begin_orders(StatVcpu *vcpu, uint64_t address)
     vcpu->by_order[STAT_OTHER]++;
 }
 
-/* By log2 of an access's bytes: in how many places of a line it can begin without going on into the next one. */
+/* By log2 of an access's bytes: at how many offsets in a line it can begin without reaching into the next line. */
 static const uint8_t places[8] = { 64, 63, 61, 57, 49, 33, 1, 0 };
 
 /* Whether no byte of an access lies outside the line in which the one before began. */
@@ -312,7 +312,7 @@ static inline __attribute__((always_inline)) void add_instructions(Stat *stat, S
 
         if (!stays_in_line(address, before, info) || !instruction->page || (groups && instruction->tag != whole_tag)) {
             if (!instruction->page)
-                order = 0; /* its first one */
+                order = 0; /* the instruction's first access */
             if (groups)
                 touch_of_group(stat, vcpu, number, whole_tag, address, mt_size(info));
             else
@@ -366,7 +366,7 @@ static uint32_t highest_of(const uint32_t *numbers, size_t count)
     return highest;
 }
 
-/* In pieces that the counts of the orders have room for. */
+/* Adds records in pieces for which the counts of ORDER_BITS have room. */
 static void add_with_orders(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch)
 {
     uint32_t highest = batch->instruction ? highest_of(batch->instruction, batch->count) : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `stat`: what the accesses were, how much memory they touched, and in what order. */
+/* The analysis `stat`: kinds of accesses, how much memory they touched, and in what order. */
 #ifndef MEMORY_TRACER_ANALYSIS_STAT_H
 #define MEMORY_TRACER_ANALYSIS_STAT_H
 

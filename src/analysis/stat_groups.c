@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * `stat` of groups (--by), in the same pass as that of all records. As long as an instruction accesses the line that it
- * has accessed before, and its group stays the same, nothing is new but its counts (stat.c); these are given to the
- * group when the instruction turns to another one, and at the end. Pages are those of groups: what all have touched is
- * put together when somebody asks.
+ * accessed last, and its group stays the same, only its counts change (stat.c). They are added to the group's when the
+ * instruction goes on to another group, and at the end. Each group has its pages; those of all records are put together
+ * from these when the result is described.
  */
 #include "stat_private.h"
 
@@ -85,7 +85,7 @@ static void settle_all(Stat *stat)
     stat->unsettled = 0;
 }
 
-/* An instruction's stores have 32 bits. */
+/* Settles all instructions before their counts of stores, which have 32 bits, could overflow. */
 void stat_expect(Stat *stat, size_t records)
 {
     if (stat->unsettled + records > UINT32_MAX)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * `stat` of a trace in parts, one behind the other. What an instruction's first two accesses in a part are called
- * depends on those in the parts before (the order of accesses, see stat.c); so these two are kept, and judged again
- * when the parts are put together.
+ * `stat` of a trace in parts, one behind the other. The order of an instruction's first two accesses in a part depends
+ * on its accesses in the parts before (see stat.c). So these two are kept, and are judged again when the parts are
+ * merged.
  */
 #include <string.h>
 
@@ -56,7 +56,7 @@ void stat_keep_beginnings(StatVcpu *vcpu, const struct mt_batch *batch, uint32_t
             keep(vcpu, batch->instruction[i], batch->address[i], batch->info[i]);
 }
 
-/* An instruction that has been there before: its first two accesses of the next part follow others than that knew. */
+/* An instruction has accesses in both parts: judges its first two of the next part again. */
 static void judge_again(StatVcpu *vcpu, const StatVcpu *next, uint32_t number)
 {
     const StatBeginning *beginning = &next->beginnings[number];
@@ -89,7 +89,7 @@ static void merge_instruction(StatVcpu *vcpu, StatVcpu *next, uint32_t number)
         instruction->stride = next->instructions[number].stride;
     instruction->address = next->instructions[number].address;
     vcpu->accesses[number] += next->accesses[number];
-    vcpu->counted[number].to_pages = vcpu->accesses[number]; /* the pages are merged apart */
+    vcpu->counted[number].to_pages = vcpu->accesses[number]; /* pages are merged elsewhere */
 }
 
 static void merge_vcpu(StatVcpu *vcpu, StatVcpu *next)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What `stat` counts: shared by what counts it (stat.c) and what tells it (stat_result.c). */
+/* The state of `stat`: stat.c counts, stat_result.c describes the result. */
 #ifndef MEMORY_TRACER_ANALYSIS_STAT_PRIVATE_H
 #define MEMORY_TRACER_ANALYSIS_STAT_PRIVATE_H
 
@@ -21,8 +21,8 @@ typedef struct {
     uint64_t address; /* of the last access */
     PageEntry *page;  /* the page that this is in; NULL: there was none */
     int64_t stride;   /* between the last two */
-    uint32_t tag;     /* with groups: of the last access (stat_tag()) */
-    uint32_t stores;  /* with groups: those that are not counted to one yet */
+    uint32_t tag;     /* with groups: the tag of the last access (GroupRun) */
+    uint32_t stores;  /* with groups: stores that no group has counted yet */
 } __attribute__((aligned(32))) StatInstruction;
 
 typedef struct StatGroup StatGroup; /* stat_groups.c */
@@ -74,11 +74,12 @@ typedef struct {
     uint64_t unsettled;                       /* records since all instructions' stores were counted to groups */
 } Stat;
 
-/* The vCPU's, which is made if there is none. */
+/* The counts of a vCPU, which are made if there are none. */
 StatVcpu *stat_get_vcpu(Stat *stat, unsigned number);
-/* There is an instruction of this number. */
+/* Makes room for the instruction of this number. */
 void stat_make_room(StatVcpu *vcpu, uint32_t number);
-/* How an access of so many bytes follows the one before of its instruction, which was `before` from its own one. */
+/* The order of an access of this many bytes: `stride` from the instruction's last access, whose own stride was
+ * `before`. */
 enum stat_order stat_order(int64_t stride, int64_t before, int64_t bytes);
 
 /* Parts (stat_parts.c): what a part but the first keeps of each batch; and AnalysisType's functions. */
@@ -87,18 +88,18 @@ AnalysisDivision stat_divide(const void *options, unsigned jobs);
 void stat_take_part(void *stat, const AnalysisPart *part);
 bool stat_merge(void *stat, void *next, GError **error);
 
-/* Groups (stat_groups.c). There are some: before any record. */
+/* Groups (stat_groups.c). Says that there are groups. To be called before any record. */
 void stat_begin_groups(Stat *stat);
 /* The pages of the group that an instruction belongs to with this tag, before the access is counted. */
 PageTable *stat_change_group(Stat *stat, StatVcpu *vcpu, uint32_t number, uint32_t tag);
 /* Counts all instructions' accesses, which their pages know, to their groups, and the pages of all groups to those of
  * all records. */
 void stat_gather_groups(Stat *stat);
-/* So many records come: before they are counted. */
+/* To be called before this many records are counted. */
 void stat_expect(Stat *stat, size_t records);
 /* The pages of a group. */
 PageTable *stat_pages_of(StatGroup *group);
-/* AnalysisType's. */
+/* AnalysisType's measure_group. */
 void stat_measure_group(void *stat, guint group, uint64_t *values);
 
 /* Counts an instruction's accesses to the page that it has accessed last. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What `stat` tells of what it has counted: see stat.h. */
+/* The result of `stat`: see stat.h. */
 #include <string.h>
 
 #include "stat_private.h"
@@ -46,7 +46,7 @@ static void describe_cpls(const Counts *counts, Report *report)
         g_autofree char *name = g_strdup_printf("%u", cpl);
 
         if (counts->by_cpl[cpl])
-            report_add_count(section, name, NULL, counts->by_cpl[cpl]); /* people are told of kernel and user */
+            report_add_count(section, name, NULL, counts->by_cpl[cpl]); /* the text has kernel and user instead */
     }
 }
 
@@ -68,7 +68,7 @@ static void describe_vcpus(const Stat *stat, const Counts *all, Report *report)
     }
 }
 
-/* The members that `run` has, too. */
+/* The members that the summary of `run` has, too. */
 static void describe_brief(Stat *stat, const Counts *counts, Report *report)
 {
     uint64_t kernel = counts->by_cpl[0] + counts->by_cpl[1] + counts->by_cpl[2];
@@ -105,7 +105,7 @@ static void describe_pages(Stat *stat, const Counts *counts, Report *report)
     }
 }
 
-/* Something that has made accesses: an instruction or a function. */
+/* An instruction or a function that has made accesses. */
 typedef struct {
     uint64_t accesses;
     uint32_t number;  /* of the instruction, or of one in the function */
@@ -205,7 +205,7 @@ static void describe_functions(const Stat *stat, const GArray *places, const Cou
     }
 }
 
-/* Source lines that have made accesses: all instructions of one, whatever it was inlined into. */
+/* Source lines that have made accesses: each has all its instructions, whatever function it was inlined into. */
 static GArray *list_lines(const Stat *stat, const GArray *places)
 {
     g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -252,7 +252,7 @@ static void describe_lines(const Stat *stat, const GArray *places, const Counts 
     }
 }
 
-/* By the sizes that were recorded. */
+/* Accesses by the recorded page sizes. */
 static void describe_page_sizes(const Stat *stat, const Counts *counts, Report *report)
 {
     static const struct {
@@ -315,7 +315,7 @@ void stat_describe(void *data, Report *report)
         describe_rest(stat, &counts, report);
 }
 
-/* What tables of groups tell. */
+/* The columns of tables of groups. */
 const ReportColumn stat_figures[] = { { "accesses", "accesses", REPORT_COUNT },
                                       { "loads", "loads", REPORT_COUNT },
                                       { "stores", "stores", REPORT_COUNT },

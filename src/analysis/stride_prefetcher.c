@@ -7,8 +7,8 @@
 #define PAGE_SHIFT 12
 
 struct StrideEntry {
-    uint64_t address, stride; /* of the last access, and from the one before */
-    bool is_known, is_steady; /* there was an access; its stride was that of the one before */
+    uint64_t address, stride; /* the last access's address, and its distance from the access before */
+    bool is_known, is_steady; /* there was an access; the last two strides were equal */
 };
 
 void stride_prefetcher_clear(StridePrefetcher *prefetcher)

@@ -10,15 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One for each vCPU. Zeros are an empty one. */
+/* There is one for each vCPU. All zeros are an empty table. */
 typedef struct StridePrefetcher {
     struct StrideEntry *entries; /* by the instruction's number */
     uint32_t room;
 } StridePrefetcher;
 
 void stride_prefetcher_clear(StridePrefetcher *prefetcher);
-/* An access of the instruction. If the next one can be told, and lies in the same 4-KiB page, returns true and where
- * that is. */
+/* Takes note of an access. Returns true and the address of the instruction's next access, if that is predicted, and is
+ * in the same 4-KiB page. */
 bool stride_prefetcher_predict(StridePrefetcher *prefetcher, uint32_t instruction, uint64_t address, uint64_t *next);
 
 #endif

@@ -4,9 +4,10 @@
  * "Evaluating Associativity in CPU Caches", 1989). Exact. Memory: 8 bytes for each line of the largest cache of each
  * number of sets.
  *
- * For each number of sets there is a stack of lines for each set, as deep as the most ways that are asked for: how deep
- * a line is found says for which ways it hits. And from few sets to many: the line that a set has used last is also the
- * last one used of each smaller set that it is in, so behind a hit at the top there is nothing to look at or to change.
+ * For each number of sets there is a stack of lines for each set, as deep as the most ways that are asked for. The
+ * depth at which a line is found says for which ways it hits. Numbers of sets are visited from few to many: the line
+ * that a set has used last is also the last one used of each smaller set that it is in. So after a hit at the top,
+ * larger numbers of sets need neither a look nor a change.
  */
 #include "sweep.h"
 
@@ -29,26 +30,27 @@ typedef struct {
     unsigned set_bits;
     size_t depth;     /* the most ways */
     uint64_t *stacks; /* `depth` lines (their numbers plus 1) for each set, the last one used first; 0: none */
-    uint64_t *hits;   /* by depth, but for those at the top; below: at a depth that isn't kept */
+    uint64_t *hits;   /* by depth, without those at the top; the last one: misses of all depths */
 } Sets;
 
 typedef struct {
     unsigned line_shift;
-    GArray *sets;         /* Sets, from few to many */
-    uint64_t *hits_above; /* by the number in `sets` where the line was found at the top: it was in all behind, too */
-    uint64_t last_line;   /* of the last access */
+    GArray *sets; /* Sets, from few to many */
+    uint64_t
+        *hits_above;    /* hits at the top, by the first index in `sets` where that was so: it was so behind it, too */
+    uint64_t last_line; /* of the last access */
     uint64_t accesses;
 } Lines;
 
 /* One of the caches that were asked for. */
 typedef struct {
     uint64_t bytes, ways;
-    unsigned line, sets; /* numbers of its Lines and Sets */
+    unsigned line, sets; /* indexes of its Lines and Sets */
 } Configuration;
 
 typedef struct {
     GArray *lines;          /* Lines */
-    GArray *configurations; /* in the order of what was asked for */
+    GArray *configurations; /* in the order of the options */
     uint64_t records;
     AnalysisPart part;
 } Sweep;
@@ -78,7 +80,7 @@ static void sweep_end(void *data)
     g_free(sweep);
 }
 
-/* The number of the Sets with so many bits in the list, or where they belong. */
+/* The index of the Sets with this many bits in the list, or where it would be inserted. */
 static guint find_sets(const Lines *lines, unsigned set_bits)
 {
     guint i = 0;
@@ -103,7 +105,7 @@ static void add_configuration(Sweep *sweep, guint line, uint64_t bytes, uint64_t
     if (at == lines->sets->len || g_array_index(lines->sets, Sets, at).set_bits != fresh.set_bits)
         g_array_insert_val(lines->sets, at, fresh);
     g_array_index(lines->sets, Sets, at).depth = MAX(g_array_index(lines->sets, Sets, at).depth, ways);
-    configuration.sets = fresh.set_bits; /* for now: their number isn't known before all are there */
+    configuration.sets = fresh.set_bits; /* becomes the index when all are there */
     g_array_append_val(sweep->configurations, configuration);
 }
 
@@ -225,7 +227,7 @@ static void add_line(Lines *lines, uint64_t line)
         lines->hits_above[i]++;
 }
 
-/* An access that repeats the line before is at the top of all stacks: it need only be counted. */
+/* An access to the line of the access before hits at the top of all stacks, so it is only counted. */
 static void add_batch(Lines *lines, const struct mt_batch *batch, const AnalysisPart part)
 {
     unsigned shift = lines->line_shift;

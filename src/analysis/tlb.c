@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What two levels of data TLBs would make of the accesses. Exact, for the TLBs and page sizes that are simulated; the
- * figures are defined in memory_tracer-tlb(1). Memory: 8 bytes for each entry, and for each instruction and level. */
+/* Simulates two levels of data TLBs. Exact, for the TLBs and page sizes that are simulated; the figures are defined in
+ * memory_tracer-tlb(1). Memory: 8 bytes for each entry, and for each instruction and level. */
 #include "../base/error.h"
 #include "tlb_private.h"
 
@@ -79,7 +79,7 @@ static unsigned half_of(uint64_t address)
 static const unsigned char kind_shifts[TLB_PAGE_KINDS] = { 12, 21, 30, [TLB_PAGE_UNKNOWN] = 12 };
 static const unsigned char kind_sizes[TLB_PAGE_KINDS] = { 0, 1, 2, [TLB_PAGE_UNKNOWN] = 0 };
 
-/* What kind of page a record's address is in. */
+/* The kind of page that a record's address is in (TLB_PAGE_KINDS). */
 static inline unsigned kind_of(const Tlb *tlb, const struct mt_batch *batch, size_t i, unsigned half)
 {
     unsigned shift;
@@ -95,7 +95,7 @@ static bool is_own(const Tlb *tlb, uint64_t page, unsigned size)
     return tlb->is_divided[size] ? analysis_part_has(&tlb->part, page) : !tlb->part.number;
 }
 
-/* Looks the page up. Whatever misses it gets it. */
+/* Looks the page up. A level that misses gets the page. */
 static void look_up(Tlb *tlb, TlbVcpu *vcpu, uint64_t address, unsigned kind, unsigned cpl, uint32_t instruction)
 {
     uint64_t page = address >> kind_shifts[kind];
@@ -147,7 +147,7 @@ static void add_records(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
     }
 }
 
-/* The same of a part: first finds, without branches, which records touch its pages. */
+/* The same for a part: first finds, without branches, which records touch its pages. */
 static void add_records_of_part(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
 {
     const CacheArray arrays[TLB_HALVES] = { *vcpu->array[0][tlb->page[0]], *vcpu->array[0][tlb->page[1]] };
@@ -289,7 +289,7 @@ static AnalysisDivision tlb_divide(const void *options, unsigned jobs)
         return (AnalysisDivision){ 0 };
     if (design.policy == CACHE_RANDOM)
         return (AnalysisDivision){ .why_not = "all sets share one row of random numbers" };
-    for (unsigned level = 0; level < TLB_LEVELS; level++) /* what divides all of them divides this */
+    for (unsigned level = 0; level < TLB_LEVELS; level++) /* a power of two that divides all divides this */
         sets |= design.part[level][design.page % TLB_RECORDED].sets |
                 design.part[level][design.kernel_page % TLB_RECORDED].sets;
     return analysis_divide_by_sets(sets, jobs);
@@ -356,7 +356,7 @@ static const AnalysisOption options[] = {
     { NULL },
 };
 
-/* Only who insists makes a live guest tell them, which costs it the physical addresses. */
+/* A live guest tells page sizes only if the options demand them, because they cost as much as physical addresses. */
 static unsigned tlb_columns(const void *options)
 {
     return tlb_analysis.columns | (tlb_options_may_use_sizes(options) ? MT_COLUMN_PAGE_SIZE : 0) |

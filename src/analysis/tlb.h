@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The analysis `tlb`: what data TLBs would make of the accesses. */
+/* The analysis `tlb`: simulates data TLBs. */
 #ifndef MEMORY_TRACER_ANALYSIS_TLB_H
 #define MEMORY_TRACER_ANALYSIS_TLB_H
 

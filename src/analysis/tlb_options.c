@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What TLBs somebody has asked for: see tlb_options.h. The defaults are those of Intel's client Skylake (Optimization
- * Reference Manual, 248966), where pages of 4 KiB and 2 MiB have the L2 TLB in common, though.
+ * The options of TLBs: see tlb_options.h. The defaults are those of Intel's client Skylake (Optimization Reference
+ * Manual, 248966), except that there, pages of 4 KiB and 2 MiB share the L2 TLB.
  */
 #include "tlb_options.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What TLBs somebody has asked for. */
+/* The options of TLBs, and the design that they describe. */
 #ifndef MEMORY_TRACER_ANALYSIS_TLB_OPTIONS_H
 #define MEMORY_TRACER_ANALYSIS_TLB_OPTIONS_H
 
@@ -9,8 +9,8 @@
 #include "cache_array.h"
 
 #define TLB_LEVELS 2
-#define TLB_PAGES 3    /* sizes: 4 KiB, 2 MiB, 1 GiB */
-#define TLB_RECORDED 3 /* instead of one: each page has the size that the trace tells */
+#define TLB_PAGES 3    /* the number of page sizes: 4 KiB, 2 MiB, 1 GiB */
+#define TLB_RECORDED 3 /* instead of a size's index: each page has the size that was recorded */
 
 /* As GOption leaves them; NULL: not given. */
 typedef struct TlbOptions {
@@ -27,17 +27,17 @@ typedef struct TlbPart {
 
 typedef struct TlbDesign {
     TlbPart part[TLB_LEVELS][TLB_PAGES];
-    unsigned page, kernel_page; /* which size the lower and the upper half of the addresses have, or TLB_RECORDED */
+    unsigned page, kernel_page; /* the page size of the lower and the upper half of the addresses, or TLB_RECORDED */
     CachePolicy policy;
 } TlbDesign;
 
-/* False with a usage error if they make no sense. `has_sizes`: whether the trace tells the sizes of pages, which are
- * taken then if nobody asks for others. */
+/* The design that the options describe. False with a usage error if they make no sense. `has_sizes`: whether the trace
+ * has the sizes of pages, which are the default then. */
 bool tlb_options_design(const TlbOptions *options, bool has_sizes, TlbDesign *design, GError **error);
-/* Whether recorded sizes may be wanted: if the trace has them, or (second one) in any case. */
+/* Whether the options allow recorded sizes, if the trace has them; and whether they demand them. */
 bool tlb_options_may_use_sizes(const TlbOptions *options);
 bool tlb_options_need_sizes(const TlbOptions *options);
-/* "4K" and so on, or "recorded"; and the logarithm of its bytes. */
+/* The name of a page size, "4K" and so on, or "recorded"; and log2 of its bytes. */
 const char *tlb_page_name(unsigned page);
 unsigned tlb_page_shift(unsigned page);
 

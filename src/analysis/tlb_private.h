@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What `tlb` counts: shared by what counts it (tlb.c) and what tells it (tlb_result.c). */
+/* The state of `tlb`: tlb.c counts, tlb_result.c describes the result. */
 #ifndef MEMORY_TRACER_ANALYSIS_TLB_PRIVATE_H
 #define MEMORY_TRACER_ANALYSIS_TLB_PRIVATE_H
 
@@ -11,7 +11,7 @@
 
 #define TLB_HALVES 2 /* of the addresses: the lower one is the processes', the upper one the kernel's */
 #define TLB_KINDS 256
-/* Kinds of pages: those of each size, and those whose size isn't known, which count as the smallest. */
+/* Kinds of pages: one for each size, and one for pages of unknown size, which are simulated as the smallest. */
 #define TLB_PAGE_KINDS (TLB_PAGES + 1)
 #define TLB_PAGE_UNKNOWN TLB_PAGES
 
@@ -22,7 +22,7 @@ typedef struct {
 /* A vCPU's own. */
 typedef struct {
     CacheArray *array[TLB_LEVELS][TLB_PAGES]; /* or NULL */
-    TlbCounts counts[CACHE_CPLS];             /* lookups: only those of a second page */
+    TlbCounts counts[CACHE_CPLS];             /* lookups here are only those of accesses' second pages */
     uint64_t by_kind[TLB_KINDS];              /* records */
     uint64_t by_page[TLB_PAGE_KINDS];         /* likewise, where sizes are as recorded */
     uint64_t page_misses[TLB_LEVELS][TLB_PAGE_KINDS];

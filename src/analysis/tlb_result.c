@@ -9,7 +9,7 @@ typedef struct {
     TlbCounts counts;
 } Sum;
 
-/* Of some CPLs (a bit each) of one vCPU, or of all (-1). */
+/* The sum of some CPLs (a bit each) of one vCPU, or of all vCPUs (-1). */
 static Sum sum(const Tlb *tlb, int number, unsigned cpls)
 {
     Sum all = { 0 };
@@ -88,7 +88,7 @@ static void describe_levels(const Sum *all, Report *report)
         }                                                                                                              \
     }
 
-/* What came of pages of each size, where it was recorded. */
+/* Lookups and misses by recorded page size. */
 static void describe_page_sizes(const Tlb *tlb, uint64_t accesses, Report *report)
 {
     static const ReportColumn columns[] = {

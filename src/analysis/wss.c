@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Working sets: what is touched in each window of so many accesses, or of so much of the guest's time (Denning 1968).
- * Exact. The figures are defined in memory_tracer-wss(1).
+ * Working sets: what is touched in each window, which is a number of accesses, or a stretch of the guest's time
+ * (Denning 1968). Exact. The figures are defined in memory_tracer-wss(1).
  *
- * A page's entry has a bit for each of its lines that was read or written in the window in which the page was touched
- * last; so one look tells what is new to the window, for lines and pages, read and written. Memory: 32 bytes for each
- * distinct page, at a load of at most 1/2, and 72 for each window.
+ * A page's entry has a bit for each of its lines that was read, and one for each that was written, in the last window
+ * that touched the page. So the entry alone tells what is new to the window. It is kept in the hash table itself, and
+ * not behind a pointer as in page_table.h, to save most accesses a look at memory. Memory: 32 bytes for each distinct
+ * page, at a load of at most 1/2, and 72 for each window.
  */
 #include "wss.h"
 
@@ -29,12 +30,12 @@ typedef struct {
 typedef struct {
     uint64_t page;          /* its number + 1; 0: free */
     uint64_t read, written; /* a bit for each line, in `window` */
-    uint64_t window;        /* in which it was touched last; from 1 on */
+    uint64_t window;        /* the number of the last window that touched it, from 1 on */
 } PageUse;
 
 /* What was touched in a window. */
 typedef struct {
-    uint64_t begin; /* of its accesses, how many came before; or its time */
+    uint64_t begin; /* accesses before it; or the time at which it begins, in ns */
     uint64_t accesses, lines, lines_read, lines_written, pages, pages_read, pages_written, new_pages;
 } Window;
 
@@ -48,13 +49,13 @@ typedef struct {
     PageUse *entries;                            /* open addressing, linear probing */
     unsigned bits;
     uint64_t pages, records;
-    uint64_t window; /* the number of the one that goes on; 0: none has begun */
-    uint64_t left;   /* accesses until it ends */
+    uint64_t window; /* the number of the current window; 0: none has begun */
+    uint64_t left;   /* accesses until the current window ends */
     Window now;
     GArray *windows; /* Window: those that have ended */
     PageUse *recent[RECENT];
-    bool is_open;       /* `now` is a window */
-    GArray *first_uses; /* FirstUse, of parts but the first; or NULL */
+    bool is_open;       /* whether a window has begun, which is `now` */
+    GArray *first_uses; /* FirstUse; NULL in the first part */
 } Wss;
 
 /* "1M" accesses, "10ms" of guest time. */
@@ -102,7 +103,7 @@ static void *wss_begin(const AnalysisType *type, const void *options, const Cont
     wss->windows = g_array_new(FALSE, FALSE, sizeof(Window));
     wss->bits = FIRST_BITS;
     wss->entries = g_new0(PageUse, 1u << FIRST_BITS);
-    for (guint i = 0; i < RECENT; i++) /* whatever is there is compared before it is used */
+    for (guint i = 0; i < RECENT; i++) /* any entry will do, as its page is compared before it is used */
         wss->recent[i] = wss->entries;
     if (parse_window(own->window ? own->window : DEFAULT_WINDOW, wss, error) &&
         (!wss->ns_per_window || context_has_times(context) ||
@@ -112,7 +113,7 @@ static void *wss_begin(const AnalysisType *type, const void *options, const Cont
     return NULL;
 }
 
-/* The entry of `page` (a page number + 1), or the free one where it belongs. Fibonacci hashing (Knuth, TAOCP 3, 6.4).
+/* The entry of `page` (a page number + 1), or the free one that it would get. Fibonacci hashing (Knuth, TAOCP 3, 6.4).
  */
 static PageUse *probe(const Wss *wss, uint64_t page)
 {
@@ -276,7 +277,7 @@ static void wss_take_part(void *data, const AnalysisPart *part)
         wss->first_uses = g_array_new(FALSE, FALSE, sizeof(FirstUse));
 }
 
-/* What the next part took for new pages may have been touched before. */
+/* Pages that were new to the next part may have been touched in this one. */
 static void merge_pages(Wss *wss, Wss *next, uint64_t first_window)
 {
     for (guint i = 0; i < next->first_uses->len; i++) {
@@ -296,7 +297,7 @@ static bool wss_merge(void *data, void *other, GError **error)
     Wss *wss = data, *next = other;
     uint64_t first_window = wss->window - wss->windows->len + !wss->is_open; /* that of windows[0] */
 
-    if (!next->is_open) /* nothing */
+    if (!next->is_open) /* the next part had no record */
         return true;
     if (wss->is_open)
         g_array_append_val(wss->windows, wss->now);
@@ -349,7 +350,7 @@ static void describe_sizes(const Wss *wss, Report *report)
     report_add_count(report, "most_pages", "pages, most", most_pages);
 }
 
-/* How many pages have not been touched for how many windows, at the end. */
+/* The pages by how many windows they have not been touched for, at the end. */
 static void describe_ages(const Wss *wss, Report *report)
 {
     static const ReportColumn columns[] = { { "windows", "windows <", REPORT_COUNT },
