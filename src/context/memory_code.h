@@ -30,6 +30,10 @@ uint32_t memory_code_origin(const MemoryCode *code, uint32_t memory, uint32_t nu
 bool memory_code_moves(const MemoryCode *code, uint32_t number, uint64_t pc);
 uint64_t memory_code_pc(const MemoryCode *code, uint32_t memory, uint32_t number, uint64_t pc);
 
+/* The number of the only origin, plus 1, that the instruction can have in any memory; 0 if there are several, or if any
+ * memory has something unknown there. */
+uint32_t memory_code_only_origin(const MemoryCode *code, uint32_t number, uint64_t pc);
+
 /* Appends the origins (uint32_t, a number plus 1) that the instruction has in any memory. */
 void memory_code_list_origins(const MemoryCode *code, uint32_t number, uint64_t pc, GArray *origins);
 

@@ -199,6 +199,28 @@ uint64_t memory_code_pc(const MemoryCode *code, uint32_t memory, uint32_t number
     return at ? at : pc;
 }
 
+uint32_t memory_code_only_origin(const MemoryCode *code, uint32_t number, uint64_t pc)
+{
+    uint32_t found = 0;
+
+    for (guint i = first_above(code->all, pc); i > 0; i--) {
+        const CodeStretch *stretch = &g_array_index(code->all, CodeStretch, i - 1);
+
+        if (stretch->reach <= pc)
+            break;
+        if (stretch->end <= pc || stretch->origin == found)
+            continue;
+        if (!stretch->origin)
+            return 0;
+        if (!can_be(code, number, stretch->origin))
+            continue;
+        if (found)
+            return 0;
+        found = stretch->origin;
+    }
+    return found;
+}
+
 static void add_once(GArray *origins, uint32_t origin)
 {
     for (guint i = 0; i < origins->len; i++)

@@ -119,11 +119,21 @@ void names_free(Names *names)
 
 /* Instructions. */
 
-/* As the table has it: that is, in whichever memory. */
+/* What the table doesn't tell (code that a process has made, say) may still be the only thing that can be there. */
+static const CodeOrigin *find_origin(const Names *names, uint32_t number, const struct mt_instruction *instruction)
+{
+    uint32_t owner = code_table_owner(names->table, number);
+
+    if (!owner && x86_is_user(instruction->cpl))
+        owner = memory_code_only_origin(names->memories, number, instruction->pc);
+    return owner ? names->table->origins->pdata[owner - 1] : NULL;
+}
+
+/* As it is in whichever memory. */
 static const NamedInstruction *find(Names *names, uint32_t number)
 {
     const struct mt_instruction *instruction = mt_trace_instruction(names->trace, number);
-    const CodeOrigin *origin = instruction ? code_table_origin(names->table, number) : NULL;
+    const CodeOrigin *origin = instruction ? find_origin(names, number, instruction) : NULL;
     NamedInstruction *named;
 
     if (!origin)

@@ -167,6 +167,9 @@ class GuestCode(SystemTest):
                 trace, said = self.record_noting("a.mtrace", "--user-only", "--", program, "30", "7", how)
                 self.assertEqual(said, [])
                 self.assert_generated(trace, 30, 7)
+                table = json.loads(self.tracer("stat", "--json", "--top", "100000", trace).out)["top_functions"]
+                self.assertEqual({each["function"]: each["accesses"] for each in table if each["function"] in (FIRST, "second")},
+                                 {FIRST: 60, "second": 14})
         self.assertEqual(self.tracer("cut", "--cpl", "3", "-o", self.path("part"), trace).status, 0)
         self.assert_generated(self.path("part"), 30, 7)
         self.assertEqual(self.tracer("merge", "-o", self.path("both"), trace, self.path("part")).status, 0)

@@ -63,10 +63,8 @@ class Tables(LiveNames):
 
     def test_a_file_that_only_the_guest_has(self):
         """Its code is fetched when the workload has ended."""
-        program = self.compile("prog", LOOP, "-static", "-Wl,-Ttext-segment=0x10000000")  # nothing else lies there
-        # Programs that the command names are known otherwise.
         live = self.live("stat:top=1000", "--", "sh", "-c",
-                         f"cp {program[:-1]}? /tmp/copied_in_the_guest && /tmp/copied_in_the_guest")
+                         f"cp {self.compile('prog', LOOP)} /tmp/copied_in_the_guest && /tmp/copied_in_the_guest")
         self.assertFalse(os.path.exists("/tmp/copied_in_the_guest"))
         functions = {each["function"]: each["accesses"] for each in live["top_functions"]}
         self.assertGreaterEqual(functions["hot_loop"], 2000)
