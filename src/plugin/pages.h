@@ -10,7 +10,7 @@
 #include "plugin.h"
 
 #define PAGES_SHIFT 12
-#define PAGES_ENTRIES 256
+#define PAGES_ENTRIES 1024        /* for 4 MiB; with 256, a merge sort of 4 MiB asked QEMU 20 times as often */
 #define PAGES_GENERATION_SHIFT 52 /* a page's number has 52 bits */
 
 typedef struct PagesVcpu {
