@@ -3,7 +3,9 @@
 #include "lru_stack.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
+#define HUGE_PAGE_BYTES (UINT64_C(2) << 20)
 #define FIRST_BITS 7
 #define FIRST_WORDS 256u
 #define MOST_WORDS (1u << 25)
@@ -33,9 +35,17 @@ static void free_times(LruStack *stack)
         g_free(stack->sums[level]);
 }
 
+/* A large table is used at random all over: with small pages, each use would miss the processor's TLB. It has no less
+ * memory with them, as all of it is written to. */
 static LruBucket *make_buckets(unsigned bits)
 {
-    return g_aligned_alloc0((gsize)1 << bits, sizeof(LruBucket), sizeof(LruBucket));
+    gsize bytes = sizeof(LruBucket) << bits;
+    LruBucket *buckets = g_aligned_alloc((gsize)1 << bits, sizeof(LruBucket),
+                                         bytes < HUGE_PAGE_BYTES ? sizeof(LruBucket) : HUGE_PAGE_BYTES);
+
+    if (bytes >= HUGE_PAGE_BYTES)
+        madvise(buckets, bytes, MADV_HUGEPAGE); /* if there are none, they stay small */
+    return memset(buckets, 0, bytes);
 }
 
 void lru_stack_init(LruStack *stack)
