@@ -76,13 +76,13 @@ static double encode(Job *job, double *bytes_per_record)
     return encode_with(job, MT_FIELD_INSTRUCTION, job->records, bytes_per_record);
 }
 
-/* What decoding threads share: who is done with some blocks takes the next ones. */
+/* Shared by the decoding threads: each takes the next blocks when it is done with some. */
 #define BLOCKS_AT_A_TIME 2
 typedef struct {
     mt_trace *trace;
     unsigned columns;
     atomic_size_t next;
-    atomic_ulong sum; /* that all was decoded is what counts */
+    atomic_ulong sum; /* of all records, so that the compiler can't leave the decoding out */
 } DecodeJob;
 
 static void *decode_some(void *data)

@@ -46,7 +46,7 @@ static void convert(int way, const struct gmbeoo_record *records, uint8_t *page)
     }
 }
 
-/* Of this thread: what others do on the machine counts less. */
+/* The CPU time of this thread in us, which other processes disturb less than the wall time. */
 static double cpu_us(void)
 {
     struct timespec now;

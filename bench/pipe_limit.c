@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a pipe can do on one core: sends 4 GiB in pieces of 1 MiB to a reader with a buffer of 1 MiB, both on the last
+ * How fast a pipe is on one core: sends 4 GiB in pieces of 1 MiB to a reader with a buffer of 1 MiB, both on the last
  * CPU (the first one being the guest's, on a machine with two). Prints GB/s and M records/s: of write(), and of copying
  * to huge pages that vmsplice() makes part of the pipe, as memory_tracer does. No run with a FIFO can be faster there.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The fastest reader there is: reads a FIFO with a buffer of 1 MiB and prints the number of bytes. */
+/* A reader that does nothing else: reads a FIFO with a buffer of 1 MiB and prints the number of bytes. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>

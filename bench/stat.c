@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How fast stat is compared with decoding alone: a trace file is decoded, and decoded and analysed, in turns, on one
- * core. Times are the thread's processor time, so that others who use the machine count for less. Prints, a line each,
+ * core. Times are the thread's processor time, which other processes disturb less than wall time. Prints, a line each,
  * what was done, the median rate in M records/s, and the median of the rounds' ratios to decoding alone.
  * usage: stat_rate [--rounds N] FILE.mtrace
  */

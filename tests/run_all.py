@@ -26,7 +26,7 @@ SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:exitcode=99",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1:exitcode=99",
     "TSAN_OPTIONS": "halt_on_error=1:exitcode=99",
-    "G_SLICE": "always-malloc",  # else GLib, which has no sanitizer, hands memory from thread to thread unseen
+    "G_SLICE": "always-malloc",  # otherwise GLib, which is built without sanitizers, passes memory between threads unseen
     "LSAN_OPTIONS": "suppressions=" + os.path.join(ROOT, "tests", "lsan.supp") + ":print_suppressions=0",
 }
 
@@ -84,7 +84,7 @@ def run_unit_test(program, paths):
     killer.cancel()
     passed = len(re.findall(r"^ok (?!.*# SKIP)", output, re.M))
     skipped = len(re.findall(r"^ok .*# SKIP", output, re.M))
-    planned = re.findall(r"^1\.\.(\d+)", output, re.M)  # once for each path, each time for all until there
+    planned = re.findall(r"^1\.\.(\d+)", output, re.M)  # GTest prints a plan for each path, of all tests up to there
     failed = max((int(planned[-1]) if planned else passed + 1) - passed - skipped, 0)
     if usage[1] and not failed:
         failed = 1

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * libFuzzer's entry: the guest's end of the agent's port. The input is a sequence of pieces, each written at once: a
- * byte that says what it is, and its bytes. Else no header would ever fit, as it holds a check.
+ * byte that says what it is, and its bytes. Headers are made here, because random ones would never pass their check.
  */
 #include <glib.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Caches as memory_tracer-cache(1) defines them, written for clearness: what the tests of `cache` compare it with.
-A set is a list of lines that are there; nothing is shared with the program but the definitions."""
+"""Caches as memory_tracer-cache(1) defines them, written to be clear: the tests of `cache` compare its results with these.
+A set is a list of its lines. Only the definitions are shared with the program."""
 
 
 def lru_misses(lines, sets, ways):
@@ -88,7 +88,7 @@ class Array:
                 entry.age += 1
 
     def insert(self, line, dirty):
-        """Returns the line that had to go, and the new one."""
+        """Returns the line that was replaced, and the new one."""
         at = self.number(line)
         way = self.choose(at)
         victim = self.sets[at][way]
@@ -135,7 +135,7 @@ class Hierarchy:
         return bool(entry) and entry.dirty
 
     def put(self, vcpu, level, line, dirty):
-        """A line that the level above gives up."""
+        """Takes a line that the level above has replaced."""
         if level == len(self.levels):
             self.memory.append((line, True))
             return
@@ -164,7 +164,7 @@ class Hierarchy:
         return entry
 
     def read(self, vcpu, level, line, demand):
-        """Returns whether what comes is dirty."""
+        """Returns whether the line that it gets is dirty."""
         if level == len(self.levels):
             self.memory.append((line, False))
             return False

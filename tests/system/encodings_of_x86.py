@@ -10,11 +10,11 @@ NOP = b"\x90"
 SIZES = {"BYTE": 1, "WORD": 2, "DWORD": 4, "FWORD": 6, "QWORD": 8, "TBYTE": 10, "OWORD": 16, "XMMWORD": 16, "YMMWORD": 32}
 OPERAND = re.compile(r"(\w+) PTR \[rbx\]")
 
-# They access no memory, or other memory, too, or (system instructions) not in user code, where Linux emulates some; VMX
-# does nothing in QEMU.
+# Left out: instructions that access no memory, or other memory, too; system instructions, some of which Linux emulates in
+# user code; VMX, which does nothing in QEMU.
 WITHOUT_ACCESS = re.compile(r"nop|prefetch|bnd|cl(flush|wb|demote)|lea\b|call|jmp|push|pop\b|invlpg|sldt|str\b|smsw|vm(ptr|clear|xon)")
-# objdump (2.40) takes no notice of REX.W, with which LFS and LGS load 10 bytes. QEMU (10.0) executes MOVBE with 66 and
-# REX.W, which is one of 8 bytes, as one of 2. MOVSXD with 66 loads 2 bytes.
+# objdump (2.40) ignores REX.W, with which LFS and LGS load 10 bytes. QEMU (10.0) executes MOVBE with 66 and REX.W, which
+# has 8 bytes, with 2 bytes. MOVSXD with 66 loads 2 bytes.
 NAMED_WRONGLY = re.compile(rb"(\x66|\xf3|\xf2)?\x48\x0f[\xb4\xb5]|\x66\x48\x0f\x38[\xf0\xf1]|\x66\x63", re.S)
 
 Encoding = collections.namedtuple("Encoding", "code text size")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the system tests share: running memory_tracer on the default guest, and looking for what it may have left behind."""
+"""Shared by the system tests: runs memory_tracer on the default guest, and checks that it leaves nothing behind."""
 import json
 import os
 import pwd
@@ -50,7 +50,7 @@ PATIENCE = ("memory_tracer: waiting for", "memory_tracer: reading the guest kern
 
 
 class Result:
-    """How a program ended. `err` is without what is only said on slow machines; `all_err` is all of it."""
+    """How a program ended. `all_err` is its standard error; `err` is without the lines that only slow machines get."""
 
     def __init__(self, status, out, err):
         self.status, self.out, self.all_err = status, out, err or ""  # None: it was not for us
@@ -70,13 +70,13 @@ def read_to_end(path, into):
 
 
 def not_sanitized(test):
-    """Marks a test that isn't run once more with sanitizers: it takes long, and what it takes of the runner others take, too."""
+    """Marks a test that isn't repeated with sanitizers: it takes long, and other tests cover the same code of the runner."""
     test.not_sanitized = True
     return test
 
 
 class SystemTest(unittest.TestCase):
-    """Each test has a folder of its own, which is also the temporary folder of what it starts: nothing may stay there."""
+    """Each test has a folder of its own, which is the temporary folder of the programs that it starts: they must leave it empty."""
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="mt_system_test.")
@@ -185,7 +185,7 @@ class SystemTest(unittest.TestCase):
             self.assertIn(text, lines[0])
 
     def assert_stopped(self, result, reason="interrupted", status=130):
-        """It was stopped while it traced, has kept what it had, and says why."""
+        """The run was stopped while it traced; it has kept its records, and says why it was stopped."""
         self.assertEqual(result.status, status, result.err)
         self.assertIn(f"memory_tracer: {reason}: stopping; what was traced is kept", result.err)
         self.assertEqual(result.err.splitlines()[-1], f"memory_tracer: {reason}")
@@ -213,7 +213,7 @@ class SystemTest(unittest.TestCase):
 
 
 class OrdinaryUserTest(SystemTest):
-    """What is started is started as a user who isn't root, from a copy of what a run needs that he can read."""
+    """Starts programs as a user other than root, from a copy of the files of a run, which that user can read."""
 
     INSTALLED = ["memory_tracer", "memory_tracer_agent", "libgmbe.so"]
     USER = "nobody"
@@ -248,7 +248,7 @@ class OrdinaryUserTest(SystemTest):
                                 XDG_CACHE_HOME=os.path.join(self.home, "cache"))
 
     def give(self, path):
-        """A folder, and all that is in it, is his."""
+        """Makes the user the owner of a folder and of all that is in it."""
         for folder, folders, files in os.walk(path):
             for name in [folder] + [os.path.join(folder, name) for name in folders + files]:
                 os.chown(name, self.ids["user"], self.ids["group"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Guest images that only tests need. They are kept beside the default one, and made again when what makes them changes."""
+"""Guest images that only tests need. They are kept beside the default image, and rebuilt when the program that builds them changes."""
 import contextlib
 import fcntl
 import hashlib

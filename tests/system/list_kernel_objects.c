@@ -2,8 +2,8 @@
 /*
  * list_kernel_objects TRACE [--slabs]
  *
- * What the kernel's addresses in a trace file are of, a line each: region, name, accesses, the number of objects of
- * this name that were accessed, and the size of the first of these in bytes; separated by tabs.
+ * Lists what the accesses to the kernel's addresses in a trace file go to, a line each: region, name, accesses, the
+ * number of objects of this name that were accessed, and the size of the first of these in bytes; separated by tabs.
  * With --slabs: each slab cache's name, and how many slabs it has at the end of the trace.
  */
 #include <stdio.h>

@@ -2,9 +2,9 @@
 /*
  * list_mappings TRACE POINT STEP PATH
  *
- * What a trace says is mapped when a page is mapped at POINT + i * STEP (hexadecimal), in the memory where that is
- * done: "point i OTHERS", then a line for each part: begin, end (hexadecimal), the kind of memory and the path of the
- * file, separated by tabs. OTHERS is how many other memories have a file whose path ends in PATH.
+ * Whenever a page is mapped at POINT + i * STEP (hexadecimal), prints what is mapped in that memory, by the trace:
+ * "point i OTHERS", then a line for each part: begin, end (hexadecimal), the region and the path of the file, separated
+ * by tabs. OTHERS is how many other memories have mapped a file whose path ends in PATH.
  */
 #include <inttypes.h>
 #include <stdio.h>

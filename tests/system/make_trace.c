@@ -8,7 +8,7 @@
  *     i PC CPL                   an instruction of 4 bytes; they are numbered from 1
  *     c VCPU TIME_NS COUNT       the next COUNT records are of this vCPU, and were handed over together then
  *     r INFO ADDRESS PADDR VALUE INSTRUCTION
- *     t VCPU EVENT               which task goes on, and how
+ *     t VCPU EVENT               a task event: which task the vCPU executes, and in which context
  *     h VCPU KIND VALUE... / TEXT  a change, which takes place here
  * Numbers are hexadecimal, but for VCPU, TIME_NS, COUNT, EVENT and KIND. INFO: bits 0-7 of a record's info.
  */

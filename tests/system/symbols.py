@@ -27,8 +27,8 @@ def text(bytes_or_none):
 
 
 def symbols_of(path, meanwhile=lambda: None):
-    """A Symbol for each instruction, that of number 1 first; or None. Frames are (function, file, line). `meanwhile` is
-    called between opening and asking."""
+    """A Symbol or None for each instruction, from number 1 on. Frames are (function, file, line). `meanwhile` is called
+    between opening the trace and asking for symbols."""
     library = ctypes.CDLL(LIBRARY)
     library.mt_trace_open.restype = ctypes.c_void_p
     library.mt_trace_instructions.argtypes = library.mt_trace_close.argtypes = [ctypes.c_void_p]

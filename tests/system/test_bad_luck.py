@@ -132,7 +132,7 @@ class WrongImage(SystemTest):
 
     def test_an_agent_of_another_protocol(self):
         self.assert_fails(self.trace("--dont_trace", *GUEST_TRUE, image=self.image(agent_protocol=2)), "protocol 2")
-        # A newer one lets ours take its place.
+        # A newer agent is replaced by this build's.
         self.assert_succeeds(self.trace("--dont_trace", *GUEST_TRUE, image=self.image(name="newer.qcow2", agent_protocol=77)))
 
     def test_an_image_without_the_agent(self):
@@ -217,7 +217,7 @@ class WorkloadTrouble(SystemTest):
     def test_crashes(self):
         result = self.trace("--analysis_tool_path", COUNTER, "--workload_path_on_host", workload("crash"))
         self.assert_fails(result, "the workload was killed by signal 11")
-        self.assertIn("analysis output:", result.out)  # what was traced until then is not lost
+        self.assertIn("analysis output:", result.out)  # the records up to then are not lost
 
     def test_crashes_before_it_is_ready(self):
         result = self.trace("--analysis_tool_path", COUNTER, "--workload_path_on_host", workload("crash"), SPEAKS)
@@ -379,7 +379,7 @@ class Killed(SystemTest):
         self.assert_no_leftovers_but_folders()
 
     def assert_no_leftovers_but_folders(self):
-        """After SIGKILL nobody can remove the temporary folder; but what is in it must be gone by then."""
+        """After SIGKILL the temporary folder stays; but it must be empty by then."""
         deadline = time.time() + 10
         while self.processes() and time.time() < deadline:
             time.sleep(0.05)

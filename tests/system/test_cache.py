@@ -54,7 +54,7 @@ class ClosedForms(CacheTest):
         self.assertEqual(self.misses(path, "--l1d", "32K,8"), 512)
         for policy in ("lru", "fifo", "plru", "srrip", "random"):
             self.assertEqual(self.misses(path, "--l1d", "32K,8,128", "--policy", policy), 256)
-        # One line too many for LRU and FIFO: each line is gone before it is asked for again. Not so for the last set.
+        # One line more than LRU and FIFO can keep: each line is replaced before it is used again. The last set has room.
         path = self.make("longer", [(0, 3, 64 * i) for i in range(513)] * 10)
         self.assertEqual(self.misses(path, "--l1d", "32K,full"), 5130)
         self.assertEqual(self.misses(path, "--l1d", "32K,8"), 513 + 9 * 9)
@@ -178,7 +178,7 @@ class AgainstTheReference(CacheTest):
                         result = self.compare(rows, [dict(small, policy=policy), dict(middle, inclusion=second, policy=policy),
                                                      dict(large, inclusion=third, policy=policy)])
                         invalidations = sum(level["invalidations"] for level in result["levels"])
-                        if policy == "random":  # LRU seldom gives up below what is used above
+                        if policy == "random":  # LRU in a lower level seldom replaces a line that is used in the level above
                             self.assertEqual(bool(invalidations), "inclusive" in (second, third))
 
     def test_writes(self):

@@ -54,7 +54,7 @@ class Completion(SystemTest):
     def test_zsh(self):
         if not shutil.which("zsh"):
             self.skipTest("zsh is needed")
-        # The real functions work in a terminal only. What they would be told is looked at.
+        # The real functions work in a terminal only, so the test looks at their arguments.
         script = 'autoload -Uz is-at-least; _arguments() { print -rl -- "$@" }; _describe() { print -rl -- ${(P)2} }; ' \
                  'file=$1; shift; words=("$@"); CURRENT=$#; source $file'
         for words, expected in ((["memory_tracer", ""], "record:trace a program of this machine into a trace file"),

@@ -72,7 +72,7 @@ class Converted(SystemTest):
 
 
 class Physical(Converted):
-    """Of an access that goes on into another page, the trace holds the first page's frame only."""
+    """For an access to two pages, the trace has the first page's frame only."""
 
     def crossing(self):
         return self.make("crossing.mtrace", [
@@ -144,7 +144,7 @@ class Lines(Converted):
 
 
 class Time(Converted):
-    """A chunk's time is when it was handed over: its records took place since the chunk before it."""
+    """A chunk's time is when it was handed over: its records were made between the time of the chunk before and this time."""
 
     def chunks(self, name, *chunks, vcpus=1, **options):
         """Of (vcpu, time, count) tuples. The addresses are the indexes of the records, times 64."""
@@ -165,7 +165,7 @@ class Time(Converted):
         ticks = [packet[1] for packet in gem5_packets(self.convert("gem5", trace)[0])]
         self.assertEqual(ticks, [ps - expected[0] for ps in expected])
         self.assertEqual(self.cycles(trace), [(ps - expected[0]) // 1000 for ps in expected])
-        # What is left out makes no difference to when the others took place, but to what is 0.
+        # Leaving out records doesn't change the others' distances in time, but it changes which time is 0.
         self.assertEqual(self.cycles(trace, "--events", "12.."), [(ps - expected[12]) // 1000 for ps in expected[12:]])
 
     def test_several_vcpus_have_times_of_their_own_that_never_go_back(self):
@@ -192,7 +192,7 @@ class Time(Converted):
 
 
 class Trace(Converted):
-    """`convert --to trace` keeps all that there is, as `cut` does."""
+    """`convert --to trace` keeps everything, as `cut` does."""
 
     def source(self):
         lines = ['m {"recorded_by": "test", "accesses": 8, "skipped": 2, "dropped": 0, "kernel": "6.1"}',
@@ -275,7 +275,7 @@ class Simulators(Converted):
 
     @staticmethod
     def belady_misses(requests, size):
-        """The line that is asked for last goes, as the requests themselves tell."""
+        """The next line to be replaced is the one whose next request is the latest (Belady's algorithm), as the requests tell."""
         cache, misses = {}, 0
         for number, (_, line, _, following) in enumerate(requests, 1):
             if line in cache:
@@ -353,7 +353,7 @@ class ProgressLine(Converted):
         return process, terminal
 
     def told(self, *commands):
-        """Feeds verbs records, slowly, until all have told how far they are; gives what they said."""
+        """Feeds records to verbs, slowly, until all have shown their progress; returns what they printed."""
         verbs = [self.begin(arguments) for arguments in commands]
         texts, deadline = [b""] * len(verbs), time.time() + 60
         while not all(b"records" in text for text in texts) and time.time() < deadline:

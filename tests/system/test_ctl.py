@@ -176,7 +176,7 @@ class Ctl(SystemTest):
         self.qemu.stdin.write("cont\n")
         self.qemu.stdin.flush()
         time.sleep(0.5)
-        self.assertFalse(self.info()["trace"])  # what it had asked for is forgotten
+        self.assertFalse(self.info()["trace"])  # its request is withdrawn
         self.ctl("trace", "on")
         self.assertTrue(self.info()["trace"])
 
@@ -217,7 +217,7 @@ class Ctl(SystemTest):
         self.info()
 
     def refused(self, control):
-        """What a QEMU says that can't have its control socket there."""
+        """What QEMU says if it can't make its control socket there."""
         result = subprocess.run([QEMU, "-nodefaults", "-display", "none", "-plugin",
                                  os.path.join(BUILD, f"libgmbe.so,out={self.path('o2')},control={control}")],
                                 capture_output=True, text=True, timeout=60, env=self.environment)
@@ -332,7 +332,7 @@ class Ctl(SystemTest):
         self.assert_fails(self.tracer("ctl", self.socket, "trace", "on"), "nobody takes the records any more")
 
     def test_tracing_is_not_begun_without_a_reader(self):
-        """Which has gone before there was a record that could have told."""
+        """The reader has gone before there was a record whose write could have failed."""
         self.stop_reader(self.boot_with_reader())
         self.assert_fails(self.tracer("ctl", self.socket, "trace", "on"), "nobody takes the records any more")
         self.assertFalse(self.info()["trace"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The documents: manual pages show all of their text, and what documents name is there."""
+"""Manual pages show all of their text, and the options and files that documents name exist."""
 import glob
 import json
 import os

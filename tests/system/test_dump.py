@@ -79,7 +79,7 @@ class Dump(SystemTest):
             "unknown-user", "unknown", "?", "?", "?", "?", "?", "?", "(unknown instruction)", "?", "?"])
 
     def test_columns_are_fixed(self):
-        """Each begins where its heading does, or ends there; what isn't known has a question mark."""
+        """Each column is aligned with the left or right end of its heading; unknown values are question marks."""
         lines = self.tracer("dump", self.known()).out.splitlines()
         names = lines[0].split()[1:]
         self.assertEqual(names, ["index", "vcpu", "cpl", "access", "address", "paddr", "value", "time_ns", "task", "pc", "place",

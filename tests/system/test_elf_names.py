@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Names and lines of programs' code, without a guest: those that nm, objdump and addr2line tell."""
+"""Names and lines of programs' code are those that nm, objdump and addr2line print. No guest is needed."""
 import os
 import re
 import shutil

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a workload sees of this machine: its files, its user, environment and folder; and what becomes of what it writes."""
+"""What a workload sees of this machine (files, user, environment, folder), and where its changes of files go."""
 import hashlib
 import json
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""--by: what is counted in one pass is what each group's records alone come to."""
+"""--by: the counts of one pass are the counts of each group's records alone."""
 import json
 import os
 import random

@@ -148,7 +148,7 @@ class GuestCode(SystemTest):
         self.assertLess(functions.get("(unknown)", 0), sum(functions.values()) / 20)
 
     def test_so_they_are_where_the_workload_sees_this_machines_files(self):
-        """As what runs beside the workload in a guest that somebody has installed: this machine has another file there."""
+        """In a guest that a user has installed, programs run beside the workload, and this machine has other files at their paths."""
         trace, said = self.record_noting("a.mtrace", "--user-only", "--user", "root", "--", "sh", "-c",
                                          "/proc/1/root/usr/bin/cksum /etc/passwd > /dev/null")
         self.assertEqual((said, self.missing(trace)), ([], {}))

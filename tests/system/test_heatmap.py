@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`heatmap` against closed forms and a naive count, and its pictures: that they are read, and what their pixels are."""
+"""`heatmap` against closed forms and a naive count; its pictures can be read, and their pixels are right."""
 import json
 import os
 import random

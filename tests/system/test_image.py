@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""memory_tracer image prepare and info: a guest that somebody else has installed."""
+"""memory_tracer image prepare and info, of a guest that was installed without memory_tracer."""
 import json
 import os
 import pty
@@ -237,7 +237,7 @@ class Info(SystemTest):
 
 
 class Untrusted(SystemTest):
-    """An image and its metadata that somebody else has made: they name no file of ours."""
+    """An image and metadata from an untrusted source can't make QEMU open this machine's files."""
 
     def run_and_look(self, image):
         """What each verb says that would open the image."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""--jobs: several threads come to what one does, to the last bit."""
+"""--jobs: the result of several threads is that of one thread, to the last bit."""
 import json
 import random
 import unittest

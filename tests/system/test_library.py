@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""libmemory_tracer as others use it: installed, found with pkg-config, from C and C++."""
+"""libmemory_tracer as its users see it: installed, found with pkg-config, from C and C++."""
 import ctypes
 import os
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Resource limits of the caller: they are the workload's; who can't do with them says which it was, in one line."""
+"""The caller's resource limits are the workload's. If one is too low for memory_tracer, one line says which."""
 import subprocess
 
 from harness import TRACER, OrdinaryUserTest, SystemTest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A trace's mappings are those that the kernel itself tells, whatever a program maps, moves and unmaps."""
+"""A trace's mappings are those that the kernel's /proc/PID/maps has, whatever a program maps, moves and unmaps."""
 import os
 import subprocess
 import unittest

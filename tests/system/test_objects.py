@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What accesses go to: a workload has memory of all kinds, and says itself what it does to it, and what it has mapped."""
+"""What accesses go to: a workload uses memory of all kinds, and prints what it does to it, and what it has mapped."""
 import collections
 import csv
 import fnmatch

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What we write where the workload can write, too; and streams that aren't there."""
+"""Outputs in folders that the workload can write to; output that can't be written; closed streams."""
 import os
 import signal
 import subprocess
@@ -9,7 +9,7 @@ from test_cache import USER, CacheTest
 
 
 class SharedFolder(SystemTest):
-    """--rw: what the workload does to our outputs there doesn't go unnoticed."""
+    """--rw: if the workload removes or replaces an output there, the run fails."""
 
     def setUp(self):
         super().setUp()
@@ -136,7 +136,7 @@ class Streams(CacheTest):
             self.assertEqual((result.err.count("\n"), "\033" in result.err), (1, False), result.err)
 
     def test_a_run_without_standard_error_says_nothing_and_succeeds(self):
-        """Its number isn't any other file's: so nothing is written into a file that it opens."""
+        """A file that is opened later doesn't get the closed descriptor's number, so no message is written into it."""
         for closed in ("2>&-", "2>&- <&-"):
             with self.subTest(closed):
                 summary = self.path("summary")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Sizes of pages: what verbs make of known ones, and what is recorded of a guest that knows its own."""
+"""Sizes of pages: the verbs' results for known sizes, and recorded sizes compared with what the guest says."""
 import csv
 import io
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The protocols of the older tool, with the habits of those who wrote for it: its words stood anywhere in the output."""
+"""The protocols of the older tool, as programs for it used them: its words stood anywhere in the output."""
 import os
 import re
 import subprocess

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The guest's kernel says itself when it switches from which task to which: a trace has the same switches, in the same order.
+"""A trace has the task switches that the guest's own kernel reports, in the same order.
 
 The kernel's own tracer (ftrace) is what trace-cmd and perf sched read, too."""
 import ctypes

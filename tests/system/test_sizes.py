@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Sizes and values of accesses are the architecture's, where QEMU's are others, too."""
+"""Sizes and values of accesses are the architecture's, also where QEMU reports other ones."""
 import collections
 import csv
 import io

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is true of every file of the repository."""
+"""Rules for every file of the repository."""
 import os
 import subprocess
 import unittest

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Nothing hangs, and who stops a run keeps what was traced: blocked outputs, signals, and whatever else may stop."""
+"""Nothing hangs, and a run that is stopped keeps its records: blocked outputs, signals, a stopped QEMU."""
 import fcntl
 import json
 import os

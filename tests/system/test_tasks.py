@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Whose access it is: processes and threads that say themselves who they are, and what they touch."""
+"""Which task makes an access: compared with processes and threads that print their ids, and what they touch."""
 import csv
 import glob
 import io
@@ -43,7 +43,7 @@ class Tasks(SystemTest):
                              [(pid, tid, increments, increments)], f"page {page}")
 
     def assert_adds_up(self, trace):
-        """Nothing is counted twice or by nobody, and each process is what its threads are."""
+        """Each access counts once, and a process's accesses are the sum of its threads'."""
         processes, threads = (self.stat(trace, "--by", what) for what in ("process", "thread"))
         self.assertEqual(sum(process["accesses"] for process in processes["processes"]), processes["accesses"])
         self.assertNotIn("(unknown)", [process["command"] for process in processes["processes"]])
@@ -164,7 +164,7 @@ class Tasks(SystemTest):
             self.assertIn("doesn't tell which task made an access", result.err)
 
     def test_a_kernel_without_types(self):
-        """A guest's kernel that has no /sys/kernel/btf/vmlinux: what is kept of it is no more than whose it is."""
+        """A guest's kernel without /sys/kernel/btf/vmlinux: its cached facts are only its identity."""
         self.environment["XDG_CACHE_HOME"] = self.path("cache")
         trace = self.path("trace")
         self.tracer("record", "-o", trace, "--user-only", "--", "true")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is traced: exact counts against programs whose accesses are known by construction, in a real guest."""
+"""Exact counts, in a real guest, of programs whose accesses are known by construction."""
 import hashlib
 import json
 import os

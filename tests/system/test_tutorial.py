@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""doc/tutorial.md is true: its commands are run, in its order, and print what it says but for the numbers."""
+"""The commands of doc/tutorial.md, run in its order, print what it says, except for numbers."""
 import os
 import re
 import shutil

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Values are read from where QEMU keeps them (src/plugin/values.c): they are what QEMU tells when it is asked."""
+"""Values that are read from where QEMU keeps them (src/plugin/values.c) are those that QEMU returns when it is asked."""
 import re
 import unittest
 

@@ -58,7 +58,7 @@ class SeveralVcpus(SystemTest):
             self.assertTrue(seen == expected)
 
     def test_in_one_thread_too(self):
-        """There QEMU doesn't tell a plugin which vCPU makes an access: what does is told in src/plugin/turns.c."""
+        """In this mode QEMU doesn't tell a plugin which vCPU makes an access; src/plugin/turns.c says how it is found."""
         for options in (["--strict-order"], ["--icount"], ["--strict-order", "--trace_only_CPL3_code_GMBE"]):
             with self.subTest(options=options):
                 result = self.count(*options)

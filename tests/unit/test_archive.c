@@ -65,7 +65,7 @@ static void test_round_trip(void)
     shell("chmod -R u+rwx \"$1\"; rm -r \"$1\"", work, NULL);
 }
 
-/* Whatever is flipped or cut: the process that unpacks ends, and tells. */
+/* Whatever byte is changed, and wherever the archive is cut, the process that unpacks ends, and reports it. */
 static void test_damaged_archives(void)
 {
     g_autofree char *work = g_dir_make_tmp("mt_archive_XXXXXX", NULL);

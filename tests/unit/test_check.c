@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `memory_tracer check` by several threads counts what it counts when it reads a file from the beginning to the end. */
+/* `memory_tracer check` with several threads has the same counts as with one, which reads the file from beginning to
+ * end. */
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>

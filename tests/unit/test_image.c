@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Images and metadata that somebody else has made: nothing is believed of them. */
+/* Images and metadata are not trusted. */
 #include "../../src/vm/image.h"
 
 #include <glib/gstdio.h>

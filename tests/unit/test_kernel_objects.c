@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a trace tells of its kernel's memory, on traces that are written here. */
+/* What a trace tells of the kernel's memory, with traces that are written here. */
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -38,7 +38,7 @@ static const char iomem[] = "00001000-0009fbff : System RAM\n"
                             "    febc0000-febc3fff : virtio-pci-modern\n"
                             "zz\n";
 
-/* As the kernel is when it is looked at; a later look; and what changes in between. */
+/* The first survey of the kernel's memory, a later one, and the changes in between. */
 static const TraceChange first_look[] = {
     { .kind = CHANGE_USES, .value = { 1 } },
     { .kind = CHANGE_KERNEL_AREA, .value = { CHANGE_AREA_DIRECT_MAP, MAP, MAP + FRAMES *PAGE } },
@@ -122,7 +122,7 @@ static void add_changes(TraceWriter *writer, const TraceChange *changes, guint c
     add_records(writer);
 }
 
-/* Ten records, the first look, ten records, and so on. `looks`: how often; 0: nothing is told but names. */
+/* Ten records, the first survey, ten records, and so on. `looks`: how many surveys; 0: the trace has names only. */
 static char *write_trace(unsigned looks)
 {
     char *path = NULL;

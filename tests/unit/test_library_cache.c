@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The loader's index of libraries, of which no byte is trusted. */
+/* The loader's index of libraries, which is not trusted. */
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which limit a message is explained by. */
+/* Which resource limit explains a message. */
 #include <errno.h>
 
 #include "../../src/base/limits.h"

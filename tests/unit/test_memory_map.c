@@ -232,7 +232,7 @@ static void test_positions(void)
     g_assert_cmpint(find(map, MEMORY, 0, 0x10000)->region, ==, OBJECT_TEXT);
 }
 
-/* Whatever changes say, every answer is one of the objects (and nothing else happens, with sanitizers). */
+/* Whatever the changes are, every answer is one of the objects (and the sanitizers report nothing). */
 static void test_nonsense(void)
 {
     static const uint64_t numbers[] = { 0, 1, 2, 3, 4096, 8192, 12288, UINT64_MAX, UINT64_MAX - 4095, UINT32_MAX };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which file an instruction is of, what a trace tells of it, and names. */
+/* Which file an instruction belongs to, what a trace tells of that, and names. */
 #include <elf.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -93,7 +93,7 @@ static void test_what_two_files_have_is_neithers(void)
         g_assert_cmpuint(owners[i], ==, i < 2 ? 0 : i < COUNT / 2 ? 1 : 2);
 }
 
-/* It would make what it has in common with another one doubtful. */
+/* If it counted, instructions that it shares with another file would be ambiguous. */
 static void test_a_file_that_was_not_executed_does_not_count(void)
 {
     g_autoptr(ElfCode) one = make_elf(0x400000, 1, false), other = make_elf(0x400000, 2, false);

@@ -419,7 +419,7 @@ static void test_stdin_is_not_read_ahead_too_far(Fixture *fixture, gconstpointer
     g_assert_cmpuint(fixture->exit.status, ==, 3);
 }
 
-/* More than was asked for, or after the end: a runner that is out of its mind harms nobody but itself. */
+/* Input beyond what was asked for, or behind its end: a faulty runner must not harm the agent. */
 static void test_stdin_that_nobody_wants(Fixture *fixture, gconstpointer data)
 {
     const struct mt_run run = { .flags = MT_RUN_STDIN };

@@ -14,7 +14,7 @@ static const ReportColumn columns[] = { { "page", "page", REPORT_ADDRESS },
                                         { "function", "in", REPORT_TEXT },
                                         { NULL } };
 
-/* Everything that a report can have, with strings that somebody hostile may have chosen. */
+/* Everything that a report can have, with strings as an attacker may choose them. */
 static Report *make(void)
 {
     static const char *const words[] = { "a", "b,c", NULL };

@@ -576,7 +576,7 @@ static void test_wild_vcpu_in_turns_is_damage(void)
     ring_producer_clear(&producer);
 }
 
-/* A vCPU that never finishes publishing: we wait without spinning, until the stop shows that it lies. */
+/* A vCPU that never finishes publishing: the consumer waits without spinning, until the stop shows that it lies. */
 static void test_endless_publishing_is_damage(void)
 {
     g_autoptr(Ring) ring = ring_new(2, SMALL_RING, 0, NULL);

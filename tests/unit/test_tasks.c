@@ -44,7 +44,7 @@ static void test_changes_are_read_as_written(void)
     }
 }
 
-/* Cut anywhere, and with any byte changed, it is read or refused; nothing else happens (with sanitizers). */
+/* Cut anywhere, and with any byte changed, it is read or refused (and the sanitizers report nothing). */
 static void test_damaged_changes_are_refused(void)
 {
     g_autoptr(GByteArray) contents = write_all();

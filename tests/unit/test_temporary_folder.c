@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Temporary folders of processes that are no more are removed; nothing else is. */
+/* Temporary folders of processes that have ended are removed; nothing else is. */
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -107,7 +107,7 @@ static void test_nothing_else_is_removed(void)
     g_assert_false(exists(PREFIX "dead"));
 }
 
-/* Everybody sweeps while everybody makes folders: nobody's is taken away. */
+/* Several processes make folders and clean up at the same time: no folder in use is removed. */
 static void test_many_at_once(void)
 {
     pid_t makers[MAKERS];

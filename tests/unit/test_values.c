@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where QEMU keeps values is found out by its answers, against other memory that looks alike; and never trusted
- * blindly. QEMU's side is ours here: answer() stores a value where our QEMU keeps it, and qemu_plugin_mem_get_value()
- * tells it. */
+/* The place where QEMU keeps values is found by QEMU's answers, and told apart from memory that looks alike; it is
+ * compared again later. This test plays QEMU: answer() stores a value in the place, and qemu_plugin_mem_get_value()
+ * returns it. */
 #include <string.h>
 #include <sys/mman.h>
 

@@ -245,7 +245,7 @@ static void run_child(char **argv)
     waitpid(child, NULL, 0);
 }
 
-/* It has what its parent has, and changes that. */
+/* The child has its parent's mappings, and changes them. */
 static void fork_child(char **argv)
 {
     pid_t child = fork();

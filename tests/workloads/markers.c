@@ -2,7 +2,8 @@
 /*
  * usage: workload_markers MODE
  *
- * Executes markers that it should not, or not like this, and increments a word at 0x720000000 1000 times.
+ * Executes markers that a workload should not execute, or in the wrong order, and increments a word at 0x720000000 1000
+ * times.
  */
 #include <signal.h>
 #include <string.h>

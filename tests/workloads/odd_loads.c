@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Instructions of whose accesses QEMU tells wrongly (src/record/x86.h), once, inside a region of interest, each on a
- * line of its own; the bytes of the page at LINES are 0, 1, 2... Then 32-bit code, whose instructions look like such
- * ones. With an argument N, some of them N times, which makes 4 N accesses.
+ * Executes the instructions whose accesses QEMU reports wrongly (src/record/x86.h) once, inside a region of interest,
+ * each on a line of its own; the bytes of the page at LINES are 0, 1, 2... Then 32-bit code, whose instructions look
+ * like these. With an argument N, some of them N times, which makes 4 N accesses.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * Processes and threads of all kinds, each of which increments a word of a page of its own, a known number of times,
  * and says so: "page pid tid increments" (pid and tid as the kernel itself has them).
  *
- * With a number: so many processes one after the other that all have the same pid, if we may choose it.
+ * With a number: that many processes, one after the other, which all have the same pid if the user may choose pids.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
