@@ -353,9 +353,16 @@ static void add_unit(Dwarf_Die *unit, Dwarf_Die *split, LineTable *table, uint64
 
 /* Files. */
 
-static Elf *open_elf(int fd)
+/* libelf (0.188) leaks the sections that it has read before it reads the whole file: so that comes first. */
+static Elf *open_elf(int fd, bool whole)
 {
-    return fd >= 0 && lseek(fd, 0, SEEK_END) <= FILE_BYTES_MAX ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
+    Elf *elf = fd >= 0 && lseek(fd, 0, SEEK_END) <= FILE_BYTES_MAX ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
+
+    if (elf && whole && elf_cntl(elf, ELF_C_FDREAD)) {
+        elf_end(elf);
+        return NULL;
+    }
+    return elf;
 }
 
 /* A file's debug information, or that of its separate file. */
@@ -365,16 +372,17 @@ typedef struct {
     Dwarf *dwarf;         /* NULL: there is none */
 } OpenDwarf;
 
-static OpenDwarf open_dwarf(const ElfCode *code)
+/* `whole`: reads the files into memory, so that they needn't stay open. */
+static OpenDwarf open_dwarf(const ElfCode *code, bool whole)
 {
     OpenDwarf open = { .fd = regular_file_open(code->path, NULL), .other_fd = -1 };
 
-    open.elf = open_elf(open.fd);
+    open.elf = open_elf(open.fd, whole);
     open.dwarf = open.elf ? dwarf_begin_elf(open.elf, DWARF_C_READ, NULL) : NULL;
     if (!open.elf || open.dwarf)
         return open;
     open.other_fd = debug_file_open(code->path, open.elf, DEBUG_FILE_FOLDER);
-    open.other_elf = open_elf(open.other_fd);
+    open.other_elf = open_elf(open.other_fd, whole);
     open.dwarf = open.other_elf ? dwarf_begin_elf(open.other_elf, DWARF_C_READ, NULL) : NULL;
     return open;
 }
@@ -396,9 +404,15 @@ static void close_dwarf(OpenDwarf *open)
     close_descriptors(open);
 }
 
+static void clear_dwarf(OpenDwarf *open)
+{
+    close_dwarf(open);
+    *open = (OpenDwarf){ .fd = -1, .other_fd = -1 };
+}
+
 LineTable *debug_info_find_lines(const ElfCode *code, const GArray *pieces, uint64_t *work)
 {
-    OpenDwarf open = open_dwarf(code);
+    OpenDwarf open = open_dwarf(code, false);
     LineTable *table = open.dwarf ? find_lines(open.dwarf, pieces, work) : NULL;
 
     close_dwarf(&open);
@@ -452,10 +466,11 @@ static void open_units(DebugUnits *units)
     Dwarf_Die die;
 
     units->ranges = g_array_new(FALSE, FALSE, sizeof(UnitRange));
-    units->open = open_dwarf(units->elf);
-    if (units->open.dwarf && elf_cntl(units->open.elf, ELF_C_FDREAD) == 0 &&
-        (!units->open.other_elf || elf_cntl(units->open.other_elf, ELF_C_FDREAD) == 0))
+    units->open = open_dwarf(units->elf, true);
+    if (units->open.dwarf)
         close_descriptors(&units->open);
+    else
+        clear_dwarf(&units->open);
     while (units->open.dwarf && !dwarf_get_units(units->open.dwarf, unit, &unit, NULL, NULL, &die, NULL)) {
         Dwarf_Addr base, begin, end;
         ptrdiff_t offset = 0;
