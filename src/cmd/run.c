@@ -6,8 +6,8 @@
 
 #include "../base/paths.h"
 #include "../analysis/stat.h"
+#include "../run/live_selection.h"
 #include "../run/session.h"
-#include "../source/object_selection.h"
 #include "../vm/command.h"
 #include "../vm/image.h"
 #include "cmd.h"
@@ -53,7 +53,8 @@ static bool parse_destination(const char *name, DestinationKind *destination, GE
 typedef struct {
     bool record;
     char *image, *qemu, *sink, *fifo, *summary, *output, *fields;
-    char **analyze, **objects, **regions, **functions;
+    char **analyze;
+    Selection selection;
     GPtrArray *analyses; /* AnalysisRequest */
     gboolean user_only, embed_debug;
     Forms forms;
@@ -97,9 +98,7 @@ static void command_clear(Command *command)
     g_free(command->fields);
     g_free(command->program);
     g_strfreev(command->analyze);
-    g_strfreev(command->objects);
-    g_strfreev(command->regions);
-    g_strfreev(command->functions);
+    selection_clear(&command->selection);
     g_clear_pointer(&command->analyses, g_ptr_array_unref);
     run_options_clear(&command->run);
     view_options_clear(&command->view);
@@ -110,7 +109,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Command, command_clear)
 /* The table of all options. To be freed. */
 static GOptionEntry *make_entries(Command *command)
 {
-    g_autofree char *regions = object_region_list("|");
     const GOptionEntry run_only[] = {
         { "fifo", 0, 0, G_OPTION_ARG_FILENAME, &command->fifo, "Write the trace into this FIFO instead of analysing it",
           "PATH" },
@@ -120,14 +118,6 @@ static GOptionEntry *make_entries(Command *command)
           "SINK" },
         { "analyze", 'a', 0, G_OPTION_ARG_STRING_ARRAY, &command->analyze,
           "Analyse the accesses while it runs: stat:top=20, or ./mine.so (may be given several times)", "ANALYSIS" },
-        { "function", 0, 0, G_OPTION_ARG_STRING_ARRAY, &command->functions,
-          "Analyse only accesses by this function: * stands for any characters (may be given several times)", "NAME" },
-        { "object", 0, 0, G_OPTION_ARG_STRING_ARRAY, &command->objects,
-          "Analyse only accesses to this object: a variable, \"stack of 123\", a file, a slab cache (may have the "
-          "wildcards * and ?, and be given several times)",
-          "NAME" },
-        { "region", 0, 0, G_OPTION_ARG_STRING_ARRAY, &command->regions,
-          "Analyse only accesses to this kind of memory (may be given several times)", g_intern_string(regions) },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
     const GOptionEntry record_only[] = {
@@ -139,7 +129,8 @@ static GOptionEntry *make_entries(Command *command)
           NULL },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
-    const GOptionEntry *special = command->record ? record_only : run_only;
+    g_autofree GOptionEntry *with_selection = selection_live_entries(&command->selection, run_only);
+    const GOptionEntry *special = command->record ? record_only : with_selection;
     const GOptionEntry own[] = {
         { "user-only", 'u', 0, G_OPTION_ARG_NONE, &command->user_only, "Trace user code only, not the kernel", NULL },
         { "json", 0, 0, G_OPTION_ARG_NONE, &command->forms.json, "Print the summary as JSON", NULL },
@@ -203,7 +194,7 @@ static bool set_analyses(Command *command, DestinationOptions *destination, GErr
     destination->analyses_asked_for = command->analyses->len;
     if (!command->analyses->len)
         g_ptr_array_add(command->analyses, brief_statistics());
-    destination->analyses = (LiveOptions){ command->analyses, command->objects, command->regions, command->functions };
+    destination->analyses = (LiveOptions){ command->analyses, &command->selection };
     destination->fields = live_analyses_fields(&destination->analyses);
     return true;
 }
@@ -223,12 +214,9 @@ static bool set_destination(Command *command, DestinationOptions *destination, G
         return false;
     if (command->analyze && (command->fifo || command->sink))
         return mt_fail_usage(error, "--analyze can't be used together with --%s", command->fifo ? "fifo" : "sink");
-    if ((command->objects || command->regions || command->functions) && !command->analyze)
-        return mt_fail_usage(error, "--%s needs --analyze",
-                             command->functions ? "function"
-                             : command->objects ? "object"
-                                                : "region");
-    if (!object_selection_check(command->regions, error))
+    if (selection_live_option(&command->selection) && !command->analyze)
+        return mt_fail_usage(error, "--%s needs --analyze", selection_live_option(&command->selection));
+    if (!live_selection_check(&command->selection, error))
         return false;
     if (command->fifo) {
         destination->kind = DESTINATION_FIFO;
@@ -287,7 +275,7 @@ static bool apply(Command *command, SessionOptions *options, char **argv, GError
 
 static int run_command(int argc, char **argv, bool record, GError **error)
 {
-    g_auto(Command) command = { .record = record, .run = RUN_OPTIONS_INIT };
+    g_auto(Command) command = { .record = record, .run = RUN_OPTIONS_INIT, .selection = SELECTION_INIT };
     SessionOptions options = { .snapshot = IMAGE_DEFAULT_SNAPSHOT };
     g_autoptr(SummaryFile) summary = NULL;
     g_autoptr(Session) session = NULL;

@@ -7,11 +7,10 @@
 #include "../analysis/pump.h"
 #include "../base/error.h"
 #include "../ring/columns.h"
-#include "../source/named_parts.h"
-#include "../source/object_selection.h"
 #include "../trace/batch_columns.h"
 #include "live_files.h"
 #include "live_names.h"
+#include "live_selection.h"
 
 struct LiveAnalyses {
     Ring *ring;
@@ -19,23 +18,19 @@ struct LiveAnalyses {
     Context *context;
     mt_trace *names; /* what the context's names are from; or NULL */
     const LiveOptions *options;
-    ObjectSelection *objects;  /* or NULL: all */
-    NamedFunctions *functions; /* or NULL: all */
-    bool wanted[RING_COLUMNS_RECORDS];
+    LiveSelection *selection; /* NULL: all accesses */
     Pump *pump;
     unsigned columns;
     RingColumns *split;
     bool in_parts;           /* accesses are told apart by what is mapped when they are made: changes divide batches */
     struct mt_event *events; /* of a part of a batch */
-    uint64_t index[RING_COLUMNS_RECORDS]; /* of those that are wanted */
     uint64_t records;
     GError *error;
 };
 
 static unsigned columns_of(const LiveOptions *options)
 {
-    return pump_columns(options->requests) | (options->objects || options->regions ? ADDRESS_OBJECTS_COLUMNS : 0) |
-           (options->functions ? MT_COLUMN_INSTRUCTION | MT_COLUMN_TASK : 0);
+    return pump_columns(options->requests) | live_selection_columns(options->selection);
 }
 
 unsigned live_analyses_fields(const LiveOptions *options)
@@ -55,28 +50,15 @@ bool live_analyses_need_names(const LiveOptions *options)
     return columns_of(options) & MT_COLUMN_INSTRUCTION;
 }
 
-static bool select_objects(LiveAnalyses *live, const LiveOptions *options, GError **error)
-{
-    AddressObjects *objects;
-
-    if (!options->objects && !options->regions)
-        return true;
-    objects = context_has_tasks(live->context) ? context_new_objects(live->context) : NULL;
-    if (!objects)
-        return mt_fail(error, "this guest doesn't tell its tasks: --object and --region can't be used");
-    live->objects = object_selection_new_of(objects, options->objects, options->regions);
-    return true;
-}
-
 /* The names of code that must be known while it runs. */
 static void name_code(LiveAnalyses *live, const LiveOptions *options, const RecordingFacts *facts)
 {
     LiveCodeFacts known = { .kallsyms = facts->kallsyms,
                             .find_file = live_files_find_code,
                             .find_file_data = live->files };
-    bool by_code = options->functions;
+    bool by_code = options->selection->functions;
 
-    known.wants_lines = options->functions; /* what is inlined counts as well */
+    known.wants_lines = options->selection->functions; /* what is inlined counts as well */
     for (guint i = 0; i < options->requests->len; i++) {
         GroupBy by = analysis_request_group(options->requests->pdata[i]);
 
@@ -87,8 +69,15 @@ static void name_code(LiveAnalyses *live, const LiveOptions *options, const Reco
         return;
     context_name_code(live->context, &known);
     live->in_parts = true;
-    if (options->functions)
-        live->functions = named_functions_new(live->context, options->functions);
+}
+
+static bool start(LiveAnalyses *live, const LiveOptions *options, GError **error)
+{
+    if (selection_live_option(options->selection) &&
+        !(live->selection = live_selection_new(options->selection, live->context, error)))
+        return false;
+    live->pump = pump_new(options->requests, live->context, error);
+    return live->pump;
 }
 
 LiveAnalyses *live_analyses_new(const LiveOptions *options, Ring *ring, const RecordingFacts *facts, GError **error)
@@ -97,18 +86,19 @@ LiveAnalyses *live_analyses_new(const LiveOptions *options, Ring *ring, const Re
     LiveFacts known = {
         .kallsyms = facts->kallsyms, .modules = facts->modules, .iomem = facts->iomem, .find_file = live_files_find
     };
+    bool knows_objects;
 
     live->options = options;
     live->ring = ring;
     live->columns = columns_of(options);
-    live->in_parts = (live->columns & ADDRESS_OBJECTS_COLUMNS) == ADDRESS_OBJECTS_COLUMNS;
+    knows_objects = (live->columns & ADDRESS_OBJECTS_COLUMNS) == ADDRESS_OBJECTS_COLUMNS;
+    live->in_parts = knows_objects || live_selection_follows_changes(options->selection);
     live->files = known.find_file_data = live_files_new(facts->sees_host);
-    live->context = context_new_live(ring, live->in_parts ? &known : NULL);
+    live->context = context_new_live(ring, knows_objects ? &known : NULL);
     name_code(live, options, facts);
     live->split = g_new0(RingColumns, 1);
     live->events = g_new(struct mt_event, RING_COLUMNS_RECORDS);
-    live->pump = select_objects(live, options, error) ? pump_new(options->requests, live->context, error) : NULL;
-    return live->pump ? g_steal_pointer(&live) : NULL;
+    return start(live, options, error) ? g_steal_pointer(&live) : NULL;
 }
 
 void live_analyses_free(LiveAnalyses *live)
@@ -116,8 +106,7 @@ void live_analyses_free(LiveAnalyses *live)
     if (!live)
         return;
     pump_free(live->pump);
-    object_selection_free(live->objects);
-    named_functions_free(live->functions);
+    live_selection_free(live->selection);
     context_free(live->context);
     mt_trace_close(live->names);
     live_files_free(live->files);
@@ -125,50 +114,6 @@ void live_analyses_free(LiveAnalyses *live)
     g_free(live->events);
     g_clear_error(&live->error);
     g_free(live);
-}
-
-/* Moves the wanted record `from` of a batch to `to`. Its columns are live->split's. */
-static void move_record(const struct mt_batch *batch, size_t from, size_t to)
-{
-#define MOVE(type, column)                                                                                             \
-    if (batch->column)                                                                                                 \
-        ((type *)batch->column)[to] = batch->column[from];
-    BATCH_COLUMNS(MOVE)
-#undef MOVE
-}
-
-/* Sets live->wanted. */
-static void find_wanted(LiveAnalyses *live, const struct mt_batch *batch)
-{
-    if (live->functions)
-        named_functions_look_at(live->functions, batch, live->wanted);
-    else
-        memset(live->wanted, true, batch->count);
-    if (!live->objects)
-        return;
-    object_selection_look_at(live->objects, batch);
-    for (size_t i = 0; i < batch->count; i++)
-        live->wanted[i] = object_selection_wants(live->objects, i) && live->wanted[i];
-}
-
-/* Leaves the wanted records in a batch. Its events are live->events. */
-static void keep_wanted(LiveAnalyses *live, struct mt_batch *batch)
-{
-    size_t kept = 0, event = 0;
-
-    find_wanted(live, batch);
-    for (size_t i = 0; i < batch->count; i++) {
-        for (; event < batch->task.count && batch->task.event[event].before <= i; event++)
-            live->events[event].before = (uint32_t)kept;
-        if (!live->wanted[i])
-            continue;
-        live->index[kept] = batch->first + i;
-        move_record(batch, i, kept++);
-    }
-    for (; event < batch->task.count; event++)
-        live->events[event].before = (uint32_t)kept;
-    batch->index = live->index;
-    batch->count = kept;
 }
 
 /* The part of a batch from `begin` to `end` - 1. Its events are live->events. */
@@ -199,8 +144,8 @@ static bool add_part(LiveAnalyses *live, const struct mt_batch *batch, size_t be
     if (begin == end)
         return true;
     part = part_of(live, batch, begin, end);
-    if (live->objects || live->functions)
-        keep_wanted(live, &part);
+    if (live->selection)
+        live_selection_apply(live->selection, &part, live->events);
     return !part.count || pump_add(live->pump, &part, &live->error);
 }
 
@@ -222,7 +167,7 @@ static bool add_in_parts(LiveAnalyses *live, const struct mt_batch *batch)
 
 static bool add(LiveAnalyses *live, const struct mt_batch *batch)
 {
-    if (live->objects || live->functions || (live->in_parts && live->split->changes))
+    if (live->selection || (live->in_parts && live->split->changes))
         return add_in_parts(live, batch);
     for (size_t i = 0; i < live->split->changes; i++)
         context_note_change(live->context, live->split->change[i]);
@@ -273,19 +218,8 @@ GPtrArray *live_analyses_list_unknown(const LiveAnalyses *live)
 {
     GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
 
-    for (guint i = 0; live->functions && live->options->functions[i]; i++)
-        if (!named_functions_has_found(live->functions, i))
-            g_ptr_array_add(lines, g_strdup_printf("no code of a function '%s' was executed that makes accesses",
-                                                   live->options->functions[i]));
-    if (live->objects) {
-        g_autoptr(GPtrArray) all = g_ptr_array_new();
-        g_autofree char *missing = NULL;
-
-        g_ptr_array_add(all, live->objects);
-        missing = object_selection_missing(all);
-        if (missing)
-            g_ptr_array_add(lines, g_strdup_printf("no access goes to %s", missing));
-    }
+    if (live->selection)
+        live_selection_list_unknown(live->selection, lines);
     return lines;
 }
 

@@ -5,15 +5,15 @@
 
 #include "../analysis/analysis.h"
 #include "../ring/ring.h"
+#include "../source/selection.h"
 #include "recording.h"
 
 typedef struct LiveAnalyses LiveAnalyses;
 
 /* What is analysed. All of it must stay. */
 typedef struct LiveOptions {
-    const GPtrArray *requests; /* AnalysisRequest */
-    char **objects, **regions; /* only accesses to these, as object_selection_new() has them; NULL: to any */
-    char **functions;          /* only accesses by these, names with wildcards; NULL: by any */
+    const GPtrArray *requests;  /* AnalysisRequest */
+    const Selection *selection; /* which accesses: live_selection_check() has approved of it */
 } LiveOptions;
 
 /* Starts the analyses. The ring and the facts must stay. NULL with an error. */
@@ -36,7 +36,7 @@ bool live_analyses_finish(LiveAnalyses *live, GError **error);
 /* When the workload has ended and no more records come: decides what the code is called. `folder` is for temporary
  * files. False with an error: then it has no names. */
 bool live_analyses_find_names(LiveAnalyses *live, const RecordingFacts *facts, const char *folder, GError **error);
-/* When no more records come: lines about names of functions and objects that were asked for and nothing had; to be
+/* When no more records come: lines about names and numbers that were asked for and nothing had; to be
  * unreferenced. */
 GPtrArray *live_analyses_list_unknown(const LiveAnalyses *live);
 /* When no more records come: adds the results to the report, as pump_describe() does. */

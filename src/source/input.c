@@ -255,12 +255,9 @@ bool input_is_whole(const Input *input)
 
 static bool touches(const GArray *ranges, uint64_t address, unsigned bytes)
 {
-    for (guint i = 0; i < ranges->len; i++) {
-        const Range *range = &g_array_index(ranges, Range, i);
-
-        if (address + bytes - 1 >= range->begin && (address < range->end || range->end == UINT64_MAX))
+    for (guint i = 0; i < ranges->len; i++)
+        if (selection_touches(&g_array_index(ranges, Range, i), address, bytes))
             return true;
-    }
     return false;
 }
 

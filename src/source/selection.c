@@ -10,12 +10,11 @@
 #include "named_parts.h"
 #include "object_selection.h"
 
-GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
+/* The options that make sense for running guests, too. To be freed. */
+static GOptionEntry *live_entries(Selection *selection, const GOptionEntry *own)
 {
     g_autofree char *regions = object_region_list("|");
     const GOptionEntry common[] = {
-        { "events", 0, 0, G_OPTION_ARG_STRING, &selection->events,
-          "Only the records A to B - 1 of the trace, counted from 0 (either may be left out)", "A..B" },
         { "cpl", 0, 0, G_OPTION_ARG_INT, &selection->cpl, "Only accesses of this privilege level (0 kernel, 3 user)",
           "N" },
         { "vcpu", 0, 0, G_OPTION_ARG_INT, &selection->vcpu, "Only accesses of this vCPU", "N" },
@@ -35,17 +34,68 @@ GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
           "NAME|TID" },
         { "object", 0, 0, G_OPTION_ARG_STRING_ARRAY, &selection->objects,
           "Only accesses to this object: a variable, \"stack of 123\", a file, a slab cache (may have the wildcards * "
-          "and "
-          "?, and be given several times)",
+          "and ?, and be given several times)",
           "NAME" },
         { "region", 0, 0, G_OPTION_ARG_STRING_ARRAY, &selection->regions,
           "Only accesses to this kind of memory (may be given several times)", g_intern_string(regions) },
-        { "from", 0, 0, G_OPTION_ARG_STRING, &selection->format, "The input's format, if it can't be told",
-          "auto|file|gmbeoo|compact" },
         { NULL, 0, 0, 0, NULL, NULL, NULL },
     };
 
     return options_join(own, common);
+}
+
+GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own)
+{
+    const GOptionEntry of_traces[] = {
+        { "events", 0, 0, G_OPTION_ARG_STRING, &selection->events,
+          "Only the records A to B - 1 of the trace, counted from 0 (either may be left out)", "A..B" },
+        { "from", 0, 0, G_OPTION_ARG_STRING, &selection->format, "The input's format, if it can't be told",
+          "auto|file|gmbeoo|compact" },
+        { NULL, 0, 0, 0, NULL, NULL, NULL },
+    };
+    g_autofree GOptionEntry *with_traces = options_join(own, of_traces);
+
+    return live_entries(selection, with_traces);
+}
+
+GOptionEntry *selection_live_entries(Selection *selection, const GOptionEntry *own)
+{
+    const GOptionEntry none = { NULL, 0, 0, 0, NULL, NULL, NULL };
+    GOptionEntry *live = live_entries(selection, &none), *all;
+
+    for (GOptionEntry *entry = live; entry->long_name; entry++) {
+        g_autofree char *description = g_strconcat("Analyse o", entry->description + 1, NULL); /* "Only ..." */
+
+        entry->description = g_intern_string(description);
+    }
+    all = options_join(own, live);
+    g_free(live);
+    return all;
+}
+
+const char *selection_live_option(const Selection *selection)
+{
+    const struct {
+        bool given;
+        const char *name;
+    } options[] = {
+        { selection->cpl != SELECTION_ANY, "cpl" },
+        { selection->vcpu != SELECTION_ANY, "vcpu" },
+        { selection->loads, "loads" },
+        { selection->stores, "stores" },
+        { selection->address, "address" },
+        { selection->pc, "pc" },
+        { selection->functions, "function" },
+        { selection->process, "process" },
+        { selection->thread, "thread" },
+        { selection->objects, "object" },
+        { selection->regions, "region" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(options); i++)
+        if (options[i].given)
+            return options[i].name;
+    return NULL;
 }
 
 void selection_clear(Selection *selection)

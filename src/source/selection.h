@@ -32,6 +32,10 @@ typedef struct Selection {
 /* A table for options_parse(): `own` (ended by a NULL name), then the options that fill `selection`. The caller frees
  * it. */
 GOptionEntry *selection_entries(Selection *selection, const GOptionEntry *own);
+/* The same options for analyses of a running guest: those that need no trace. */
+GOptionEntry *selection_live_entries(Selection *selection, const GOptionEntry *own);
+/* One of these that was given, without dashes; NULL: none was. */
+const char *selection_live_option(const Selection *selection);
 void selection_clear(Selection *selection);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Selection, selection_clear)
 
@@ -44,6 +48,11 @@ typedef struct SelectionRanges {
 
 /* Parses these parts. False with an error of usage if one makes no sense. */
 bool selection_parse(const Selection *selection, SelectionRanges *ranges, GError **error);
+/* Whether an access to `bytes` bytes touches the range, whose end may be UINT64_MAX for all that follows. */
+static inline bool selection_touches(const Range *range, uint64_t address, unsigned bytes)
+{
+    return address + bytes - 1 >= range->begin && (address < range->end || range->end == UINT64_MAX);
+}
 /* The format that --format names (NULL: MT_FORMAT_AUTO). False with an error of usage if there is no such format. */
 bool selection_parse_format(const char *name, enum mt_format *format, GError **error);
 

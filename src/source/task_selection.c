@@ -3,7 +3,6 @@
 #include "task_selection.h"
 
 #include "../base/error.h"
-#include "../context/task_table.h"
 #include "../record/change.h"
 #include "../trace/file.h"
 
@@ -67,10 +66,21 @@ void task_selection_free(TaskSelection *selection)
     g_free(selection);
 }
 
+static bool is_the_tasks_own(uint32_t event)
+{
+    return (event & ((1u << TASK_CONTEXT_BITS) - 1)) == MT_TASK_RUNS;
+}
+
+bool task_selection_means(const TaskTable *table, uint32_t event, const char *process, const char *thread)
+{
+    const Task *task = is_the_tasks_own(event) ? task_table_task(table, event >> TASK_CONTEXT_BITS) : NULL;
+
+    return task && is_wanted(table, task, process, thread);
+}
+
 bool task_selection_wants(const TaskSelection *selection, uint32_t event)
 {
     uint32_t task = event >> TASK_CONTEXT_BITS;
 
-    return (event & ((1u << TASK_CONTEXT_BITS) - 1)) == MT_TASK_RUNS && task < selection->wanted->len &&
-           selection->wanted->data[task];
+    return is_the_tasks_own(event) && task < selection->wanted->len && selection->wanted->data[task];
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "../../include/memory_tracer/trace.h"
+#include "../context/task_table.h"
 
 typedef struct TaskSelection TaskSelection;
 
@@ -18,6 +19,9 @@ typedef struct TaskSelection TaskSelection;
  */
 TaskSelection *task_selection_new(mt_trace *trace, const char *process, const char *thread, GError **error);
 void task_selection_free(TaskSelection *selection);
+
+/* The same for a table of tasks as it is now: whether accesses behind an event of this number are wanted. */
+bool task_selection_means(const TaskTable *table, uint32_t event, const char *process, const char *thread);
 
 /* Whether accesses behind a task's event of this number are wanted. Accesses in interrupts belong to no task. */
 bool task_selection_wants(const TaskSelection *selection, uint32_t event);

@@ -126,6 +126,41 @@ class Selections(LiveNames):
         self.assertGreater(live["accesses"], live["stat"]["accesses"])
         self.assertFalse(live["warnings"])
 
+    def test_processes_threads_and_kinds_of_accesses(self):
+        """The process's name is the program's: only what it does after its exec counts."""
+        program = self.compile("prog", LOOP)
+        command = ["--", "sh", "-c", f"{program}; true; {program}"]
+        trace = self.record("a.mtrace", *command)
+        whole = self.recorded("stat", "--by", "function", "--process", "prog", "--cpl", "3", "--stores", trace)
+        for options in (["--process", "prog"], ["--thread", "p?og"], ["--process", "prog", "--thread", "prog", "--vcpu", "0"]):
+            result = self.tracer("run", "--json", "--analyze", "stat:by=function", *options, "--cpl", "3", "--stores", *command)
+            self.assertEqual(result.status, 0, result.err)
+            live = json.loads(result.err)["stat"]
+            self.assertEqual((live["loads"], live["kernel"]), (0, 0))
+            functions = [self.count(of, "hot_loop") for of in (live, whole)]
+            self.assertEqual(functions, [2000, 2000], options)
+        address = "7ff000000000..800000000000"
+        result = self.tracer("run", "--json", "--user-only", "--analyze", "stat:by=region", "--address", address, "--pc",
+                             "..7ff000000000", "--process", "prog", "--loads", *command)
+        live = json.loads(result.err)["stat"]
+        self.assertGreaterEqual(live["loads"], 2000)  # the array is on the stack, the code is not above it
+        self.assertEqual(live["stores"], 0)
+        self.assertEqual({each["region"] for each in live["regions"]} - {"stack"}, set())
+
+    def count(self, of, function):
+        return next(each["accesses"] for each in of["functions"] if each["function"] == function)
+
+    def test_what_nothing_did(self):
+        for options, line in ((["--process", "nosuch"], "no access was made by a process 'nosuch'"),
+                              (["--thread", "99999"], "no access was made by a thread '99999'"),
+                              (["--process", "sh", "--thread", "nosuch"],
+                               "no access was made by a thread 'nosuch' of a process 'sh'"),
+                              (["--vcpu", "1"], "no access was made by vCPU 1")):
+            result = self.tracer("run", "--json", "--analyze", "stat", *options, "--", "sh", "-c", "true; true")
+            self.assertEqual(result.status, 0, result.err)
+            summary = json.loads(result.err)
+            self.assertEqual((summary["warnings"], summary["stat"]["accesses"]), ([line], 0))
+
     def test_names_that_nothing_has(self):
         result = self.tracer("run", "--user-only", "--analyze", "stat", "--function", "no_such_function", "--function", "main",
                              "--object", "no_such_object", "--", self.compile("prog", LOOP))

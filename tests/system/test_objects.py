@@ -126,6 +126,12 @@ class WhileItRuns(Objects):
         for options, message in ((["--region", "heap"], "--region needs --analyze"),
                                  (["--object", "a"], "--object needs --analyze"),
                                  (["--function", "a"], "--function needs --analyze"),
+                                 (["--process", "a"], "--process needs --analyze"),
+                                 (["--cpl", "0"], "--cpl needs --analyze"),
+                                 (["--cpl", "4", "--analyze", "stat"], "--cpl must be in range [0, 3]"),
+                                 (["--pc", "main", "--analyze", "stat"], "--function selects by name"),
+                                 (["--address", "c", "--analyze", "stat"], "--object selects by name"),
+                                 (["--address", "9..8", "--analyze", "stat"], "A <= B"),
                                  (["--region", "nothing", "--analyze", "stat"], "but nothing isn't."),
                                  (["--analyze", "stat:by=nothing"], "but nothing isn't.")):
             result = self.tracer("run", *options, "--", "true")
