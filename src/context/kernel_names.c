@@ -91,12 +91,8 @@ static void read_device(KernelNames *names, char *line)
 /* Calls read_line for each line of `text`, which it changes. NULL has no lines. */
 static void read_lines(KernelNames *names, char *text, void (*read_line)(KernelNames *, char *))
 {
-    for (char *line = text, *next; line; line = next) {
-        next = strchr(line, '\n');
-        if (next)
-            *next++ = 0;
+    for (char *line; (line = attachment_take_line(&text));)
         read_line(names, line);
-    }
 }
 
 /* Changes the texts. */

@@ -40,12 +40,8 @@ static void search_line(Search *search, char *line)
 
 static void search_file(Search *search, char *text)
 {
-    for (char *line = text, *next; line; line = next) {
-        next = strchr(line, '\n');
-        if (next)
-            *next++ = 0;
+    for (char *line; (line = attachment_take_line(&text));)
         search_line(search, line);
-    }
 }
 
 /* The kernel. Its symbols have no sizes: each ends where the next one begins. */
@@ -79,12 +75,8 @@ static void search_kernel(Search *search, char *text)
 {
     g_autoptr(GArray) symbols = g_array_new(FALSE, FALSE, sizeof(KernelSymbol));
 
-    for (char *line = text, *next; line; line = next) {
-        next = strchr(line, '\n');
-        if (next)
-            *next++ = 0;
+    for (char *line; (line = attachment_take_line(&text));)
         read_kernel_line(symbols, search->match, line);
-    }
     if (symbols->len)
         qsort(symbols->data, symbols->len, sizeof(KernelSymbol), compare);
     for (guint i = 0; i < symbols->len; i++) {

@@ -70,13 +70,9 @@ static uint64_t find_lowest(char *functions)
     uint64_t lowest = UINT64_MAX;
     Variable function; /* functions' lines have the same form as variables' */
 
-    for (char *line = functions, *next; line; line = next) {
-        next = strchr(line, '\n');
-        if (next)
-            *next++ = 0;
+    for (char *line; (line = attachment_take_line(&functions));)
         if (variable_parse(line, &function))
             lowest = MIN(lowest, function.begin);
-    }
     return lowest;
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "attachment.h"
+
 struct VariableTable {
     char *text; /* the attachment, which the names point into */
     GArray *variables;
@@ -57,16 +59,13 @@ VariableTable *variable_table_new(char *text)
 {
     VariableTable *table = g_new0(VariableTable, 1);
     Variable variable;
+    char *line;
 
     table->text = text;
     table->variables = g_array_new(FALSE, FALSE, sizeof(Variable));
-    for (char *line = text, *next; line; line = next) {
-        next = strchr(line, '\n');
-        if (next)
-            *next++ = 0;
+    while ((line = attachment_take_line(&text)))
         if (variable_parse(line, &variable))
             g_array_append_val(table->variables, variable);
-    }
     g_array_sort(table->variables, compare);
     drop_inner(table->variables);
     return table;
