@@ -77,14 +77,14 @@ static bool has_end(KernelFunction function)
     if (function == KERNEL_MREMAP) /* its last jump goes to the function that does the work */
         return kernel_layout()->function[KERNEL_DO_MREMAP].begin == KERNEL_UNKNOWN;
     return function == KERNEL_DO_MREMAP || function == KERNEL_IRQ_EXIT || function == KERNEL_SOFTIRQS ||
-           kernel_memory_heeds_end(function);
+           kernel_memory_watches_end(function);
 }
 
 /* Some functions are of interest at their end only. */
 static bool has_begin(KernelFunction function)
 {
     return function != KERNEL_DO_MREMAP && function != KERNEL_IRQ_EXIT &&
-           (!kernel_memory_heeds(function) || kernel_memory_heeds_begin(function));
+           (!kernel_memory_watches(function) || kernel_memory_watches_begin(function));
 }
 
 void kernel_functions_find(struct qemu_plugin_insn *insn, void (*found)(struct qemu_plugin_insn *insn, unsigned what))

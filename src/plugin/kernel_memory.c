@@ -45,18 +45,18 @@ void kernel_memory_look(unsigned vcpu, MemoriesNote note)
     note_uses(vcpu, 2, note);
 }
 
-bool kernel_memory_heeds(unsigned function)
+bool kernel_memory_watches(unsigned function)
 {
     return function >= KERNEL_SETUP_OBJECT && function < KERNEL_FUNCTIONS;
 }
 
-bool kernel_memory_heeds_begin(unsigned function)
+bool kernel_memory_watches_begin(unsigned function)
 {
-    return kernel_memory_heeds(function) && function != KERNEL_ALLOCATE_SLAB && function != KERNEL_PGD_ALLOC &&
+    return kernel_memory_watches(function) && function != KERNEL_ALLOCATE_SLAB && function != KERNEL_PGD_ALLOC &&
            function != KERNEL_VMALLOC;
 }
 
-bool kernel_memory_heeds_end(unsigned function)
+bool kernel_memory_watches_end(unsigned function)
 {
     switch (function) {
     case KERNEL_ALLOCATE_SLAB:

@@ -15,9 +15,9 @@ bool kernel_memory_is_wanted(void);
 /* Makes the survey, unless that has been done. To be called while this vCPU executes the kernel. */
 void kernel_memory_look(unsigned vcpu, MemoriesNote note);
 /* Whether a kernel function changes what memory is used for, so that its entry or its end must be seen. */
-bool kernel_memory_heeds(unsigned function);
-bool kernel_memory_heeds_begin(unsigned function);
-bool kernel_memory_heeds_end(unsigned function);
+bool kernel_memory_watches(unsigned function);
+bool kernel_memory_watches_begin(unsigned function);
+bool kernel_memory_watches_end(unsigned function);
 /* Such a function is entered, or returns. *entry is kept for the task from the one to the other. */
 void kernel_memory_on_function(unsigned vcpu, unsigned function, uint64_t *entry, MemoriesNote note);
 void kernel_memory_on_end(unsigned vcpu, unsigned function, uint64_t *entry, MemoriesNote note);

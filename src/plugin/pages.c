@@ -17,7 +17,7 @@ void pages_init(void)
         pages[i].generation = FIRST_GENERATION;
 }
 
-static void forget(PagesVcpu *of)
+static void drop(PagesVcpu *of)
 {
     of->generation += FIRST_GENERATION;
     if (!of->generation) { /* generations wrap around: entries of old ones must not become valid again */
@@ -26,19 +26,19 @@ static void forget(PagesVcpu *of)
     }
 }
 
-static void forget_cb(unsigned int vcpu, void *userdata)
+static void drop_cb(unsigned int vcpu, void *userdata)
 {
     (void)userdata;
     if (turns_are_taken())
-        pages_forget_all(); /* it isn't known which vCPU it is */
+        pages_drop_all(); /* it isn't known which vCPU it is */
     else
-        forget(&pages[vcpu]);
+        drop(&pages[vcpu]);
 }
 
-void pages_forget_all(void)
+void pages_drop_all(void)
 {
     for (unsigned i = 0; i < plugin.vcpus; i++)
-        forget(&pages[i]);
+        drop(&pages[i]);
 }
 
 void pages_look_for_flush(struct qemu_plugin_insn *insn)
@@ -47,7 +47,7 @@ void pages_look_for_flush(struct qemu_plugin_insn *insn)
     size_t count = qemu_plugin_insn_data(insn, bytes, sizeof bytes);
 
     if (x86_may_remap(bytes, count))
-        qemu_plugin_register_vcpu_insn_exec_cb(insn, forget_cb, QEMU_PLUGIN_CB_NO_REGS, NULL);
+        qemu_plugin_register_vcpu_insn_exec_cb(insn, drop_cb, QEMU_PLUGIN_CB_NO_REGS, NULL);
 }
 
 uint64_t __attribute__((noinline)) pages_ask(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr)

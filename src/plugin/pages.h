@@ -27,7 +27,7 @@ void pages_init(void);
 /* Instruments an instruction that is being translated to drop the pages, if it is of that kind. */
 void pages_look_for_flush(struct qemu_plugin_insn *insn);
 /* Drops all pages, because such instructions may have been missed. To be called while all vCPUs stand still. */
-void pages_forget_all(void);
+void pages_drop_all(void);
 /* What callbacks of accesses that ask for physical addresses are registered with: a page's size is found by cr3. */
 static inline enum qemu_plugin_cb_flags pages_callback_flags(void)
 {

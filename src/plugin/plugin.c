@@ -165,7 +165,7 @@ static Phase phase_wanted(void)
     }
     if (plugin.control)
         return PHASE_SCANNING; /* for control_instrument_block() */
-    if (!regions_heed_start_and_stop())
+    if (!regions_use_start_and_stop())
         return PHASE_ASLEEP;
     if (plugin.output)
         return PHASE_SCANNING;
@@ -178,7 +178,7 @@ static void register_events(void)
     bool asleep = plugin.phase == PHASE_ASLEEP;
     const InterfaceEvents events = {
         .vcpu_started = on_vcpu_started,
-        .vcpu_resumes = plugin.control || (asleep && regions_heed_start_and_stop()) ? on_vcpu_resumes : NULL,
+        .vcpu_resumes = plugin.control || (asleep && regions_use_start_and_stop()) ? on_vcpu_resumes : NULL,
         .vcpu_idle = plugin.phase >= PHASE_COUNTING ? on_vcpu_idle : NULL,
         .translated = asleep ? NULL : on_translated,
         .exits = on_exit_of_qemu,
@@ -216,7 +216,7 @@ static void on_reset(void)
     }
     announce();
     plugin.phase = phase_wanted();
-    pages_forget_all();
+    pages_drop_all();
     if (plugin.phase == PHASE_COUNTING)
         counting_begin();
     register_events();

@@ -27,7 +27,7 @@ bool regions_are_open(void)
     return regions.depth;
 }
 
-bool regions_heed_start_and_stop(void)
+bool regions_use_start_and_stop(void)
 {
     return plugin.options.start != START_NEVER;
 }
@@ -141,7 +141,7 @@ static void marker_cb(unsigned int vcpu, void *userdata)
     switch (marker) {
     case MARKER_START:
     case MARKER_STOP:
-        if (regions_heed_start_and_stop() && (marker == MARKER_START) != plugin.active) {
+        if (regions_use_start_and_stop() && (marker == MARKER_START) != plugin.active) {
             regions_set_active(marker == MARKER_START);
             phase_reconsider();
         }

@@ -12,7 +12,7 @@ bool regions_end_run(void);
 /* A process (tasks_process_of()) has ended: ends the regions that it has begun. */
 void regions_end_with_process(uint32_t process);
 /* Whether start and stop markers have an effect. */
-bool regions_heed_start_and_stop(void);
+bool regions_use_start_and_stop(void);
 /* Whether a region of interest has begun and not ended. */
 bool regions_are_open(void);
 /* Instruments `insn`, which is being translated, if it is a marker. */

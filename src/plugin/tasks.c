@@ -33,7 +33,7 @@ typedef struct {
 typedef struct {
     Task *task; /* NULL: not known yet */
     uint32_t number;
-    uint64_t said; /* the number of its last event */
+    uint64_t last_event; /* the number of its last event */
     unsigned depth;
     uint8_t context[MAX_CONTEXTS]; /* enum mt_task_context */
 } __attribute__((aligned(64))) TaskVcpu;
@@ -59,25 +59,25 @@ static void note(unsigned vcpu, Change *change)
         capture_put_event(vcpu, ROW_EVENT_CHANGE, number);
 }
 
-/* Puts an event that says what the vCPU does from now on, unless that is what was said last. */
-static void say(unsigned vcpu)
+/* Puts an event that says what the vCPU does from now on, unless that is the last event. */
+static void put_task(unsigned vcpu)
 {
     TaskVcpu *self = &vcpus[vcpu];
     uint64_t context = self->depth ? self->context[self->depth - 1] : MT_TASK_RUNS;
     uint64_t number = (uint64_t)self->number << TASK_CONTEXT_BITS | context;
 
-    if (number == self->said || !is_wanted())
+    if (number == self->last_event || !is_wanted())
         return;
-    self->said = number;
+    self->last_event = number;
     capture_put_event(vcpu, ROW_EVENT_TASK, number);
 }
 
 /* Records were dropped, and events with them: puts the last events once more. */
-static void say_again(RingProducer *producer)
+static void put_tasks_again(RingProducer *producer)
 {
     for (unsigned i = 0; i < plugin.vcpus; i++)
         if (capture_producer_of(i) == producer)
-            ring_producer_put_event(producer, ROW_EVENT_TASK, i, vcpus[i].said);
+            ring_producer_put_event(producer, ROW_EVENT_TASK, i, vcpus[i].last_event);
 }
 
 /* Tasks. The caller holds the lock. */
@@ -175,7 +175,7 @@ static Task *add(unsigned vcpu, uint64_t structure, const TaskIdentity *identity
 }
 
 /* A task is known from an earlier run. Its memory may have changed between the runs. */
-static void see_again(unsigned vcpu, Task *task, uint64_t structure)
+static void update_task(unsigned vcpu, Task *task, uint64_t structure)
 {
     uint32_t memory;
     bool is_copy;
@@ -197,7 +197,7 @@ static Task *find_or_add(unsigned vcpu, uint64_t structure, uint32_t number, uin
         return NULL;
     task = g_hash_table_lookup(tasks, &identity);
     if (task && task->run != run)
-        see_again(vcpu, task, structure);
+        update_task(vcpu, task, structure);
     return task ? task : add(vcpu, structure, &identity, number, parent_structure);
 }
 
@@ -208,7 +208,7 @@ static void set_task(unsigned vcpu, Task *task)
 }
 
 /* Identifies the task that has the number with which a vCPU began. */
-static void introduce(unsigned vcpu, uint64_t structure)
+static void identify_current(unsigned vcpu, uint64_t structure)
 {
     TaskVcpu *self = &vcpus[vcpu];
 
@@ -226,11 +226,11 @@ static uint64_t current(unsigned vcpu)
     if (!kernel_read_register(KERNEL_GS_BASE, &base))
         return 0;
     structure = kernel_read_pointer(base, KERNEL_CURRENT);
-    introduce(vcpu, structure);
+    identify_current(vcpu, structure);
     task = structure ? find_or_add(vcpu, structure, 0, 0) : NULL;
     if (task && task != vcpus[vcpu].task) {
         set_task(vcpu, task);
-        say(vcpu);
+        put_task(vcpu);
     }
     return structure;
 }
@@ -239,10 +239,10 @@ static uint64_t current(unsigned vcpu)
 
 static void on_switch(unsigned vcpu, uint64_t first, uint64_t second)
 {
-    introduce(vcpu, first);
+    identify_current(vcpu, first);
     set_task(vcpu, find_or_add(vcpu, second, 0, 0));
     vcpus[vcpu].depth = 0; /* the kernel doesn't switch tasks in an interrupt */
-    say(vcpu);
+    put_task(vcpu);
 }
 
 static void on_new_task(unsigned vcpu, uint64_t structure)
@@ -315,7 +315,7 @@ static void begin_context(unsigned vcpu, enum mt_task_context context)
         current(vcpu);
     if (self->depth < MAX_CONTEXTS)
         self->context[self->depth++] = (uint8_t)context;
-    say(vcpu);
+    put_task(vcpu);
 }
 
 /* A context ends, and so do those that began inside it, whose ends were missed. */
@@ -326,7 +326,7 @@ static void end_context(unsigned vcpu, enum mt_task_context context)
     for (unsigned depth = self->depth; depth; depth--)
         if (self->context[depth - 1] == context) {
             self->depth = depth - 1;
-            say(vcpu);
+            put_task(vcpu);
             return;
         }
 }
@@ -348,7 +348,7 @@ static void on_function(unsigned vcpu, unsigned what)
     uint64_t first = 0, second = 0;
 
     kernel_memory_look(vcpu, note);
-    if (kernel_memory_heeds(what & ~LEAVES)) {
+    if (kernel_memory_watches(what & ~LEAVES)) {
         on_memory(vcpu, what & ~LEAVES, what & LEAVES);
         return;
     }
@@ -444,8 +444,8 @@ void tasks_begin(void (*when_process_ends)(uint32_t process))
     kernel_memory_begin();
     for (unsigned i = 0; i < plugin.vcpus; i++) {
         vcpus[i] = (TaskVcpu){ .number = i + 1 };
-        capture_producer_of(i)->resumes = say_again;
-        say(i);
+        capture_producer_of(i)->resumes = put_tasks_again;
+        put_task(i);
     }
 }
 

@@ -111,7 +111,7 @@ bool session_start_guest(Session *session, GError **error)
     session->workload = options->workload;
     session->workload.describe = session_names_code(session);
     session->workload.tell_vcpus = capture.strict_order;
-    session->workload.describe_libraries = !has_one_thread(session); /* there, markers are heeded from the start */
+    session->workload.describe_libraries = !has_one_thread(session); /* there, markers are acted on from the start */
     session->guest = guest_start(&qemu, &session->workload, session->loop, error);
     if (!session->guest)
         return false;

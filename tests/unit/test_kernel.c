@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How the plugin looks into the guest's kernel, on memory and instructions that are made up here. */
+/* How the plugin reads the guest's kernel, on memory and instructions that are made here. */
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #define VMEMMAP UINT64_C(0xffffea0000000000)
 #define TEXT UINT64_C(0xffffffff81000000)
 #define FRAMES 8192u /* 32 MiB of memory */
-#define HOLE 1024u   /* so many frames in its middle aren't there */
+#define HOLE 1024u   /* this many frames in its middle are missing */
 #define PAGE_STRUCT 64u
 #define CACHE (BASE + 1024)
 #define CACHE_FIELD 8 /* in a struct page */
@@ -93,19 +93,19 @@ bool kernel_memory_is_wanted(void)
     return true;
 }
 
-bool kernel_memory_heeds(unsigned function)
+bool kernel_memory_watches(unsigned function)
 {
     return function >= KERNEL_SETUP_OBJECT;
 }
 
-bool kernel_memory_heeds_begin(unsigned function)
+bool kernel_memory_watches_begin(unsigned function)
 {
-    return kernel_memory_heeds(function);
+    return kernel_memory_watches(function);
 }
 
-bool kernel_memory_heeds_end(unsigned function)
+bool kernel_memory_watches_end(unsigned function)
 {
-    return kernel_memory_heeds(function);
+    return kernel_memory_watches(function);
 }
 
 /* The kernel: a task has two members beside each other and one elsewhere. */
