@@ -108,7 +108,7 @@ static bool is_name(const char *name)
 static bool check(const struct mt_analysis *analysis, const char *path, GError **error)
 {
     if (!analysis)
-        return mt_fail(error, "%s is no analysis: it doesn't export " VARIABLE " (memory_tracer/analysis.h)", path);
+        return mt_fail(error, "%s is not an analysis: it doesn't export " VARIABLE " (memory_tracer/analysis.h)", path);
     if (analysis->abi != MT_ANALYSIS_ABI)
         return mt_fail(error, "%s is made for another memory_tracer (ABI %u; this one has %d): compile it again", path,
                        analysis->abi, MT_ANALYSIS_ABI);

@@ -263,7 +263,7 @@ static AnalysisDivision wss_divide(const void *options, unsigned jobs)
     if (!parse_window(own->window ? own->window : DEFAULT_WINDOW, &wss, NULL))
         return (AnalysisDivision){ 0 };
     if (wss.ns_per_window)
-        return (AnalysisDivision){ .why_not = "nobody knows before where windows of time begin" };
+        return (AnalysisDivision){ .why_not = "it isn't known before where windows of time begin" };
     return (AnalysisDivision){ .split = ANALYSIS_BY_TIME, .counts_records = true, .step = wss.accesses_per_window };
 }
 

@@ -310,7 +310,7 @@ GArray *named_parts_find_variable(mt_trace *trace, const char *path, const char 
     GArray *ranges;
 
     if (!objects->len) {
-        mt_fail(error, "%s tells of no variable '%s'", path, name);
+        mt_fail(error, "%s has no variable '%s'", path, name);
         return NULL;
     }
     ranges = g_array_new(FALSE, FALSE, sizeof(Range));

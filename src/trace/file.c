@@ -79,7 +79,7 @@ static bool read_chunk_header(const TraceFile *file, uint64_t offset, struct for
     if (!read_at(file, offset, chunk, sizeof *chunk, error))
         return false;
     if (!is_chunk(chunk))
-        return fail_at(file, offset, error, "this is no chunk");
+        return fail_at(file, offset, error, "this is not a chunk");
     if (chunk->bytes > file->bytes - offset - sizeof *chunk)
         return fail_at(file, offset, error, "the file ends within a chunk");
     return true;
@@ -354,7 +354,7 @@ static bool take_chunk(TraceFile *file, guint number, GByteArray *payload, GErro
         if (!trace_file_read(file, chunk, payload, error))
             return false;
         if (payload->len && !g_utf8_validate((const char *)payload->data, payload->len, NULL))
-            return fail_at(file, chunk->offset, error, "the metadata is no text");
+            return fail_at(file, chunk->offset, error, "the metadata is not text");
         /* Puts each object into one line: in JSON, a line feed means the same as a space. */
         for (guint i = 0; i < payload->len; i++)
             g_string_append_c(file->metadata, payload->data[i] == '\n' ? ' ' : (char)payload->data[i]);
@@ -425,11 +425,11 @@ static bool load_header(TraceFile *file, GError **error)
     struct format_header *header = &file->header;
 
     if (file->bytes < sizeof *header)
-        return fail_at(file, 0, error, "this is no trace file: it is too short");
+        return fail_at(file, 0, error, "this is not a trace file: it is too short");
     if (!read_at(file, 0, header, sizeof *header, error))
         return false;
     if (!trace_file_is_one(header, sizeof *header))
-        return fail_at(file, 0, error, "this is no trace file");
+        return fail_at(file, 0, error, "this is not a trace file");
     if (header->version != FORMAT_VERSION)
         return fail_at(file, 8, error, "the file has version %u of the format, but only version %d is known here",
                        header->version, FORMAT_VERSION);

@@ -179,7 +179,7 @@ int stream_next(Stream *stream, unsigned columns, struct mt_batch *batch, GError
         stream->offset += (uint64_t)bytes;
     }
     if (!count && bytes < 0)
-        return fail(stream, "this is no GMBEOO record", error);
+        return fail(stream, "this is not a GMBEOO record", error);
     if (!count && stream->next < stream->end)
         return fail(stream, "the stream ends within a record", error);
     stream->records += count;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Names of code: those of the file that was executed, whatever lies at its path later; and none rather than a wrong one."""
+"""Names of code come from the file that was executed, even if its path has another file later. If in doubt, there is no name."""
 import glob
 import json
 import os
@@ -331,7 +331,7 @@ class Names(SystemTest):
         self.assertEqual(self.selected(other, "--address", "counter", "--pc", "main"), [3])
         self.assertEqual(self.selected(other, "--address", "alias"), list(range(1, 12, 2)))  # they touch both
         result = self.tracer("dump", "--address", "main", trace)
-        self.assertEqual((result.status, result.err), (1, f"memory_tracer: {trace} tells of no variable 'main'\n"))
+        self.assertEqual((result.status, result.err), (1, f"memory_tracer: {trace} has no variable 'main'\n"))
         self.assertEqual(self.tracer("merge", "-o", self.path("both"), trace, other).status, 0)
         self.assertEqual(len(self.selected(self.path("both"), "--address", "counter")), 6)
         self.assertEqual(self.tracer("cut", "-o", self.path("part"), "--function", "main", trace).status, 0)
@@ -412,7 +412,7 @@ int main(void) { long a[2] = {1, 2}; for (int i = 0; i < 100; i++) { first(a); s
         self.assertLess(names.get(None, 0), sum(names.values()) / 20)
 
     def test_an_unknown_program_at_the_same_addresses(self):
-        """Without knowing tasks, it has no names (it is not in the command line), rather than those of the program before."""
+        """Without tasks, a program that isn't in the command line has no names, and not those of the program before it."""
         unknown = self.compile("unknown", LOOP.format(name="unknown_loop", count=1000, operation="-= 7") +
                                LOOP.format(name="more", count=1000, operation="|= 9") +
                                "int main(void) { int a[8] = {0}; unknown_loop(a); more(a); return 0; }\n", "-static")

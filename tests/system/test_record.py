@@ -414,8 +414,8 @@ class Verbs(SystemTest):
                 self.assert_fails(self.tracer(verb, self.path("none")), "none", "No such file")
                 self.assert_fails(self.tracer(verb), status=2)
         for verb in ("info", "recover"):
-            self.assert_fails(self.tracer(verb, text), "text: offset 0: this is no trace file")
-            self.assert_fails(self.tracer(verb, empty), "empty: offset 0: this is no trace file")
+            self.assert_fails(self.tracer(verb, text), "text: offset 0: this is not a trace file")
+            self.assert_fails(self.tracer(verb, empty), "empty: offset 0: this is not a trace file")
         for arguments in (["dump", text], ["convert", "-t", "csv", text], ["check", text]):
             self.assert_fails(self.tracer(*arguments), "text: neither a trace file nor a stream of records")
         newer = self.damaged("newer", lambda data: data[:8] + b"\x02\0\0\0" + data[12:])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Analyses: the same of a file, a stream, a live run and as an analysis tool; and somebody's own."""
+"""Analyses have the same results for a file, a stream, a live run, and as an analysis tool; and a user's own analysis works."""
 import json
 import os
 import re
@@ -106,7 +106,7 @@ class Analyses(SystemTest):
         with open(EXAMPLE) as file:
             source = file.read()
         for name, change, message in (("older", (".abi = MT_ANALYSIS_ABI", ".abi = 77"), "made for another memory_tracer (ABI 77"),
-                                      ("none", ("memory_tracer_analysis", "something_else"), "is no analysis"),
+                                      ("none", ("memory_tracer_analysis", "something_else"), "is not an analysis"),
                                       ("half", (".end = free", ".end = NULL"), "must have begin, add"),
                                       ("odd", ('.name = "bytes"', '.name = "a b"'), "must be of letters"),
                                       ("failing", ("return bytes;", "free(bytes);\n    return NULL;"), "it has failed and doesn't say why"),

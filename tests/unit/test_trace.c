@@ -791,7 +791,7 @@ static void test_events_stand_where_they_were(void)
     }
 }
 
-/* Somebody who has taken the guest's QEMU over may put anything into the ring. */
+/* An attacker who has taken over QEMU may put anything into the ring. */
 static void test_rows_that_are_neither_access_nor_event_are_left_out(void)
 {
     for (unsigned fields = 0; fields <= MT_FIELD_TASK; fields += MT_FIELD_TASK) {
@@ -892,12 +892,12 @@ static void test_bad_streams(void)
     const uint64_t escape[] = { 1, COMPACT_ESCAPE << COMPACT_INFO_SHIFT };
 
     assert_stream_fails(words, 40, MT_FORMAT_GMBEOO, 2, "the stream: offset 32: the stream ends within a record");
-    assert_stream_fails(words, 48, MT_FORMAT_GMBEOO, 2, "the stream: offset 32: this is no GMBEOO record");
+    assert_stream_fails(words, 48, MT_FORMAT_GMBEOO, 2, "the stream: offset 32: this is not a GMBEOO record");
     assert_stream_fails(escape, 16, MT_FORMAT_COMPACT, 1, "the stream: offset 8: the stream ends within a record");
     assert_stream_fails(escape, 3, MT_FORMAT_AUTO, 0, "the stream: offset 0: the stream ends within a record");
 }
 
-/* Neither a file nor a stream, and nobody has said which. */
+/* Input that is neither a file nor a stream, without a format being given. */
 static void test_what_is_no_trace(void)
 {
     g_autofree char *letters = g_strnfill(4096, 'e'), *zeros = g_malloc0(4096);
