@@ -140,11 +140,6 @@ uint32_t encoder_records(const Encoder *encoder)
     return encoder->records;
 }
 
-uint64_t encoder_end(const Encoder *encoder)
-{
-    return encoder->end;
-}
-
 void encoder_set_input(Encoder *encoder, unsigned input)
 {
     encoder->input = input;

@@ -30,7 +30,6 @@ bool encoder_add_event(Encoder *encoder, unsigned kind, uint32_t number);
 
 /* How many records the block has so far. */
 uint32_t encoder_records(const Encoder *encoder);
-uint64_t encoder_end(const Encoder *encoder);
 /* The input that the records come from, for the block's header. To be set while the block is empty. */
 void encoder_set_input(Encoder *encoder, unsigned input);
 unsigned encoder_input(const Encoder *encoder);
