@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Accesses by address and time, in bounded memory (34 MiB): at most HEAT_COLUMNS stretches of time (accesses, or the
+ * Accesses by address and time, in bounded memory (33 MiB): at most HEAT_COLUMNS stretches of time (accesses, or the
  * guest's) of equal length, and
  * HEAT_GRANULES stretches of memory of equal size. When there are more, two neighbours become one. So neither the
  * length of a trace nor the memory that it touches need be known.
