@@ -2,6 +2,7 @@
 /* Lines and who touches them: see shared_lines.h. */
 #include "shared_lines.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
@@ -9,10 +10,9 @@
 #define RECENT 4096
 #define PAGE_BYTES 4096u
 
+/* Small, as most accesses look here: whose the sharer is stands beside what an access changes of it. */
 typedef struct {
     uint64_t key; /* the line's number plus 1 */
-    uint32_t who, space;
-    SharedLine *line;
     Sharer *sharer;
 } Recent;
 
@@ -24,7 +24,7 @@ typedef struct {
     uint32_t who, space, instruction;
     uint64_t number, virtual_address;
     uint32_t words;
-    bool is_store;
+    SharerUse use;
 } Piece;
 
 struct SharedLines {
@@ -59,10 +59,10 @@ void shared_lines_free(SharedLines *lines)
             Sharer *next = sharer->next;
 
             if (sharer != &lines->slots[i]->first)
-                g_free(sharer);
+                free(sharer);
             sharer = next;
         }
-        g_free(lines->slots[i]);
+        free(lines->slots[i]);
     }
     for (guint i = 0; i < SHARED_MAX_VCPUS; i++)
         g_free(lines->recent[i]);
@@ -106,6 +106,16 @@ static void grow(SharedLines *lines)
     lines->slot_count = count;
 }
 
+/* All zeros, at the beginning of a cache line; to be freed by free(). Out of memory, it ends as GLib does. */
+static void *new_aligned(size_t bytes)
+{
+    void *made;
+
+    if (posix_memalign(&made, 64, bytes))
+        g_error("out of memory: %zu bytes", bytes);
+    return memset(made, 0, bytes);
+}
+
 static SharedLine *get_line(SharedLines *lines, const Piece *piece)
 {
     uint64_t number = piece->number;
@@ -119,7 +129,7 @@ static SharedLine *get_line(SharedLines *lines, const Piece *piece)
         at = find_slot(lines->slots, lines->slot_count, number, space);
     }
     lines->used++;
-    lines->slots[at] = g_new0(SharedLine, 1);
+    lines->slots[at] = new_aligned(sizeof(SharedLine));
     lines->slots[at]->number = number;
     lines->slots[at]->space = space;
     lines->slots[at]->virtual_address = piece->virtual_address & ~((UINT64_C(1) << lines->shift) - 1);
@@ -135,8 +145,9 @@ static Sharer *get_sharer(SharedLine *line, uint32_t who)
     while (sharer && sharer->who != who)
         sharer = sharer->next;
     if (!sharer) {
-        sharer = line->sharers ? g_new0(Sharer, 1) : &line->first;
+        sharer = line->sharers ? new_aligned(sizeof *sharer) : &line->first;
         sharer->who = who;
+        sharer->space = line->space;
         sharer->next = line->sharers;
         line->sharers = sharer;
     }
@@ -144,33 +155,28 @@ static Sharer *get_sharer(SharedLine *line, uint32_t who)
 }
 
 /* Most accesses are to a line that their vCPU has touched recently, for the same sharer. */
-static inline Recent *find_recent(SharedLines *lines, const Piece *piece)
+static inline Sharer *find_sharer(SharedLines *lines, const Piece *piece)
 {
-    Recent **of_vcpu = &lines->recent[piece->vcpu], *recent;
+    Recent *recent = &lines->recent[piece->vcpu][piece->number % RECENT];
 
-    if (G_UNLIKELY(!*of_vcpu))
-        *of_vcpu = g_new0(Recent, RECENT);
-    recent = &(*of_vcpu)[piece->number % RECENT];
-    if (G_UNLIKELY(recent->key != piece->number + 1 || recent->who != piece->who || recent->space != piece->space)) {
+    if (G_UNLIKELY(recent->key != piece->number + 1 || recent->sharer->who != piece->who ||
+                   recent->sharer->space != piece->space)) {
+        recent->sharer = get_sharer(get_line(lines, piece), piece->who);
         recent->key = piece->number + 1;
-        recent->who = piece->who;
-        recent->space = piece->space;
-        recent->line = get_line(lines, piece);
-        recent->sharer = get_sharer(recent->line, piece->who);
     }
-    return recent;
+    return recent->sharer;
 }
 
 /* Invalidates all other copies of a line. */
 static void take_line(SharedLines *lines, SharedLine *line, Sharer *sharer)
 {
     for (Sharer *other = line->sharers; other; other = other->next)
-        if (other != sharer && other->holds) {
-            other->holds = false;
+        if (other != sharer && other->use[SHARER_LOADS].may) {
+            other->use[SHARER_LOADS].may = other->use[SHARER_STORES].may = false;
             line->invalidations++;
             line_counts_get(&lines->pairs, shared_pair(sharer->who, other->who))[0]++;
         }
-    sharer->holds = true;
+    sharer->use[SHARER_LOADS].may = sharer->use[SHARER_STORES].may = true;
     line->owner = sharer;
     if (line->writer == sharer)
         return;
@@ -178,6 +184,15 @@ static void take_line(SharedLines *lines, SharedLine *line, Sharer *sharer)
         line->ping_pongs++;
     line->other_writer = line->writer;
     line->writer = sharer;
+}
+
+/* Gives a sharer a copy to read. */
+static void share_line(SharedLine *line, Sharer *sharer)
+{
+    sharer->use[SHARER_LOADS].may = true;
+    if (line->owner)
+        line->owner->use[SHARER_STORES].may = false;
+    line->owner = NULL;
 }
 
 static inline void vote(SharedCandidate *candidate, uint32_t instruction)
@@ -192,27 +207,24 @@ static inline void vote(SharedCandidate *candidate, uint32_t instruction)
     }
 }
 
+static inline void count_use(Sharer *sharer, SharerUse use, uint32_t words, uint32_t instruction)
+{
+    sharer->use[use].accesses++;
+    sharer->use[use].words |= words;
+    vote(&sharer->use[use].by, instruction);
+}
+
 static inline void add_to_line(SharedLines *lines, const Piece *piece)
 {
-    Recent *recent = find_recent(lines, piece);
-    SharedLine *line = recent->line;
-    Sharer *sharer = recent->sharer;
+    Sharer *sharer = find_sharer(lines, piece);
 
-    if (piece->is_store) {
-        if (line->owner != sharer)
-            take_line(lines, line, sharer);
-        sharer->stores++;
-        sharer->written |= piece->words;
-        vote(&sharer->storer, piece->instruction);
-    } else {
-        if (!sharer->holds) {
-            sharer->holds = true;
-            line->owner = NULL;
-        }
-        sharer->loads++;
-        sharer->read |= piece->words;
-        vote(&sharer->loader, piece->instruction);
+    if (G_UNLIKELY(!sharer->use[piece->use].may)) {
+        if (piece->use == SHARER_STORES)
+            take_line(lines, get_line(lines, piece), sharer);
+        else
+            share_line(get_line(lines, piece), sharer);
     }
+    count_use(sharer, piece->use, piece->words, piece->instruction);
 }
 
 /* A bit for each word that has any of the bytes `first` to `last` of a line. */
@@ -228,44 +240,78 @@ static bool is_in_part(const SharedLines *lines, uint64_t address)
     return ((address >> SHARED_MAX_SHIFT) & lines->part_mask) == lines->part;
 }
 
-/* Adds an access of `size` bytes, which may reach into the next line. */
-static inline void add_access(SharedLines *lines, Piece *piece, uint64_t address, unsigned size)
+/* Adds record `i` of a batch, which may reach into the next line. */
+static __attribute__((noinline)) void add_access(SharedLines *lines, const struct mt_batch *batch, size_t i,
+                                                 uint32_t who, uint32_t space, bool physical)
 {
-    const uint64_t line_bytes = UINT64_C(1) << lines->shift;
+    const unsigned line_bytes = 1u << lines->shift;
+    uint64_t address = physical ? batch->paddr[i] : batch->address[i];
+    unsigned size = mt_size(batch->info[i]);
+    Piece piece = { .batch = batch,
+                    .record = i,
+                    .vcpu = batch->vcpu,
+                    .who = who,
+                    .space = space,
+                    .instruction = batch->instruction ? batch->instruction[i] : 0,
+                    .virtual_address = batch->address[i],
+                    .use = mt_is_store(batch->info[i]) ? SHARER_STORES : SHARER_LOADS };
 
+    if (physical)
+        size = MIN(size, PAGE_BYTES - (unsigned)(address % PAGE_BYTES));
     while (size) {
-        unsigned first = (unsigned)(address & (line_bytes - 1)), bytes = MIN(size, (unsigned)line_bytes - first);
+        unsigned first = (unsigned)(address & (line_bytes - 1)), bytes = MIN(size, line_bytes - first);
 
-        piece->number = address >> lines->shift;
-        piece->words = words_of(first, first + bytes - 1);
+        piece.number = address >> lines->shift;
+        piece.words = words_of(first, first + bytes - 1);
         if (is_in_part(lines, address))
-            add_to_line(lines, piece);
+            add_to_line(lines, &piece);
         address += bytes;
-        piece->virtual_address += bytes;
+        piece.virtual_address += bytes;
         size -= bytes;
+    }
+}
+
+/* Most accesses are to one line, which their vCPU has touched recently for the same sharer, and which it holds or owns:
+ * these are counted here, with constants for `shift` and `physical`. */
+static inline __attribute__((always_inline)) void add_records(SharedLines *lines, const struct mt_batch *batch,
+                                                              size_t begin, size_t end, uint32_t who, uint32_t space,
+                                                              unsigned shift, bool physical)
+{
+    const Recent *recents = lines->recent[batch->vcpu];
+    const uint64_t *addresses = physical ? batch->paddr : batch->address;
+    const uint64_t line_mask = (UINT64_C(1) << shift) - 1;
+
+    for (size_t i = begin; i < end; i++) {
+        uint64_t address = addresses[i], last = address + mt_size(batch->info[i]) - 1;
+        uint32_t of_space = physical || !(address >> 63) ? space : 0;
+        const Recent *recent = &recents[(address >> shift) % RECENT];
+        SharerUse use = mt_is_store(batch->info[i]) ? SHARER_STORES : SHARER_LOADS;
+        Sharer *sharer = recent->sharer;
+
+        if (physical && address & MT_PADDR_IO) /* set in MT_PADDR_UNKNOWN, too */
+            continue;
+        if (!is_in_part(lines, address) && address >> SHARED_MAX_SHIFT == last >> SHARED_MAX_SHIFT)
+            continue;
+        if (G_LIKELY(recent->key == (address >> shift) + 1 && address >> shift == last >> shift && sharer->who == who &&
+                     sharer->space == of_space && sharer->use[use].may))
+            count_use(sharer, use, words_of((unsigned)(address & line_mask), (unsigned)(last & line_mask)),
+                      batch->instruction ? batch->instruction[i] : 0);
+        else
+            add_access(lines, batch, i, who, of_space, physical);
     }
 }
 
 void shared_lines_add(SharedLines *lines, const struct mt_batch *batch, size_t begin, size_t end, uint32_t who,
                       uint32_t space, bool physical)
 {
-    Piece piece = { .batch = batch, .vcpu = batch->vcpu, .who = who };
-
-    for (size_t i = begin; i < end; i++) {
-        uint64_t address = physical ? batch->paddr[i] : batch->address[i];
-        unsigned size = mt_size(batch->info[i]);
-
-        if (physical && address & MT_PADDR_IO) /* set in MT_PADDR_UNKNOWN, too */
-            continue;
-        if (physical)
-            size = MIN(size, PAGE_BYTES - (unsigned)(address % PAGE_BYTES));
-        piece.space = physical || !(address >> 63) ? space : 0;
-        piece.record = i;
-        piece.virtual_address = batch->address[i];
-        piece.is_store = mt_is_store(batch->info[i]);
-        piece.instruction = batch->instruction ? batch->instruction[i] : 0;
-        add_access(lines, &piece, address, size);
-    }
+    if (!lines->recent[batch->vcpu])
+        lines->recent[batch->vcpu] = g_new0(Recent, RECENT);
+    if (physical)
+        add_records(lines, batch, begin, end, who, space, lines->shift, true);
+    else if (lines->shift == SHARED_MAX_SHIFT)
+        add_records(lines, batch, begin, end, who, space, SHARED_MAX_SHIFT, false);
+    else
+        add_records(lines, batch, begin, end, who, space, lines->shift, false);
 }
 
 void shared_lines_take_part(SharedLines *lines, unsigned part, unsigned parts)
@@ -308,11 +354,11 @@ uint32_t shared_line_true_words(const SharedLine *line)
     uint32_t touched = 0, twice = 0, written = 0;
 
     for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next) {
-        uint32_t own = sharer->read | sharer->written;
+        uint32_t own = sharer->use[SHARER_LOADS].words | sharer->use[SHARER_STORES].words;
 
         twice |= touched & own;
         touched |= own;
-        written |= sharer->written;
+        written |= sharer->use[SHARER_STORES].words;
     }
     return twice & written;
 }
@@ -324,6 +370,6 @@ SharedKind shared_line_kind(const SharedLine *line)
     if (!line->sharers->next)
         return SHARED_BY_NOBODY;
     for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next)
-        written |= sharer->written;
+        written |= sharer->use[SHARER_STORES].words;
     return !written ? SHARED_FOR_READING : shared_line_true_words(line) ? SHARED_TRULY : SHARED_FALSELY;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Which sharers (vCPUs, threads or processes) touch which words of each line, and who would invalidate whose copy if
- * each of them had a cache without end, kept coherent by invalidation (MSI). Memory: some 200 bytes for each line, 64
- * for each further sharer of a line, and 128 KiB for each vCPU.
+ * each of them had a cache without end, kept coherent by invalidation (MSI). Memory: 192 bytes for each line, 64 for
+ * each further sharer of a line, and 64 KiB for each vCPU, beside a table of 16 to 32 bytes a line.
  */
 #ifndef MEMORY_TRACER_ANALYSIS_SHARED_LINES_H
 #define MEMORY_TRACER_ANALYSIS_SHARED_LINES_H
@@ -23,26 +23,31 @@ typedef struct SharedCandidate {
     uint32_t instruction, votes;
 } SharedCandidate;
 
-/* What a sharer does with a line. */
+typedef enum { SHARER_LOADS, SHARER_STORES, SHARER_USES } SharerUse;
+
+/* What a sharer does with a line. It has a cache line of its own: an access mostly needs nothing else. */
 typedef struct Sharer {
+    struct {
+        uint64_t accesses;
+        SharedCandidate by;
+        uint32_t words; /* a bit for each word, from the lowest one on */
+        bool may;       /* nobody else need know of such an access: loads: it holds a copy; stores: it owns the line */
+    } use[SHARER_USES];
     struct Sharer *next;
-    uint64_t loads, stores;
-    uint32_t read, written; /* a bit for each word, from the lowest one on */
-    SharedCandidate loader, storer;
-    uint32_t who; /* its number */
-    bool holds;   /* a copy */
-} Sharer;
+    uint32_t who;   /* its number */
+    uint32_t space; /* the line's */
+} __attribute__((aligned(64))) Sharer;
 
 typedef struct SharedLine {
+    Sharer first;             /* the last one in `sharers`: most lines have no other */
     uint64_t number;          /* its address >> shift */
     uint64_t virtual_address; /* of the line's beginning, in the first access */
     uint32_t space;           /* the address space of that address */
     uint32_t object;          /* what the first access went to: see shared_lines_set_objects() */
     Sharer *sharers;
-    const Sharer *owner;                 /* the only one that has a copy, and has stored to it; or NULL */
+    Sharer *owner;                       /* the only one that has a copy, and has stored to it; or NULL */
     const Sharer *writer, *other_writer; /* the last one, and the last one before that was another */
     uint64_t invalidations, ping_pongs;
-    Sharer first; /* the last one in `sharers`: most lines have no other, and it is found with the line */
 } SharedLine;
 
 typedef struct SharedLines SharedLines;

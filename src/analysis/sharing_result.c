@@ -112,7 +112,7 @@ static uint64_t count_accesses(const SharedLine *line)
     uint64_t accesses = 0;
 
     for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next)
-        accesses += sharer->loads + sharer->stores;
+        accesses += sharer->use[SHARER_LOADS].accesses + sharer->use[SHARER_STORES].accesses;
     return accesses;
 }
 
@@ -178,9 +178,10 @@ static void add_sides(const Sharing *sharing, ReportTable *table, const SharedLi
     g_ptr_array_sort(sharers, compare_sharers);
     for (guint i = 0; i < sharers->len; i++) {
         const Sharer *sharer = sharers->pdata[i];
-        g_autofree char *loader = function_of(sharing, &sharer->loader),
-                        *storer = function_of(sharing, &sharer->storer), *read = g_strdup_printf("%x", sharer->read),
-                        *written = g_strdup_printf("%x", sharer->written);
+        g_autofree char *loader = function_of(sharing, &sharer->use[SHARER_LOADS].by),
+                        *storer = function_of(sharing, &sharer->use[SHARER_STORES].by),
+                        *read = g_strdup_printf("%x", sharer->use[SHARER_LOADS].words),
+                        *written = g_strdup_printf("%x", sharer->use[SHARER_STORES].words);
         uint64_t number;
         const char *name = name_sharer(sharing, sharer->who, &number);
 
@@ -190,13 +191,13 @@ static void add_sides(const Sharing *sharing, ReportTable *table, const SharedLi
         report_table_add_count(table, number);
         if (sharing->between != BETWEEN_VCPUS)
             report_table_add_text(table, name);
-        report_table_add_count(table, sharer->loads);
-        report_table_add_count(table, sharer->stores);
+        report_table_add_count(table, sharer->use[SHARER_LOADS].accesses);
+        report_table_add_count(table, sharer->use[SHARER_STORES].accesses);
         report_table_add_text(table, read);
         report_table_add_text(table, written);
-        report_table_add_count(table, pc_of(sharing, &sharer->loader));
+        report_table_add_count(table, pc_of(sharing, &sharer->use[SHARER_LOADS].by));
         report_table_add_text(table, loader);
-        report_table_add_count(table, pc_of(sharing, &sharer->storer));
+        report_table_add_count(table, pc_of(sharing, &sharer->use[SHARER_STORES].by));
         report_table_add_text(table, storer);
     }
 }
@@ -211,8 +212,8 @@ static void add_words(ReportTable *table, const SharedLine *line, unsigned shift
         if (!(words >> word & 1))
             continue;
         for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next) {
-            sharers += (sharer->read | sharer->written) >> word & 1;
-            writers += sharer->written >> word & 1;
+            sharers += (sharer->use[SHARER_LOADS].words | sharer->use[SHARER_STORES].words) >> word & 1;
+            writers += sharer->use[SHARER_STORES].words >> word & 1;
         }
         report_table_add_row(table, (line->number << shift) + (word << SHARED_WORD_SHIFT), sharers, writers);
     }
