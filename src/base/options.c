@@ -90,6 +90,26 @@ static char *complete_description(const GOptionEntry *entries, const char *descr
     return g_strjoin("\n", explanation, description, NULL);
 }
 
+/* Whether files and the like that are named have a name at all: an empty one is that of a script's variable that isn't
+ * set, and must neither mean the current folder nor that the option isn't given. */
+static bool check_paths(const GOptionEntry *entries, GError **error)
+{
+    for (; entries->long_name; entries++) {
+        char *const *path = entries->arg_data;
+        bool is_list = entries->arg == G_OPTION_ARG_FILENAME_ARRAY;
+
+        if (is_list)
+            path = *(char *const *const *)entries->arg_data;
+        else if (entries->arg != G_OPTION_ARG_FILENAME)
+            continue;
+        for (; path && *path; path = is_list ? path + 1 : NULL)
+            if (!**path)
+                return mt_fail_usage(error, "--%s needs %s, but it is empty (see --help)", entries->long_name,
+                                     entries->arg_description);
+    }
+    return true;
+}
+
 bool options_parse(int *argc, char ***argv, const GOptionEntry *entries, const char *parameters, const char *summary,
                    const char *description, bool posix, GError **error)
 {
@@ -114,14 +134,14 @@ bool options_parse(int *argc, char ***argv, const GOptionEntry *entries, const c
             (*argv)[kept++] = (*argv)[i];
     (*argv)[kept] = NULL;
     *argc = kept;
-    return true;
+    return check_paths(entries, error);
 }
 
 bool options_check_trace_output(const char *path, GError **error)
 {
     if (!strcmp(path, "-"))
         return mt_fail_usage(error, "a trace file can't be written to standard output: --output must be a file's path");
-    return *path || mt_fail_usage(error, "--output must be a file's path, but it is empty.");
+    return true;
 }
 
 void options_wipe(char *secret)

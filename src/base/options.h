@@ -6,7 +6,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
-/* Whether `path` can be a trace file to write. False with a usage error for "-" (standard output) and "". */
+/* Whether `path` can be a trace file to write. False with a usage error for "-" (standard output). */
 bool options_check_trace_output(const char *path, GError **error);
 
 /* Overwrites a secret in argv, so that nobody can read it in /proc. */

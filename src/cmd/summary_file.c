@@ -73,9 +73,7 @@ SummaryFile *summary_file_new(const char *path, GError **error)
 
     file->path = g_strdup(path);
     file->fd = file->folder = -1;
-    if (!*path)
-        fine = mt_fail(error, "can't write the summary: its path is empty");
-    else if (stat(path, &status) || S_ISREG(status.st_mode))
+    if (stat(path, &status) || S_ISREG(status.st_mode))
         fine = try_to_create(file, error);
     else if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode))
         fine = open_special(file, error);

@@ -116,24 +116,24 @@ static bool parse_range(const char *name, const char *text, unsigned base, Range
 {
     g_auto(GStrv) ends = text ? g_strsplit(text, "..", 2) : NULL;
     uint64_t *numbers[] = { &range->begin, &range->end };
-    bool fine = true;
+    bool fine = text && *text;
 
     *range = (Range){ 0, UINT64_MAX };
     if (!text)
         return true;
-    for (int i = 0; i < 2 && ends[0] && ends[i]; i++) {
+    for (int i = 0; i < 2 && fine && ends[i]; i++) {
         const char *digits = base == 16 && g_str_has_prefix(ends[i], "0x") ? ends[i] + 2 : ends[i];
 
         if (*ends[i])
             fine &= g_ascii_string_to_unsigned(digits, base, 0, UINT64_MAX, numbers[i], NULL);
     }
-    if (ends[0] && !ends[1]) {
+    if (fine && !ends[1]) {
         fine &= *ends[0] && range->begin < UINT64_MAX;
         range->end = range->begin + 1;
     }
     return (fine && range->begin <= range->end) ||
            mt_fail_usage(error, "%s must be A..B, %s numbers with A <= B, but %s isn't.", name,
-                         base == 16 ? "hexadecimal" : "decimal", text);
+                         base == 16 ? "hexadecimal" : "decimal", *text ? text : "''");
 }
 
 /* A name makes the range of everything: it is looked up in the trace later. */

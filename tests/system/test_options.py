@@ -345,7 +345,6 @@ class SummaryFile(SystemTest):
         self.refused(self.path("no such folder/summary"), "No such file or directory")
         self.refused(self.folder, "a folder")
         self.refused("/proc/summary", "No such file or directory")
-        self.refused("", "")
 
     def test_a_fifo_that_nobody_reads(self):
         os.mkfifo(self.path("fifo"))

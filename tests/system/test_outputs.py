@@ -50,6 +50,18 @@ class SharedFolder(SystemTest):
 
 
 class Results(CacheTest):
+    def test_what_is_given_but_empty_is_an_error(self):
+        """A script's variable that isn't set: neither the current folder nor everything is meant."""
+        trace = self.make("few", [(0, 3 | USER, 64, 1)])
+        for verb, option in (("info", "--extract-debug"), ("convert", "--output"), ("cut", "--output"), ("run", "--chdir"), ("run", "--rw"),
+                             ("run", "--fifo"), ("run", "--image"), ("run", "--summary"), ("analyze", "--load")):
+            with self.subTest(verb, option=option):
+                result = self.tracer(verb, option, "", *(["--", "true"] if verb == "run" else [trace]))
+                self.assert_fails(result, f"{option} needs ", ", but it is empty", status=2)
+        for option in ("--events", "--pc", "--address"):
+            with self.subTest(option):
+                self.assert_fails(self.tracer("stat", option, "", trace), f"{option} must be A..B", "but '' isn't", status=2)
+
     def test_results_of_any_size_that_can_not_be_written_are_an_error(self):
         trace = self.make("many", [(0, 3 | USER, 64 * line, 1) for line in range(1000)])
         verbs = (["wss", "--window", "1"], ["wss", "--window", "1", "--json"], ["wss", "--window", "1", "--csv"], ["dump"],
