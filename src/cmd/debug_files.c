@@ -4,11 +4,14 @@
 #include "debug_files.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../base/error.h"
+#include "../base/part_file.h"
 #include "../base/printable.h"
+#include "../base/regular_file.h"
 #include "../context/code_table.h"
 #include "../trace/file.h"
 
@@ -26,15 +29,18 @@ static bool is_id(const char *id)
     return is_hexadecimal(hash) && strlen(hash) >= 4 && strlen(hash) <= 128;
 }
 
-/* Their ids (char *); to be freed. */
+/* Their ids (char *), each once, although a trace could have two files by one name: then the first one counts. To be
+ * freed. */
 static GStrv list_ids(mt_trace *trace)
 {
     const TraceFile *file = trace_file_of(trace);
     g_auto(GStrv) names = file ? trace_file_attachment_names(file, NULL) : NULL;
     g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal); /* of `names` */
 
     for (char **name = names; name && *name; name++)
-        if (g_str_has_prefix(*name, CODE_TABLE_DEBUG) && is_id(*name + strlen(CODE_TABLE_DEBUG)))
+        if (g_str_has_prefix(*name, CODE_TABLE_DEBUG) && is_id(*name + strlen(CODE_TABLE_DEBUG)) &&
+            g_hash_table_add(seen, *name))
             g_strv_builder_add(ids, *name + strlen(CODE_TABLE_DEBUG));
     return g_strv_builder_end(ids);
 }
@@ -82,7 +88,25 @@ static char *make_path(const char *folder, const char *id)
     return g_build_filename(folder, ".build-id", first, file, NULL);
 }
 
-static bool extract(mt_trace *trace, const char *id, const char *folder, GError **error)
+/* Whole or not at all: a signal that ends us leaves no part of it. */
+static bool write_file(const char *path, const char *contents, size_t bytes, GError **error)
+{
+    const char *part = part_file_begin(path, error);
+    FILE *file = part ? fopen(part, "we") : NULL;
+    bool fine;
+
+    if (!part)
+        return false;
+    fine = file && fwrite(contents, 1, bytes, file) == bytes;
+    fine = (!file || !fclose(file)) && fine;
+    if (fine)
+        return part_file_commit(error);
+    mt_fail(error, "can't write %s: %s", path, g_strerror(errno));
+    part_file_abandon();
+    return false;
+}
+
+static bool extract(mt_trace *trace, const char *source, const char *id, const char *folder, GError **error)
 {
     g_autofree char *name = g_strconcat(CODE_TABLE_DEBUG, id, NULL), *path = make_path(folder, id);
     g_autofree char *parent = g_path_get_dirname(path);
@@ -96,7 +120,8 @@ static bool extract(mt_trace *trace, const char *id, const char *folder, GError 
     if (g_mkdir_with_parents(parent, 0777))
         written = mt_fail(error, "can't make the folder %s: %s", parent, g_strerror(errno));
     else
-        written = g_file_set_contents(path, contents, (gssize)bytes, error);
+        written = regular_file_check_output(path, error) && regular_file_check_apart(path, source, error) &&
+                  write_file(path, contents, bytes, error);
     free(contents);
     return written;
 }
@@ -108,7 +133,7 @@ bool debug_files_extract(mt_trace *trace, const char *path, const char *folder, 
     if (!*ids)
         return mt_fail(error, "%s has no debug information in it (record --embed-debug keeps it)", path);
     for (char **id = ids; *id; id++)
-        if (!extract(trace, *id, folder, error))
+        if (!extract(trace, path, *id, folder, error))
             return false;
     return true;
 }

@@ -99,6 +99,23 @@ class EmbedDebug(SystemTest):
                          ["out/.build-id/ab/cdef.debug", "out/xxh3-0123456789abcdef.debug"])
         self.assertEqual(self.extracted(self.path("out"), "abcdef"), b"inside")
 
+    def test_what_a_trace_has_twice(self):
+        trace = self.make("a debug/abcdef first\na debug/abcdef second\n")
+        info = self.info(trace, "--extract-debug", self.path("out"))
+        self.assertEqual([each["id"] for each in info["debug_files"]], ["abcdef"])
+        self.assertEqual(self.extracted(self.path("out"), "abcdef"), b"first")
+
+    def test_what_is_in_the_way(self):
+        trace = self.make("a debug/abcdef text\n")
+        for name, make in (("folder", os.mkdir), ("FIFO", os.mkfifo), ("trace", lambda path: os.link(trace, path))):
+            place = os.path.join(self.path(name), ".build-id", "ab")
+            os.makedirs(place)
+            make(os.path.join(place, "cdef.debug"))
+            with self.subTest(name):
+                result = self.tracer("info", "--extract-debug", self.path(name), trace)
+                self.assert_fails(result, "can't write " + os.path.join(place, "cdef.debug"))
+                self.assertEqual(os.listdir(place), ["cdef.debug"])
+
     def test_a_trace_without_any(self):
         result = self.tracer("info", "--extract-debug", self.path("out"), self.make(""))
         self.assert_fails(result, "has no debug information in it")
