@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../base/paths.h"
+#include "../base/regular_file.h"
 #include "../analysis/stat.h"
 #include "../run/live_selection.h"
 #include "../run/session.h"
@@ -186,10 +187,22 @@ static AnalysisRequest *brief_statistics(void)
     return request;
 }
 
+/* Of a picture and the summary in one file, one would be lost. */
+static bool check_apart(const Command *command, GError **error)
+{
+    for (guint i = 0; command->summary && i < command->analyses->len; i++) {
+        const char *output = analysis_request_output(command->analyses->pdata[i]);
+
+        if (output && regular_file_is_same(output, command->summary))
+            return mt_fail(error, "can't write both the result of an analysis and the summary into %s", output);
+    }
+    return true;
+}
+
 static bool set_analyses(Command *command, DestinationOptions *destination, GError **error)
 {
     command->analyses = g_ptr_array_new_with_free_func((GDestroyNotify)analysis_request_free);
-    if (!cmd_parse_analyses(command->analyze, command->analyses, error))
+    if (!cmd_parse_analyses(command->analyze, command->analyses, error) || !check_apart(command, error))
         return false;
     destination->analyses_asked_for = command->analyses->len;
     if (!command->analyses->len)

@@ -62,6 +62,12 @@ class Results(CacheTest):
             with self.subTest(option):
                 self.assert_fails(self.tracer("stat", option, "", trace), f"{option} must be A..B", "but '' isn't", status=2)
 
+    def test_a_picture_and_the_summary_in_one_file(self):
+        path = self.path("picture.svg")
+        self.assert_fails(self.tracer("run", "--analyze", f"stat;heatmap={path}", "--summary", path, "--", "true"),
+                          f"can't write both the result of an analysis and the summary into {path}")
+        self.assertFalse(os.path.exists(path))
+
     def test_results_of_any_size_that_can_not_be_written_are_an_error(self):
         trace = self.make("many", [(0, 3 | USER, 64 * line, 1) for line in range(1000)])
         verbs = (["wss", "--window", "1"], ["wss", "--window", "1", "--json"], ["wss", "--window", "1", "--csv"], ["dump"],
