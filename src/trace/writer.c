@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -121,6 +122,27 @@ static uint32_t fields_of_file(unsigned fields)
     return (fields & ~(unsigned)MT_FIELD_VALUE) | (fields & MT_FIELD_VALUE ? FORMAT_HAS_VALUES : 0);
 }
 
+/* Opens `path`, and empties it unless another process writes a trace there: of two in one file, neither could be read.
+ * The lock ends with the descriptor. Where a file system has no locks, there is none. Returns the descriptor, or -1
+ * with an error. */
+static int open_file(const char *path, GError **error)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666), code;
+
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
+        close(fd);
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_BUSY, "can't write %s: another process is writing it", path);
+        return -1;
+    }
+    if (fd >= 0 && !ftruncate(fd, 0))
+        return fd;
+    code = errno;
+    if (fd >= 0)
+        close(fd);
+    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "can't write %s: %s", path, g_strerror(code));
+    return -1;
+}
+
 TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus, uint32_t block_records, GError **error)
 {
     g_autoptr(TraceWriter) writer = NULL;
@@ -133,13 +155,9 @@ TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus,
                     "can't write %s: a trace file must be a regular file", path);
         return NULL;
     }
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        int code = errno;
-
-        g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "can't write %s: %s", path, g_strerror(code));
+    fd = open_file(path, error);
+    if (fd < 0)
         return NULL;
-    }
     writer = g_new0(TraceWriter, 1);
     writer->path = g_strdup(path);
     writer->fd = fd;

@@ -14,8 +14,9 @@
 
 typedef struct TraceWriter TraceWriter;
 
-/* Creates `path`, or empties it if it is there; NULL with an error. `fields`: bits of enum mt_fields. `vcpus`: the
- * number of vCPUs; 0 if it isn't known yet: then the header says FORMAT_MAX_VCPUS until trace_writer_finish(). */
+/* Creates `path`, or empties it if it is there; NULL with an error, as if another process writes a trace there.
+ * `fields`: bits of enum mt_fields. `vcpus`: the number of vCPUs; 0 if it isn't known yet: then the header says
+ * FORMAT_MAX_VCPUS until trace_writer_finish(). */
 TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus, uint32_t block_records,
                               GError **error);
 /* Closes the file. Without trace_writer_finish(), it lacks its last blocks and the index. */

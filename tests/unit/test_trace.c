@@ -897,6 +897,20 @@ static void test_bad_streams(void)
     assert_stream_fails(escape, 3, MT_FORMAT_AUTO, 0, "the stream: offset 0: the stream ends within a record");
 }
 
+static void test_two_writers_of_one_file(void)
+{
+    g_autoptr(TemporaryPath) path = temporary_path();
+    g_autoptr(TraceWriter) first = trace_writer_new(path, 0, 1, 100, NULL), second = NULL;
+    g_autoptr(GError) error = NULL;
+    struct gmbeoo_record row = { GMBEOO_VALID | 3, 64 };
+
+    g_assert_null(trace_writer_new(path, 0, 1, 100, &error));
+    g_assert_true(g_str_has_suffix(error->message, "another process is writing it"));
+    g_assert_true(trace_writer_add(first, 0, &row, 1, 0, NULL) && trace_writer_finish(first, NULL));
+    second = trace_writer_new(path, 0, 1, 100, NULL); /* the first one has ended */
+    g_assert_nonnull(second);
+}
+
 /* Input that is neither a file nor a stream, without a format being given. */
 static void test_what_is_no_trace(void)
 {
@@ -1073,6 +1087,7 @@ int main(int argc, char **argv)
                     test_rows_that_are_neither_access_nor_event_are_left_out);
     g_test_add_func("/trace/streams", test_streams);
     g_test_add_func("/trace/bad_streams", test_bad_streams);
+    g_test_add_func("/trace/two_writers_of_one_file", test_two_writers_of_one_file);
     g_test_add_func("/trace/what_is_no_trace", test_what_is_no_trace);
     g_test_add_func("/trace/a_live_ring_is_read", test_a_live_ring_is_read);
     g_test_add_func("/trace/golden_files_stay_readable", test_golden_files_stay_readable);
