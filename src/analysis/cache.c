@@ -6,6 +6,8 @@
  */
 #include "cache.h"
 
+#include <string.h>
+
 #include "../base/error.h"
 #include "cache_private.h"
 
@@ -160,6 +162,8 @@ static size_t cache_thin(const void *data, const struct mt_batch *batch, uint32_
         kept[count] = (uint32_t)i;
         if (G_UNLIKELY(line != line_behind)) {
             last[line & mask] = last[line_behind & mask] = 0;
+            if (line_behind - line > 1) /* small lines, a large access: those in between, too */
+                memset(last, 0, sizeof last);
             count++;
             continue;
         }

@@ -73,6 +73,16 @@ class Jobs(CacheTest):
             with self.subTest(arguments):
                 self.assertEqual(self.outputs(*arguments, "--jobs", "2", path), (expected, ""))
 
+    def test_an_access_to_several_lines(self):
+        """It uses those between its first and its last one, too."""
+        chance = random.Random(16)
+        path = self.make("large", [(0, chance.choice((3, 3, 5, 6, 7)) | chance.choice((0, STORE)) | USER, chance.randrange(128) * 8, 1)
+                                   for _ in range(5000)], block=4096)
+        for arguments in (["--l1d", "256,1,16", "--l2", "none"], ["--l1d", "256,1,32", "--l2", "512,4,32"]):
+            expected, _ = self.outputs("cache", *arguments, "--l3", "none", path)
+            with self.subTest(arguments):
+                self.assertEqual(self.outputs("cache", *arguments, "--l3", "none", "--jobs", "2", path), (expected, ""))
+
     def test_of_a_selection(self):
         path = self.trace()
         for selection in (["--events", "777..15001"], ["--events", "19990.."], ["--events", "5..5"], ["--cpl", "3", "--loads"], ["--vcpu", "1"]):
