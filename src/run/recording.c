@@ -13,6 +13,7 @@ struct Recording {
     KnownCode *code;
     bool has_kernel;
     GError *error;
+    bool is_finished;
 };
 
 static bool attach(Recording *recording, const char *name, const char *text, GError **error)
@@ -49,6 +50,8 @@ void recording_free(Recording *recording)
 {
     if (!recording)
         return;
+    if (recording->writer && !recording->is_finished)
+        trace_writer_remove_if_empty(recording->writer);
     trace_writer_free(recording->writer);
     g_clear_error(&recording->error);
     g_free(recording);
@@ -74,10 +77,12 @@ const GError *recording_error(const Recording *recording)
 
 bool recording_finish(Recording *recording, const char *metadata, GError **error)
 {
-    return trace_writer_add_metadata(recording->writer, metadata, error) &&
-           (!recording->code || !(ring_fields(recording->ring) & MT_FIELD_INSTRUCTION) ||
-            known_code_attach(recording->code, recording->ring, recording->has_kernel, recording->writer, error)) &&
-           trace_writer_finish(recording->writer, error);
+    recording->is_finished =
+        trace_writer_add_metadata(recording->writer, metadata, error) &&
+        (!recording->code || !(ring_fields(recording->ring) & MT_FIELD_INSTRUCTION) ||
+         known_code_attach(recording->code, recording->ring, recording->has_kernel, recording->writer, error)) &&
+        trace_writer_finish(recording->writer, error);
+    return recording->is_finished;
 }
 
 uint64_t recording_bytes(const Recording *recording)

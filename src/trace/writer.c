@@ -128,18 +128,15 @@ static uint32_t fields_of_file(unsigned fields)
 static int open_file(const char *path, GError **error)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666), code;
+    bool is_busy = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
 
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK) {
-        close(fd);
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_BUSY, "can't write %s: another process is writing it", path);
-        return -1;
-    }
-    if (fd >= 0 && !ftruncate(fd, 0))
+    if (fd >= 0 && !is_busy && !ftruncate(fd, 0))
         return fd;
     code = errno;
     if (fd >= 0)
         close(fd);
-    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "can't write %s: %s", path, g_strerror(code));
+    g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "can't write %s: %s", path,
+                is_busy ? "another process is writing it" : g_strerror(code));
     return -1;
 }
 
@@ -173,6 +170,15 @@ TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus,
     writer->index = g_array_new(FALSE, FALSE, sizeof(struct format_index_entry));
     writer->changes = g_byte_array_new();
     return write_header(writer, error) ? g_steal_pointer(&writer) : NULL;
+}
+
+void trace_writer_remove_if_empty(TraceWriter *writer)
+{
+    for (guint i = 0; i < writer->index->len; i++)
+        if (g_array_index(writer->index, struct format_index_entry, i).type == FORMAT_BLOCK)
+            return;
+    if (writer->fd >= 0 && regular_file_is_at(writer->fd, writer->path))
+        unlink(writer->path);
 }
 
 void trace_writer_free(TraceWriter *writer)

@@ -22,6 +22,8 @@ TraceWriter *trace_writer_new(const char *path, unsigned fields, unsigned vcpus,
 /* Closes the file. Without trace_writer_finish(), it lacks its last blocks and the index. */
 void trace_writer_free(TraceWriter *writer);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(TraceWriter, trace_writer_free)
+/* Before trace_writer_free(), of a writer that isn't finished: removes the file if no record can be read of it. */
+void trace_writer_remove_if_empty(TraceWriter *writer);
 
 /* The guest's architecture (enum mt_architecture), if it isn't x86-64. To be called before anything is added. */
 bool trace_writer_set_architecture(TraceWriter *writer, unsigned architecture, GError **error);

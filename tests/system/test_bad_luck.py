@@ -415,6 +415,16 @@ class FullDisk(SystemTest):
         result = self.trace("--dont_trace", *GUEST_TRUE, "--workload_dir_path", folder)
         self.assert_fails(result, "No space left on device")
 
+    def test_full_before_a_trace_has_a_record(self):
+        small = self.path("small")
+        os.mkdir(small)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], check=True)
+        try:
+            self.assert_fails(self.tracer("record", "-o", os.path.join(small, "trace"), "--", "true"), "No space left on device")
+            self.assertEqual(os.listdir(small), [])
+        finally:
+            subprocess.run(["umount", small], check=True)
+
     def test_full_in_mid_run(self):
         self.mount("4m")
         result = self.tracer("run", "sh", "-c", "dd if=/dev/urandom of=/root/big bs=1M count=40; sync; echo fine")

@@ -911,6 +911,24 @@ static void test_two_writers_of_one_file(void)
     g_assert_nonnull(second);
 }
 
+/* A recording that is given up: what can be read of it stays. */
+static void test_what_nothing_can_be_read_of_is_removed(void)
+{
+    struct gmbeoo_record rows[100];
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        rows[i] = (struct gmbeoo_record){ GMBEOO_VALID | 3, 8 * i };
+    for (unsigned count = 0; count <= 100; count += 50) {
+        g_autoptr(TemporaryPath) path = temporary_path();
+        g_autoptr(TraceWriter) writer = trace_writer_new(path, 0, 1, 100, NULL);
+
+        g_assert_true(trace_writer_add_metadata(writer, "{}", NULL));
+        g_assert_true(!count || trace_writer_add(writer, 0, rows, count, 0, NULL));
+        trace_writer_remove_if_empty(writer);
+        g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS) == (count == 100)); /* a whole block */
+    }
+}
+
 /* Input that is neither a file nor a stream, without a format being given. */
 static void test_what_is_no_trace(void)
 {
@@ -1088,6 +1106,7 @@ int main(int argc, char **argv)
     g_test_add_func("/trace/streams", test_streams);
     g_test_add_func("/trace/bad_streams", test_bad_streams);
     g_test_add_func("/trace/two_writers_of_one_file", test_two_writers_of_one_file);
+    g_test_add_func("/trace/what_nothing_can_be_read_of_is_removed", test_what_nothing_can_be_read_of_is_removed);
     g_test_add_func("/trace/what_is_no_trace", test_what_is_no_trace);
     g_test_add_func("/trace/a_live_ring_is_read", test_a_live_ring_is_read);
     g_test_add_func("/trace/golden_files_stay_readable", test_golden_files_stay_readable);
