@@ -20,6 +20,7 @@
 #include <string.h>
 
 #define OLDEST 4
+#define REFUSES_SINCE 5  /* qemu_plugin_read_register(), unless flags allow it */
 #define BOOL_SINCE 6     /* qemu_plugin_read_register() */
 #define USERDATA_SINCE 7 /* instead of the plugin's id */
 
@@ -215,4 +216,9 @@ bool interface_read_register(struct qemu_plugin_register *handle, GByteArray *by
 
     /* Only the low byte of a bool is defined. */
     return interface.version >= BOOL_SINCE ? (returned & 0xff) != 0 : returned > 0;
+}
+
+enum qemu_plugin_cb_flags interface_flags_for_stored_registers(void)
+{
+    return interface.version >= REFUSES_SINCE ? QEMU_PLUGIN_CB_R_REGS : QEMU_PLUGIN_CB_NO_REGS;
 }

@@ -38,4 +38,8 @@ struct qemu_plugin_register *interface_find_register(GArray *registers, const ch
  */
 bool interface_read_register(struct qemu_plugin_register *handle, GByteArray *bytes);
 
+/* What to register callbacks with that read registers QEMU always has in memory, such as cr3: before 10.1 nothing, as
+ * it makes QEMU store all others, too, before each call. */
+enum qemu_plugin_cb_flags interface_flags_for_stored_registers(void);
+
 #endif

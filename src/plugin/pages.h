@@ -7,6 +7,7 @@
 #ifndef MEMORY_TRACER_PLUGIN_PAGES_H
 #define MEMORY_TRACER_PLUGIN_PAGES_H
 
+#include "interface.h"
 #include "plugin.h"
 
 #define PAGES_SHIFT 12
@@ -31,7 +32,8 @@ void pages_drop_all(void);
 /* What callbacks of accesses that ask for physical addresses are registered with: a page's size is found by cr3. */
 static inline enum qemu_plugin_cb_flags pages_callback_flags(void)
 {
-    return ring_fields(plugin.ring) & MT_FIELD_PAGE_SIZE ? QEMU_PLUGIN_CB_R_REGS : QEMU_PLUGIN_CB_NO_REGS;
+    return ring_fields(plugin.ring) & MT_FIELD_PAGE_SIZE ? interface_flags_for_stored_registers()
+                                                         : QEMU_PLUGIN_CB_NO_REGS;
 }
 /* Asks QEMU for the physical address of an access. With MT_FIELD_PAGE_SIZE, the page's size is in it
  * (ROW_PAGE_SIZE_SHIFT). */

@@ -150,6 +150,7 @@ class Names(SystemTest):
                 self.build("prog", "\n\n\n" + text.replace("total", "another"), "-O0")
                 self.assertEqual(symbols_of(trace), before)
 
+    @not_sanitized
     def test_lines_of_a_stripped_program(self):
         program = self.build("prog", test_elf_names.C, "-O2")
         whole = self.path("whole")
@@ -160,6 +161,7 @@ class Names(SystemTest):
         os.unlink(program + ".debug")
         self.assertIn("total", {symbol.function for symbol in self.assert_lines_are_addr2lines(trace, program, whole)})
 
+    @not_sanitized
     def test_lines_of_all_that_one_trace_has_executed(self):
         """A program at a fixed address, one that can be loaded anywhere, one that is stripped, and a library that is loaded late."""
         fixed, anywhere = self.build("fixed", test_elf_names.C, "-O2", "-no-pie"), self.build("anywhere", test_elf_names.CPP, "-O1")
@@ -176,6 +178,7 @@ class Names(SystemTest):
                 own = self.assert_lines_are_addr2lines(trace, program, whole if program == stripped else None)
                 self.assertIn(function, {symbol.function for symbol in own})
 
+    @not_sanitized
     def test_dump_shows_lines(self):
         program = self.build("prog", test_elf_names.C, "-O2")
         trace = self.record("a.mtrace", "--user-only", "--", program)
@@ -197,6 +200,7 @@ class Names(SystemTest):
             self.assertEqual({symbol.function for symbol in symbols.values() if symbol.file == self.path("prog.c")},
                              functions | {"main"})
 
+    @not_sanitized
     def test_the_lines_that_made_most_accesses(self):
         program = self.compile("prog", self.two_loops("hot_loop", "other") + MAIN.format(call="hot_loop"), "-g")
         trace = self.record("a.mtrace", "--user-only", "--", program)
@@ -374,6 +378,7 @@ int main(void)
         fini = self.address(program, "_fini")
         self.assertLessEqual(set(self.names(trace, "--pc", f"{fini:x}..{fini + 4096:x}")), {"_fini"})
 
+    @not_sanitized
     def test_a_function_without_a_size_ends_where_the_next_one_begins(self):
         program = self.compile("prog", """asm(".text\\n.type first, @function\\nfirst: mov (%rdi), %rax\\nret\\n"
     ".type second, @function\\nsecond: mov 8(%rdi), %rax\\nret\\n");
@@ -394,6 +399,7 @@ int main(void) { long a[2] = {1, 2}; for (int i = 0; i < 100; i++) { first(a); s
         self.assertFalse([name for name in own if name and "[" in name])
         self.assertEqual(set(own) & {"forward", "workload_progress", "__gettextparse", "printf_positional"}, set())
 
+    @not_sanitized
     def test_a_static_program_that_can_be_loaded_anywhere(self):
         program = self.compile("prog", self.two_loops("hot_loop", "other") + MAIN.format(call="hot_loop"), "-static-pie")
         names = self.names(self.record("a.mtrace", "--user-only", "--", program))
