@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "../base/regular_file.h"
+#include "elf_section.h"
 
 #define READ_AT_ONCE 65536
 
@@ -107,19 +108,9 @@ int debug_file_open(const char *path, Elf *elf, const char *folder)
 
 static bool has_debug_info(Elf *elf)
 {
-    Elf_Scn *section = NULL;
-    size_t names;
+    GElf_Shdr header;
 
-    if (elf_getshdrstrndx(elf, &names))
-        return false;
-    while ((section = elf_nextscn(elf, section))) {
-        GElf_Shdr header;
-        const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
-
-        if (name && header.sh_type != SHT_NOBITS && (!strcmp(name, ".debug_info") || !strcmp(name, ".zdebug_info")))
-            return true;
-    }
-    return false;
+    return elf_section_find(elf, ".debug_info", &header) || elf_section_find(elf, ".zdebug_info", &header);
 }
 
 int debug_file_find(const char *path, const char *folder)

@@ -2,10 +2,10 @@
 /* Compressed symbols: see elf_mini_debug.h. */
 #include "elf_mini_debug.h"
 
-#include <gelf.h>
 #include <glib.h>
 #include <lzma.h>
-#include <string.h>
+
+#include "elf_section.h"
 
 /* A malicious file must not use up the memory. A large program has some megabytes of symbols. */
 #define DECODED_BYTES_MAX (64u << 20)
@@ -13,19 +13,10 @@
 
 static Elf_Data *find(Elf *elf)
 {
-    Elf_Scn *section = NULL;
-    size_t names;
+    GElf_Shdr header;
+    Elf_Scn *section = elf_section_find(elf, ".gnu_debugdata", &header);
 
-    if (elf_getshdrstrndx(elf, &names))
-        return NULL;
-    while ((section = elf_nextscn(elf, section))) {
-        GElf_Shdr header;
-        const char *name = gelf_getshdr(section, &header) ? elf_strptr(elf, names, header.sh_name) : NULL;
-
-        if (name && header.sh_type == SHT_PROGBITS && !strcmp(name, ".gnu_debugdata"))
-            return elf_rawdata(section, NULL);
-    }
-    return NULL;
+    return section && header.sh_type == SHT_PROGBITS ? elf_rawdata(section, NULL) : NULL;
 }
 
 /* Returns the decompressed data, which the caller frees; NULL if it can't be decompressed. */
