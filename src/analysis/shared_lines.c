@@ -272,13 +272,14 @@ static __attribute__((noinline)) void add_access(SharedLines *lines, const struc
 }
 
 /* Most accesses are to one line, which their vCPU has touched recently for the same sharer, and which it holds or owns:
- * these are counted here, with constants for `shift` and `physical`. */
+ * these are counted here, with a constant for `physical`. */
 static inline __attribute__((always_inline)) void add_records(SharedLines *lines, const struct mt_batch *batch,
                                                               size_t begin, size_t end, uint32_t who, uint32_t space,
-                                                              unsigned shift, bool physical)
+                                                              bool physical)
 {
     const Recent *recents = lines->recent[batch->vcpu];
     const uint64_t *addresses = physical ? batch->paddr : batch->address;
+    const unsigned shift = lines->shift;
     const uint64_t line_mask = (UINT64_C(1) << shift) - 1;
 
     for (size_t i = begin; i < end; i++) {
@@ -307,11 +308,9 @@ void shared_lines_add(SharedLines *lines, const struct mt_batch *batch, size_t b
     if (!lines->recent[batch->vcpu])
         lines->recent[batch->vcpu] = g_new0(Recent, RECENT);
     if (physical)
-        add_records(lines, batch, begin, end, who, space, lines->shift, true);
-    else if (lines->shift == SHARED_MAX_SHIFT)
-        add_records(lines, batch, begin, end, who, space, SHARED_MAX_SHIFT, false);
+        add_records(lines, batch, begin, end, who, space, true);
     else
-        add_records(lines, batch, begin, end, who, space, lines->shift, false);
+        add_records(lines, batch, begin, end, who, space, false);
 }
 
 void shared_lines_take_part(SharedLines *lines, unsigned part, unsigned parts)
