@@ -34,7 +34,7 @@ static bool is_id(const char *id)
 static GStrv list_ids(mt_trace *trace)
 {
     const TraceFile *file = trace_file_of(trace);
-    g_auto(GStrv) names = file ? trace_file_attachment_names(file, NULL) : NULL;
+    g_auto(GStrv) names = file ? trace_file_attachment_names(file) : NULL;
     g_autoptr(GStrvBuilder) ids = g_strv_builder_new();
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal); /* of `names` */
 

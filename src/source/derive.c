@@ -9,7 +9,6 @@
 #include "../base/error.h"
 #include "../base/json_numbers.h"
 #include "../base/part_file.h"
-#include "../base/printable.h"
 #include "../context/attachment.h"
 #include "../context/code_table.h"
 #include "../trace/file.h"
@@ -63,15 +62,9 @@ static bool is_debug(const char *name)
 /* `copied`: names of debug information so far. Of an input but the first one, there is nothing else. */
 static bool copy_attachments(TraceWriter *writer, const Input *input, bool is_first, GHashTable *copied, GError **error)
 {
-    g_autoptr(GError) problem = NULL;
     const TraceFile *file = trace_file_of(input->trace);
-    g_auto(GStrv) names = file ? trace_file_attachment_names(file, &problem) : g_new0(char *, 1);
+    g_auto(GStrv) names = file ? trace_file_attachment_names(file) : g_new0(char *, 1);
 
-    if (problem) {
-        g_autofree char *why = text_make_printable(problem->message);
-
-        fprintf(stderr, "memory_tracer: ATTENTION: without an attachment: %s\n", why);
-    }
     for (char **name = names; *name; name++) {
         size_t bytes;
         bool wanted = is_debug(*name) ? !g_hash_table_contains(copied, *name) : is_first && !merged_code_writes(*name);

@@ -183,7 +183,7 @@ static char *name_beside(const char *prefix, const char *symbols)
 static void add_all_symbols(MergedCode *code, mt_trace *trace)
 {
     const TraceFile *file = trace_file_of(trace);
-    g_auto(GStrv) names = file ? trace_file_attachment_names(file, NULL) : g_new0(char *, 1);
+    g_auto(GStrv) names = file ? trace_file_attachment_names(file) : g_new0(char *, 1);
 
     for (char **name = names; *name; name++)
         if (has_symbols(*name))

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Opens trace files: see file.h. Files are not trusted: every size is checked against the file's own size. Reading with
- * the index and reading without one share their checks, so both are in this long file.
- */
+/* Opens trace files: see file.h. Files are not trusted: every size is checked against the file's own size. */
 #include "file.h"
 
 #include <errno.h>
@@ -13,14 +10,13 @@
 #include <zstd.h>
 
 #include "../ring/ring.h"
+#include "attachments.h"
 #include "decoder.h"
+#include "file_private.h"
 
 /* The bytes to which a chunk that isn't a block may decompress. */
 #define MAX_DECOMPRESSED (UINT64_C(1) << 28)
 #define SCAN_BYTES (1u << 16)
-/* An attachment of so many bytes isn't read only because another one is looked for. */
-#define PEEK_BYTES (1u << 20)
-#define NAME_BYTES_MAX 4096
 
 G_GNUC_PRINTF(4, 5)
 static bool fail_at(const TraceFile *file, uint64_t offset, GError **error, const char *format, ...)
@@ -36,7 +32,7 @@ static bool fail_at(const TraceFile *file, uint64_t offset, GError **error, cons
     return false;
 }
 
-static bool read_at(const TraceFile *file, uint64_t offset, void *to, size_t bytes, GError **error)
+bool trace_file_read_at(const TraceFile *file, uint64_t offset, void *to, size_t bytes, GError **error)
 {
     size_t done = 0;
 
@@ -76,7 +72,7 @@ static bool read_chunk_header(const TraceFile *file, uint64_t offset, struct for
 {
     if (offset % FORMAT_ALIGNMENT || offset > file->bytes || file->bytes - offset < sizeof *chunk)
         return fail_at(file, offset, error, "there is no whole chunk");
-    if (!read_at(file, offset, chunk, sizeof *chunk, error))
+    if (!trace_file_read_at(file, offset, chunk, sizeof *chunk, error))
         return false;
     if (!is_chunk(chunk))
         return fail_at(file, offset, error, "this is not a chunk");
@@ -94,7 +90,7 @@ bool trace_file_read(const TraceFile *file, const struct format_index_entry *ent
     if (chunk.bytes != entry->bytes || chunk.type != entry->type)
         return fail_at(file, entry->offset, error, "the index says something else of this chunk");
     g_byte_array_set_size(payload, (guint)chunk.bytes);
-    if (!read_at(file, entry->offset + sizeof chunk, payload->data, chunk.bytes, error))
+    if (!trace_file_read_at(file, entry->offset + sizeof chunk, payload->data, chunk.bytes, error))
         return false;
     if (!hash_fits(payload->data, chunk.bytes, chunk.payload_hash))
         return fail_at(file, entry->offset, error, "a chunk's contents don't fit its hash");
@@ -142,7 +138,7 @@ static bool load_index(TraceFile *file)
     uint64_t after = sizeof file->header;
 
     if (file->bytes < sizeof file->header + sizeof footer ||
-        !read_at(file, file->bytes - sizeof footer, &footer, sizeof footer, NULL) ||
+        !trace_file_read_at(file, file->bytes - sizeof footer, &footer, sizeof footer, NULL) ||
         memcmp(footer.magic, FORMAT_END_MAGIC, sizeof footer.magic) || footer.file_bytes != file->bytes ||
         !hash_fits(&footer, offsetof(struct format_footer, hash), footer.hash) ||
         !read_chunk_header(file, footer.index_offset, &chunk, NULL))
@@ -179,7 +175,7 @@ static bool describe_block(const TraceFile *file, struct format_index_entry *ent
 
     if (entry->bytes < sizeof block)
         return fail_at(file, entry->offset, error, "a block is too short");
-    if (!read_at(file, entry->offset + sizeof(struct format_chunk), &block, sizeof block, error))
+    if (!trace_file_read_at(file, entry->offset + sizeof(struct format_chunk), &block, sizeof block, error))
         return false;
     problem = decoder_check_header(&block, file->header.vcpus);
     if (problem)
@@ -223,7 +219,7 @@ static uint64_t find_chunk(const TraceFile *file, uint64_t offset)
     while (offset < file->bytes && file->bytes - offset >= sizeof(struct format_chunk)) {
         size_t count = MIN(SCAN_BYTES + sizeof(struct format_chunk), file->bytes - offset);
 
-        if (!read_at(file, offset, bytes, count, NULL))
+        if (!trace_file_read_at(file, offset, bytes, count, NULL))
             break;
         for (size_t i = 0; i + sizeof(struct format_chunk) <= count && i < SCAN_BYTES; i += FORMAT_ALIGNMENT) {
             struct format_chunk chunk;
@@ -265,8 +261,8 @@ static void scan(TraceFile *file)
 
 /* The contents of chunks. */
 
-static GByteArray *decompress(const TraceFile *file, const struct format_index_entry *chunk, const uint8_t *data,
-                              size_t bytes, GError **error)
+GByteArray *trace_file_decompress(const TraceFile *file, const struct format_index_entry *chunk, const uint8_t *data,
+                                  size_t bytes, GError **error)
 {
     ZSTD_DCtx *zstd = ZSTD_createDCtx();
     g_autoptr(GByteArray) result = g_byte_array_new();
@@ -307,7 +303,7 @@ static bool add_instructions(TraceFile *file, const struct format_index_entry *c
     if (head.first < 1 || head.count > RING_MAX_INSTRUCTIONS || head.first > RING_MAX_INSTRUCTIONS - head.count ||
         lost > file->bytes)
         return fail_at(file, chunk->offset, error, "the numbers of the instructions are not in order");
-    entries = decompress(file, chunk, payload->data + sizeof head, payload->len - sizeof head, error);
+    entries = trace_file_decompress(file, chunk, payload->data + sizeof head, payload->len - sizeof head, error);
     if (!entries)
         return false;
     g_array_set_size(file->instructions, head.first - 1); /* the lost ones are unknown */
@@ -335,7 +331,7 @@ static bool add_instructions(TraceFile *file, const struct format_index_entry *c
 static bool add_changes(TraceFile *file, const struct format_index_entry *chunk, const GByteArray *payload,
                         GError **error)
 {
-    g_autoptr(GByteArray) contents = decompress(file, chunk, payload->data, payload->len, error);
+    g_autoptr(GByteArray) contents = trace_file_decompress(file, chunk, payload->data, payload->len, error);
     const char *problem = contents ? trace_changes_read(file->changes, contents->data, contents->len) : NULL;
 
     return contents && (!problem || fail_at(file, chunk->offset, error, "%s", problem));
@@ -364,6 +360,9 @@ static bool take_chunk(TraceFile *file, guint number, GByteArray *payload, GErro
         return trace_file_read(file, chunk, payload, error) && add_instructions(file, chunk, payload, error);
     case FORMAT_CHANGES:
         return trace_file_read(file, chunk, payload, error) && add_changes(file, chunk, payload, error);
+    case FORMAT_ATTACHMENT:
+        attachments_add(file, number);
+        return true;
     default:
         return true;
     }
@@ -426,7 +425,7 @@ static bool load_header(TraceFile *file, GError **error)
 
     if (file->bytes < sizeof *header)
         return fail_at(file, 0, error, "this is not a trace file: it is too short");
-    if (!read_at(file, 0, header, sizeof *header, error))
+    if (!trace_file_read_at(file, 0, header, sizeof *header, error))
         return false;
     if (!trace_file_is_one(header, sizeof *header))
         return fail_at(file, 0, error, "this is not a trace file");
@@ -452,6 +451,7 @@ TraceFile *trace_file_open(int fd, const char *name, TraceFileMode mode, GError 
     file->blocks = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     file->instructions = g_array_new(FALSE, TRUE, sizeof(struct mt_instruction));
     file->changes = trace_changes_new();
+    file->attachments = attachments_new();
     file->metadata = g_string_new(NULL);
     if (fstat(fd, &status) || !S_ISREG(status.st_mode)) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_REGULAR_FILE, "%s: a trace file can only be read from a file",
@@ -479,100 +479,9 @@ void trace_file_free(TraceFile *file)
     g_array_unref(file->blocks);
     g_array_unref(file->instructions);
     trace_changes_free(file->changes);
+    attachments_free(file->attachments);
     g_string_free(file->metadata, TRUE);
     g_free(file->damage);
     g_free(file->name);
     g_free(file);
-}
-
-/* Reads an attachment's chunk. Returns its name, and sets *contents to what follows the name in the payload; NULL with
- * an error. */
-static char *read_attachment(const TraceFile *file, const struct format_index_entry *chunk, GByteArray *payload,
-                             size_t *contents, GError **error)
-{
-    uint32_t length;
-
-    if (!trace_file_read(file, chunk, payload, error))
-        return NULL;
-    *contents = payload->len;
-    if (payload->len < sizeof length)
-        return g_strdup("");
-    memcpy(&length, payload->data, sizeof length);
-    if (payload->len - sizeof length < length)
-        return g_strdup("");
-    *contents = sizeof length + length;
-    return g_strndup((const char *)payload->data + sizeof length, length);
-}
-
-/* The name of an attachment that is too large to be read for that; or NULL. Its hash isn't checked. */
-static char *peek_name(const TraceFile *file, const struct format_index_entry *chunk)
-{
-    const uint64_t at = chunk->offset + sizeof(struct format_chunk);
-    g_autofree char *name = NULL;
-    uint32_t length;
-
-    if (chunk->bytes < PEEK_BYTES || !read_at(file, at, &length, sizeof length, NULL) || length > NAME_BYTES_MAX)
-        return NULL;
-    name = g_malloc0((gsize)length + 1);
-    return read_at(file, at + sizeof length, name, length, NULL) ? g_steal_pointer(&name) : NULL;
-}
-
-char **trace_file_attachment_names(const TraceFile *file, GError **error)
-{
-    g_autoptr(GByteArray) payload = g_byte_array_new();
-    GPtrArray *names = g_ptr_array_new();
-
-    for (guint i = 0; i < file->chunks->len; i++) {
-        const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
-        g_autoptr(GError) problem = NULL;
-        size_t contents;
-        char *name = chunk->type == FORMAT_ATTACHMENT ? peek_name(file, chunk) : NULL;
-
-        if (!name && chunk->type == FORMAT_ATTACHMENT)
-            name = read_attachment(file, chunk, payload, &contents, &problem);
-
-        if (name)
-            g_ptr_array_add(names, name);
-        if (problem && error && !*error)
-            g_propagate_error(error, g_steal_pointer(&problem));
-    }
-    g_ptr_array_add(names, NULL);
-    return (char **)g_ptr_array_free(names, FALSE);
-}
-
-GByteArray *trace_file_attachment(const TraceFile *file, const char *name, GError **error)
-{
-    g_autoptr(GByteArray) payload = g_byte_array_new();
-
-    for (guint i = 0; i < file->chunks->len; i++) {
-        const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
-        g_autofree char *peeked = chunk->type == FORMAT_ATTACHMENT ? peek_name(file, chunk) : NULL, *found = NULL;
-        size_t contents;
-
-        if (chunk->type != FORMAT_ATTACHMENT || (peeked && strcmp(peeked, name)))
-            continue;
-        found = read_attachment(file, chunk, payload, &contents, error);
-        if (!found)
-            return NULL;
-        if (!strcmp(found, name) && contents < payload->len)
-            return decompress(file, chunk, payload->data + contents, payload->len - contents, error);
-    }
-    return NULL;
-}
-
-uint64_t trace_file_attachment_bytes(const TraceFile *file, const char *name)
-{
-    g_autoptr(GByteArray) payload = g_byte_array_new();
-
-    for (guint i = 0; i < file->chunks->len; i++) {
-        const struct format_index_entry *chunk = &g_array_index(file->chunks, struct format_index_entry, i);
-        g_autofree char *found = chunk->type == FORMAT_ATTACHMENT ? peek_name(file, chunk) : NULL;
-        size_t contents;
-
-        if (!found && chunk->type == FORMAT_ATTACHMENT)
-            found = read_attachment(file, chunk, payload, &contents, NULL);
-        if (!g_strcmp0(found, name))
-            return sizeof(struct format_chunk) + format_padded(chunk->bytes);
-    }
-    return 0;
 }

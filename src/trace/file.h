@@ -12,6 +12,8 @@
 #include "changes.h"
 #include "format.h"
 
+typedef struct TraceAttachments TraceAttachments;
+
 typedef struct TraceFile {
     int fd;
     char *name;
@@ -21,6 +23,7 @@ typedef struct TraceFile {
     GArray *blocks;       /* uint32_t: which chunks are blocks */
     GArray *instructions; /* struct mt_instruction; the first one has number 1 */
     TraceChanges *changes;
+    TraceAttachments *attachments;
     GString *metadata;
     uint64_t known;      /* records that were known to exist when the last block was written */
     bool salvaging;      /* opened with TRACE_FILE_SALVAGE */
@@ -63,9 +66,9 @@ bool trace_file_verify(const TraceFile *file, GError **error);
 /* The same without the blocks, for callers that have read those. */
 bool trace_file_verify_others(const TraceFile *file, GError **error);
 
-/* The names of the attachments, in the order of the file; the caller frees them by g_strfreev(). Those that can't be
- * read are left out, and *error says why, for the first of them. */
-char **trace_file_attachment_names(const TraceFile *file, GError **error);
+/* The names of the attachments, in the order of the file; the caller frees them by g_strfreev(). What they name may be
+ * damaged. */
+char **trace_file_attachment_names(const TraceFile *file);
 
 /* The decompressed contents of an attachment, which the caller unreferences. NULL with an error if it can't be read;
  * NULL without an error if there is none. */
