@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The two halves of known_code.h: known_code.c finds the files that code is of, code_tables.c writes what the trace
- * keeps of each. */
+/* The parts of known_code.h: known_code.c finds the files that code is of, known_code_read.c reads them, code_tables.c
+ * writes what the trace keeps of each. */
 #ifndef MEMORY_TRACER_RUN_KNOWN_CODE_PRIVATE_H
 #define MEMORY_TRACER_RUN_KNOWN_CODE_PRIVATE_H
+
+#include <sys/stat.h>
 
 #include "../context/code_map.h"
 #include "../context/code_table.h"
 #include "../context/elf_code.h"
 #include "../context/explanation.h"
+#include "../context/missing_code.h"
 #include "../trace/writer.h"
 #include "known_code.h"
+#include "mapped_code.h"
 
 /* Of all symbol tables, before they are compressed, and of all tables of lines. */
 #define SYMBOLS_BYTES_MAX (3u << 20)
@@ -19,6 +23,26 @@
 /* Of a file with debug information (readers take no more), and of all of them, before they are compressed. */
 #define DEBUG_FILE_BYTES_MAX (UINT64_C(1) << 28)
 #define DEBUG_BYTES_MAX (UINT64_C(1) << 31)
+
+typedef struct {
+    char *path; /* on this machine */
+    const char *shown;
+    bool is_there;
+    struct stat status; /* when the workload began */
+    bool is_told;       /* where it is loaded */
+    uint64_t bias;
+} KnownFile;
+
+struct KnownCode {
+    GPtrArray *files;     /* of KnownFile */
+    bool sees_host;       /* paths in the guest are this machine's */
+    struct timespec from; /* when this was made */
+    GuestCode *guest;     /* what only the guest has; or NULL */
+    GPtrArray *missing;   /* MissingCode: set by known_code_attach() */
+    bool embeds_debug;
+    uint64_t debug_bytes; /* set by known_code_attach(), as is: */
+    GPtrArray *left_out;  /* char *: files whose debug information had no room */
+};
 
 typedef struct {
     GArray *instructions; /* struct mt_instruction: copies, as the ring is the other side's, too */
@@ -35,6 +59,14 @@ typedef struct {
     uint64_t debug_entries; /* that may still be looked at */
     uint64_t debug_bytes;   /* of attached files, before they are compressed */
 } Names;
+
+/* Reads the files that were expected: `elves`, `shown` and, where it is known where they are loaded, `loaded`. `read`:
+ * ElfCode by path. */
+void known_code_read_files(const KnownCode *known, Names *names, GHashTable *read);
+/* The files that were mapped (MappedCode), where they were: those of all processes, and what they have loaded later. */
+void known_code_read_mapped(const KnownCode *known, const GPtrArray *mapped, Names *names, GHashTable *read);
+/* Why the names of a mapped file's code aren't known. */
+MissingReason known_code_why_missing(const KnownCode *known, const MappedCode *code);
 
 /* Attaches a file's functions: all of them, or, if there is no room for that, those that have executed something.
  * `used`: names of attachments so far. Returns the attachment's name, to be freed; NULL with an error, or (no error) if
