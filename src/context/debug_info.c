@@ -10,13 +10,9 @@
 #include <elfutils/libdw.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "../base/regular_file.h"
-#include "debug_file.h"
+#include "open_dwarf.h"
 
-/* A debug file is read into memory; a larger one is left out. */
-#define FILE_BYTES_MAX ((off_t)1 << 30)
 #define DEPTH_MAX 256
 #define NAME_BYTES_MAX 1024
 #define PATH_BYTES_MAX 4095
@@ -351,71 +347,12 @@ static void add_unit(Dwarf_Die *unit, Dwarf_Die *split, LineTable *table, uint64
     look_at_unit(&search, unit, split, 1, numbers);
 }
 
-/* Files. */
-
-/* libelf (0.188) leaks the sections that it has read before it reads the whole file: so that comes first. */
-static Elf *open_elf(int fd, bool whole)
-{
-    Elf *elf = fd >= 0 && lseek(fd, 0, SEEK_END) <= FILE_BYTES_MAX ? elf_begin(fd, ELF_C_READ, NULL) : NULL;
-
-    if (elf && whole && elf_cntl(elf, ELF_C_FDREAD)) {
-        elf_end(elf);
-        return NULL;
-    }
-    return elf;
-}
-
-/* A file's debug information, or that of its separate file. */
-typedef struct {
-    int fd, other_fd;     /* -1: closed */
-    Elf *elf, *other_elf; /* or NULL */
-    Dwarf *dwarf;         /* NULL: there is none */
-} OpenDwarf;
-
-/* `whole`: reads the files into memory, so that they needn't stay open. */
-static OpenDwarf open_dwarf(const ElfCode *code, bool whole)
-{
-    OpenDwarf open = { .fd = regular_file_open(code->path, NULL), .other_fd = -1 };
-
-    open.elf = open_elf(open.fd, whole);
-    open.dwarf = open.elf ? dwarf_begin_elf(open.elf, DWARF_C_READ, NULL) : NULL;
-    if (!open.elf || open.dwarf)
-        return open;
-    open.other_fd = debug_file_open(code->path, open.elf, DEBUG_FILE_FOLDER);
-    open.other_elf = open_elf(open.other_fd, whole);
-    open.dwarf = open.other_elf ? dwarf_begin_elf(open.other_elf, DWARF_C_READ, NULL) : NULL;
-    return open;
-}
-
-static void close_descriptors(OpenDwarf *open)
-{
-    if (open->other_fd >= 0)
-        close(open->other_fd);
-    if (open->fd >= 0)
-        close(open->fd);
-    open->fd = open->other_fd = -1;
-}
-
-static void close_dwarf(OpenDwarf *open)
-{
-    dwarf_end(open->dwarf);
-    elf_end(open->other_elf);
-    elf_end(open->elf);
-    close_descriptors(open);
-}
-
-static void clear_dwarf(OpenDwarf *open)
-{
-    close_dwarf(open);
-    *open = (OpenDwarf){ .fd = -1, .other_fd = -1 };
-}
-
 LineTable *debug_info_find_lines(const ElfCode *code, const GArray *pieces, uint64_t *work)
 {
-    OpenDwarf open = open_dwarf(code, false);
+    OpenDwarf open = open_dwarf_begin(code, false);
     LineTable *table = open.dwarf ? find_lines(open.dwarf, pieces, work) : NULL;
 
-    close_dwarf(&open);
+    open_dwarf_end(&open);
     return table;
 }
 
@@ -447,7 +384,7 @@ void debug_units_free(DebugUnits *units)
     if (!units)
         return;
     if (units->ranges) {
-        close_dwarf(&units->open);
+        open_dwarf_end(&units->open);
         g_array_unref(units->ranges);
     }
     g_hash_table_unref(units->known);
@@ -466,11 +403,11 @@ static void open_units(DebugUnits *units)
     Dwarf_Die die;
 
     units->ranges = g_array_new(FALSE, FALSE, sizeof(UnitRange));
-    units->open = open_dwarf(units->elf, true);
+    units->open = open_dwarf_begin(units->elf, true);
     if (units->open.dwarf)
-        close_descriptors(&units->open);
+        open_dwarf_close_files(&units->open);
     else
-        clear_dwarf(&units->open);
+        open_dwarf_clear(&units->open);
     while (units->open.dwarf && !dwarf_get_units(units->open.dwarf, unit, &unit, NULL, NULL, &die, NULL)) {
         Dwarf_Addr base, begin, end;
         ptrdiff_t offset = 0;
