@@ -301,7 +301,9 @@ static void check_at_end(const Input *input, GError **error)
     g_autoptr(GPtrArray) inputs = g_ptr_array_new();
 
     g_ptr_array_add(inputs, (gpointer)input);
-    if (input->objects && !input->is_part)
+    if (input->vcpu != SELECTION_ANY && !input->found_vcpu && !mt_trace_vcpus(input->trace)) /* a stream */
+        mt_fail(error, "%s: no record is vCPU %d's", input->path, input->vcpu);
+    else if (input->objects && !input->is_part)
         input_check_found(inputs, error);
 }
 
@@ -396,6 +398,7 @@ static void select_records(Input *input)
     input->count = 0;
     if (input->vcpu != SELECTION_ANY && batch->vcpu != (unsigned)input->vcpu)
         return;
+    input->found_vcpu = true;
     if (input->objects)
         object_selection_look_at(input->objects, batch);
     select_by_task(input);

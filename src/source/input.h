@@ -27,6 +27,7 @@ typedef struct Input {
     NamedCode *code;   /* the code that is wanted; NULL: all */
     uint32_t memory;   /* the memory of the records that are being selected; 0: unknown */
     int cpl, vcpu;
+    bool found_vcpu; /* the wanted one has records */
     bool loads, stores;
     TaskSelection *tasks;     /* NULL: all */
     ObjectSelection *objects; /* NULL: all */

@@ -42,6 +42,8 @@ class Analyses(SystemTest):
         self.assertEqual(of_file["accesses"], info["records"])
         self.assertEqual(sum(of_file["order"].values()), info["records"])
         self.assertNotIn("top_functions", of_stream)
+        self.assertEqual(self.stat("--vcpu", "0", stream)["accesses"], of_stream["accesses"])
+        self.assert_fails(self.tracer("stat", "--vcpu", "1", stream), "no record is vCPU 1's")
         self.assertTrue(of_file["top_functions"])
 
     def test_selections(self):
