@@ -12,6 +12,7 @@
 #include "pages.h"
 #include "phase.h"
 #include "plugin.h"
+#include "tasks.h"
 #include "values.h"
 
 /* What QEMU encodes in a meminfo handle fits into so many bits; larger ones are looked up the slow way. */
@@ -83,29 +84,27 @@ static inline __attribute__((always_inline)) void read_value(unsigned vcpu, qemu
         values_ask_and_learn(vcpu, info, size_shift, state, wide->value);
 }
 
-/* With fields that widen the record. They are slow enough for what record() avoids to make no difference. `state`: see
- * state.h; for values only. */
+/* With values, physical addresses, or both. They are slow enough for what record() avoids to make no difference.
+ * `state`: see state.h; for values only. */
 static inline __attribute__((always_inline)) void record_wide(unsigned vcpu, uint64_t known, qemu_plugin_meminfo_t info,
                                                               uint64_t vaddr, unsigned fields, const void *state)
 {
     RingProducer *producer = producer_of(vcpu);
-    WideRow *wide = ring_producer_slot(producer);
-    uint8_t told = G_LIKELY(info < 1u << MEMINFO_TABLE_BITS) ? meminfo_table[info] : ask_meminfo(info);
-    uint64_t paddr = 0;
+    WideRow *wide;
+    uint8_t told;
 
+    if (fields & MT_FIELD_PADDR)
+        pages_tell(vcpu, info, vaddr);
+    if (!(fields & MT_FIELD_VALUE)) {
+        record(producer, known, info, vaddr);
+        return;
+    }
+    told = G_LIKELY(info < 1u << MEMINFO_TABLE_BITS) ? meminfo_table[info] : ask_meminfo(info);
+    wide = ring_producer_slot(producer);
     wide->record.info = known | told;
     wide->record.virt_addr = vaddr;
-    if (fields & MT_FIELD_PADDR) {
-        paddr = pages_translate(vcpu, info, vaddr);
-        if (!(fields & MT_FIELD_VALUE))
-            wide->paddr = paddr;
-    }
-    if (fields & MT_FIELD_VALUE) {
-        if (fields & MT_FIELD_PADDR)
-            wide->paddr_beside_value = paddr;
-        read_value(vcpu, info, told & 7, state, wide);
-    }
-    ring_producer_advance(producer, fields == (MT_FIELD_PADDR | MT_FIELD_VALUE) ? sizeof *wide : sizeof *wide / 2);
+    read_value(vcpu, info, told & 7, state, wide);
+    ring_producer_advance(producer, sizeof *wide);
 }
 
 static void access_cb(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
@@ -204,18 +203,10 @@ static __attribute__((noinline)) void access_cb_paddr(unsigned int vcpu, qemu_pl
 static inline __attribute__((always_inline)) void
 record_paddr(unsigned vcpu, uint64_t known, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
 {
-    uint64_t paddr;
-
-    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS || !pages_find(vcpu, vaddr, &paddr))) {
+    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS || !pages_is_told(vcpu, vaddr)))
         access_cb_paddr(vcpu, info, vaddr, userdata);
-    } else {
-        WideRow *wide = ring_producer_slot(&producers[vcpu]);
-
-        wide->record.info = known | meminfo_table[info];
-        wide->record.virt_addr = vaddr;
-        wide->paddr = paddr;
-        ring_producer_advance(&producers[vcpu], sizeof *wide / 2);
-    }
+    else
+        ring_producer_put(&producers[vcpu], known | meminfo_table[info], vaddr);
 }
 
 static void access_cb_known_paddr(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata)
@@ -257,7 +248,7 @@ static inline __attribute__((always_inline)) void record_value(unsigned vcpu, ui
         wide->record.info = known | told;
         wide->record.virt_addr = vaddr;
         values_read(&values_places[vcpu], told & 7, wide->value);
-        ring_producer_advance(&producers[vcpu], sizeof *wide / 2);
+        ring_producer_advance(&producers[vcpu], sizeof *wide);
     }
 }
 
@@ -279,15 +270,13 @@ CALLED_BY_NAME void access_known_paddr_value(unsigned vcpu, qemu_plugin_meminfo_
 {
     WideRow *wide = ring_producer_slot(&producers[vcpu]);
     uint8_t told = meminfo_table[info % (1u << MEMINFO_TABLE_BITS)];
-    uint64_t paddr;
 
-    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS || !pages_find(vcpu, vaddr, &paddr) ||
+    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS || !pages_is_told(vcpu, vaddr) ||
                    !values_are_at(&values_places[vcpu], told & 7, state) || begins_chunk(wide))) {
         access_paddr_value(vcpu, info, vaddr, userdata, state);
     } else {
         wide->record.info = (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT | told;
         wide->record.virt_addr = vaddr;
-        wide->paddr_beside_value = paddr;
         values_read(&values_places[vcpu], told & 7, wide->value);
         ring_producer_advance(&producers[vcpu], sizeof *wide);
     }
@@ -314,17 +303,15 @@ static void record_corrected(unsigned vcpu, const CaptureAccess *access)
 {
     unsigned fields = ring_fields(plugin.ring) & (MT_FIELD_PADDR | MT_FIELD_VALUE);
     RingProducer *producer = producer_of(vcpu);
-    WideRow *wide = ring_producer_slot(producer);
-    uint64_t paddr = fields & MT_FIELD_PADDR ? pages_translate(vcpu, access->meminfo, access->vaddr) : 0;
+    WideRow *wide;
 
+    if (fields & MT_FIELD_PADDR)
+        pages_tell(vcpu, access->meminfo, access->vaddr);
+    wide = ring_producer_slot(producer);
     wide->record.info = access->info;
     wide->record.virt_addr = access->vaddr;
     if (fields & MT_FIELD_VALUE)
         memcpy(wide->value, access->value, sizeof wide->value);
-    else if (fields)
-        wide->paddr = paddr;
-    if (fields == (MT_FIELD_PADDR | MT_FIELD_VALUE))
-        wide->paddr_beside_value = paddr;
     ring_producer_advance(producer, ring_record_bytes_for(fields));
 }
 
@@ -352,11 +339,24 @@ void capture_tell_skipped(unsigned vcpu)
     ring_set_skipped(plugin.ring, vcpu, vcpus[vcpu].skipped_before + sampler_skipped(&samplers[vcpu]));
 }
 
+/* Records were dropped, and events with them. */
+static void tell_again(RingProducer *producer)
+{
+    for (unsigned i = 0; i < plugin.vcpus; i++)
+        if (producer_of(i) == producer) {
+            if (ring_fields(plugin.ring) & MT_FIELD_PADDR)
+                pages_tell_again(i);
+            tasks_tell_again(i);
+        }
+}
+
 void capture_init(void)
 {
     producer_mask = turns_are_taken() ? 0 : RING_MAX_VCPUS - 1;
-    for (unsigned i = 0; i < plugin.vcpus; i++)
+    for (unsigned i = 0; i < plugin.vcpus; i++) {
         ring_producer_init(&producers[i], plugin.ring, i, plugin.options.when_full);
+        producers[i].resumes = tell_again;
+    }
     for (uint32_t i = 0; i < 1u << MEMINFO_TABLE_BITS; i++)
         meminfo_table[i] = ask_meminfo(i);
     pages_init();
@@ -423,11 +423,6 @@ void capture_instrument_block(struct qemu_plugin_tb *tb)
 void capture_put_event(unsigned vcpu, enum row_event event, uint64_t number)
 {
     ring_producer_put_event(producer_of(vcpu), event, vcpu, number);
-}
-
-RingProducer *capture_producer_of(unsigned vcpu)
-{
-    return producer_of(vcpu);
 }
 
 void capture_publish(unsigned vcpu)

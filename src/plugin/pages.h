@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Physical addresses. Asking QEMU for each access doubles the access's cost, so each vCPU remembers its last pages. It
- * drops them when it executes an instruction that may change the mapping (a write to a control register or MSR, INVLPG,
- * INVPCID, RSM). Device memory is not remembered, and nothing is remembered while vCPUs can't be told apart.
+ * Physical addresses. Rows don't have them: where a page lies is told before the first access to it (RowFrames in
+ * row.h), so a row with them takes no more memory and time than one without. Asking QEMU for each access would double
+ * the access's cost, so each vCPU remembers the last pages that it has told of. It drops them when it executes an
+ * instruction that may change the mapping (a write to a control register or MSR, INVLPG, INVPCID, RSM). Device memory
+ * is not remembered, and nothing is remembered while vCPUs can't be told apart.
  */
 #ifndef MEMORY_TRACER_PLUGIN_PAGES_H
 #define MEMORY_TRACER_PLUGIN_PAGES_H
@@ -11,15 +13,14 @@
 #include "plugin.h"
 
 #define PAGES_SHIFT 12
-#define PAGES_ENTRIES 1024        /* for 4 MiB; with 256, a merge sort of 4 MiB asked QEMU 20 times as often */
 #define PAGES_GENERATION_SHIFT 52 /* a page's number has 52 bits */
 
 typedef struct PagesVcpu {
     uint64_t generation; /* already shifted; not 0 */
     struct {
-        uint64_t key; /* the page's number, and the generation in which it was seen */
-        uint64_t frame;
-    } entry[PAGES_ENTRIES];
+        uint64_t key;   /* the page's number, and the generation in which it was seen; 0: none */
+        uint64_t frame; /* what was told last of this slot, without the offset */
+    } entry[ROW_FRAME_SLOTS];
 } __attribute__((aligned(64))) PagesVcpu;
 
 extern PagesVcpu pages[RING_MAX_VCPUS];
@@ -35,26 +36,25 @@ static inline enum qemu_plugin_cb_flags pages_callback_flags(void)
     return ring_fields(plugin.ring) & MT_FIELD_PAGE_SIZE ? interface_flags_for_stored_registers()
                                                          : QEMU_PLUGIN_CB_NO_REGS;
 }
-/* Asks QEMU for the physical address of an access. With MT_FIELD_PAGE_SIZE, the page's size is in it
- * (ROW_PAGE_SIZE_SHIFT). */
-uint64_t pages_ask(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr);
+/* Records were dropped, and events with them: what was told of the vCPU's pages is to be told again. */
+void pages_tell_again(unsigned vcpu);
 
-/* The physical address of `vaddr`, as WideRow has it, if its page is remembered. */
-static inline bool pages_find(unsigned vcpu, uint64_t vaddr, uint64_t *paddr)
+/* Whether it was told where the page of `vaddr` lies, and holds still. */
+static inline bool pages_is_told(unsigned vcpu, uint64_t vaddr)
 {
     const PagesVcpu *of = &pages[vcpu];
-    uint64_t page = vaddr >> PAGES_SHIFT;
 
-    *paddr = of->entry[page % PAGES_ENTRIES].frame | (vaddr & ((1u << PAGES_SHIFT) - 1));
-    return of->entry[page % PAGES_ENTRIES].key == (page | of->generation);
+    return of->entry[row_frame_slot(vaddr)].key == (vaddr >> PAGES_SHIFT | of->generation);
 }
 
-/* The physical address of an access that is taking place. */
-static inline uint64_t pages_translate(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr)
-{
-    uint64_t paddr;
+/* Otherwise, before the row of an access that is taking place: finds out where the page lies, and puts an event if that
+ * isn't what was told last. With MT_FIELD_PAGE_SIZE, the page's size is told, too. */
+void pages_find(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr);
 
-    return G_LIKELY(pages_find(vcpu, vaddr, &paddr)) ? paddr : pages_ask(vcpu, info, vaddr);
+static inline void pages_tell(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr)
+{
+    if (G_UNLIKELY(!pages_is_told(vcpu, vaddr)))
+        pages_find(vcpu, info, vaddr);
 }
 
 #endif

@@ -97,8 +97,6 @@ void capture_put(unsigned vcpu, const CaptureAccess *access);
 /* Puts an event among a vCPU's records, even if sampling skips these. To be called by that vCPU, or while all vCPUs
  * stand still. */
 void capture_put_event(unsigned vcpu, enum row_event event, uint64_t number);
-/* The producer that a vCPU uses. */
-RingProducer *capture_producer_of(unsigned vcpu);
 /* Publishes what a vCPU has recorded. To be called by that vCPU, or while all vCPUs stand still. */
 void capture_publish(unsigned vcpu);
 /* Publishes how many of a vCPU's accesses sampling has skipped. To be called likewise. */

@@ -72,12 +72,10 @@ static void put_task(unsigned vcpu)
     capture_put_event(vcpu, ROW_EVENT_TASK, number);
 }
 
-/* Records were dropped, and events with them: puts the last events once more. */
-static void put_tasks_again(RingProducer *producer)
+void tasks_tell_again(unsigned vcpu)
 {
-    for (unsigned i = 0; i < plugin.vcpus; i++)
-        if (capture_producer_of(i) == producer)
-            ring_producer_put_event(producer, ROW_EVENT_TASK, i, vcpus[i].last_event);
+    if (vcpus[vcpu].last_event && is_wanted())
+        capture_put_event(vcpu, ROW_EVENT_TASK, vcpus[vcpu].last_event);
 }
 
 /* Tasks. The caller holds the lock. */
@@ -444,7 +442,6 @@ void tasks_begin(void (*when_process_ends)(uint32_t process))
     kernel_memory_begin();
     for (unsigned i = 0; i < plugin.vcpus; i++) {
         vcpus[i] = (TaskVcpu){ .number = i + 1 };
-        capture_producer_of(i)->resumes = put_tasks_again;
         put_task(i);
     }
 }

@@ -14,6 +14,8 @@
 void tasks_look_for_function(struct qemu_plugin_insn *insn);
 /* A run begins. `process_ends` is called when a process ends. To be called while all vCPUs stand still. */
 void tasks_begin(void (*process_ends)(uint32_t process));
+/* Records were dropped, and events with them: puts the vCPU's last one once more. */
+void tasks_tell_again(unsigned vcpu);
 /* The number of the process that a vCPU executes now, which only this program knows; 0: unknown. */
 uint32_t tasks_process_of(unsigned vcpu);
 

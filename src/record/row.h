@@ -4,11 +4,14 @@
  * Fields say what a row has beside a plain record. The fields (enum mt_fields), instructions (struct mt_instruction)
  * and the marks in physical addresses are those of the public library.
  *
- * A row is a struct gmbeoo_record; with one of MT_FIELD_PADDR and MT_FIELD_VALUE it is the first half of a WideRow,
- * with both a whole one. With MT_FIELD_TIME each chunk of rows has its time (ring_time).
+ * A row is a struct gmbeoo_record, with MT_FIELD_VALUE a WideRow. With MT_FIELD_PADDR, events say in which frames pages
+ * lie (RowFrames). With MT_FIELD_TIME each chunk of rows has its time (ring_time).
  */
 #ifndef MEMORY_TRACER_RECORD_ROW_H
 #define MEMORY_TRACER_RECORD_ROW_H
+
+#include <stdbool.h>
+#include <string.h>
 
 #include "../../include/memory_tracer/record.h"
 #include "../../include/memory_tracer/trace.h"
@@ -48,21 +51,81 @@ static inline uint64_t row_paddr(uint64_t paddr)
 
 typedef struct WideRow {
     struct gmbeoo_record record;
-    union {
-        uint64_t paddr;    /* with MT_FIELD_PADDR only */
-        uint64_t value[2]; /* low and high half; what the access doesn't cover is 0 */
-    };
-    uint64_t paddr_beside_value;
-    uint64_t unused[3];
+    uint64_t value[2]; /* low and high half; what the access doesn't cover is 0 */
 } WideRow;
 
-/* With MT_FIELD_TASK and MT_FIELD_EXECUTED: rows without GMBEOO_VALID. Their info is one of these and, in an access's
- * place, the vCPU; their address is the event's number. */
+/* With MT_FIELD_TASK, MT_FIELD_EXECUTED and MT_FIELD_PADDR: rows without GMBEOO_VALID. Their info is one of these and,
+ * in an access's place, the vCPU; their address is the event's number. */
 enum row_event {
     ROW_EVENT_TASK = 1, /* from here on, the vCPU executes this task: see TASK_CONTEXT_BITS */
     ROW_EVENT_EXECUTED, /* this translated block is executed */
     ROW_EVENT_CHANGE,   /* with MT_FIELD_TASK: the change of this number takes place (ring_get_change) */
+    ROW_EVENT_FRAME,    /* with MT_FIELD_PADDR: pages of a slot lie in another frame from here on: see RowFrames */
 };
 #define ROW_EVENT_MASK UINT64_C(0xff)
+
+/*
+ * Physical addresses: pages of 4 KiB have slots by their numbers. A slot's frame is the physical address of the page
+ * that the vCPU accesses now and that has this slot, with the marks above; or MT_PADDR_UNKNOWN. It is told by an event
+ * before the access, unless it is what was told last (at first 0). So an access needs no more room than without, and
+ * few have events.
+ */
+#define ROW_FRAME_SLOTS 1024 /* 4 MiB; with 256, a merge sort of 4 MiB had 20 times as many events */
+#define ROW_FRAME_MASK (~UINT64_C(0xfff))
+
+typedef struct RowFrames {
+    uint64_t frame[ROW_FRAME_SLOTS];
+} RowFrames;
+
+static inline unsigned row_frame_slot(uint64_t address)
+{
+    return (unsigned)(address >> 12) % ROW_FRAME_SLOTS;
+}
+
+/* The number of the event that tells the frame of the page at `address`. */
+static inline uint64_t row_frame_event(uint64_t address, uint64_t frame)
+{
+    return (frame & ROW_FRAME_MASK) | row_frame_slot(address);
+}
+
+/* What an event, by its number, tells: of this slot, this frame. */
+static inline unsigned row_event_slot(uint64_t number)
+{
+    return (unsigned)number % ROW_FRAME_SLOTS;
+}
+
+static inline uint64_t row_event_frame(uint64_t number)
+{
+    uint64_t frame = number & ROW_FRAME_MASK;
+
+    return frame == ROW_FRAME_MASK ? MT_PADDR_UNKNOWN : frame;
+}
+
+/* The physical address of an access, with marks, by what was told last. */
+static inline uint64_t row_frames_paddr(const RowFrames *frames, uint64_t address)
+{
+    return frames->frame[row_frame_slot(address)] | (address & ~ROW_FRAME_MASK);
+}
+
+/*
+ * For those who have each access's physical address, with marks: writes the rows of an access to `rows`, `row_bytes`
+ * apart. There is one, or two if an event must tell the frame first. `told`: what was told of this vCPU so far; NULL:
+ * without MT_FIELD_PADDR. Returns how many rows there are.
+ */
+static inline size_t row_put(uint8_t *rows, size_t row_bytes, const WideRow *row, RowFrames *told, uint64_t paddr)
+{
+    uint64_t address = row->record.virt_addr, frame = paddr == MT_PADDR_UNKNOWN ? paddr : paddr & ROW_FRAME_MASK;
+    WideRow event = { .record = { .info = ROW_EVENT_FRAME | (uint64_t)gmbeoo_vcpu(&row->record) << GMBEOO_VCPU_SHIFT,
+                                  .virt_addr = row_frame_event(address, frame) } };
+    bool tells = told && told->frame[row_frame_slot(address)] != frame;
+
+    if (tells) {
+        told->frame[row_frame_slot(address)] = frame;
+        memcpy(rows, &event, row_bytes);
+        rows += row_bytes;
+    }
+    memcpy(rows, row, row_bytes);
+    return tells ? 2 : 1;
+}
 
 #endif

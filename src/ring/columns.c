@@ -8,12 +8,30 @@ static void add_change(RingColumns *to, uint32_t before, uint32_t number)
     to->change[to->changes++] = number;
 }
 
-/* If the row is an event, notes that it stands before access `before`, and returns true. */
-static bool take_event(RingColumns *to, const struct gmbeoo_record *row, size_t before, struct mt_batch *batch)
+RingColumns *ring_columns_new(void)
+{
+    return g_new0(RingColumns, 1);
+}
+
+void ring_columns_free(RingColumns *columns)
+{
+    if (!columns)
+        return;
+    for (unsigned i = 0; i < RING_MAX_VCPUS; i++)
+        g_free(columns->frames[i]);
+    g_free(columns);
+}
+
+/* If the row is an event, notes that it stands before access `before`, and returns true. `frames`: of the batch's vCPU;
+ * or NULL. */
+static bool take_event(RingColumns *to, const struct gmbeoo_record *row, size_t before, struct mt_batch *batch,
+                       RowFrames *frames)
 {
     if (gmbeoo_is_valid(row))
         return false;
-    if ((row->info & ROW_EVENT_MASK) == ROW_EVENT_TASK)
+    if (frames && (row->info & ROW_EVENT_MASK) == ROW_EVENT_FRAME)
+        frames->frame[row_event_slot(row->virt_addr)] = row_event_frame(row->virt_addr);
+    else if ((row->info & ROW_EVENT_MASK) == ROW_EVENT_TASK)
         to->task[batch->task.count++] = (struct mt_event){ (uint32_t)before, (uint32_t)row->virt_addr };
     else if ((row->info & ROW_EVENT_MASK) == ROW_EVENT_CHANGE)
         add_change(to, (uint32_t)before, (uint32_t)row->virt_addr);
@@ -25,23 +43,20 @@ static bool take_event(RingColumns *to, const struct gmbeoo_record *row, size_t 
 static inline __attribute__((always_inline)) size_t split(RingColumns *to, unsigned fields, const uint8_t *records,
                                                           size_t count, struct mt_batch *batch)
 {
-    size_t i = 0;
-    size_t bytes = !(fields & (MT_FIELD_PADDR | MT_FIELD_VALUE)) ? sizeof(struct gmbeoo_record)
-                   : (fields & (MT_FIELD_PADDR | MT_FIELD_VALUE)) == (MT_FIELD_PADDR | MT_FIELD_VALUE)
-                       ? sizeof(WideRow)
-                       : sizeof(WideRow) / 2;
+    size_t i = 0, bytes = fields & MT_FIELD_VALUE ? sizeof(WideRow) : sizeof(struct gmbeoo_record);
+    RowFrames *frames = fields & MT_FIELD_PADDR ? to->frames[batch->vcpu] : NULL;
 
     for (size_t row = 0; row < count; row++, records += bytes) {
         const WideRow *wide = (const WideRow *)records;
 
-        if ((fields & MT_FIELD_TASK) && G_UNLIKELY(take_event(to, &wide->record, i, batch)))
+        if ((fields & (MT_FIELD_TASK | MT_FIELD_PADDR)) && G_UNLIKELY(take_event(to, &wide->record, i, batch, frames)))
             continue;
         to->address[i] = wide->record.virt_addr;
         to->info[i] = (uint8_t)wide->record.info;
         if (fields & MT_FIELD_INSTRUCTION)
             to->instruction[i] = (uint32_t)(wide->record.info >> ROW_INSTRUCTION_SHIFT);
         if (fields & MT_FIELD_PADDR) {
-            uint64_t paddr = fields & MT_FIELD_VALUE ? wide->paddr_beside_value : wide->paddr;
+            uint64_t paddr = row_frames_paddr(frames, wide->record.virt_addr);
 
             to->paddr[i] = fields & MT_FIELD_PAGE_SIZE ? row_paddr(paddr) : paddr;
             if (fields & MT_FIELD_PAGE_SIZE)
@@ -62,6 +77,8 @@ void ring_columns_split(RingColumns *to, unsigned fields, unsigned columns, cons
     const uint8_t *bytes = (const uint8_t *)records;
     uint32_t *state = &to->task_of_vcpu[batch->vcpu];
 
+    if ((fields & MT_FIELD_PADDR) && !to->frames[batch->vcpu])
+        to->frames[batch->vcpu] = g_new0(RowFrames, 1);
     to->changes = 0;
     batch->task = (struct mt_events){ .state = *state, .event = to->task };
     switch (fields & (MT_FIELD_INSTRUCTION | MT_FIELD_PADDR | MT_FIELD_VALUE | MT_FIELD_TASK | MT_FIELD_PAGE_SIZE)) {

@@ -17,11 +17,15 @@ typedef struct RingColumns {
     bool value_unknown[RING_COLUMNS_RECORDS];
     struct mt_event task[RING_COLUMNS_RECORDS];
     uint32_t task_of_vcpu[RING_MAX_VCPUS]; /* the number of its last event */
+    RowFrames *frames[RING_MAX_VCPUS];     /* or NULL: none was needed yet */
     /* The numbers of the changes (ring_get_change) among the rows that were split last. */
     uint32_t change[RING_COLUMNS_RECORDS];
     uint32_t change_before[RING_COLUMNS_RECORDS]; /* the access that each stands before */
     size_t changes;
 } RingColumns;
+
+RingColumns *ring_columns_new(void);
+void ring_columns_free(RingColumns *columns);
 
 /* Puts the accesses among `count` rows of a ring with these fields, all of batch->vcpu, into `batch`. Its arrays are
  * those arrays of `to` that `columns` asks for. Rows that are events become the batch's events. */

@@ -47,9 +47,7 @@ static size_t file_bytes_for(unsigned vcpus, uint32_t ring_bytes, unsigned field
 
 unsigned ring_record_bytes_for(unsigned fields)
 {
-    if ((fields & MT_FIELD_PADDR) && (fields & MT_FIELD_VALUE))
-        return sizeof(WideRow);
-    return fields & (MT_FIELD_PADDR | MT_FIELD_VALUE) ? sizeof(WideRow) / 2 : sizeof(struct gmbeoo_record);
+    return fields & MT_FIELD_VALUE ? sizeof(WideRow) : sizeof(struct gmbeoo_record);
 }
 
 void *ring_map_aligned(int fd, off_t offset, size_t bytes)

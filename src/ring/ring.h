@@ -65,7 +65,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Ring, ring_free)
 int ring_fd(const Ring *ring);
 unsigned ring_vcpus(const Ring *ring);
 unsigned ring_fields(const Ring *ring);
-/* The distance between records: 16 bytes, or with fields the size of WideRow or half of it. */
+/* The distance between records: 16 bytes, or that of WideRow. */
 unsigned ring_record_bytes(const Ring *ring);
 unsigned ring_record_bytes_for(unsigned fields);
 

@@ -96,7 +96,7 @@ LiveAnalyses *live_analyses_new(const LiveOptions *options, Ring *ring, const Re
     live->files = known.find_file_data = live_files_new(facts->sees_host);
     live->context = context_new_live(ring, knows_objects ? &known : NULL);
     name_code(live, options, facts);
-    live->split = g_new0(RingColumns, 1);
+    live->split = ring_columns_new();
     live->events = g_new(struct mt_event, RING_COLUMNS_RECORDS);
     return start(live, options, error) ? g_steal_pointer(&live) : NULL;
 }
@@ -110,7 +110,7 @@ void live_analyses_free(LiveAnalyses *live)
     context_free(live->context);
     mt_trace_close(live->names);
     live_files_free(live->files);
-    g_free(live->split);
+    ring_columns_free(live->split);
     g_free(live->events);
     g_clear_error(&live->error);
     g_free(live);

@@ -23,13 +23,16 @@ static uint64_t paddr_of(const struct mt_batch *batch, unsigned fields, size_t i
     return batch->paddr[i] | (has_size ? row_page_size_bits(batch->page_size[i]) : 0);
 }
 
-/* Turns a batch's wanted records into a ring's rows, as the writer takes them. `rows` has room for all. */
-static void make_rows(const Input *input, unsigned fields, unsigned vcpu, const uint32_t *numbers, uint8_t *rows)
+/* Turns a batch's wanted records from `begin` to `end` - 1 into a ring's rows, as the writer takes them. `rows` has
+ * room for two of each. `frames`: what was told of this vCPU; or NULL. Returns how many rows there are. */
+static size_t make_rows(const Input *input, size_t begin, size_t end, unsigned fields, unsigned vcpu,
+                        const uint32_t *numbers, RowFrames *frames, uint8_t *rows)
 {
     const struct mt_batch *batch = input->batch;
     unsigned bytes = ring_record_bytes_for(fields);
+    size_t count = 0;
 
-    for (size_t k = 0; k < input->count; k++) {
+    for (size_t k = begin; k < end; k++) {
         size_t i = input->selected[k];
         WideRow wide = { .record = { .info = GMBEOO_VALID | batch->info[i] | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT,
                                      .virt_addr = batch->address[i] } };
@@ -45,12 +48,10 @@ static void make_rows(const Input *input, unsigned fields, unsigned vcpu, const 
             wide.value[1] = batch->value[i].high;
             if (batch->value_unknown && batch->value_unknown[i])
                 wide.record.info |= ROW_VALUE_UNKNOWN;
-            wide.paddr_beside_value = fields & MT_FIELD_PADDR ? paddr_of(batch, fields, i) : 0;
-        } else if (fields & MT_FIELD_PADDR) {
-            wide.paddr = paddr_of(batch, fields, i);
         }
-        memcpy(rows + k * bytes, &wide, bytes);
+        count += row_put(rows + count * bytes, bytes, &wide, frames, frames ? paddr_of(batch, fields, i) : 0);
     }
+    return count;
 }
 
 /* Debug information is that of a file's id, whoever has it. */
@@ -186,10 +187,11 @@ typedef struct {
     unsigned fields, vcpus, input_count;
     bool vcpus_unknown;
     VcpuPolicy policy;
-    GArray *tasks;                 /* InputTasks, for each input */
-    uint32_t said[RING_MAX_VCPUS]; /* the last task event that was written, for each vCPU of the new trace */
+    GArray *tasks;                     /* InputTasks, for each input */
+    uint32_t said[RING_MAX_VCPUS];     /* the last task event that was written, for each vCPU of the new trace */
+    RowFrames *frames[RING_MAX_VCPUS]; /* likewise what was written of its frames; or NULL */
     uint8_t *rows;
-    size_t room;
+    size_t room; /* rows */
 } Job;
 
 /* How many inputs a trace was merged from; 1 if it wasn't merged. */
@@ -256,17 +258,30 @@ static bool write_task(Job *job, TraceWriter *writer, guint number, unsigned vcp
     return trace_writer_add(writer, vcpu, &row, 1, 0, error);
 }
 
-/* Writes the rows of a batch, and among them its tasks' events and the input's changes. */
-static bool write_rows(Job *job, TraceWriter *writer, guint number, unsigned vcpu, GError **error)
+/* Writes a batch's wanted records from `begin` to `end` - 1. */
+static bool write_rows(Job *job, TraceWriter *writer, guint number, unsigned vcpu, size_t begin, size_t end,
+                       GError **error)
+{
+    const Input *input = job->inputs->pdata[number];
+    size_t count;
+
+    if ((job->fields & MT_FIELD_PADDR) && !job->frames[vcpu])
+        job->frames[vcpu] = g_new0(RowFrames, 1);
+    count = make_rows(input, begin, end, job->fields, vcpu, job->instructions.maps->pdata[number], job->frames[vcpu],
+                      job->rows);
+    return trace_writer_add(writer, vcpu, job->rows, count, input->batch->time_ns, error);
+}
+
+/* Writes a batch's wanted records, and among them its tasks' events and the input's changes. */
+static bool write_records(Job *job, TraceWriter *writer, guint number, unsigned vcpu, GError **error)
 {
     const Input *input = job->inputs->pdata[number];
     const struct mt_batch *batch = input->batch;
     const struct mt_events *events = &batch->task;
-    unsigned bytes = ring_record_bytes_for(job->fields);
     size_t done = 0, event = 0;
 
     if (!(job->fields & MT_FIELD_TASK))
-        return trace_writer_add(writer, vcpu, job->rows, input->count, batch->time_ns, error);
+        return write_rows(job, writer, number, vcpu, 0, input->count, error);
     if (!write_task(job, writer, number, vcpu, events->state, error))
         return false;
     while (done < input->count) {
@@ -287,7 +302,7 @@ static bool write_rows(Job *job, TraceWriter *writer, guint number, unsigned vcp
         do
             done++;
         while (done < input->count && batch->first + input->selected[done] < stop);
-        if (!trace_writer_add(writer, vcpu, job->rows + begin * bytes, done - begin, batch->time_ns, error))
+        if (!write_rows(job, writer, number, vcpu, begin, done, error))
             return false;
     }
     return true;
@@ -339,13 +354,12 @@ static bool write_batch(Job *job, TraceWriter *writer, guint number, GError **er
     if (vcpu >= job->vcpus)
         return mt_fail(error, "record %" G_GUINT64_FORMAT " is of vCPU %u, but a trace can have %d",
                        input->batch->first, vcpu, RING_MAX_VCPUS);
-    if (input->count > job->room) {
-        job->room = input->count;
+    if (2 * input->count > job->room) {
+        job->room = 2 * input->count;
         job->rows = g_realloc(job->rows, job->room * sizeof(WideRow));
     }
     trace_writer_set_input(writer, input->batch->input + g_array_index(job->first_input, unsigned, number));
-    make_rows(input, job->fields, vcpu, job->instructions.maps->pdata[number], job->rows);
-    return write_rows(job, writer, number, vcpu, error);
+    return write_records(job, writer, number, vcpu, error);
 }
 
 /* Shows the progress of all inputs in one line. */
@@ -447,6 +461,8 @@ static void job_clear(Job *job)
     g_array_unref(job->first_input);
     g_array_unref(job->tasks);
     merged_instructions_clear(&job->instructions);
+    for (unsigned i = 0; i < RING_MAX_VCPUS; i++)
+        g_free(job->frames[i]);
     g_free(job->rows);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Job, job_clear)

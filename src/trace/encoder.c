@@ -14,6 +14,8 @@
 #define SLOT_BITS 17 /* twice as many slots as there can be symbols */
 #define PIECE 1024   /* how many wide rows at a time go through one column after the other */
 #define CACHE_LINE 64
+/* Of `frames` and `told`: the frame is unknown. No entry of the former is that. */
+#define FRAME_UNKNOWN 1
 
 /* A column that is being made. */
 typedef struct {
@@ -46,6 +48,7 @@ struct Encoder {
     uint32_t sized;                     /* page sizes: the record behind the last exception */
     /* The tables of columns 7 and 12 in one: the latter's entries are the bits of ROW_PAGE_SIZE_MASK. */
     uint64_t frames[1 << FORMAT_PADDR_TABLE_BITS];
+    uint64_t told[ROW_FRAME_SLOTS]; /* what the rows told last, as entries of that table; of all blocks */
     ValuePredictor *values;
     uint16_t piece_symbols[PIECE]; /* symbols of the records whose values are added next */
     bool has_unknown_values;
@@ -109,6 +112,8 @@ Encoder *encoder_new(unsigned vcpu, unsigned fields, uint32_t block_records)
     encoder->record_bytes = ring_record_bytes_for(fields);
     encoder->block_records = CLAMP(block_records, 1, FORMAT_MAX_RECORDS);
     encoder->zstd = ZSTD_createCCtx();
+    for (uint64_t slot = 0; slot < ROW_FRAME_SLOTS; slot++)
+        encoder_set_frame(encoder, slot);
     if (fields & MT_FIELD_VALUE)
         encoder->values = value_predictor_new();
     if (fields & MT_FIELD_TASK)
@@ -314,8 +319,19 @@ static void add_time(Encoder *encoder, uint64_t time_ns)
     encoder->last_ns = time_ns;
 }
 
+void encoder_set_frame(Encoder *encoder, uint64_t event)
+{
+    const uint64_t sizes = encoder->fields & MT_FIELD_PAGE_SIZE ? ROW_PAGE_SIZE_MASK : 0;
+    uint64_t frame = row_event_frame(event), address = frame & ~(MT_PADDR_IO | sizes);
+
+    encoder->told[row_event_slot(event)] =
+        frame == MT_PADDR_UNKNOWN
+            ? FRAME_UNKNOWN
+            : FORMAT_PADDR_SET | (frame & sizes) | address >> FORMAT_PAGE_SHIFT << 1 | !!(frame & MT_PADDR_IO);
+}
+
 /* Adds an exception: the frame or the size of a record's page isn't as predicted. `record`: its index in the block. */
-static void add_page(Encoder *encoder, uint64_t *entry, uint64_t paddr, uint64_t mapped, uint32_t record)
+static void add_page(Encoder *encoder, uint64_t *entry, uint64_t mapped, uint32_t record)
 {
     Column *frames = &encoder->columns[FORMAT_PADDRS], *sizes = &encoder->columns[FORMAT_PAGE_SIZES];
     uint64_t size = mapped & ROW_PAGE_SIZE_MASK;
@@ -325,13 +341,13 @@ static void add_page(Encoder *encoder, uint64_t *entry, uint64_t paddr, uint64_t
         encoder->sized = record + 1;
         *entry = (*entry & ~ROW_PAGE_SIZE_MASK) | size;
     }
-    if (paddr != MT_PADDR_UNKNOWN && mapped == *entry) {
+    if (mapped == *entry) {
         encoder->right++;
         return;
     }
     frames->next = varint_put(frames->next, encoder->right);
     encoder->right = 0;
-    if (paddr == MT_PADDR_UNKNOWN) {
+    if (mapped == FRAME_UNKNOWN) {
         frames->next = varint_put(frames->next, 0);
         return;
     }
@@ -340,37 +356,25 @@ static void add_page(Encoder *encoder, uint64_t *entry, uint64_t paddr, uint64_t
 }
 
 /* Adds records to columns 7 and 12. */
-static inline __attribute__((always_inline)) void add_paddrs(Encoder *encoder, const uint8_t *records, size_t count,
-                                                             size_t record_bytes, bool values)
+static void add_paddrs(Encoder *encoder, const uint8_t *records, size_t count)
 {
-    const uint64_t size_mask = encoder->fields & MT_FIELD_PAGE_SIZE ? ROW_PAGE_SIZE_MASK : 0;
+    const size_t record_bytes = encoder->record_bytes;
     uint64_t right = encoder->right;
 
     for (size_t i = 0; i < count; i++, records += record_bytes) {
-        const WideRow *wide = (const WideRow *)records;
-        uint64_t paddr = values ? wide->paddr_beside_value : wide->paddr;
-        uint64_t *entry = &encoder->frames[format_paddr_slot(wide->record.virt_addr)];
-        uint64_t mapped = FORMAT_PADDR_SET | (paddr & size_mask) |
-                          (paddr & ~(MT_PADDR_IO | size_mask)) >> FORMAT_PAGE_SHIFT << 1 | !!(paddr & MT_PADDR_IO);
+        uint64_t address = ((const struct gmbeoo_record *)records)->virt_addr;
+        uint64_t *entry = &encoder->frames[format_paddr_slot(address)];
+        uint64_t mapped = encoder->told[row_frame_slot(address)];
 
-        if (G_LIKELY(*entry == mapped && paddr != MT_PADDR_UNKNOWN)) {
+        if (G_LIKELY(*entry == mapped)) {
             right++;
             continue;
         }
         encoder->right = right;
-        add_page(encoder, entry, paddr, paddr == MT_PADDR_UNKNOWN ? 0 : mapped, encoder->records + (uint32_t)i);
+        add_page(encoder, entry, mapped, encoder->records + (uint32_t)i);
         right = encoder->right;
     }
     encoder->right = right;
-}
-
-/* The same: a function is compiled for each kind of rows. */
-static void add_paddrs_of_rows(Encoder *encoder, const uint8_t *records, size_t count)
-{
-    if (encoder->fields & MT_FIELD_VALUE)
-        add_paddrs(encoder, records, count, sizeof(WideRow), true);
-    else
-        add_paddrs(encoder, records, count, sizeof(WideRow) / 2, false);
 }
 
 /* Adds records to columns 9 to 11. */
@@ -384,7 +388,7 @@ static void add_values(Encoder *encoder, const uint8_t *records, size_t count)
                         .has_unknown = encoder->has_unknown_values,
                         .unknown_bytes = (encoder->block_records + 7) / 8 };
 
-    values_encode(encoder->values, records, encoder->record_bytes, count, encoder->piece_symbols, &to);
+    values_encode(encoder->values, (const WideRow *)records, count, encoder->piece_symbols, &to);
     exceptions->next = to.exceptions;
     given->next = to.values;
     encoder->has_unknown_values = to.has_unknown;
@@ -395,10 +399,7 @@ static size_t add_accesses_of_rows(Encoder *encoder, const uint8_t *records, siz
 {
     if (encoder->record_bytes == sizeof(struct gmbeoo_record))
         return add_accesses(encoder, records, count, sizeof(struct gmbeoo_record), false);
-    if (!(encoder->fields & MT_FIELD_VALUE))
-        return add_accesses(encoder, records, count, sizeof(WideRow) / 2, false);
-    return encoder->record_bytes == sizeof(WideRow) ? add_accesses(encoder, records, count, sizeof(WideRow), true)
-                                                    : add_accesses(encoder, records, count, sizeof(WideRow) / 2, true);
+    return add_accesses(encoder, records, count, sizeof(WideRow), true);
 }
 
 static size_t add_piece(Encoder *encoder, const uint8_t *records, size_t count, uint64_t first, uint64_t time_ns)
@@ -411,7 +412,7 @@ static size_t add_piece(Encoder *encoder, const uint8_t *records, size_t count, 
     if (encoder->fields & MT_FIELD_TIME)
         add_time(encoder, time_ns);
     if (encoder->fields & MT_FIELD_PADDR)
-        add_paddrs_of_rows(encoder, records, taken);
+        add_paddrs(encoder, records, taken);
     if (encoder->fields & MT_FIELD_VALUE)
         add_values(encoder, records, taken);
     encoder->records += (uint32_t)taken;

@@ -28,6 +28,9 @@ size_t encoder_add(Encoder *encoder, const void *records, size_t count, uint64_t
  * block has too many events: then the caller finishes the block. */
 bool encoder_add_event(Encoder *encoder, unsigned kind, uint32_t number);
 
+/* With MT_FIELD_PADDR: an event ROW_EVENT_FRAME of this number stands before the next record. */
+void encoder_set_frame(Encoder *encoder, uint64_t event);
+
 /* How many records the block has so far. */
 uint32_t encoder_records(const Encoder *encoder);
 /* The input that the records come from, for the block's header. To be set while the block is empty. */

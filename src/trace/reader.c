@@ -49,7 +49,7 @@ static mt_reader *new_reader(mt_trace *trace, unsigned columns, unsigned lanes)
         reader->lane[i].decoder = decoder_new(columns, trace->file ? trace->file->header.fields : 0);
     }
     if (trace->ring)
-        reader->out = g_malloc0(sizeof *reader->out);
+        reader->out = ring_columns_new();
     return reader;
 }
 
@@ -101,7 +101,7 @@ void mt_reader_free(mt_reader *reader)
         decoder_free(reader->lane[i].decoder);
     }
     g_free(reader->lane);
-    g_free(reader->out);
+    ring_columns_free(reader->out);
     g_free(reader);
 }
 

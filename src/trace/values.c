@@ -228,14 +228,14 @@ static inline __attribute__((always_inline)) bool is_predicted(const WideRow *wi
 _Static_assert((BIG & ~SIZE_SHIFT_MASK) == 0 && 2 * BIG > SIZE_SHIFT_MASK, "a size is big if it has this bit");
 
 /* What changes with every record is kept out of memory: to read what was just written takes several cycles. */
-void values_encode(ValuePredictor *predictor, const uint8_t *rows, size_t row_bytes, size_t count,
-                   const uint16_t *symbols, ValueColumns *to)
+void values_encode(ValuePredictor *predictor, const WideRow *rows, size_t count, const uint16_t *symbols,
+                   ValueColumns *to)
 {
     uint64_t before = predictor->before.low;
     size_t counted = 0; /* records that predictor->right knows of */
 
-    for (size_t i = 0; i < count; i++, rows += row_bytes) {
-        const WideRow *wide = (const WideRow *)rows;
+    for (size_t i = 0; i < count; i++) {
+        const WideRow *wide = &rows[i];
         ValueSymbol *symbol = &predictor->symbol[symbols[i]];
         uint8_t *place = &predictor->memory[format_value_slot(wide->record.virt_addr)];
 

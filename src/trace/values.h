@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../include/memory_tracer/trace.h"
+#include "../record/row.h"
 
 /* The state of the predictions, for one block after the other. */
 typedef struct ValuePredictor ValuePredictor;
@@ -34,10 +34,9 @@ typedef struct {
     size_t unknown_bytes; /* bytes of `unknown` for a full block */
 } ValueColumns;
 
-/* Encodes the values of `count` rows of a ring with MT_FIELD_VALUE, which are `row_bytes` apart. `symbols` has each
- * record's symbol. */
-void values_encode(ValuePredictor *predictor, const uint8_t *rows, size_t row_bytes, size_t count,
-                   const uint16_t *symbols, ValueColumns *to);
+/* Encodes the values of `count` rows. `symbols` has each record's symbol. */
+void values_encode(ValuePredictor *predictor, const WideRow *rows, size_t count, const uint16_t *symbols,
+                   ValueColumns *to);
 
 /* Where the columns are read from. */
 typedef struct {

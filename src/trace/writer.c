@@ -372,6 +372,10 @@ static bool add_event(TraceWriter *writer, unsigned vcpu, const struct gmbeoo_re
 
     if (kind == ROW_EVENT_CHANGE)
         return !writer->ring || !(writer->fields & MT_FIELD_TASK) || take_change(writer, vcpu, number, error);
+    if (kind == ROW_EVENT_FRAME) {
+        encoder_set_frame(encoder, row->virt_addr);
+        return true;
+    }
     /* Kinds that the file doesn't have are left out. */
     if (!(kind == ROW_EVENT_TASK && (writer->fields & MT_FIELD_TASK)) &&
         !(kind == ROW_EVENT_EXECUTED && (writer->fields & MT_FIELD_EXECUTED)))

@@ -11,8 +11,9 @@
 #define RECORDS 600
 #define BLOCK 256
 
-/* Accesses with strides, repetitions and jumps, so that every code of the format occurs. */
-static void make_record(GRand *random, unsigned vcpu, unsigned i, unsigned fields, WideRow *wide)
+/* Accesses with strides, repetitions and jumps, so that every code of the format occurs. Returns the physical address.
+ */
+static uint64_t make_record(GRand *random, unsigned vcpu, unsigned i, unsigned fields, WideRow *wide)
 {
     static const uint64_t regions[] = { 0x7fffffffe000, 0x555555554000, 0xffff888000000000, 0xffffffff81000000, 0x10 };
     unsigned instruction = i % 7 == 3 ? (unsigned)g_rand_int_range(random, 1, 20) : 1 + i % 5;
@@ -41,10 +42,8 @@ static void make_record(GRand *random, unsigned vcpu, unsigned i, unsigned field
             wide->value[0] = i & 0xff;
             wide->value[1] = 0;
         }
-        wide->paddr_beside_value = fields & MT_FIELD_PADDR ? paddr : 0;
-    } else if (fields & MT_FIELD_PADDR) {
-        wide->paddr = paddr;
     }
+    return paddr;
 }
 
 /* Those before the record i: a loop of blocks, now and then another block, and some tasks. */
@@ -68,6 +67,7 @@ static void write_trace(const char *path, unsigned fields, unsigned vcpus)
     g_autoptr(TraceWriter) writer = trace_writer_new(path, fields, vcpus, BLOCK, &error);
     g_autoptr(GRand) random = g_rand_new_with_seed(fields * 16 + vcpus);
     struct mt_instruction instructions[40] = { 0 };
+    g_autofree RowFrames *frames = g_new0(RowFrames, vcpus);
     bool fine = writer && trace_writer_add_metadata(writer, "{\"recorded_by\":\"seed_corpus\",\"vcpus\":1}", &error);
 
     for (unsigned i = 0; i < G_N_ELEMENTS(instructions); i++) {
@@ -87,14 +87,18 @@ static void write_trace(const char *path, unsigned fields, unsigned vcpus)
         fine = fine && trace_writer_add_instructions(writer, instructions, G_N_ELEMENTS(instructions), &error);
     for (unsigned i = 0; fine && i < RECORDS * vcpus; i++) {
         unsigned vcpu = i / 40 % vcpus;
-        WideRow wide;
+        WideRow wide, rows[2];
+        uint64_t paddr;
+        size_t count;
 
         if (fields & (MT_FIELD_TASK | MT_FIELD_EXECUTED)) {
             fine = write_events(writer, vcpu, i, &error);
             trace_writer_set_input(writer, i / 400);
         }
-        make_record(random, vcpu, i, fields, &wide);
-        fine = fine && trace_writer_add(writer, vcpu, &wide, 1, 1000 + i / 30 * 500, &error);
+        paddr = make_record(random, vcpu, i, fields, &wide);
+        count = row_put((uint8_t *)rows, ring_record_bytes_for(fields), &wide,
+                        fields & MT_FIELD_PADDR ? &frames[vcpu] : NULL, paddr);
+        fine = fine && trace_writer_add(writer, vcpu, rows, count, 1000 + i / 30 * 500, &error);
     }
     fine = fine && trace_writer_add_metadata(writer, "{\"dropped\":0}", &error) && trace_writer_finish(writer, &error);
     if (!fine)

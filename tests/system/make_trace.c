@@ -26,7 +26,9 @@ typedef struct {
     TraceWriter *writer;
     unsigned fields, row_bytes, vcpu, wanted, count;
     uint64_t time_ns;
-    uint8_t rows[MAX_CHUNK * sizeof(WideRow)];
+    unsigned row_count;
+    RowFrames frames[RING_MAX_VCPUS];
+    uint8_t rows[2 * MAX_CHUNK * sizeof(WideRow)];
 } Maker;
 
 static bool add_row(Maker *maker, const char *line, GError **error)
@@ -40,15 +42,12 @@ static bool add_row(Maker *maker, const char *line, GError **error)
     wide.record.info =
         GMBEOO_VALID | info | (uint64_t)maker->vcpu << GMBEOO_VCPU_SHIFT | instruction << ROW_INSTRUCTION_SHIFT;
     wide.record.virt_addr = address;
-    if (maker->fields & MT_FIELD_VALUE) {
+    if (maker->fields & MT_FIELD_VALUE)
         wide.value[0] = value;
-        wide.paddr_beside_value = paddr;
-    } else {
-        wide.paddr = paddr;
-    }
-    memcpy(maker->rows + maker->count++ * maker->row_bytes, &wide, maker->row_bytes);
-    return maker->count < maker->wanted ||
-           trace_writer_add(maker->writer, maker->vcpu, maker->rows, maker->count, maker->time_ns, error);
+    maker->row_count += (unsigned)row_put(maker->rows + maker->row_count * maker->row_bytes, maker->row_bytes, &wide,
+                                          maker->fields & MT_FIELD_PADDR ? &maker->frames[maker->vcpu] : NULL, paddr);
+    return ++maker->count < maker->wanted ||
+           trace_writer_add(maker->writer, maker->vcpu, maker->rows, maker->row_count, maker->time_ns, error);
 }
 
 static bool add_instruction(Maker *maker, const char *line, GError **error)
@@ -127,7 +126,7 @@ static bool add_line(Maker *maker, char *line, GError **error)
     case 'i':
         return add_instruction(maker, rest, error);
     case 'c':
-        maker->count = 0;
+        maker->count = maker->row_count = 0;
         if (sscanf(rest, "%u%" SCNu64 "%u", &maker->vcpu, &maker->time_ns, &maker->wanted) != 3 ||
             maker->wanted > MAX_CHUNK)
             g_error("bad chunk: %s", line);

@@ -5,7 +5,9 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
+import time
 import unittest
 
 from harness import BUILD, ROOT, SystemTest
@@ -212,6 +214,30 @@ class PageSizes(SystemTest):
         for size, name in ((4096, "4k"), (2 << 20, "2M"), (1 << 30, "1G")):
             told = re.search(rf"DirectMap{name}: +(\d+) kB", result.out)
             self.assertLessEqual(len(sizes[size]) * size, int(told.group(1)) << 10 if told else 0)
+
+    def test_they_are_right_where_records_were_dropped(self):
+        trace = self.path("dropped.mtrace")
+        process = self.start("record", "-o", trace, "--when-full", "drop", "--fields", "paddr", "--", "sh", "-c", "seq 30000 | gzip | sha256sum")
+        deadline = time.time() + 300
+        while process.poll() is None and time.time() < deadline and not (os.path.exists(trace) and os.path.getsize(trace) > 200000):
+            time.sleep(0.02)
+        for _ in range(6): # the one who takes the records stands still again and again
+            if process.poll() is None:
+                process.send_signal(signal.SIGSTOP)
+                time.sleep(0.1)
+                process.send_signal(signal.SIGCONT)
+                time.sleep(0.1)
+        _, err = process.communicate(timeout=300)
+        self.assertEqual(process.returncode, 0, err)
+        self.assertGreater(self.info(trace)["records_dropped"], 0)
+        # The kernel's direct map is at one distance from physical memory.
+        result = self.tracer("convert", "--to", "csv", "--stores", "--address", DIRECT_MAP, trace)
+        head, *lines = result.out.splitlines()
+        address, paddr = head.split(",").index("address"), head.split(",").index("paddr")
+        pages = {(row[address][:-3], row[paddr][:-3]) for row in (line.split(",") for line in lines)}
+        distances = {int(virtual, 16) - int(physical, 16) << 12 for virtual, physical in pages}
+        self.assertGreater(len(pages), 100)
+        self.assertEqual((len(distances), distances.pop() % (1 << 30)), (1, 0))
 
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ static char *temporary_path(void)
 }
 
 /* Records of which some are wrong in one way or another. */
-static void make_row(GRand *random, unsigned vcpu, WideRow *wide)
+static size_t make_rows(GRand *random, unsigned vcpu, RowFrames *frames, WideRow rows[2])
 {
     uint64_t address = 0x7000000 + 8 * (uint64_t)g_rand_int_range(random, 0, 100000), paddr = address & 0xffffff;
     unsigned fault = (unsigned)g_rand_int_range(random, 0, 40);
     uint64_t instruction = (uint64_t)g_rand_int_range(random, 0, 5), cpl = fault == 0 ? 0 : 3;
+    WideRow wide = { 0 };
 
     if (fault == 1)
         address ^= UINT64_C(1) << 60;
@@ -39,16 +40,17 @@ static void make_row(GRand *random, unsigned vcpu, WideRow *wide)
         paddr = MT_PADDR_UNKNOWN;
     if (fault == 4)
         paddr |= UINT64_C(1) << 54;
-    *wide = (WideRow){ .record = { .info = GMBEOO_VALID | (fault == 5 ? 5 : 3) | cpl << GMBEOO_CPL_SHIFT |
-                                           (uint64_t)vcpu << GMBEOO_VCPU_SHIFT | instruction << ROW_INSTRUCTION_SHIFT,
-                                   .virt_addr = address },
-                       .paddr_beside_value = paddr };
+    wide.record.info = GMBEOO_VALID | (fault == 5 ? 5 : 3) | cpl << GMBEOO_CPL_SHIFT |
+                       (uint64_t)vcpu << GMBEOO_VCPU_SHIFT | instruction << ROW_INSTRUCTION_SHIFT;
+    wide.record.virt_addr = address;
+    return row_put((uint8_t *)rows, sizeof wide, &wide, frames, paddr);
 }
 
 static char *write_trace(GRand *random, unsigned vcpus)
 {
     char *path = temporary_path();
     g_autoptr(TraceWriter) writer = trace_writer_new(path, ALL_FIELDS, vcpus, BLOCK, NULL);
+    g_autofree RowFrames *frames = g_new0(RowFrames, vcpus);
     struct mt_instruction instructions[3] = { { .pc = 1, .cpl = 3, .length = 1 },
                                               { .pc = 2, .cpl = 0, .length = 1 },
                                               { .pc = 3, .cpl = 3, .length = 1 } };
@@ -59,10 +61,10 @@ static char *write_trace(GRand *random, unsigned vcpus)
 
         vcpu = vcpu < vcpus ? vcpu : 0;
         for (unsigned k = 0; k < count; k++) {
-            WideRow wide;
+            WideRow rows[2];
+            size_t made = make_rows(random, vcpu, &frames[vcpu], rows);
 
-            make_row(random, vcpu, &wide);
-            g_assert_true(trace_writer_add(writer, vcpu, &wide, 1, 100 * i, NULL));
+            g_assert_true(trace_writer_add(writer, vcpu, rows, made, 100 * i, NULL));
         }
         i += count;
     }

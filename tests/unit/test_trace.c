@@ -129,16 +129,22 @@ static WideRow make_row(const Expected *e, unsigned fields)
                                          (e->unknown ? ROW_VALUE_UNKNOWN : 0),
                                  .virt_addr = e->address } };
 
-    uint64_t paddr = e->paddr | row_page_size_bits(e->page_size);
-
     if (fields & MT_FIELD_VALUE) {
         wide.value[0] = e->value.low;
         wide.value[1] = e->value.high;
-        wide.paddr_beside_value = paddr;
-    } else {
-        wide.paddr = paddr;
     }
     return wide;
+}
+
+/* Puts the rows of a record behind `count` others. `frames`: what was told of its vCPU. Returns how many rows there are
+ * then. */
+static guint put_rows(uint8_t *rows, guint count, const Expected *e, unsigned fields, RowFrames *frames)
+{
+    unsigned bytes = ring_record_bytes_for(fields);
+    WideRow wide = make_row(e, fields);
+
+    return count + (guint)row_put(rows + count * bytes, bytes, &wide, fields & MT_FIELD_PADDR ? frames : NULL,
+                                  e->paddr | row_page_size_bits(e->page_size));
 }
 
 /* In pieces of one vCPU and one time, as a ring gives them. */
@@ -147,23 +153,22 @@ static void write_records(const char *path, const GArray *all, unsigned fields, 
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(TraceWriter) writer = trace_writer_new(path, fields, vcpus, block, &error);
-    unsigned bytes = ring_record_bytes_for(fields);
+    g_autofree RowFrames *frames = g_new0(RowFrames, vcpus);
     guint i = 0;
 
     g_assert_no_error(error);
     g_assert_true(trace_writer_add_metadata(writer, "{\"a\":1}", &error));
     while (i < all->len) {
         const Expected *first = &g_array_index(all, Expected, i);
-        guint count = 0, most = (guint)g_rand_int_range(random, 1, 500);
-        g_autofree uint8_t *rows = g_malloc(most * sizeof(WideRow));
+        guint count = 0, most = (guint)g_rand_int_range(random, 1, 500), end = MIN(i + most, all->len);
+        g_autofree uint8_t *rows = g_malloc(2 * most * sizeof(WideRow));
 
-        for (; count < most && i < all->len; i++, count++) {
+        for (; i < end; i++) {
             const Expected *e = &g_array_index(all, Expected, i);
-            WideRow wide = make_row(e, fields);
 
             if (e->vcpu != first->vcpu || e->time_ns != first->time_ns)
                 break;
-            memcpy(rows + count * bytes, &wide, bytes);
+            count = put_rows(rows, count, e, fields, &frames[e->vcpu]);
         }
         g_assert_true(trace_writer_add(writer, first->vcpu, rows, count, first->time_ns, &error));
     }
@@ -683,6 +688,7 @@ static void write_with_events(const char *path, const GArray *all, const GArray 
     g_autoptr(TraceWriter) writer = trace_writer_new(path, fields, 1, block, NULL);
     g_autoptr(GByteArray) rows = g_byte_array_new();
     unsigned bytes = ring_record_bytes_for(fields);
+    RowFrames frames = { 0 };
     guint next = 0;
 
     for (guint i = 0; i <= all->len; i++) {
@@ -693,9 +699,10 @@ static void write_with_events(const char *path, const GArray *all, const GArray 
             put(rows, &wide, bytes);
         }
         if (i < all->len) {
-            WideRow wide = make_row(&g_array_index(all, Expected, i), fields);
+            WideRow both[2];
+            guint count = put_rows((uint8_t *)both, 0, &g_array_index(all, Expected, i), fields, &frames);
 
-            put(rows, &wide, bytes);
+            put(rows, both, count * bytes);
         }
         if (i == all->len || g_rand_int_range(random, 0, 20) == 0) {
             g_assert_true(trace_writer_add(writer, 0, rows->data, rows->len / bytes, 0, NULL));
@@ -962,11 +969,17 @@ typedef struct {
 static gpointer produce(gpointer data)
 {
     const ProducerJob *job = data;
+    RowFrames frames = { 0 };
     RingProducer producer;
 
     ring_producer_init(&producer, job->ring, 0, RING_BLOCK);
     for (guint i = 0; i < job->all->len; i++) {
-        *ring_producer_slot(&producer) = make_row(&g_array_index(job->all, Expected, i), ALL_FIELDS);
+        WideRow rows[2];
+        guint count = put_rows((uint8_t *)rows, 0, &g_array_index(job->all, Expected, i), ALL_FIELDS, &frames);
+
+        if (count > 1)
+            ring_producer_put_event(&producer, ROW_EVENT_FRAME, 0, rows[0].record.virt_addr);
+        *ring_producer_slot(&producer) = rows[count - 1];
         ring_producer_advance(&producer, sizeof(WideRow));
     }
     ring_producer_publish(&producer);
