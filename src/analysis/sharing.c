@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Lines that several vCPUs, threads or processes touch: shared_lines.h, for lines of 64 and of 128 bytes. The figures
- * are defined in memory_tracer-sharing(1). */
+/* Lines that several vCPUs, threads or processes touch: see shared_lines.h. The figures are defined in
+ * memory_tracer-sharing(1). */
 #include "sharing.h"
 
 #include <string.h>
@@ -49,11 +49,9 @@ static void *sharing_begin(const AnalysisType *type, const void *options, const 
     sharing->context = context;
     sharing->between = between;
     sharing->by = context_has_physical(context) ? BY_PHYSICAL : context_has_tasks(context) ? BY_MEMORY : BY_VIRTUAL;
-    for (unsigned i = 0; i < SHARING_SIZES; i++) {
-        sharing->lines[i] = shared_lines_new(SHARED_MAX_SHIFT - SHARING_SIZES + 1 + i);
-        if (context_has_objects(context))
-            shared_lines_set_objects(sharing->lines[i], object_of, context);
-    }
+    sharing->lines = shared_lines_new();
+    if (context_has_objects(context))
+        shared_lines_set_objects(sharing->lines, object_of, context);
     return sharing;
 }
 
@@ -61,8 +59,7 @@ static void sharing_end(void *data)
 {
     Sharing *sharing = data;
 
-    for (unsigned i = 0; i < SHARING_SIZES; i++)
-        shared_lines_free(sharing->lines[i]);
+    shared_lines_free(sharing->lines);
     g_free(sharing);
 }
 
@@ -95,9 +92,7 @@ static void add_of_task(Sharing *sharing, const struct mt_batch *batch, size_t b
 
         while (stop < end && events_index(batch, stop) < until)
             stop++;
-
-        for (unsigned k = 0; k < SHARING_SIZES; k++)
-            shared_lines_add(sharing->lines[k], batch, begin, stop, who, space, sharing->by == BY_PHYSICAL);
+        shared_lines_add(sharing->lines, batch, begin, stop, who, space, sharing->by == BY_PHYSICAL);
         begin = stop;
     }
 }
@@ -136,8 +131,7 @@ static void sharing_take_part(void *data, const AnalysisPart *part)
 {
     Sharing *sharing = data;
 
-    for (unsigned i = 0; i < SHARING_SIZES; i++)
-        shared_lines_take_part(sharing->lines[i], part->number, part->count);
+    shared_lines_take_part(sharing->lines, part->number, part->count);
 }
 
 /* Each part has seen all accesses. */
@@ -146,8 +140,7 @@ static bool sharing_merge(void *data, void *other, GError **error)
     Sharing *sharing = data, *next = other;
 
     (void)error;
-    for (unsigned i = 0; i < SHARING_SIZES; i++)
-        shared_lines_merge(sharing->lines[i], next->lines[i]);
+    shared_lines_merge(sharing->lines, next->lines);
     return true;
 }
 

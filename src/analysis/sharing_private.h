@@ -6,8 +6,6 @@
 #include "sharing.h"
 #include "shared_lines.h"
 
-#define SHARING_SIZES 2
-
 typedef struct {
     char *between;
     int top;
@@ -26,7 +24,7 @@ typedef struct {
     const Context *context;
     Between between;
     LinesBy by;
-    SharedLines *lines[SHARING_SIZES];
+    SharedLines *lines;
     uint64_t accesses, left_out;
     bool merged; /* from several traces, whose common order isn't known */
 } Sharing;

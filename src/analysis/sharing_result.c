@@ -17,10 +17,10 @@ static void describe_sizes(const Sharing *sharing, Report *report)
                                             { NULL } };
     ReportTable *table = report_add_table(report, "sizes", "lines by size", columns);
 
-    for (unsigned k = 0; k < SHARING_SIZES; k++) {
+    for (SharedSize size = 0; size < SHARED_SIZES; size++) {
         uint64_t kinds[SHARED_FALSELY + 1] = { 0 }, invalidations[SHARED_FALSELY + 1] = { 0 }, all = 0, ping_pongs = 0;
         size_t slots;
-        SharedLine *const *slot = shared_lines_slots(sharing->lines[k], &slots);
+        SharedLine *const *slot = shared_lines_slots(sharing->lines, size, &slots);
 
         for (size_t i = 0; i < slots; i++)
             if (slot[i]) {
@@ -31,8 +31,8 @@ static void describe_sizes(const Sharing *sharing, Report *report)
                 all += slot[i]->invalidations;
                 ping_pongs += slot[i]->ping_pongs;
             }
-        report_table_add_row(table, UINT64_C(1) << shared_lines_shift(sharing->lines[k]),
-                             (uint64_t)shared_lines_count(sharing->lines[k]), kinds[SHARED_FOR_READING],
+        report_table_add_row(table, UINT64_C(1) << shared_shift(size),
+                             (uint64_t)shared_lines_count(sharing->lines, size), kinds[SHARED_FOR_READING],
                              kinds[SHARED_TRULY], kinds[SHARED_FALSELY], all, invalidations[SHARED_FALSELY],
                              ping_pongs);
     }
@@ -83,8 +83,8 @@ static void describe_pairs(const Sharing *sharing, Report *report)
     bool vcpus = sharing->between == BETWEEN_VCPUS;
     ReportTable *table = report_add_table(report, "pairs", "who invalidates whose copies", vcpus ? of_vcpus : of_tasks);
 
-    for (unsigned k = 0; k < SHARING_SIZES; k++) {
-        const LineCounts *pairs = shared_lines_pairs(sharing->lines[k]);
+    for (SharedSize size = 0; size < SHARED_SIZES; size++) {
+        const LineCounts *pairs = shared_lines_pairs(sharing->lines, size);
         g_autoptr(GArray) list = line_counts_top(pairs, 0, (guint)pairs->lines);
 
         g_array_sort(list, compare_keys);
@@ -95,7 +95,7 @@ static void describe_pairs(const Sharing *sharing, Report *report)
             const char *of_name = name_sharer(sharing, (uint32_t)(pair->key - 1), &of);
 
             report_table_begin_row(table);
-            report_table_add_count(table, UINT64_C(1) << shared_lines_shift(sharing->lines[k]));
+            report_table_add_count(table, UINT64_C(1) << shared_shift(size));
             report_table_add_count(table, by);
             if (!vcpus)
                 report_table_add_text(table, by_name);
@@ -131,11 +131,11 @@ static gint compare_lines(gconstpointer a, gconstpointer b)
 }
 
 /* The lines that are shared and written to, sorted by invalidations. */
-static GPtrArray *list_top(const SharedLines *lines, guint top)
+static GPtrArray *list_top(const SharedLines *lines, SharedSize size, guint top)
 {
     GPtrArray *list = g_ptr_array_new();
     size_t slots;
-    SharedLine *const *slot = shared_lines_slots(lines, &slots);
+    SharedLine *const *slot = shared_lines_slots(lines, size, &slots);
 
     for (size_t i = 0; i < slots; i++)
         if (slot[i] && shared_line_kind(slot[i]) >= SHARED_TRULY)
@@ -297,14 +297,14 @@ static void describe_lines(const Sharing *sharing, Report *report)
                   of_sides);
     ReportTable *words = add_table(sharing, report, "words", "truly shared words of the 64-byte lines", of_words);
 
-    for (unsigned k = 0; k < SHARING_SIZES; k++) {
-        unsigned shift = shared_lines_shift(sharing->lines[k]);
-        g_autoptr(GPtrArray) top = list_top(sharing->lines[k], (guint)sharing->options->top);
+    for (SharedSize size = 0; size < SHARED_SIZES; size++) {
+        unsigned shift = shared_shift(size);
+        g_autoptr(GPtrArray) top = list_top(sharing->lines, size, (guint)sharing->options->top);
 
         for (guint i = 0; i < top->len; i++) {
             add_line(sharing, lines, top->pdata[i], shift);
             add_sides(sharing, sides, top->pdata[i], shift);
-            if (!k)
+            if (size == SHARED_SHORT)
                 add_words(words, top->pdata[i], shift);
         }
     }
@@ -318,6 +318,7 @@ void sharing_describe(void *data, Report *report)
     const Sharing *sharing = data;
     bool exact = !sharing->merged && context_order_is_exact(sharing->context);
 
+    shared_lines_finish(sharing->lines);
     report_add_count(report, "accesses", "accesses", sharing->accesses);
     report_add_text(report, "between", "between", between[sharing->between]);
     report_add_text(report, "lines_by", "memory told apart by", by[sharing->by]);
