@@ -7,7 +7,7 @@ usage: tests/run_all.py [--quick | --all | --system]    --quick leaves out the b
                                                         the folder MEMORY_TRACER_BUILD
 
 The unit tests run as built, and with ASan, UBSan and TSan (the ring and the trace reader); the system tests as built, and those that are about
-the runner with ASan and UBSan in it (QEMU itself has no sanitizers, so neither has the plugin).
+the runner with ASan and UBSan in it (QEMU itself has no sanitizers, so neither has the plugin), some of them only so (ONCE).
 """
 import functools
 import glob
@@ -142,6 +142,10 @@ NOT_SANITIZED = BOOTING + ["test_build_rootfs", "test_documents", "test_elf_name
                         "test_mappings", "test_markers", "test_options", "test_page_sizes", "test_plugin_alone",
                         "test_prepare", "test_qemu", "test_run_failures", "test_sched", "test_sizes", "test_sources",
                         "test_tasks", "test_tracing", "test_values", "test_vcpus"]
+# Of these, most of the time is the guest's. With the sanitized build, each of their tests runs once: with that build, or as
+# built if it is marked not_sanitized (harness.py).
+ONCE = ["test_bad_luck", "test_ctl", "test_input", "test_names", "test_objects", "test_outputs", "test_process_names", "test_record",
+        "test_shared_libraries", "test_stopping"]
 # The unit tests that have threads, and which of their tests, if not all.
 THREADED_UNIT_TESTS = {"test_ring": [], "test_fifo": [],
                        "test_trace": ["/trace/blocks_are_read_in_parallel", "/trace/a_live_ring_is_read"]}
@@ -154,25 +158,25 @@ def system_tests(folders):
     """Jobs: the modules, each with each of the builds that it tries."""
     names = sorted(os.path.basename(path)[:-3] for path in glob.glob(os.path.join(ROOT, "tests", "system", "test_*.py")))
     names.sort(key=lambda name: LONGEST.index(name) if name in LONGEST else len(LONGEST))
-    return [functools.partial(run_system_test, folder, name) for name in names for folder in folders
-            if folder != SANITIZED or name not in NOT_SANITIZED]
+    return [functools.partial(run_system_test, folder, name, "not_sanitized" if SANITIZED in folders and name in ONCE else "all")
+            for name in names for folder in folders if folder != SANITIZED or name not in NOT_SANITIZED]
 
 
-def start_system_tests(folder, name):
+def start_system_tests(folder, name, kind):
     # A process of its own: the tests read these when they are loaded.
-    environment = dict(os.environ, MEMORY_TRACER_BUILD=folder, **SANITIZER_OPTIONS)
+    environment = dict(os.environ, MEMORY_TRACER_BUILD=folder, MEMORY_TRACER_TESTS=kind, **SANITIZER_OPTIONS)
     if folder == SANITIZED:
         environment.pop("MEMORY_TRACER_HEAVY_TESTS", None)
-        environment["MEMORY_TRACER_SANITIZED"] = "1"
+        environment.update(MEMORY_TRACER_SANITIZED="1", MEMORY_TRACER_TESTS="sanitized")
     return subprocess.Popen([sys.executable, os.path.abspath(__file__), "--system_tests", name], stdout=subprocess.PIPE,
                             text=True, env=environment, cwd=ROOT)
 
 
-def run_system_test(folder, name):
+def run_system_test(folder, name, kind):
     title = f"{name} with {os.path.basename(folder)}"
     say("== " + title)
     counts, cpu_seconds, began = None, 0, time.time()
-    process = start_system_tests(folder, name)
+    process = start_system_tests(folder, name, kind)
     for line in process.stdout:
         found = re.match(r"counts: (\d+) (\d+) (\d+) CPU ([\d.]+)", line)
         if found:
@@ -201,8 +205,9 @@ def run_jobs(jobs):
 
 
 def runs_here(test):
-    return not (os.environ.get("MEMORY_TRACER_SANITIZED") and
-                getattr(getattr(test, test._testMethodName, None), "not_sanitized", False))
+    kind = os.environ.get("MEMORY_TRACER_TESTS", "all")
+    marked = getattr(getattr(test, test._testMethodName, None), "not_sanitized", False)
+    return kind == "all" or marked == (kind == "not_sanitized")
 
 
 def tests_of(suite):
@@ -235,7 +240,9 @@ def main():
     if "--all" in sys.argv:
         os.environ["MEMORY_TRACER_HEAVY_TESTS"] = "1"
     folders, unit = [normal], unit_tests(normal)
-    if not quick and build(SANITIZED, "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbuildtype=debugoptimized"):
+    # With less optimization, compiling takes a quarter less time, and the tests hardly more.
+    if not quick and build(SANITIZED, "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbuildtype=debugoptimized",
+                           "-Doptimization=1"):
         folders.append(SANITIZED)
         unit += unit_tests(SANITIZED)
     if not quick and build(THREADS, "-Db_sanitize=thread", "-Db_lundef=false", "-Dbuildtype=debugoptimized",
