@@ -7,14 +7,17 @@
 
 #define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 #define FIRST_SLOTS 4096
-#define RECENT 4096
+#define RECENT 2048
 #define PAGE_BYTES 4096u
-#define LONG_SHIFT 7
-#define WORDS_OF_HALF 16
+#define SHORT_BYTES (1u << SHARED_SHORT_SHIFT)
+#define WORDS_OF_HALF (SHORT_BYTES >> SHARED_WORD_SHIFT)
+#define CHUNK_BYTES 16384u
+#define SIZE_CODES 8
+#define ALL_SIZES ((1u << SHARED_SIZES) - 1)
 
 /* Small, as most accesses look here: whose the sharer is stands beside what an access changes of it. */
 typedef struct {
-    uint64_t key; /* a short line's number plus 1 */
+    uint64_t key; /* the block's number plus 1 */
     Sharer *sharer;
 } Recent;
 
@@ -22,66 +25,57 @@ typedef struct {
 typedef struct {
     const struct mt_batch *batch;
     size_t record; /* in it */
-    unsigned vcpu;
-    uint32_t who, space, instruction;
     uint64_t address, virtual_address;
-    uint32_t words;
-    SharerUse use;
+    uint32_t who, space;
 } Piece;
 
-/* The lines of one size. */
-typedef struct {
-    unsigned shift;
-    SharedLine **slots; /* a hash table, at most half full */
-    size_t slot_count, used;
-    LineCounts pairs;
-} LineTable;
-
 struct SharedLines {
-    LineTable table[SHARED_SIZES];
+    SharedBlock **slots; /* a hash table, at most half full */
+    size_t slot_count, used;
+    GPtrArray *chunks;                /* what blocks and sharers are in, of CHUNK_BYTES each */
+    size_t chunk_used;                /* of the last one */
     Recent *recent[SHARED_MAX_VCPUS]; /* or NULL */
-    unsigned part, part_mask;         /* of the work; 0: all */
-    SharedObjectFunc object_of;       /* or NULL */
+    LineCounts pairs[SHARED_SIZES];
+    uint64_t touched[SHARED_SIZES]; /* lines */
+    unsigned part, part_mask;       /* of the work; 0: all */
+    SharedObjectFunc object_of;     /* or NULL */
     const void *object_data;
+    /* What an access touches, by the code of its size and where in a short line it begins; 0: the next line, too. */
+    uint16_t words[SIZE_CODES * SHORT_BYTES];
 };
+
+/* A bit for each word that has any of the bytes `first` to `last` of a short line. */
+static uint16_t words_of(unsigned first, unsigned last)
+{
+    unsigned low = first >> SHARED_WORD_SHIFT, high = last >> SHARED_WORD_SHIFT;
+
+    return (uint16_t)((UINT16_MAX >> (15 - high)) & (UINT16_MAX << low));
+}
 
 SharedLines *shared_lines_new(void)
 {
     SharedLines *lines = g_new0(SharedLines, 1);
 
-    for (guint i = 0; i < SHARED_SIZES; i++)
-        lines->table[i] = (LineTable){ .shift = shared_shift(i),
-                                       .slots = g_new0(SharedLine *, FIRST_SLOTS),
-                                       .slot_count = FIRST_SLOTS };
+    lines->slot_count = FIRST_SLOTS;
+    lines->slots = g_new0(SharedBlock *, lines->slot_count);
+    lines->chunks = g_ptr_array_new_with_free_func(free);
+    lines->chunk_used = CHUNK_BYTES;
+    for (unsigned code = 0; code < SIZE_CODES; code++)
+        for (unsigned first = 0; first + (1u << code) <= SHORT_BYTES; first++)
+            lines->words[code * SHORT_BYTES + first] = words_of(first, first + (1u << code) - 1);
     return lines;
-}
-
-static void clear_table(LineTable *table)
-{
-    for (size_t i = 0; i < table->slot_count; i++) {
-        Sharer *sharer = table->slots[i] ? table->slots[i]->sharers : NULL;
-
-        while (sharer) {
-            Sharer *next = sharer->next;
-
-            if (sharer != &table->slots[i]->first)
-                free(sharer);
-            sharer = next;
-        }
-        free(table->slots[i]);
-    }
-    g_free(table->slots);
-    line_counts_clear(&table->pairs);
 }
 
 void shared_lines_free(SharedLines *lines)
 {
     if (!lines)
         return;
-    for (guint i = 0; i < SHARED_SIZES; i++)
-        clear_table(&lines->table[i]);
     for (guint i = 0; i < SHARED_MAX_VCPUS; i++)
         g_free(lines->recent[i]);
+    for (guint i = 0; i < SHARED_SIZES; i++)
+        line_counts_clear(&lines->pairs[i]);
+    g_clear_pointer(&lines->chunks, g_ptr_array_unref);
+    g_free(lines->slots);
     g_free(lines);
 }
 
@@ -93,7 +87,7 @@ void shared_lines_set_objects(SharedLines *lines, SharedObjectFunc object_of, co
 
 /* By the highest bits of the product (Fibonacci hashing; Knuth, TAOCP 3, 6.4): only these depend on the space, too. The
  * same addresses in many spaces would be probed one behind the other. */
-static size_t find_slot(SharedLine *const *slots, size_t count, uint64_t number, uint32_t space)
+static size_t find_slot(SharedBlock *const *slots, size_t count, uint64_t number, uint32_t space)
 {
     size_t at = (size_t)(((number ^ (uint64_t)space << 40) * HASH_FACTOR) >> (64 - __builtin_ctzll(count)));
 
@@ -102,134 +96,120 @@ static size_t find_slot(SharedLine *const *slots, size_t count, uint64_t number,
     return at;
 }
 
-static void grow(LineTable *table)
+static void grow(SharedLines *lines)
 {
-    size_t count = 2 * table->slot_count;
-    SharedLine **slots = g_new0(SharedLine *, count);
+    size_t count = 2 * lines->slot_count;
+    SharedBlock **slots = g_new0(SharedBlock *, count);
 
-    for (size_t i = 0; i < table->slot_count; i++)
-        if (table->slots[i])
-            slots[find_slot(slots, count, table->slots[i]->number, table->slots[i]->space)] = table->slots[i];
-    g_free(table->slots);
-    table->slots = slots;
-    table->slot_count = count;
+    for (size_t i = 0; i < lines->slot_count; i++)
+        if (lines->slots[i])
+            slots[find_slot(slots, count, lines->slots[i]->number, lines->slots[i]->space)] = lines->slots[i];
+    g_free(lines->slots);
+    lines->slots = slots;
+    lines->slot_count = count;
 }
 
-/* All zeros, at the beginning of a cache line; to be freed by free(). Out of memory, it ends as GLib does. */
-static void *new_aligned(size_t bytes)
+/* All zeros, at the beginning of a cache line: `bytes` are a multiple of 64. Out of memory, it ends as GLib does. */
+static void *allocate(SharedLines *lines, size_t bytes)
 {
-    void *made;
+    if (lines->chunk_used + bytes > CHUNK_BYTES) {
+        void *chunk;
 
-    if (posix_memalign(&made, 64, bytes))
-        g_error("out of memory: %zu bytes", bytes);
-    return memset(made, 0, bytes);
+        if (posix_memalign(&chunk, 64, CHUNK_BYTES))
+            g_error("out of memory: %u bytes", CHUNK_BYTES);
+        g_ptr_array_add(lines->chunks, memset(chunk, 0, CHUNK_BYTES));
+        lines->chunk_used = 0;
+    }
+    lines->chunk_used += bytes;
+    return (char *)lines->chunks->pdata[lines->chunks->len - 1] + lines->chunk_used - bytes;
 }
 
-/* Adds a line that isn't there yet. */
-static SharedLine *add_line(const SharedLines *lines, LineTable *table, const Piece *piece)
+static SharedBlock *get_block(SharedLines *lines, const Piece *piece)
 {
-    SharedLine *line = new_aligned(sizeof *line);
+    uint64_t number = piece->address >> SHARED_LONG_SHIFT;
+    size_t at = find_slot(lines->slots, lines->slot_count, number, piece->space);
+    SharedBlock *block = lines->slots[at];
 
-    if (2 * table->used >= table->slot_count)
-        grow(table);
-    table->used++;
-    line->number = piece->address >> table->shift;
-    line->space = piece->space;
-    line->virtual_address = piece->virtual_address & ~((UINT64_C(1) << table->shift) - 1);
-    if (lines->object_of)
-        line->object = lines->object_of(lines->object_data, piece->batch, piece->record);
-    table->slots[find_slot(table->slots, table->slot_count, line->number, line->space)] = line;
-    return line;
+    if (block)
+        return block;
+    if (2 * lines->used >= lines->slot_count) {
+        grow(lines);
+        at = find_slot(lines->slots, lines->slot_count, number, piece->space);
+    }
+    lines->used++;
+    lines->slots[at] = block = allocate(lines, sizeof *block);
+    block->number = number;
+    block->space = piece->space;
+    for (guint i = 0; i < SHARED_LINES; i++)
+        block->line[i].which = (uint8_t)i;
+    return block;
 }
 
-static SharedLine *find_line(const LineTable *table, const Piece *piece)
+static Sharer *get_sharer(SharedLines *lines, SharedBlock *block, uint32_t who)
 {
-    return table->slots[find_slot(table->slots, table->slot_count, piece->address >> table->shift, piece->space)];
-}
-
-/* The short line. */
-static SharedLine *get_line(SharedLines *lines, const Piece *piece)
-{
-    LineTable *short_ones = &lines->table[SHARED_SHORT], *long_ones = &lines->table[SHARED_LONG];
-    SharedLine *line = find_line(short_ones, piece);
-
-    if (line)
-        return line;
-    line = add_line(lines, short_ones, piece);
-    line->around = find_line(long_ones, piece);
-    if (!line->around)
-        line->around = add_line(lines, long_ones, piece);
-    line->around->halves[line->number & 1] = line;
-    return line;
-}
-
-static Sharer *get_sharer(SharedLine *line, uint32_t who)
-{
-    Sharer *sharer = line->sharers;
+    Sharer *sharer = block->sharers;
 
     while (sharer && sharer->who != who)
         sharer = sharer->next;
     if (!sharer) {
-        sharer = line->sharers ? new_aligned(sizeof *sharer) : &line->first;
+        sharer = block->sharers ? allocate(lines, sizeof *sharer) : &block->first;
         sharer->who = who;
-        sharer->space = line->space;
-        sharer->next = line->sharers;
-        line->sharers = sharer;
+        sharer->space = block->space;
+        sharer->next = block->sharers;
+        block->sharers = sharer;
     }
     return sharer;
 }
 
-/* Most accesses are to a line that their vCPU has touched recently, for the same sharer. */
-static inline Sharer *find_sharer(SharedLines *lines, const Piece *piece)
+/* Most accesses are to a block that their vCPU has touched recently, for the same sharer. */
+static Sharer *find_sharer(SharedLines *lines, const Piece *piece)
 {
-    uint64_t number = piece->address >> shared_shift(SHARED_SHORT);
-    Recent *recent = &lines->recent[piece->vcpu][number % RECENT];
+    uint64_t number = piece->address >> SHARED_LONG_SHIFT;
+    Recent *recent = &lines->recent[piece->batch->vcpu][number % RECENT];
 
-    if (G_UNLIKELY(recent->key != number + 1 || recent->sharer->who != piece->who ||
-                   recent->sharer->space != piece->space)) {
-        recent->sharer = get_sharer(get_line(lines, piece), piece->who);
+    if (recent->key != number + 1 || recent->sharer->who != piece->who || recent->sharer->space != piece->space) {
+        recent->sharer = get_sharer(lines, get_block(lines, piece), piece->who);
         recent->key = number + 1;
     }
     return recent->sharer;
 }
 
-static void be_loud(SharedLine *line, uint32_t who, bool loads_too)
+static inline SharedWhich half_of(uint64_t address)
 {
-    Sharer *sharer = line ? line->sharers : NULL;
-
-    while (sharer && sharer->who != who)
-        sharer = sharer->next;
-    if (!sharer)
-        return;
-    sharer->use[SHARER_STORES].is_quiet = false;
-    if (loads_too)
-        sharer->use[SHARER_LOADS].is_quiet = false;
+    return address >> SHARED_SHORT_SHIFT & 1;
 }
 
-/* A sharer may no longer store, or use a line at all: its next access is one that others know of. */
-static void take_away(SharedLine *line, Sharer *sharer, bool loads_too)
+static SharedSize size_of(const SharedLine *line)
 {
-    sharer->use[SHARER_STORES].may = false;
-    if (loads_too)
-        sharer->use[SHARER_LOADS].may = false;
-    if (line->around) {
-        be_loud(line, sharer->who, loads_too);
-    } else {
-        be_loud(line->halves[0], sharer->who, loads_too);
-        be_loud(line->halves[1], sharer->who, loads_too);
-    }
+    return line->which == SHARED_LONG ? SHARED_128 : SHARED_64;
+}
+
+static bool may(const SharedLine *line, const Sharer *sharer, SharerUse use)
+{
+    return sharer->may[line->which % SHARED_LONG][use] >> size_of(line) & 1;
+}
+
+static void set_may(const SharedLine *line, Sharer *sharer, SharerUse use, bool value)
+{
+    for (guint half = 0; half < SHARED_LONG; half++)
+        if (line->which == half || line->which == SHARED_LONG) {
+            sharer->may[half][use] &= (uint8_t) ~(1u << size_of(line));
+            sharer->may[half][use] |= (uint8_t)(value << size_of(line));
+        }
 }
 
 /* Invalidates all other copies of a line. */
-static void take_line(LineTable *table, SharedLine *line, Sharer *sharer)
+static void take_line(SharedLines *lines, SharedBlock *block, SharedLine *line, Sharer *sharer)
 {
-    for (Sharer *other = line->sharers; other; other = other->next)
-        if (other != sharer && other->use[SHARER_LOADS].may) {
-            take_away(line, other, true);
+    for (Sharer *other = block->sharers; other; other = other->next)
+        if (other != sharer && may(line, other, SHARER_LOADS)) {
+            set_may(line, other, SHARER_LOADS, false);
+            set_may(line, other, SHARER_STORES, false);
             line->invalidations++;
-            line_counts_get(&table->pairs, shared_pair(sharer->who, other->who))[0]++;
+            line_counts_get(&lines->pairs[size_of(line)], shared_pair(sharer->who, other->who))[0]++;
         }
-    sharer->use[SHARER_LOADS].may = sharer->use[SHARER_STORES].may = true;
+    set_may(line, sharer, SHARER_LOADS, true);
+    set_may(line, sharer, SHARER_STORES, true);
     line->owner = sharer;
     if (line->writer == sharer)
         return;
@@ -242,98 +222,89 @@ static void take_line(LineTable *table, SharedLine *line, Sharer *sharer)
 /* Gives a sharer a copy to read. */
 static void share_line(SharedLine *line, Sharer *sharer)
 {
-    sharer->use[SHARER_LOADS].may = true;
+    set_may(line, sharer, SHARER_LOADS, true);
     if (line->owner)
-        take_away(line, line->owner, false);
+        set_may(line, line->owner, SHARER_STORES, false);
     line->owner = NULL;
 }
 
-/* Does what an access does to the copies of a line. */
-static void use_line(LineTable *table, SharedLine *line, Sharer *sharer, SharerUse use)
+static void begin_line(SharedLines *lines, SharedLine *line, const Piece *piece)
 {
-    if (sharer->use[use].may)
+    line->is_touched = true;
+    line->virtual_address = piece->virtual_address & ~((UINT64_C(1) << shared_shift(size_of(line))) - 1);
+    if (lines->object_of)
+        line->object = lines->object_of(lines->object_data, piece->batch, piece->record);
+    lines->touched[size_of(line)]++;
+}
+
+/* Does what an access to a line does to its copies. */
+static void use_line(SharedLines *lines, SharedBlock *block, SharedWhich which, const Piece *piece, Sharer *sharer,
+                     SharerUse use)
+{
+    SharedLine *line = &block->line[which];
+
+    if (may(line, sharer, use))
         return;
+    if (!line->is_touched)
+        begin_line(lines, line, piece);
     if (use == SHARER_STORES)
-        take_line(table, line, sharer);
+        take_line(lines, block, line, sharer);
     else
         share_line(line, sharer);
 }
 
-/* The same for a short line and the long one that it is in. Returns the long line's sharer. */
-static Sharer *use_lines(SharedLines *lines, const Piece *piece, Sharer *sharer)
+static inline void count_use(SharerCount *count, uint32_t instruction)
 {
-    SharedLine *line = get_line(lines, piece);
-    Sharer *around = get_sharer(line->around, piece->who);
-
-    use_line(&lines->table[SHARED_SHORT], line, sharer, piece->use);
-    use_line(&lines->table[SHARED_LONG], line->around, around, piece->use);
-    for (SharerUse use = 0; use < SHARER_USES; use++)
-        sharer->use[use].is_quiet = sharer->use[use].may && around->use[use].may;
-    return around;
-}
-
-static inline void vote(SharedCandidate *candidate, uint32_t instruction)
-{
-    if (candidate->instruction == instruction) {
-        if (candidate->votes < UINT32_MAX)
-            candidate->votes++;
-    } else if (candidate->votes) {
-        candidate->votes--;
+    count->accesses++;
+    if (count->instruction == instruction) {
+        if (count->votes < UINT32_MAX)
+            count->votes++;
+    } else if (count->votes) {
+        count->votes--;
     } else {
-        *candidate = (SharedCandidate){ instruction, 1 };
+        count->instruction = instruction;
+        count->votes = 1;
     }
-}
-
-static inline void count_use(Sharer *sharer, SharerUse use, uint32_t words, uint32_t instruction)
-{
-    sharer->use[use].accesses++;
-    sharer->use[use].words |= words;
-    vote(&sharer->use[use].by, instruction);
-}
-
-/* A bit for each word that has any of the bytes `first` to `last` of a line. */
-static uint32_t words_of(unsigned first, unsigned last)
-{
-    unsigned low = first >> SHARED_WORD_SHIFT, high = last >> SHARED_WORD_SHIFT;
-
-    return (UINT32_MAX >> (31 - high)) & (UINT32_MAX << low);
 }
 
 static bool is_in_part(const SharedLines *lines, uint64_t address)
 {
-    return ((address >> LONG_SHIFT) & lines->part_mask) == lines->part;
+    return ((address >> SHARED_LONG_SHIFT) & lines->part_mask) == lines->part;
 }
 
-/* Adds record `i` of a batch, which may reach into the next line. */
+/* Adds record `i` of a batch, which may reach into further lines. */
 static __attribute__((noinline)) void add_access(SharedLines *lines, const struct mt_batch *batch, size_t i,
                                                  uint32_t who, uint32_t space, bool physical)
 {
-    const unsigned line_bytes = 1u << shared_shift(SHARED_SHORT);
-    unsigned size = mt_size(batch->info[i]);
     Piece piece = { .batch = batch,
                     .record = i,
-                    .vcpu = batch->vcpu,
                     .who = who,
                     .space = space,
-                    .instruction = batch->instruction ? batch->instruction[i] : 0,
                     .address = physical ? batch->paddr[i] : batch->address[i],
-                    .virtual_address = batch->address[i],
-                    .use = mt_is_store(batch->info[i]) ? SHARER_STORES : SHARER_LOADS };
+                    .virtual_address = batch->address[i] };
+    unsigned size = mt_size(batch->info[i]);
+    SharerUse use = mt_is_store(batch->info[i]) ? SHARER_STORES : SHARER_LOADS;
     bool is_first = true;
 
     if (physical)
         size = MIN(size, PAGE_BYTES - (unsigned)(piece.address % PAGE_BYTES));
     while (size) {
-        unsigned first = (unsigned)(piece.address & (line_bytes - 1)), bytes = MIN(size, line_bytes - first);
+        unsigned first = (unsigned)(piece.address % SHORT_BYTES), bytes = MIN(size, SHORT_BYTES - first);
+        SharedWhich half = half_of(piece.address);
 
         if (is_in_part(lines, piece.address)) {
             Sharer *sharer = find_sharer(lines, &piece);
-            bool is_second_half = !is_first && (piece.address >> shared_shift(SHARED_SHORT)) & 1;
 
-            if (!sharer->use[piece.use].is_quiet || is_second_half)
-                /* In both halves, it is one access to the long line: see shared_lines_finish(). */
-                use_lines(lines, &piece, sharer)->use[piece.use].accesses -= is_second_half;
-            count_use(sharer, piece.use, words_of(first, first + bytes - 1), piece.instruction);
+            if (sharer->may[half][use] != ALL_SIZES) {
+                SharedBlock *block = get_block(lines, &piece);
+
+                use_line(lines, block, half, &piece, sharer, use);
+                use_line(lines, block, SHARED_LONG, &piece, sharer, use);
+            }
+            sharer->words[half][use] |= words_of(first, first + bytes - 1);
+            if (half == SHARED_LOW || is_first) /* else it is counted */
+                count_use(&sharer->count[half == SHARED_LOW && size > bytes ? SHARED_LONG : half][use],
+                          batch->instruction ? batch->instruction[i] : 0);
         }
         is_first = false;
         piece.address += bytes;
@@ -342,34 +313,38 @@ static __attribute__((noinline)) void add_access(SharedLines *lines, const struc
     }
 }
 
-/* Most accesses are to one short line, which their vCPU has touched recently for the same sharer, and which it holds or
- * owns: these are counted here, with a constant for `physical`. */
+/* Most accesses are to one short line, in a block that their vCPU has touched recently for the same sharer, and neither
+ * the short line's copies nor the long one's change: these are counted here. The last three are constants where that
+ * matters. */
 static inline __attribute__((always_inline)) void add_records(SharedLines *lines, const struct mt_batch *batch,
                                                               size_t begin, size_t end, uint32_t who, uint32_t space,
-                                                              bool physical)
+                                                              bool physical, bool parts, bool instructions)
 {
     const Recent *recents = lines->recent[batch->vcpu];
     const uint64_t *addresses = physical ? batch->paddr : batch->address;
-    const unsigned shift = shared_shift(SHARED_SHORT);
-    const uint64_t line_mask = (UINT64_C(1) << shift) - 1;
+    const uint32_t *instruction = batch->instruction;
+    const uint8_t *info = batch->info;
 
     for (size_t i = begin; i < end; i++) {
-        uint64_t address = addresses[i], last = address + mt_size(batch->info[i]) - 1;
+        uint64_t address = addresses[i], number = address >> SHARED_LONG_SHIFT;
         uint32_t of_space = physical || !(address >> 63) ? space : 0;
-        const Recent *recent = &recents[(address >> shift) % RECENT];
-        SharerUse use = mt_is_store(batch->info[i]) ? SHARER_STORES : SHARER_LOADS;
+        const Recent *recent = &recents[number % RECENT];
+        SharerUse use = mt_is_store(info[i]) ? SHARER_STORES : SHARER_LOADS;
+        SharedWhich half = half_of(address);
+        uint16_t words = lines->words[info[i] % SIZE_CODES * SHORT_BYTES + address % SHORT_BYTES];
         Sharer *sharer = recent->sharer;
 
         if (physical && address & MT_PADDR_IO) /* set in MT_PADDR_UNKNOWN, too */
             continue;
-        if (!is_in_part(lines, address) && address >> LONG_SHIFT == last >> LONG_SHIFT)
+        if (parts && words && !is_in_part(lines, address))
             continue;
-        if (G_LIKELY(recent->key == (address >> shift) + 1 && address >> shift == last >> shift && sharer->who == who &&
-                     sharer->space == of_space && sharer->use[use].is_quiet))
-            count_use(sharer, use, words_of((unsigned)(address & line_mask), (unsigned)(last & line_mask)),
-                      batch->instruction ? batch->instruction[i] : 0);
-        else
+        if (G_LIKELY(recent->key == number + 1 && words && sharer->who == who && sharer->space == of_space &&
+                     sharer->may[half][use] == ALL_SIZES)) {
+            sharer->words[half][use] |= words;
+            count_use(&sharer->count[half][use], instructions ? instruction[i] : 0);
+        } else {
             add_access(lines, batch, i, who, of_space, physical);
+        }
     }
 }
 
@@ -378,10 +353,12 @@ void shared_lines_add(SharedLines *lines, const struct mt_batch *batch, size_t b
 {
     if (!lines->recent[batch->vcpu])
         lines->recent[batch->vcpu] = g_new0(Recent, RECENT);
-    if (physical)
-        add_records(lines, batch, begin, end, who, space, true);
+    if (lines->part_mask || !batch->instruction)
+        add_records(lines, batch, begin, end, who, space, physical, true, batch->instruction);
+    else if (physical)
+        add_records(lines, batch, begin, end, who, space, true, false, true);
     else
-        add_records(lines, batch, begin, end, who, space, false);
+        add_records(lines, batch, begin, end, who, space, false, false, true);
 }
 
 void shared_lines_take_part(SharedLines *lines, unsigned part, unsigned parts)
@@ -390,97 +367,117 @@ void shared_lines_take_part(SharedLines *lines, unsigned part, unsigned parts)
     lines->part_mask = parts - 1;
 }
 
-static void merge_table(LineTable *table, LineTable *other)
-{
-    while (2 * (table->used + other->used) >= table->slot_count)
-        grow(table);
-    for (size_t i = 0; i < other->slot_count; i++)
-        if (other->slots[i])
-            table->slots[find_slot(table->slots, table->slot_count, other->slots[i]->number, other->slots[i]->space)] =
-                g_steal_pointer(&other->slots[i]);
-    table->used += other->used;
-    other->used = 0;
-    line_counts_merge(&table->pairs, &other->pairs);
-}
-
 void shared_lines_merge(SharedLines *lines, SharedLines *other)
 {
-    for (guint i = 0; i < SHARED_SIZES; i++)
-        merge_table(&lines->table[i], &other->table[i]);
-}
-
-/* Adds the votes for another candidate, of other accesses: the instruction that does more than half of all, if there is
- * one, is the candidate then, as it has lost fewer votes than it got. */
-static void add_votes(SharedCandidate *candidate, const SharedCandidate *other)
-{
-    if (candidate->instruction == other->instruction)
-        candidate->votes = MIN(UINT32_MAX - candidate->votes, other->votes) + candidate->votes;
-    else if (candidate->votes >= other->votes)
-        candidate->votes -= other->votes;
-    else
-        *candidate = (SharedCandidate){ other->instruction, other->votes - candidate->votes };
-}
-
-static void add_half(SharedLine *line, const SharedLine *half)
-{
-    for (const Sharer *part = half->sharers; part; part = part->next) {
-        Sharer *sharer = get_sharer(line, part->who);
-
-        for (SharerUse use = 0; use < SHARER_USES; use++) {
-            sharer->use[use].accesses += part->use[use].accesses;
-            sharer->use[use].words |= part->use[use].words << (half->number & 1 ? WORDS_OF_HALF : 0);
-            add_votes(&sharer->use[use].by, &part->use[use].by);
-        }
+    while (2 * (lines->used + other->used) >= lines->slot_count)
+        grow(lines);
+    for (size_t i = 0; i < other->slot_count; i++)
+        if (other->slots[i])
+            lines->slots[find_slot(lines->slots, lines->slot_count, other->slots[i]->number, other->slots[i]->space)] =
+                g_steal_pointer(&other->slots[i]);
+    lines->used += other->used;
+    other->used = 0;
+    if (other->chunks->len)
+        lines->chunk_used = other->chunk_used;
+    g_ptr_array_extend_and_steal(lines->chunks, g_steal_pointer(&other->chunks));
+    for (guint i = 0; i < SHARED_SIZES; i++) {
+        line_counts_merge(&lines->pairs[i], &other->pairs[i]);
+        lines->touched[i] += other->touched[i];
+        other->touched[i] = 0;
     }
 }
 
-void shared_lines_finish(SharedLines *lines)
+uint64_t shared_lines_count(const SharedLines *lines, SharedSize size)
 {
-    const LineTable *table = &lines->table[SHARED_LONG];
-
-    for (size_t i = 0; i < table->slot_count; i++)
-        for (unsigned half = 0; table->slots[i] && half < 2; half++)
-            if (table->slots[i]->halves[half])
-                add_half(table->slots[i], g_steal_pointer(&table->slots[i]->halves[half])); /* not twice */
+    return lines->touched[size];
 }
 
-size_t shared_lines_count(const SharedLines *lines, SharedSize size)
+GPtrArray *shared_lines_list(const SharedLines *lines, SharedSize size)
 {
-    return lines->table[size].used;
-}
+    GPtrArray *list = g_ptr_array_new();
 
-SharedLine *const *shared_lines_slots(const SharedLines *lines, SharedSize size, size_t *slots)
-{
-    *slots = lines->table[size].slot_count;
-    return lines->table[size].slots;
+    for (size_t i = 0; i < lines->slot_count; i++) {
+        SharedBlock *block = lines->slots[i];
+
+        for (guint k = 0; block && block->sharers->next && k < SHARED_LINES; k++)
+            if (size_of(&block->line[k]) == size && shared_line_kind(&block->line[k]) != SHARED_BY_NOBODY)
+                g_ptr_array_add(list, &block->line[k]);
+    }
+    return list;
 }
 
 const LineCounts *shared_lines_pairs(const SharedLines *lines, SharedSize size)
 {
-    return &lines->table[size].pairs;
+    return &lines->pairs[size];
+}
+
+uint32_t shared_line_words(const SharedLine *line, const Sharer *sharer, SharerUse use)
+{
+    return line->which == SHARED_LONG
+               ? sharer->words[SHARED_LOW][use] | (uint32_t)sharer->words[SHARED_HIGH][use] << WORDS_OF_HALF
+               : sharer->words[line->which][use];
+}
+
+static uint32_t touched_words(const SharedLine *line, const Sharer *sharer)
+{
+    return shared_line_words(line, sharer, SHARER_LOADS) | shared_line_words(line, sharer, SHARER_STORES);
+}
+
+const Sharer *shared_line_next(const SharedLine *line, const Sharer *sharer)
+{
+    sharer = sharer ? sharer->next : shared_line_block(line)->sharers;
+    while (sharer && !touched_words(line, sharer))
+        sharer = sharer->next;
+    return sharer;
+}
+
+/* In each count, those that aren't votes are pairs of different instructions, and so are the votes that go here. Of
+ * these, the instruction that made more than half of all accesses is at most half: some votes for it remain. */
+static void add_count(SharerCount *to, const SharerCount *count)
+{
+    to->accesses += count->accesses;
+    if (to->instruction == count->instruction) {
+        to->votes += MIN(count->votes, UINT32_MAX - to->votes);
+    } else if (to->votes >= count->votes) {
+        to->votes -= count->votes;
+    } else {
+        to->instruction = count->instruction;
+        to->votes = count->votes - to->votes;
+    }
+}
+
+SharerCount shared_line_uses(const SharedLine *line, const Sharer *sharer, SharerUse use)
+{
+    SharerCount sum = sharer->count[SHARED_LONG][use]; /* which are accesses to both short lines, too */
+
+    for (guint half = 0; half < SHARED_LONG; half++)
+        if (line->which == half || line->which == SHARED_LONG)
+            add_count(&sum, &sharer->count[half][use]);
+    return sum;
 }
 
 uint32_t shared_line_true_words(const SharedLine *line)
 {
     uint32_t touched = 0, twice = 0, written = 0;
 
-    for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next) {
-        uint32_t own = sharer->use[SHARER_LOADS].words | sharer->use[SHARER_STORES].words;
+    for (const Sharer *sharer = shared_line_next(line, NULL); sharer; sharer = shared_line_next(line, sharer)) {
+        uint32_t own = touched_words(line, sharer);
 
         twice |= touched & own;
         touched |= own;
-        written |= sharer->use[SHARER_STORES].words;
+        written |= shared_line_words(line, sharer, SHARER_STORES);
     }
     return twice & written;
 }
 
 SharedKind shared_line_kind(const SharedLine *line)
 {
+    const Sharer *first = shared_line_next(line, NULL);
     uint32_t written = 0;
 
-    if (!line->sharers->next)
+    if (!first || !shared_line_next(line, first))
         return SHARED_BY_NOBODY;
-    for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next)
-        written |= sharer->use[SHARER_STORES].words;
+    for (const Sharer *sharer = first; sharer; sharer = shared_line_next(line, sharer))
+        written |= shared_line_words(line, sharer, SHARER_STORES);
     return !written ? SHARED_FOR_READING : shared_line_true_words(line) ? SHARED_TRULY : SHARED_FALSELY;
 }

@@ -2,14 +2,16 @@
 /*
  * Which sharers (vCPUs, threads or processes) touch which words of each line, and who would invalidate whose copy if
  * each of them had a cache without end, kept coherent by invalidation (MSI): for lines of 64 and of 128 bytes at once.
- * Memory: 192 bytes for each line of either size, 64 for each further sharer of a line, and 64 KiB for each vCPU,
- * beside tables of 16 to 32 bytes a line.
+ * What they have in common is counted once, by blocks of 128 bytes: a block has two short lines and a long one.
+ * Memory: 320 bytes for each block, 128 for each further sharer of a block, and 32 KiB for each vCPU, beside a table of
+ * 16 to 32 bytes a block.
  */
 #ifndef MEMORY_TRACER_ANALYSIS_SHARED_LINES_H
 #define MEMORY_TRACER_ANALYSIS_SHARED_LINES_H
 
 #include <glib.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "../../include/memory_tracer/trace.h"
@@ -17,48 +19,58 @@
 
 #define SHARED_WORD_SHIFT 2 /* a line has at most 32 words of 4 bytes */
 #define SHARED_MAX_VCPUS 256
-
-/* The instruction that does more than half of something, if there is one (majority vote; Boyer and Moore 1981). */
-typedef struct SharedCandidate {
-    uint32_t instruction, votes;
-} SharedCandidate;
+#define SHARED_SHORT_SHIFT 6
+#define SHARED_LONG_SHIFT 7
 
 typedef enum { SHARER_LOADS, SHARER_STORES, SHARER_USES } SharerUse;
 
-/* The sizes of lines: 64 and 128 bytes. */
-typedef enum { SHARED_SHORT, SHARED_LONG, SHARED_SIZES } SharedSize;
+/* The lines of a block. */
+typedef enum { SHARED_LOW, SHARED_HIGH, SHARED_LONG, SHARED_LINES } SharedWhich;
+
+/* The sizes of lines. */
+typedef enum { SHARED_64, SHARED_128, SHARED_SIZES } SharedSize;
 static inline unsigned shared_shift(SharedSize size)
 {
-    return 6 + size;
+    return SHARED_SHORT_SHIFT + size;
 }
 
-/* What a sharer does with a line. It has a cache line of its own: an access mostly needs nothing else. */
+/* Accesses, and the instruction that made more than half of them, if there is one (majority vote; Boyer and Moore
+ * 1981). */
+typedef struct SharerCount {
+    uint64_t accesses;
+    uint32_t instruction, votes;
+} SharerCount;
+
+/* What a sharer does with a block. Each access counts at one line, so that counts can be added up: at the short one
+ * that it is to, or at the long one if it is to both short ones. */
 typedef struct Sharer {
-    struct {
-        uint64_t accesses;
-        SharedCandidate by;
-        uint32_t words; /* a bit for each word, from the lowest one on */
-        bool may;       /* nobody else need know of such an access: loads: it holds a copy; stores: it owns the line */
-        bool is_quiet;  /* of a short line: that holds for the long line that it is in, too */
-    } use[SHARER_USES];
-    struct Sharer *next;
+    SharerCount count[SHARED_LINES][SHARER_USES];
+    uint16_t words[SHARED_LONG][SHARER_USES]; /* of each short line: a bit for each word, from the lowest one on */
+    /* Of each short line, whether nobody else need know of such an access: loads: it holds a copy; stores: it owns the
+     * line. A bit for each SharedSize: the short line, and the long one (which has the same bit in both short ones). */
+    uint8_t may[SHARED_LONG][SHARER_USES];
     uint32_t who;   /* its number */
-    uint32_t space; /* the line's */
+    uint32_t space; /* the block's */
+    struct Sharer *next;
 } __attribute__((aligned(64))) Sharer;
 
 typedef struct SharedLine {
-    Sharer first;             /* the last one in `sharers`: most lines have no other */
-    uint64_t number;          /* its address >> shift */
-    uint64_t virtual_address; /* of the line's beginning, in the first access */
-    uint32_t space;           /* the address space of that address */
-    uint32_t object;          /* what the first access went to: see shared_lines_set_objects() */
-    Sharer *sharers;
     Sharer *owner;                       /* the only one that has a copy, and has stored to it; or NULL */
     const Sharer *writer, *other_writer; /* the last one, and the last one before that was another */
     uint64_t invalidations, ping_pongs;
-    struct SharedLine *around;    /* of a short line: the long one that it is in */
-    struct SharedLine *halves[2]; /* of a long line: the short ones, or NULL */
+    uint64_t virtual_address; /* of the line's beginning, in the first access */
+    uint32_t object;          /* what the first access went to: see shared_lines_set_objects() */
+    uint8_t which;            /* SharedWhich */
+    bool is_touched;
 } SharedLine;
+
+typedef struct SharedBlock {
+    Sharer first;    /* the last one in `sharers`: most blocks have no other */
+    uint64_t number; /* its address >> SHARED_LONG_SHIFT */
+    uint32_t space;  /* the address space of that address */
+    Sharer *sharers;
+    SharedLine line[SHARED_LINES];
+} SharedBlock;
 
 typedef struct SharedLines SharedLines;
 
@@ -73,23 +85,38 @@ void shared_lines_set_objects(SharedLines *lines, SharedObjectFunc object_of, co
  * up to the end of the page in which it begins. The batch may lack instructions. */
 void shared_lines_add(SharedLines *lines, const struct mt_batch *batch, size_t begin, size_t end, uint32_t who,
                       uint32_t space, bool physical);
-/* From now on, only the long lines of this part of `parts` (a power of two) are handled, and the short ones in them. */
+/* From now on, only the blocks of this part of `parts` (a power of two) are handled. */
 void shared_lines_take_part(SharedLines *lines, unsigned part, unsigned parts);
-/* Takes over the lines of another part. */
+/* Takes over the lines of another part, which is good for nothing then but to be freed. */
 void shared_lines_merge(SharedLines *lines, SharedLines *other);
 
-/* To be called when all has been added, and before the lines are looked at: of the long lines, what was counted for
- * their halves isn't known before. */
-void shared_lines_finish(SharedLines *lines);
-size_t shared_lines_count(const SharedLines *lines, SharedSize size);
-/* All lines of a size, in no order: an array of pointers, some of which are NULL. It belongs to `lines`. */
-SharedLine *const *shared_lines_slots(const SharedLines *lines, SharedSize size, size_t *slots);
 /* How many copies of sharer `of` were invalidated by sharer `by`: counts[0] of the line shared_pair(by, of). */
 const LineCounts *shared_lines_pairs(const SharedLines *lines, SharedSize size);
 static inline uint64_t shared_pair(uint32_t by, uint32_t of)
 {
     return (uint64_t)by << 32 | of;
 }
+
+/* How many lines of a size were touched. */
+uint64_t shared_lines_count(const SharedLines *lines, SharedSize size);
+/* The lines (SharedLine) of a size that several sharers touch, in no order. The caller unreferences the array. */
+GPtrArray *shared_lines_list(const SharedLines *lines, SharedSize size);
+
+static inline const SharedBlock *shared_line_block(const SharedLine *line)
+{
+    return (const SharedBlock *)((const char *)(line - line->which) - offsetof(SharedBlock, line));
+}
+static inline uint64_t shared_line_address(const SharedLine *line)
+{
+    return (shared_line_block(line)->number << SHARED_LONG_SHIFT) +
+           ((uint64_t)(line->which == SHARED_HIGH) << SHARED_SHORT_SHIFT);
+}
+/* The sharer that touches a line behind `sharer`, or the first one that does (NULL); NULL if there is no other. */
+const Sharer *shared_line_next(const SharedLine *line, const Sharer *sharer);
+/* A sharer's accesses to a line. */
+SharerCount shared_line_uses(const SharedLine *line, const Sharer *sharer, SharerUse use);
+/* A bit for each word of a line that a sharer uses so, from the lowest one on. */
+uint32_t shared_line_words(const SharedLine *line, const Sharer *sharer, SharerUse use);
 
 typedef enum { SHARED_BY_NOBODY, SHARED_FOR_READING, SHARED_TRULY, SHARED_FALSELY } SharedKind;
 

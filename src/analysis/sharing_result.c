@@ -19,22 +19,20 @@ static void describe_sizes(const Sharing *sharing, Report *report)
 
     for (SharedSize size = 0; size < SHARED_SIZES; size++) {
         uint64_t kinds[SHARED_FALSELY + 1] = { 0 }, invalidations[SHARED_FALSELY + 1] = { 0 }, all = 0, ping_pongs = 0;
-        size_t slots;
-        SharedLine *const *slot = shared_lines_slots(sharing->lines, size, &slots);
+        g_autoptr(GPtrArray) list = shared_lines_list(sharing->lines, size);
 
-        for (size_t i = 0; i < slots; i++)
-            if (slot[i]) {
-                SharedKind kind = shared_line_kind(slot[i]);
+        for (guint i = 0; i < list->len; i++) {
+            const SharedLine *line = list->pdata[i];
+            SharedKind kind = shared_line_kind(line);
 
-                kinds[kind]++;
-                invalidations[kind] += slot[i]->invalidations;
-                all += slot[i]->invalidations;
-                ping_pongs += slot[i]->ping_pongs;
-            }
-        report_table_add_row(table, UINT64_C(1) << shared_shift(size),
-                             (uint64_t)shared_lines_count(sharing->lines, size), kinds[SHARED_FOR_READING],
-                             kinds[SHARED_TRULY], kinds[SHARED_FALSELY], all, invalidations[SHARED_FALSELY],
-                             ping_pongs);
+            kinds[kind]++;
+            invalidations[kind] += line->invalidations;
+            all += line->invalidations;
+            ping_pongs += line->ping_pongs;
+        }
+        report_table_add_row(table, UINT64_C(1) << shared_shift(size), shared_lines_count(sharing->lines, size),
+                             kinds[SHARED_FOR_READING], kinds[SHARED_TRULY], kinds[SHARED_FALSELY], all,
+                             invalidations[SHARED_FALSELY], ping_pongs);
     }
 }
 
@@ -111,35 +109,37 @@ static uint64_t count_accesses(const SharedLine *line)
 {
     uint64_t accesses = 0;
 
-    for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next)
-        accesses += sharer->use[SHARER_LOADS].accesses + sharer->use[SHARER_STORES].accesses;
+    for (const Sharer *sharer = shared_line_next(line, NULL); sharer; sharer = shared_line_next(line, sharer))
+        accesses += shared_line_uses(line, sharer, SHARER_LOADS).accesses +
+                    shared_line_uses(line, sharer, SHARER_STORES).accesses;
     return accesses;
 }
 
 static gint compare_lines(gconstpointer a, gconstpointer b)
 {
     const SharedLine *one = *(SharedLine *const *)a, *other = *(SharedLine *const *)b;
+    const SharedBlock *of_one = shared_line_block(one), *of_other = shared_line_block(other);
     uint64_t ones = count_accesses(one), others = count_accesses(other);
 
     if (one->invalidations != other->invalidations)
         return one->invalidations < other->invalidations ? 1 : -1;
     if (ones != others)
         return ones < others ? 1 : -1;
-    if (one->number != other->number)
-        return one->number < other->number ? -1 : 1;
-    return one->space < other->space ? -1 : one->space > other->space;
+    if (of_one->number != of_other->number)
+        return of_one->number < of_other->number ? -1 : 1;
+    if (one->which != other->which)
+        return one->which < other->which ? -1 : 1;
+    return of_one->space < of_other->space ? -1 : of_one->space > of_other->space;
 }
 
 /* The lines that are shared and written to, sorted by invalidations. */
 static GPtrArray *list_top(const SharedLines *lines, SharedSize size, guint top)
 {
-    GPtrArray *list = g_ptr_array_new();
-    size_t slots;
-    SharedLine *const *slot = shared_lines_slots(lines, size, &slots);
+    GPtrArray *list = shared_lines_list(lines, size);
 
-    for (size_t i = 0; i < slots; i++)
-        if (slot[i] && shared_line_kind(slot[i]) >= SHARED_TRULY)
-            g_ptr_array_add(list, slot[i]);
+    for (guint i = list->len; i-- > 0;)
+        if (shared_line_kind(list->pdata[i]) < SHARED_TRULY)
+            g_ptr_array_remove_index_fast(list, i);
     g_ptr_array_sort(list, compare_lines);
     g_ptr_array_set_size(list, (gint)MIN(list->len, top));
     return list;
@@ -152,57 +152,58 @@ static gint compare_sharers(gconstpointer a, gconstpointer b)
     return one->who < other->who ? -1 : one->who > other->who;
 }
 
-static uint64_t pc_of(const Sharing *sharing, const SharedCandidate *candidate)
+static uint64_t pc_of(const Sharing *sharing, const SharerCount *count)
 {
     const struct mt_instruction *instruction =
-        candidate->votes ? context_instruction(sharing->context, candidate->instruction) : NULL;
+        count->votes ? context_instruction(sharing->context, count->instruction) : NULL;
 
     return instruction ? instruction->pc : 0;
 }
 
-/* The function that a candidate is in; the caller frees it. */
-static char *function_of(const Sharing *sharing, const SharedCandidate *candidate)
+/* The function that most of the accesses are in; the caller frees it. */
+static char *function_of(const Sharing *sharing, const SharerCount *count)
 {
     uint64_t offset;
-    const char *name = candidate->votes ? context_function(sharing->context, candidate->instruction, &offset) : NULL;
+    const char *name = count->votes ? context_function(sharing->context, count->instruction, &offset) : NULL;
 
     return name ? g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", name, offset) : g_strdup("");
 }
 
-static void add_sides(const Sharing *sharing, ReportTable *table, const SharedLine *line, unsigned shift)
+static void add_sides(const Sharing *sharing, ReportTable *table, const SharedLine *line, uint64_t line_bytes)
 {
     g_autoptr(GPtrArray) sharers = g_ptr_array_new();
 
-    for (Sharer *sharer = line->sharers; sharer; sharer = sharer->next)
-        g_ptr_array_add(sharers, sharer);
+    for (const Sharer *sharer = shared_line_next(line, NULL); sharer; sharer = shared_line_next(line, sharer))
+        g_ptr_array_add(sharers, (gpointer)sharer);
     g_ptr_array_sort(sharers, compare_sharers);
     for (guint i = 0; i < sharers->len; i++) {
         const Sharer *sharer = sharers->pdata[i];
-        g_autofree char *loader = function_of(sharing, &sharer->use[SHARER_LOADS].by),
-                        *storer = function_of(sharing, &sharer->use[SHARER_STORES].by),
-                        *read = g_strdup_printf("%x", sharer->use[SHARER_LOADS].words),
-                        *written = g_strdup_printf("%x", sharer->use[SHARER_STORES].words);
+        SharerCount loads = shared_line_uses(line, sharer, SHARER_LOADS),
+                    stores = shared_line_uses(line, sharer, SHARER_STORES);
+        g_autofree char *loader = function_of(sharing, &loads), *storer = function_of(sharing, &stores),
+                        *read = g_strdup_printf("%x", shared_line_words(line, sharer, SHARER_LOADS)),
+                        *written = g_strdup_printf("%x", shared_line_words(line, sharer, SHARER_STORES));
         uint64_t number;
         const char *name = name_sharer(sharing, sharer->who, &number);
 
         report_table_begin_row(table);
-        report_table_add_count(table, UINT64_C(1) << shift);
-        report_table_add_count(table, line->number << shift);
+        report_table_add_count(table, line_bytes);
+        report_table_add_count(table, shared_line_address(line));
         report_table_add_count(table, number);
         if (sharing->between != BETWEEN_VCPUS)
             report_table_add_text(table, name);
-        report_table_add_count(table, sharer->use[SHARER_LOADS].accesses);
-        report_table_add_count(table, sharer->use[SHARER_STORES].accesses);
+        report_table_add_count(table, loads.accesses);
+        report_table_add_count(table, stores.accesses);
         report_table_add_text(table, read);
         report_table_add_text(table, written);
-        report_table_add_count(table, pc_of(sharing, &sharer->use[SHARER_LOADS].by));
+        report_table_add_count(table, pc_of(sharing, &loads));
         report_table_add_text(table, loader);
-        report_table_add_count(table, pc_of(sharing, &sharer->use[SHARER_STORES].by));
+        report_table_add_count(table, pc_of(sharing, &stores));
         report_table_add_text(table, storer);
     }
 }
 
-static void add_words(ReportTable *table, const SharedLine *line, unsigned shift)
+static void add_words(ReportTable *table, const SharedLine *line)
 {
     uint32_t words = shared_line_true_words(line);
 
@@ -211,23 +212,26 @@ static void add_words(ReportTable *table, const SharedLine *line, unsigned shift
 
         if (!(words >> word & 1))
             continue;
-        for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next) {
-            sharers += (sharer->use[SHARER_LOADS].words | sharer->use[SHARER_STORES].words) >> word & 1;
-            writers += sharer->use[SHARER_STORES].words >> word & 1;
+        for (const Sharer *sharer = shared_line_next(line, NULL); sharer; sharer = shared_line_next(line, sharer)) {
+            uint32_t read = shared_line_words(line, sharer, SHARER_LOADS),
+                     written = shared_line_words(line, sharer, SHARER_STORES);
+
+            sharers += (read | written) >> word & 1;
+            writers += written >> word & 1;
         }
-        report_table_add_row(table, (line->number << shift) + (word << SHARED_WORD_SHIFT), sharers, writers);
+        report_table_add_row(table, shared_line_address(line) + (word << SHARED_WORD_SHIFT), sharers, writers);
     }
 }
 
-static void add_line(const Sharing *sharing, ReportTable *table, const SharedLine *line, unsigned shift)
+static void add_line(const Sharing *sharing, ReportTable *table, const SharedLine *line, uint64_t line_bytes)
 {
     uint64_t sharers = 0;
 
-    for (const Sharer *sharer = line->sharers; sharer; sharer = sharer->next)
+    for (const Sharer *sharer = shared_line_next(line, NULL); sharer; sharer = shared_line_next(line, sharer))
         sharers++;
     report_table_begin_row(table);
-    report_table_add_count(table, UINT64_C(1) << shift);
-    report_table_add_count(table, line->number << shift);
+    report_table_add_count(table, line_bytes);
+    report_table_add_count(table, shared_line_address(line));
     if (sharing->by == BY_PHYSICAL)
         report_table_add_count(table, line->virtual_address);
     report_table_add_count(table, sharers);
@@ -298,14 +302,13 @@ static void describe_lines(const Sharing *sharing, Report *report)
     ReportTable *words = add_table(sharing, report, "words", "truly shared words of the 64-byte lines", of_words);
 
     for (SharedSize size = 0; size < SHARED_SIZES; size++) {
-        unsigned shift = shared_shift(size);
         g_autoptr(GPtrArray) top = list_top(sharing->lines, size, (guint)sharing->options->top);
 
         for (guint i = 0; i < top->len; i++) {
-            add_line(sharing, lines, top->pdata[i], shift);
-            add_sides(sharing, sides, top->pdata[i], shift);
-            if (size == SHARED_SHORT)
-                add_words(words, top->pdata[i], shift);
+            add_line(sharing, lines, top->pdata[i], UINT64_C(1) << shared_shift(size));
+            add_sides(sharing, sides, top->pdata[i], UINT64_C(1) << shared_shift(size));
+            if (size == SHARED_64)
+                add_words(words, top->pdata[i]);
         }
     }
 }
@@ -318,7 +321,6 @@ void sharing_describe(void *data, Report *report)
     const Sharing *sharing = data;
     bool exact = !sharing->merged && context_order_is_exact(sharing->context);
 
-    shared_lines_finish(sharing->lines);
     report_add_count(report, "accesses", "accesses", sharing->accesses);
     report_add_text(report, "between", "between", between[sharing->between]);
     report_add_text(report, "lines_by", "memory told apart by", by[sharing->by]);

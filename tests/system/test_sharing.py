@@ -105,6 +105,35 @@ class Sharing(CacheTest):
             self.assertEqual({(pair["by"], pair["of"]): pair["invalidations"] for pair in result["pairs"] if pair["line_bytes"] == size}, naive.pairs)
         self.assertTrue(all(result["sizes"][0].values()))
 
+    def test_sides_against_a_naive_model(self):
+        chance = random.Random(5)
+        rows = [(chance.randrange(3), chance.choice((0, 2, 3, 4, 5, 6, 7)) | chance.choice((0, 0, STORE)),
+                 0x1000 + chance.choice((chance.randrange(1024), chance.randrange(32) * 32 + 30)), chance.choice((1, 1, 1, 2, 3))) for _ in range(8000)]
+        rows += [(vcpu, WORD, 0x8000 + 64 * line, instruction) for line in range(8) for vcpu, instruction in ((0, 1 + line % 2), (1, 1))] * 9
+        # Of these stores of vCPU 0, most are by the second instruction; the others are to both 64-byte lines.
+        rows += [(0, WORD | STORE, 0x9000 + 128 * block + 8 * half, 2) for block in range(4) for half in (0, 9, 0)] * 3
+        rows += [(0, WORD | STORE, 0x903e + 128 * block, 1) for block in range(4)] * 8 + [(1, WORD, 0x9000 + 128 * block, 3) for block in range(4)]
+        sides = self.sharing("--top", "1000", self.make("a", rows, vcpus=3))["sides"]
+        for bytes_of_line in (64, 128):
+            uses, words = {}, {}
+            for vcpu, info, address, instruction in rows:
+                for line in range(address // bytes_of_line, (address + (1 << (info & 7)) - 1) // bytes_of_line + 1):
+                    uses.setdefault((line * bytes_of_line, vcpu, info & STORE), []).append(("0x401000", "0x402000", "0xffffffff81000000")[instruction - 1])
+                    first, last = max(address - line * bytes_of_line, 0), min(address + (1 << (info & 7)) - line * bytes_of_line, bytes_of_line) - 1
+                    key = line * bytes_of_line, vcpu, info & STORE
+                    words[key] = words.get(key, 0) | sum(1 << word for word in range(first // 4, last // 4 + 1))
+            own, majorities = [side for side in sides if side["line_bytes"] == bytes_of_line], 0
+            self.assertTrue(own)
+            for side in own:
+                for info, count, bits, who in ((0, "loads", "words_read", "loader"), (STORE, "stores", "words_written", "storer")):
+                    key = int(side["address"], 16), side["vcpu"], info
+                    self.assertEqual((side[count], int(side[bits], 16)), (len(uses.get(key, [])), words.get(key, 0)))
+                    for pc in set(uses.get(key, [])):
+                        if 2 * uses[key].count(pc) > len(uses[key]):
+                            self.assertEqual(side[who], pc, (side, uses[key]))
+                            majorities += 1
+            self.assertGreater(majorities, 40)
+
     def test_whether_the_order_is_exact(self):
         for vcpus, metadata, exact in ((1, None, True), (2, None, False), (2, {"strict_order": True}, True), (2, {"strict_order": False}, False),
                                        (2, {"icount": "shift=0"}, True)):
