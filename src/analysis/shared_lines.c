@@ -392,20 +392,6 @@ uint64_t shared_lines_count(const SharedLines *lines, SharedSize size)
     return lines->touched[size];
 }
 
-GPtrArray *shared_lines_list(const SharedLines *lines, SharedSize size)
-{
-    GPtrArray *list = g_ptr_array_new();
-
-    for (size_t i = 0; i < lines->slot_count; i++) {
-        SharedBlock *block = lines->slots[i];
-
-        for (guint k = 0; block && block->sharers->next && k < SHARED_LINES; k++)
-            if (size_of(&block->line[k]) == size && shared_line_kind(&block->line[k]) != SHARED_BY_NOBODY)
-                g_ptr_array_add(list, &block->line[k]);
-    }
-    return list;
-}
-
 const LineCounts *shared_lines_pairs(const SharedLines *lines, SharedSize size)
 {
     return &lines->pairs[size];
@@ -431,8 +417,30 @@ const Sharer *shared_line_next(const SharedLine *line, const Sharer *sharer)
     return sharer;
 }
 
-/* In each count, those that aren't votes are pairs of different instructions, and so are the votes that go here. Of
- * these, the instruction that made more than half of all accesses is at most half: some votes for it remain. */
+static bool is_shared(const SharedLine *line)
+{
+    const Sharer *first = shared_line_next(line, NULL);
+
+    return first && shared_line_next(line, first);
+}
+
+GPtrArray *shared_lines_list(const SharedLines *lines, SharedSize size)
+{
+    GPtrArray *list = g_ptr_array_new();
+
+    for (size_t i = 0; i < lines->slot_count; i++) {
+        SharedBlock *block = lines->slots[i];
+
+        for (guint k = 0; block && block->sharers->next && k < SHARED_LINES; k++)
+            if (size_of(&block->line[k]) == size && is_shared(&block->line[k]))
+                g_ptr_array_add(list, &block->line[k]);
+    }
+    return list;
+}
+
+/* In each count, the accesses that aren't votes are pairs of different instructions; so are the votes that are taken
+ * away here. An instruction that made more than half of all accesses made at most half of these: some votes for it
+ * remain. */
 static void add_count(SharerCount *to, const SharerCount *count)
 {
     to->accesses += count->accesses;
@@ -472,12 +480,11 @@ uint32_t shared_line_true_words(const SharedLine *line)
 
 SharedKind shared_line_kind(const SharedLine *line)
 {
-    const Sharer *first = shared_line_next(line, NULL);
     uint32_t written = 0;
 
-    if (!first || !shared_line_next(line, first))
+    if (!is_shared(line))
         return SHARED_BY_NOBODY;
-    for (const Sharer *sharer = first; sharer; sharer = shared_line_next(line, sharer))
+    for (const Sharer *sharer = shared_line_next(line, NULL); sharer; sharer = shared_line_next(line, sharer))
         written |= shared_line_words(line, sharer, SHARER_STORES);
     return !written ? SHARED_FOR_READING : shared_line_true_words(line) ? SHARED_TRULY : SHARED_FALSELY;
 }

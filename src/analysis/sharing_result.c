@@ -4,7 +4,38 @@
 
 #include "sharing_private.h"
 
-static void describe_sizes(const Sharing *sharing, Report *report)
+/* A line that several sharers touch. */
+typedef struct {
+    const SharedLine *line;
+    SharedKind kind;
+    uint64_t accesses;
+} Shared;
+
+static uint64_t count_accesses(const SharedLine *line)
+{
+    uint64_t accesses = 0;
+
+    for (const Sharer *sharer = shared_line_next(line, NULL); sharer; sharer = shared_line_next(line, sharer))
+        accesses += shared_line_uses(line, sharer, SHARER_LOADS).accesses +
+                    shared_line_uses(line, sharer, SHARER_STORES).accesses;
+    return accesses;
+}
+
+/* All of a size (Shared), in no order. */
+static GArray *list_shared(const SharedLines *lines, SharedSize size)
+{
+    g_autoptr(GPtrArray) list = shared_lines_list(lines, size);
+    GArray *all = g_array_sized_new(FALSE, FALSE, sizeof(Shared), list->len);
+
+    for (guint i = 0; i < list->len; i++) {
+        Shared shared = { list->pdata[i], shared_line_kind(list->pdata[i]), count_accesses(list->pdata[i]) };
+
+        g_array_append_val(all, shared);
+    }
+    return all;
+}
+
+static void describe_sizes(const Sharing *sharing, GArray *const *shared, Report *report)
 {
     static const ReportColumn columns[] = { { "line_bytes", "line", REPORT_COUNT },
                                             { "lines", "lines", REPORT_COUNT },
@@ -19,16 +50,14 @@ static void describe_sizes(const Sharing *sharing, Report *report)
 
     for (SharedSize size = 0; size < SHARED_SIZES; size++) {
         uint64_t kinds[SHARED_FALSELY + 1] = { 0 }, invalidations[SHARED_FALSELY + 1] = { 0 }, all = 0, ping_pongs = 0;
-        g_autoptr(GPtrArray) list = shared_lines_list(sharing->lines, size);
 
-        for (guint i = 0; i < list->len; i++) {
-            const SharedLine *line = list->pdata[i];
-            SharedKind kind = shared_line_kind(line);
+        for (guint i = 0; i < shared[size]->len; i++) {
+            const Shared *one = &g_array_index(shared[size], Shared, i);
 
-            kinds[kind]++;
-            invalidations[kind] += line->invalidations;
-            all += line->invalidations;
-            ping_pongs += line->ping_pongs;
+            kinds[one->kind]++;
+            invalidations[one->kind] += one->line->invalidations;
+            all += one->line->invalidations;
+            ping_pongs += one->line->ping_pongs;
         }
         report_table_add_row(table, UINT64_C(1) << shared_shift(size), shared_lines_count(sharing->lines, size),
                              kinds[SHARED_FOR_READING], kinds[SHARED_TRULY], kinds[SHARED_FALSELY], all,
@@ -105,44 +134,32 @@ static void describe_pairs(const Sharing *sharing, Report *report)
     }
 }
 
-static uint64_t count_accesses(const SharedLine *line)
-{
-    uint64_t accesses = 0;
-
-    for (const Sharer *sharer = shared_line_next(line, NULL); sharer; sharer = shared_line_next(line, sharer))
-        accesses += shared_line_uses(line, sharer, SHARER_LOADS).accesses +
-                    shared_line_uses(line, sharer, SHARER_STORES).accesses;
-    return accesses;
-}
-
 static gint compare_lines(gconstpointer a, gconstpointer b)
 {
-    const SharedLine *one = *(SharedLine *const *)a, *other = *(SharedLine *const *)b;
-    const SharedBlock *of_one = shared_line_block(one), *of_other = shared_line_block(other);
-    uint64_t ones = count_accesses(one), others = count_accesses(other);
+    const Shared *one = a, *other = b;
+    const SharedBlock *of_one, *of_other;
 
-    if (one->invalidations != other->invalidations)
-        return one->invalidations < other->invalidations ? 1 : -1;
-    if (ones != others)
-        return ones < others ? 1 : -1;
+    if (one->line->invalidations != other->line->invalidations)
+        return one->line->invalidations < other->line->invalidations ? 1 : -1;
+    if (one->accesses != other->accesses)
+        return one->accesses < other->accesses ? 1 : -1;
+    of_one = shared_line_block(one->line);
+    of_other = shared_line_block(other->line);
     if (of_one->number != of_other->number)
         return of_one->number < of_other->number ? -1 : 1;
-    if (one->which != other->which)
-        return one->which < other->which ? -1 : 1;
+    if (one->line->which != other->line->which)
+        return one->line->which < other->line->which ? -1 : 1;
     return of_one->space < of_other->space ? -1 : of_one->space > of_other->space;
 }
 
-/* The lines that are shared and written to, sorted by invalidations. */
-static GPtrArray *list_top(const SharedLines *lines, SharedSize size, guint top)
+/* Leaves the lines that are written to, sorted by invalidations, and not more than `top`. */
+static void keep_top(GArray *shared, guint top)
 {
-    GPtrArray *list = shared_lines_list(lines, size);
-
-    for (guint i = list->len; i-- > 0;)
-        if (shared_line_kind(list->pdata[i]) < SHARED_TRULY)
-            g_ptr_array_remove_index_fast(list, i);
-    g_ptr_array_sort(list, compare_lines);
-    g_ptr_array_set_size(list, (gint)MIN(list->len, top));
-    return list;
+    for (guint i = shared->len; i-- > 0;)
+        if (g_array_index(shared, Shared, i).kind < SHARED_TRULY)
+            g_array_remove_index_fast(shared, i);
+    g_array_sort(shared, compare_lines);
+    g_array_set_size(shared, MIN(shared->len, top));
 }
 
 static gint compare_sharers(gconstpointer a, gconstpointer b)
@@ -223,8 +240,9 @@ static void add_words(ReportTable *table, const SharedLine *line)
     }
 }
 
-static void add_line(const Sharing *sharing, ReportTable *table, const SharedLine *line, uint64_t line_bytes)
+static void add_line(const Sharing *sharing, ReportTable *table, const Shared *shared, uint64_t line_bytes)
 {
+    const SharedLine *line = shared->line;
     uint64_t sharers = 0;
 
     for (const Sharer *sharer = shared_line_next(line, NULL); sharer; sharer = shared_line_next(line, sharer))
@@ -235,10 +253,10 @@ static void add_line(const Sharing *sharing, ReportTable *table, const SharedLin
     if (sharing->by == BY_PHYSICAL)
         report_table_add_count(table, line->virtual_address);
     report_table_add_count(table, sharers);
-    report_table_add_count(table, count_accesses(line));
+    report_table_add_count(table, shared->accesses);
     report_table_add_count(table, line->invalidations);
     report_table_add_count(table, line->ping_pongs);
-    report_table_add_text(table, shared_line_kind(line) == SHARED_TRULY ? "truly" : "falsely");
+    report_table_add_text(table, shared->kind == SHARED_TRULY ? "truly" : "falsely");
     if (context_has_objects(sharing->context)) {
         report_table_add_text(table, object_region_name(context_object_region(sharing->context, line->object)));
         report_table_add_text(table, context_object_name(sharing->context, line->object));
@@ -263,7 +281,7 @@ static ReportTable *add_table(const Sharing *sharing, Report *report, const char
     return report_add_table(report, name, label, columns);
 }
 
-static void describe_lines(const Sharing *sharing, Report *report)
+static void describe_lines(const Sharing *sharing, GArray *const *shared, Report *report)
 {
     bool vcpus = sharing->between == BETWEEN_VCPUS;
     const char *sharers = vcpus ? "vcpus" : "sharers", *sharers_label = vcpus ? "vCPUs" : "sharers";
@@ -302,13 +320,16 @@ static void describe_lines(const Sharing *sharing, Report *report)
     ReportTable *words = add_table(sharing, report, "words", "truly shared words of the 64-byte lines", of_words);
 
     for (SharedSize size = 0; size < SHARED_SIZES; size++) {
-        g_autoptr(GPtrArray) top = list_top(sharing->lines, size, (guint)sharing->options->top);
+        uint64_t line_bytes = UINT64_C(1) << shared_shift(size);
 
-        for (guint i = 0; i < top->len; i++) {
-            add_line(sharing, lines, top->pdata[i], UINT64_C(1) << shared_shift(size));
-            add_sides(sharing, sides, top->pdata[i], UINT64_C(1) << shared_shift(size));
+        keep_top(shared[size], (guint)sharing->options->top);
+        for (guint i = 0; i < shared[size]->len; i++) {
+            const Shared *one = &g_array_index(shared[size], Shared, i);
+
+            add_line(sharing, lines, one, line_bytes);
+            add_sides(sharing, sides, one->line, line_bytes);
             if (size == SHARED_64)
-                add_words(words, top->pdata[i]);
+                add_words(words, one->line);
         }
     }
 }
@@ -320,6 +341,7 @@ void sharing_describe(void *data, Report *report)
     static const char *const between[] = { "vCPUs", "threads", "processes" };
     const Sharing *sharing = data;
     bool exact = !sharing->merged && context_order_is_exact(sharing->context);
+    GArray *shared[SHARED_SIZES];
 
     report_add_count(report, "accesses", "accesses", sharing->accesses);
     report_add_text(report, "between", "between", between[sharing->between]);
@@ -329,7 +351,11 @@ void sharing_describe(void *data, Report *report)
     report_add_text(report, "order", "order between vCPUs",
                     exact ? "exact" : "estimate: not recorded with --strict-order or --icount");
     report_add_flag(report, "order_is_exact", NULL, exact);
-    describe_sizes(sharing, report);
+    for (SharedSize size = 0; size < SHARED_SIZES; size++)
+        shared[size] = list_shared(sharing->lines, size);
+    describe_sizes(sharing, shared, report);
     describe_pairs(sharing, report);
-    describe_lines(sharing, report);
+    describe_lines(sharing, shared, report);
+    for (SharedSize size = 0; size < SHARED_SIZES; size++)
+        g_array_unref(shared[size]);
 }
