@@ -9,24 +9,13 @@
 #define RECENT_LEAST 64           /* granules whose counts wait: as many as is worth while for a column, */
 #define RECENT_MOST 8192          /* all of which are looked at when it ends */
 #define RECENT_OF_TIMES 1024      /* nobody knows how many accesses a column of time will have */
-#define CHUNK 128                 /* granules whose cells are allocated at once */
-/* Counts from one granule's cells to the next one's. More than there are cells: those of the same column would fall
- * into a few sets of a processor's cache. */
-#define CELLS_STRIDE (HEAT_COLUMNS + 8)
+#define CHUNK 512                 /* pieces that are allocated at once */
 #define HASH_FACTOR UINT64_C(0x9e3779b97f4a7c15)
 
 typedef struct {
     uint64_t key; /* a granule's number plus 1; 0: none */
     uint64_t count;
 } Recent;
-
-/* A granule. Most are used in few columns, all of which lie in `first` to `last`: what is done to all of its cells
- * needs to be done to these only. */
-typedef struct {
-    uint64_t key; /* its number plus 1; 0: none */
-    uint64_t *cells;
-    unsigned first, last;
-} Slot;
 
 struct HeatGrid {
     uint64_t first, last;
@@ -39,9 +28,10 @@ struct HeatGrid {
     uint64_t time_ns;           /* of the current accesses */
     guint recents;              /* a power of two */
     Recent recent[RECENT_MOST]; /* counts of this column that aren't in its cells yet */
-    Slot slots[SLOTS];
     guint used;
-    GPtrArray *chunks, *unused; /* cells: what was allocated; and those of no granule, which are 0 */
+    HeatGranule granules[HEAT_GRANULES]; /* the first `used` of them */
+    uint16_t slots[SLOTS];      /* of each of these, where a search for its number finds it, its index plus 1 */
+    GPtrArray *chunks, *unused; /* what was allocated; and the pieces of no granule, which are 0 */
 };
 
 HeatGrid *heat_grid_new(uint64_t first, uint64_t last)
@@ -67,94 +57,101 @@ void heat_grid_free(HeatGrid *grid)
     g_free(grid);
 }
 
-static guint find_slot(const HeatGrid *grid, uint64_t key)
+static guint find_slot(const HeatGrid *grid, uint64_t number)
 {
-    guint at = (guint)((key * HASH_FACTOR) >> 32) % SLOTS;
+    guint at = (guint)((number * HASH_FACTOR) >> 32) % SLOTS;
 
-    while (grid->slots[at].key && grid->slots[at].key != key)
+    while (grid->slots[at] && grid->granules[grid->slots[at] - 1].number != number)
         at = (at + 1) % SLOTS;
     return at;
 }
 
-static uint64_t *take_cells(HeatGrid *grid)
+static uint64_t *take_piece(HeatGrid *grid)
 {
     if (!grid->unused->len) {
-        uint64_t *chunk = g_new0(uint64_t, CHUNK * CELLS_STRIDE);
+        uint64_t *chunk = g_new0(uint64_t, CHUNK * HEAT_PIECE_COLUMNS);
 
         g_ptr_array_add(grid->chunks, chunk);
         for (guint i = CHUNK; i--;)
-            g_ptr_array_add(grid->unused, chunk + i * CELLS_STRIDE);
+            g_ptr_array_add(grid->unused, chunk + (size_t)i * HEAT_PIECE_COLUMNS);
     }
     return g_ptr_array_steal_index_fast(grid->unused, grid->unused->len - 1);
 }
 
-static void add_cells(Slot *slot, const Slot *added)
+static void give_back(HeatGrid *grid, uint64_t *piece)
 {
-    for (unsigned i = added->first; i <= added->last; i++)
-        slot->cells[i] += added->cells[i];
-    slot->first = MIN(slot->first, added->first);
-    slot->last = MAX(slot->last, added->last);
+    memset(piece, 0, HEAT_PIECE_COLUMNS * sizeof *piece);
+    g_ptr_array_add(grid->unused, piece);
 }
 
-/* Puts a granule, with its cells, where it belongs; there may be one with the same number by now. */
-static void add_granule(HeatGrid *grid, const Slot *added)
+static uint64_t *get_cell(HeatGrid *grid, HeatGranule *granule, unsigned column)
 {
-    Slot *slot = &grid->slots[find_slot(grid, added->key)];
+    uint64_t **piece = &granule->pieces[column / HEAT_PIECE_COLUMNS];
 
-    if (!slot->key) {
-        *slot = *added;
-        grid->used++;
-        return;
+    if (!*piece)
+        *piece = take_piece(grid);
+    return *piece + column % HEAT_PIECE_COLUMNS;
+}
+
+/* Moves pieces, which are of no other granule then. */
+static void add_pieces(HeatGrid *grid, HeatGranule *granule, uint64_t *const *pieces)
+{
+    for (guint i = 0; i < HEAT_PIECES; i++) {
+        if (!pieces[i])
+            continue;
+        if (!granule->pieces[i]) {
+            granule->pieces[i] = pieces[i];
+            continue;
+        }
+        for (guint k = 0; k < HEAT_PIECE_COLUMNS; k++)
+            granule->pieces[i][k] += pieces[i][k];
+        give_back(grid, pieces[i]);
     }
-    add_cells(slot, added);
-    memset(added->cells + added->first, 0, (added->last + 1 - added->first) * sizeof *added->cells);
-    g_ptr_array_add(grid->unused, added->cells);
+}
+
+/* The granule of this number, which may be new. NULL: it is, and there are too many. */
+static HeatGranule *find_granule(HeatGrid *grid, uint64_t number)
+{
+    guint at = find_slot(grid, number);
+
+    if (!grid->slots[at]) {
+        if (grid->used == HEAT_GRANULES)
+            return NULL;
+        grid->granules[grid->used] = (HeatGranule){ .number = number };
+        grid->slots[at] = (uint16_t)++grid->used;
+    }
+    return &grid->granules[grid->slots[at] - 1];
 }
 
 /* Granules become twice as large. */
 static void merge_granules(HeatGrid *grid)
 {
-    g_autoptr(GArray) old = g_array_sized_new(FALSE, FALSE, sizeof(Slot), grid->used);
+    guint used = grid->used;
 
-    for (guint i = 0; i < SLOTS; i++)
-        if (grid->slots[i].key)
-            g_array_append_val(old, grid->slots[i]);
     memset(grid->slots, 0, sizeof grid->slots);
     grid->used = 0;
     grid->shift++;
-    for (guint i = 0; i < old->len; i++) {
-        Slot *slot = &g_array_index(old, Slot, i);
+    for (guint i = 0; i < used; i++) {
+        HeatGranule old = grid->granules[i]; /* the new ones overwrite those before */
 
-        slot->key = ((slot->key - 1) >> 1) + 1;
-        add_granule(grid, slot);
+        add_pieces(grid, find_granule(grid, old.number >> 1), old.pieces);
     }
 }
 
-/* The slot of a granule of 1 << `shift` bytes, however large granules are by now. This column of it will be used. */
-static Slot *get_slot(HeatGrid *grid, uint64_t key, unsigned shift, unsigned column)
+/* The granule of a number of 1 << `shift` bytes, however large granules are by now. */
+static HeatGranule *get_granule(HeatGrid *grid, uint64_t number, unsigned shift)
 {
-    for (;; merge_granules(grid)) {
-        uint64_t own = ((key - 1) >> (grid->shift - shift)) + 1;
-        Slot *slot = &grid->slots[find_slot(grid, own)];
+    HeatGranule *granule;
 
-        if (slot->key)
-            return slot;
-        if (grid->used == HEAT_GRANULES)
-            continue;
-        *slot = (Slot){ own, take_cells(grid), column, column };
-        grid->used++;
-        return slot;
-    }
+    while (!(granule = find_granule(grid, number >> (grid->shift - shift))))
+        merge_granules(grid);
+    return granule;
 }
 
 /* Puts counts into the cell where they belong. */
 static void settle(HeatGrid *grid, Recent recent, unsigned shift)
 {
-    Slot *slot = get_slot(grid, recent.key, shift, grid->column);
-
-    slot->first = MIN(slot->first, grid->column);
-    slot->last = MAX(slot->last, grid->column);
-    slot->cells[grid->column] += recent.count;
+    *get_cell(grid, get_granule(grid, recent.key - 1, shift), grid->column) += recent.count;
 }
 
 static void settle_all(HeatGrid *grid, unsigned shift)
@@ -182,21 +179,28 @@ static void replace(HeatGrid *grid, Recent *slot, uint64_t address)
     slot->count = 1;
 }
 
+/* Moves the counts of each column to column (column + `by`) >> `shift`. */
+static void move_counts(HeatGrid *grid, unsigned by, unsigned shift)
+{
+    for (guint i = 0; i < grid->used; i++) {
+        HeatGranule old = grid->granules[i], *granule = &grid->granules[i];
+
+        memset(granule->pieces, 0, sizeof granule->pieces);
+        for (guint k = 0; k < HEAT_PIECES; k++) {
+            if (!old.pieces[k])
+                continue;
+            for (guint cell = 0; cell < HEAT_PIECE_COLUMNS; cell++)
+                if (old.pieces[k][cell])
+                    *get_cell(grid, granule, (k * HEAT_PIECE_COLUMNS + cell + by) >> shift) += old.pieces[k][cell];
+            give_back(grid, old.pieces[k]);
+        }
+    }
+}
+
 /* Columns become twice as wide. */
 static void merge_columns(HeatGrid *grid)
 {
-    for (guint i = 0; i < SLOTS; i++) {
-        Slot *slot = &grid->slots[i];
-        unsigned end = slot->last / 2 + 1;
-
-        if (!slot->key)
-            continue;
-        slot->first /= 2;
-        for (unsigned column = slot->first; column < end; column++)
-            slot->cells[column] = slot->cells[2 * column] + slot->cells[2 * column + 1];
-        memset(slot->cells + end, 0, (slot->last + 1 - end) * sizeof *slot->cells);
-        slot->last = end - 1;
-    }
+    move_counts(grid, 0, 1);
     grid->column_accesses *= 2;
 }
 
@@ -231,38 +235,20 @@ void heat_grid_begin_behind(HeatGrid *grid, uint64_t accesses)
 /* Columns become twice as long. All counts must be in their cells. */
 static void merge_times(HeatGrid *grid)
 {
-    uint64_t base = grid->base >> 1;
+    unsigned odd = grid->base & 1; /* then the first column becomes the second half of one */
 
-    for (guint i = 0; i < SLOTS; i++) {
-        Slot *slot = &grid->slots[i];
-
-        for (unsigned column = slot->first; slot->key && column <= slot->last; column++) {
-            uint64_t count = slot->cells[column];
-
-            slot->cells[column] = 0;
-            slot->cells[((grid->base + column) >> 1) - base] += count;
-        }
-        slot->first = (unsigned)(((grid->base + slot->first) >> 1) - base);
-        slot->last = (unsigned)(((grid->base + slot->last) >> 1) - base);
-    }
-    grid->last_column = (unsigned)(((grid->base + grid->last_column) >> 1) - base);
-    grid->base = base;
+    move_counts(grid, odd, 1);
+    grid->last_column = (grid->last_column + odd) >> 1;
+    grid->base >>= 1;
     grid->time_shift++;
 }
 
 /* Inserts this many columns before the first one. There must be room. */
-static void move_columns(HeatGrid *grid, unsigned by)
+static void insert_columns(HeatGrid *grid, unsigned by)
 {
-    for (guint i = 0; by && i < SLOTS; i++) {
-        Slot *slot = &grid->slots[i];
-
-        if (!slot->key)
-            continue;
-        memmove(slot->cells + by, slot->cells, (slot->last + 1) * sizeof *slot->cells);
-        memset(slot->cells, 0, by * sizeof *slot->cells);
-        slot->first += by;
-        slot->last += by;
-    }
+    if (!by)
+        return;
+    move_counts(grid, by, 0);
     grid->base -= by;
     grid->last_column += by;
 }
@@ -281,7 +267,7 @@ static void make_room_for(HeatGrid *grid, uint64_t first, uint64_t last, unsigne
         if (high - low < HEAT_COLUMNS)
             break;
     }
-    move_columns(grid, (unsigned)(grid->base - low));
+    insert_columns(grid, (unsigned)(grid->base - low));
     grid->last_column = (unsigned)(high - low);
 }
 
@@ -312,7 +298,7 @@ static void align_times(HeatGrid *grid, HeatGrid *next)
     make_room_for(grid, next->base, next->base + next->last_column, next->time_shift);
     while (next->time_shift < grid->time_shift)
         merge_times(next);
-    move_columns(next, (unsigned)(next->base - grid->base));
+    insert_columns(next, (unsigned)(next->base - grid->base));
 }
 
 void heat_grid_merge(HeatGrid *grid, HeatGrid *next)
@@ -327,9 +313,10 @@ void heat_grid_merge(HeatGrid *grid, HeatGrid *next)
         merge_columns(grid);
     while (grid->shift < next->shift)
         merge_granules(grid);
-    for (guint i = 0; i < SLOTS; i++)
-        if (next->slots[i].key)
-            add_cells(get_slot(grid, next->slots[i].key, next->shift, next->slots[i].first), &next->slots[i]);
+    for (guint i = 0; i < next->used; i++)
+        add_pieces(grid, get_granule(grid, next->granules[i].number, next->shift), next->granules[i].pieces);
+    g_ptr_array_extend_and_steal(grid->chunks, g_steal_pointer(&next->chunks));
+    next->chunks = g_ptr_array_new();
     if (grid->by_time)
         return;
     grid->column = next->column;
@@ -405,12 +392,7 @@ GArray *heat_grid_list(HeatGrid *grid)
     GArray *list = g_array_new(FALSE, FALSE, sizeof(HeatGranule));
 
     settle_all(grid, grid->shift);
-    for (guint i = 0; i < SLOTS; i++)
-        if (grid->slots[i].key) {
-            HeatGranule granule = { grid->slots[i].key - 1, grid->slots[i].cells };
-
-            g_array_append_val(list, granule);
-        }
+    g_array_append_vals(list, grid->granules, grid->used);
     g_array_sort(list, compare);
     return list;
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Accesses by address and time, in bounded memory (33 MiB): at most HEAT_COLUMNS stretches of time (accesses, or the
- * guest's) of equal length, and
- * HEAT_GRANULES stretches of memory of equal size. When there are more, two neighbours become one. So neither the
- * length of a trace nor the memory that it touches need be known.
+ * Accesses by address and time, in bounded memory (34 MiB at most, mostly far less): at most HEAT_COLUMNS stretches of
+ * time (accesses, or the guest's) of equal length, and HEAT_GRANULES stretches of memory of equal size. When there are
+ * more, two neighbours become one. So neither the length of a trace nor the memory that it touches need be known.
  */
 #ifndef MEMORY_TRACER_ANALYSIS_HEAT_GRID_H
 #define MEMORY_TRACER_ANALYSIS_HEAT_GRID_H
@@ -12,15 +11,18 @@
 #include <stdint.h>
 
 #define HEAT_COLUMNS 512
+#define HEAT_PIECE_COLUMNS 32
+#define HEAT_PIECES (HEAT_COLUMNS / HEAT_PIECE_COLUMNS)
 #define HEAT_GRANULES 8192
 #define HEAT_SMALLEST_SHIFT 6 /* granules begin as lines of 64 bytes */
 
 typedef struct HeatGrid HeatGrid;
 
-/* A granule that was accessed: its number is its address >> heat_grid_shift(). */
+/* A granule that was accessed, and how often in each column. Most granules are used in few columns: the counts are in
+ * pieces, and of those that are all 0 there is none (NULL). */
 typedef struct HeatGranule {
-    uint64_t number;
-    uint64_t *cells; /* HEAT_COLUMNS counts; belongs to the grid */
+    uint64_t number;               /* its address >> heat_grid_shift() */
+    uint64_t *pieces[HEAT_PIECES]; /* of HEAT_PIECE_COLUMNS counts each; belong to the grid */
 } HeatGranule;
 
 /* Only accesses that begin at an address from `first` to `last` are kept; but all accesses count as time. */

@@ -8,12 +8,13 @@
 #define SMALLEST_REGION 30 /* a region has at least 1/30 of the rows, so that its label can be read */
 #define UPPER_HALF (UINT64_C(1) << 63)
 
-static uint64_t sum_cells(const HeatGranule *granule)
+static uint64_t sum_counts(const HeatGranule *granule)
 {
     uint64_t sum = 0;
 
-    for (guint i = 0; i < HEAT_COLUMNS; i++)
-        sum += granule->cells[i];
+    for (guint i = 0; i < HEAT_PIECES; i++)
+        for (guint k = 0; granule->pieces[i] && k < HEAT_PIECE_COLUMNS; k++)
+            sum += granule->pieces[i][k];
     return sum;
 }
 
@@ -123,7 +124,7 @@ GArray *heat_regions_list(const HeatLabels *labels, const GArray *list, unsigned
         region.first = heat_granule_at(list, region.begin)->number << shift;
         region.last = (heat_granule_at(list, region.end - 1)->number << shift) + (UINT64_C(1) << shift) - 1;
         for (guint k = region.begin; k < region.end; k++)
-            region.accesses += sum_cells(heat_granule_at(list, k));
+            region.accesses += sum_counts(heat_granule_at(list, k));
         region.name = heat_labels_name(labels, region.first, region.last);
         if (!region.name)
             region.name = g_strdup(name_all(&region));
