@@ -45,9 +45,7 @@ static bool write_all(int fd, struct iovec *parts, int count, uint64_t offset, G
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0) {
-            int code = errno;
-
-            g_set_error_literal(error, G_IO_ERROR, g_io_error_from_errno(code), g_strerror(code));
+            g_set_error_literal(error, G_IO_ERROR, g_io_error_from_errno(errno), g_strerror(errno));
             return false;
         }
         offset += (uint64_t)n;
