@@ -12,7 +12,7 @@
 #include "values.h"
 
 #define SLOT_BITS 17 /* twice as many slots as there can be symbols */
-#define PIECE 1024   /* how many wide rows at a time go through one column after the other */
+#define PIECE 1024   /* how many rows at a time go through one column after the other, if several look at each */
 #define CACHE_LINE 64
 /* Of `frames` and `told`: the frame is unknown. No entry of the former is that. */
 #define FRAME_UNKNOWN 1
@@ -112,7 +112,7 @@ Encoder *encoder_new(unsigned vcpu, unsigned fields, uint32_t block_records)
     encoder->record_bytes = ring_record_bytes_for(fields);
     encoder->block_records = CLAMP(block_records, 1, FORMAT_MAX_RECORDS);
     encoder->zstd = ZSTD_createCCtx();
-    for (uint64_t slot = 0; slot < ROW_FRAME_SLOTS; slot++)
+    for (uint64_t slot = 0; (fields & MT_FIELD_PADDR) && slot < ROW_FRAME_SLOTS; slot++)
         encoder_set_frame(encoder, slot);
     if (fields & MT_FIELD_VALUE)
         encoder->values = value_predictor_new();
@@ -243,8 +243,9 @@ static inline __attribute__((always_inline)) uint32_t encode_access(Encoder *enc
 
 /* Adds records to columns 2 to 4. Returns how many it took. */
 static inline __attribute__((always_inline)) size_t add_accesses(Encoder *encoder, const uint8_t *records, size_t count,
-                                                                 size_t record_bytes, bool values)
+                                                                 bool values)
 {
+    const size_t record_bytes = values ? sizeof(WideRow) : sizeof(struct gmbeoo_record);
     AccessState state = { .table = encoder->table,
                           .symbol = &encoder->table[encoder->symbol],
                           .address = encoder->address,
@@ -397,9 +398,8 @@ static void add_values(Encoder *encoder, const uint8_t *records, size_t count)
 /* add_accesses(): a function is compiled for each kind of rows. */
 static size_t add_accesses_of_rows(Encoder *encoder, const uint8_t *records, size_t count)
 {
-    if (encoder->record_bytes == sizeof(struct gmbeoo_record))
-        return add_accesses(encoder, records, count, sizeof(struct gmbeoo_record), false);
-    return add_accesses(encoder, records, count, sizeof(WideRow), true);
+    return encoder->fields & MT_FIELD_VALUE ? add_accesses(encoder, records, count, true)
+                                            : add_accesses(encoder, records, count, false);
 }
 
 static size_t add_piece(Encoder *encoder, const uint8_t *records, size_t count, uint64_t first, uint64_t time_ns)
