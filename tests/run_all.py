@@ -167,7 +167,7 @@ def start_system_tests(folder, name, kind):
     environment = dict(os.environ, MEMORY_TRACER_BUILD=folder, MEMORY_TRACER_TESTS=kind, **SANITIZER_OPTIONS)
     if folder == SANITIZED:
         environment.pop("MEMORY_TRACER_HEAVY_TESTS", None)
-        environment.update(MEMORY_TRACER_SANITIZED="1", MEMORY_TRACER_TESTS="sanitized")
+        environment["MEMORY_TRACER_TESTS"] = "sanitized"
     return subprocess.Popen([sys.executable, os.path.abspath(__file__), "--system_tests", name], stdout=subprocess.PIPE,
                             text=True, env=environment, cwd=ROOT)
 
@@ -211,7 +211,7 @@ def runs_here(test):
 
 
 def tests_of(suite):
-    """The suite's tests, without those that are not about what is sanitized (harness.not_sanitized)."""
+    """The suite's tests that this build is to run."""
     for test in suite:
         if isinstance(test, unittest.TestSuite):
             yield from tests_of(test)

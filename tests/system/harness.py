@@ -70,7 +70,7 @@ def read_to_end(path, into):
 
 
 def not_sanitized(test):
-    """Marks a test that isn't repeated with sanitizers: it takes long, and other tests cover the same code of the runner."""
+    """Marks a test that runs as built only, not with sanitizers: it takes long, and other tests cover the same code of the runner."""
     test.not_sanitized = True
     return test
 
