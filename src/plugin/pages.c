@@ -87,7 +87,7 @@ void __attribute__((noinline)) pages_find(unsigned vcpu, qemu_plugin_meminfo_t i
 {
     PagesVcpu *of = &pages[vcpu];
     unsigned slot = row_frame_slot(vaddr);
-    uint64_t key = vaddr >> PAGES_SHIFT | of->generation, before = of->entry[slot].key, frame;
+    uint64_t key = vaddr >> ROW_PAGE_SHIFT | of->generation, before = of->entry[slot].key, frame;
     bool remember = before == untold(key);
 
     frame = remember ? of->entry[slot].frame : ask(vcpu, info, vaddr, &remember) & ROW_FRAME_MASK;

@@ -12,7 +12,6 @@
 #include "interface.h"
 #include "plugin.h"
 
-#define PAGES_SHIFT 12
 #define PAGES_GENERATION_SHIFT 52 /* a page's number has 52 bits */
 
 typedef struct PagesVcpu {
@@ -44,7 +43,7 @@ static inline bool pages_is_told(unsigned vcpu, uint64_t vaddr)
 {
     const PagesVcpu *of = &pages[vcpu];
 
-    return of->entry[row_frame_slot(vaddr)].key == (vaddr >> PAGES_SHIFT | of->generation);
+    return of->entry[row_frame_slot(vaddr)].key == (vaddr >> ROW_PAGE_SHIFT | of->generation);
 }
 
 /* Otherwise, before the row of an access that is taking place: finds out where the page lies, and puts an event if that

@@ -71,7 +71,8 @@ enum row_event {
  * few have events.
  */
 #define ROW_FRAME_SLOTS 1024 /* 4 MiB; with 256, a merge sort of 4 MiB had 20 times as many events */
-#define ROW_FRAME_MASK (~UINT64_C(0xfff))
+#define ROW_PAGE_SHIFT 12
+#define ROW_FRAME_MASK (~((UINT64_C(1) << ROW_PAGE_SHIFT) - 1))
 
 typedef struct RowFrames {
     uint64_t frame[ROW_FRAME_SLOTS];
@@ -79,7 +80,7 @@ typedef struct RowFrames {
 
 static inline unsigned row_frame_slot(uint64_t address)
 {
-    return (unsigned)(address >> 12) % ROW_FRAME_SLOTS;
+    return (unsigned)(address >> ROW_PAGE_SHIFT) % ROW_FRAME_SLOTS;
 }
 
 /* The number of the event that tells the frame of the page at `address`. */

@@ -6,7 +6,7 @@
 #include "../../src/plugin/page_sizes.h"
 #include "../../src/plugin/pages.h"
 
-#define PAGE (UINT64_C(1) << PAGES_SHIFT)
+#define PAGE (UINT64_C(1) << ROW_PAGE_SHIFT)
 #define MIB (UINT64_C(1) << 20)
 
 Plugin plugin = { .vcpus = 2 };
