@@ -168,13 +168,9 @@ static void fill_counts(View *view, unsigned used)
 
         if (!i || row != (guint)((uint64_t)(i - 1) * picture->rows / view->list->len))
             view->first_granule[row] = i;
-        for (guint column = 0; column < used; column++) {
-            const uint64_t *piece = heat_granule_at(view->list, i)->pieces[column / HEAT_PIECE_COLUMNS];
-
-            if (piece)
-                view->counts[(size_t)row * picture->columns + column * picture->columns / used] +=
-                    piece[column % HEAT_PIECE_COLUMNS];
-        }
+        for (guint column = 0; column < used; column++)
+            view->counts[(size_t)row * picture->columns + column * picture->columns / used] +=
+                heat_granule_count(heat_granule_at(view->list, i), column);
     }
     for (size_t i = 0; i < (size_t)picture->rows * picture->columns; i++)
         picture->max = MAX(picture->max, view->counts[i]);

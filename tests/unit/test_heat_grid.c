@@ -54,13 +54,6 @@ static HeatGrid *grid_of(const Accesses *accesses, guint begin, guint end, bool 
     return grid;
 }
 
-static uint64_t count_of(const HeatGranule *granule, guint column)
-{
-    const uint64_t *piece = granule->pieces[column / HEAT_PIECE_COLUMNS];
-
-    return piece ? piece[column % HEAT_PIECE_COLUMNS] : 0;
-}
-
 static const HeatGranule *find(const GArray *list, uint64_t number)
 {
     guint begin = 0, end = list->len;
@@ -95,8 +88,9 @@ static void check_counts(HeatGrid *grid, const Accesses *accesses, bool by_time)
     }
     for (guint i = 0; i < list->len; i++)
         for (guint column = 0; column < HEAT_COLUMNS; column++) {
-            g_assert_cmpuint(count_of(heat_granule_at(list, i), column), ==, counts[(size_t)i * HEAT_COLUMNS + column]);
-            all += count_of(heat_granule_at(list, i), column);
+            g_assert_cmpuint(heat_granule_count(heat_granule_at(list, i), column), ==,
+                             counts[(size_t)i * HEAT_COLUMNS + column]);
+            all += heat_granule_count(heat_granule_at(list, i), column);
         }
     g_assert_cmpuint(all, ==, accesses->count);
 }
@@ -114,8 +108,8 @@ static void check_equal(HeatGrid *grid, HeatGrid *other)
     for (guint i = 0; i < list->len; i++) {
         g_assert_cmpuint(heat_granule_at(list, i)->number, ==, heat_granule_at(others, i)->number);
         for (guint column = 0; column < HEAT_COLUMNS; column++)
-            g_assert_cmpuint(count_of(heat_granule_at(list, i), column), ==,
-                             count_of(heat_granule_at(others, i), column));
+            g_assert_cmpuint(heat_granule_count(heat_granule_at(list, i), column), ==,
+                             heat_granule_count(heat_granule_at(others, i), column));
     }
 }
 
