@@ -23,35 +23,26 @@ static uint64_t paddr_of(const struct mt_batch *batch, unsigned fields, size_t i
     return batch->paddr[i] | (has_size ? row_page_size_bits(batch->page_size[i]) : 0);
 }
 
-/* Turns a batch's wanted records from `begin` to `end` - 1 into a ring's rows, as the writer takes them. `rows` has
- * room for two of each. `frames`: what was told of this vCPU; or NULL. Returns how many rows there are. */
-static size_t make_rows(const Input *input, size_t begin, size_t end, unsigned fields, unsigned vcpu,
-                        const uint32_t *numbers, RowFrames *frames, uint8_t *rows)
+/* A batch's record as a ring's row. `numbers`: of the input's instructions in the new trace. */
+static inline WideRow make_row(const Input *input, unsigned fields, unsigned vcpu, const uint32_t *numbers, size_t i)
 {
     const struct mt_batch *batch = input->batch;
-    unsigned bytes = ring_record_bytes_for(fields);
-    size_t count = 0;
+    WideRow wide = { .record = { .info = GMBEOO_VALID | batch->info[i] | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT,
+                                 .virt_addr = batch->address[i] } };
 
-    for (size_t k = begin; k < end; k++) {
-        size_t i = input->selected[k];
-        WideRow wide = { .record = { .info = GMBEOO_VALID | batch->info[i] | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT,
-                                     .virt_addr = batch->address[i] } };
+    if ((fields & MT_FIELD_INSTRUCTION) && batch->instruction) {
+        uint32_t number = batch->instruction[i];
 
-        if ((fields & MT_FIELD_INSTRUCTION) && batch->instruction) {
-            uint32_t number = batch->instruction[i];
-
-            if (number && number <= mt_trace_instructions(input->trace))
-                wide.record.info |= (uint64_t)numbers[number] << ROW_INSTRUCTION_SHIFT;
-        }
-        if (fields & MT_FIELD_VALUE) {
-            wide.value[0] = batch->value[i].low;
-            wide.value[1] = batch->value[i].high;
-            if (batch->value_unknown && batch->value_unknown[i])
-                wide.record.info |= ROW_VALUE_UNKNOWN;
-        }
-        count += row_put(rows + count * bytes, bytes, &wide, frames, frames ? paddr_of(batch, fields, i) : 0);
+        if (number && number <= mt_trace_instructions(input->trace))
+            wide.record.info |= (uint64_t)numbers[number] << ROW_INSTRUCTION_SHIFT;
     }
-    return count;
+    if (fields & MT_FIELD_VALUE) {
+        wide.value[0] = batch->value[i].low;
+        wide.value[1] = batch->value[i].high;
+        if (batch->value_unknown && batch->value_unknown[i])
+            wide.record.info |= ROW_VALUE_UNKNOWN;
+    }
+    return wide;
 }
 
 /* Debug information is that of a file's id, whoever has it. */
@@ -258,17 +249,23 @@ static bool write_task(Job *job, TraceWriter *writer, guint number, unsigned vcp
     return trace_writer_add(writer, vcpu, &row, 1, 0, error);
 }
 
-/* Writes a batch's wanted records from `begin` to `end` - 1. */
+/* Writes a batch's wanted records from `begin` to `end` - 1, as a ring's rows. */
 static bool write_rows(Job *job, TraceWriter *writer, guint number, unsigned vcpu, size_t begin, size_t end,
                        GError **error)
 {
     const Input *input = job->inputs->pdata[number];
-    size_t count;
+    unsigned bytes = ring_record_bytes_for(job->fields);
+    size_t count = 0;
 
     if ((job->fields & MT_FIELD_PADDR) && !job->frames[vcpu])
         job->frames[vcpu] = g_new0(RowFrames, 1);
-    count = make_rows(input, begin, end, job->fields, vcpu, job->instructions.maps->pdata[number], job->frames[vcpu],
-                      job->rows);
+    for (size_t k = begin; k < end; k++) {
+        size_t i = input->selected[k];
+        WideRow row = make_row(input, job->fields, vcpu, job->instructions.maps->pdata[number], i);
+        uint64_t paddr = job->fields & MT_FIELD_PADDR ? paddr_of(input->batch, job->fields, i) : 0;
+
+        count += row_put(job->rows + count * bytes, bytes, &row, job->frames[vcpu], paddr);
+    }
     return trace_writer_add(writer, vcpu, job->rows, count, input->batch->time_ns, error);
 }
 
