@@ -10,9 +10,9 @@
 #define RECENT 2048
 #define PAGE_BYTES 4096u
 #define SHORT_BYTES (1u << SHARED_SHORT_SHIFT)
-#define WORDS_OF_HALF (SHORT_BYTES >> SHARED_WORD_SHIFT)
 #define CHUNK_BYTES 16384u
 #define SIZE_CODES 8
+#define OWN_AT_ONCE 1024 /* records */
 #define ALL_SIZES ((1u << SHARED_SIZES) - 1)
 
 /* Small, as most accesses look here: whose the sharer is stands beside what an access changes of it. */
@@ -50,6 +50,12 @@ static uint16_t words_of(unsigned first, unsigned last)
     unsigned low = first >> SHARED_WORD_SHIFT, high = last >> SHARED_WORD_SHIFT;
 
     return (uint16_t)((UINT16_MAX >> (15 - high)) & (UINT16_MAX << low));
+}
+
+/* What an access touches, if that is in one short line; or 0. */
+static inline uint16_t words_at(const SharedLines *lines, uint8_t info, uint64_t address)
+{
+    return lines->words[info % SIZE_CODES * SHORT_BYTES + address % SHORT_BYTES];
 }
 
 SharedLines *shared_lines_new(void)
@@ -179,22 +185,17 @@ static inline SharedWhich half_of(uint64_t address)
     return address >> SHARED_SHORT_SHIFT & 1;
 }
 
-static SharedSize size_of(const SharedLine *line)
-{
-    return line->which == SHARED_LONG ? SHARED_128 : SHARED_64;
-}
-
 static bool may(const SharedLine *line, const Sharer *sharer, SharerUse use)
 {
-    return sharer->may[line->which % SHARED_LONG][use] >> size_of(line) & 1;
+    return sharer->may[line->which % SHARED_LONG][use] >> shared_line_size(line) & 1;
 }
 
 static void set_may(const SharedLine *line, Sharer *sharer, SharerUse use, bool value)
 {
     for (guint half = 0; half < SHARED_LONG; half++)
         if (line->which == half || line->which == SHARED_LONG) {
-            sharer->may[half][use] &= (uint8_t) ~(1u << size_of(line));
-            sharer->may[half][use] |= (uint8_t)(value << size_of(line));
+            sharer->may[half][use] &= (uint8_t) ~(1u << shared_line_size(line));
+            sharer->may[half][use] |= (uint8_t)(value << shared_line_size(line));
         }
 }
 
@@ -206,7 +207,7 @@ static void take_line(SharedLines *lines, SharedBlock *block, SharedLine *line, 
             set_may(line, other, SHARER_LOADS, false);
             set_may(line, other, SHARER_STORES, false);
             line->invalidations++;
-            line_counts_get(&lines->pairs[size_of(line)], shared_pair(sharer->who, other->who))[0]++;
+            line_counts_get(&lines->pairs[shared_line_size(line)], shared_pair(sharer->who, other->who))[0]++;
         }
     set_may(line, sharer, SHARER_LOADS, true);
     set_may(line, sharer, SHARER_STORES, true);
@@ -231,10 +232,10 @@ static void share_line(SharedLine *line, Sharer *sharer)
 static void begin_line(SharedLines *lines, SharedLine *line, const Piece *piece)
 {
     line->is_touched = true;
-    line->virtual_address = piece->virtual_address & ~((UINT64_C(1) << shared_shift(size_of(line))) - 1);
+    line->virtual_address = piece->virtual_address & ~((UINT64_C(1) << shared_shift(shared_line_size(line))) - 1);
     if (lines->object_of)
         line->object = lines->object_of(lines->object_data, piece->batch, piece->record);
-    lines->touched[size_of(line)]++;
+    lines->touched[shared_line_size(line)]++;
 }
 
 /* Does what an access to a line does to its copies. */
@@ -314,37 +315,63 @@ static __attribute__((noinline)) void add_access(SharedLines *lines, const struc
 }
 
 /* Most accesses are to one short line, in a block that their vCPU has touched recently for the same sharer, and neither
- * the short line's copies nor the long one's change: these are counted here. The last three are constants where that
+ * the short line's copies nor the long one's change: these are counted here. The last two are constants where that
  * matters. */
-static inline __attribute__((always_inline)) void add_records(SharedLines *lines, const struct mt_batch *batch,
-                                                              size_t begin, size_t end, uint32_t who, uint32_t space,
-                                                              bool physical, bool parts, bool instructions)
+static inline __attribute__((always_inline)) void add_record(SharedLines *lines, const struct mt_batch *batch, size_t i,
+                                                             uint32_t who, uint32_t space, bool physical,
+                                                             bool instructions)
 {
-    const Recent *recents = lines->recent[batch->vcpu];
+    uint64_t address = physical ? batch->paddr[i] : batch->address[i], number = address >> SHARED_LONG_SHIFT;
+    uint32_t of_space = physical || !(address >> 63) ? space : 0;
+    const Recent *recent = &lines->recent[batch->vcpu][number % RECENT];
+    SharerUse use = mt_is_store(batch->info[i]) ? SHARER_STORES : SHARER_LOADS;
+    SharedWhich half = half_of(address);
+    uint16_t words = words_at(lines, batch->info[i], address);
+    Sharer *sharer = recent->sharer;
+
+    if (physical && address & MT_PADDR_IO) /* set in MT_PADDR_UNKNOWN, too */
+        return;
+    if (G_LIKELY(recent->key == number + 1 && words && sharer->who == who && sharer->space == of_space &&
+                 sharer->may[half][use] == ALL_SIZES)) {
+        sharer->words[half][use] |= words;
+        count_use(&sharer->count[half][use], instructions ? batch->instruction[i] : 0);
+    } else {
+        add_access(lines, batch, i, who, of_space, physical);
+    }
+}
+
+/* Writes the numbers of those records that touch a block of the part's to `own`, and returns how many they are: no
+ * branch depends on the addresses, because it couldn't be predicted. Those that reach into a further line count as all
+ * parts'. */
+static size_t find_own(const SharedLines *lines, const struct mt_batch *batch, size_t begin, size_t end, bool physical,
+                       uint32_t *own)
+{
     const uint64_t *addresses = physical ? batch->paddr : batch->address;
-    const uint32_t *instruction = batch->instruction;
-    const uint8_t *info = batch->info;
+    size_t count = 0;
 
     for (size_t i = begin; i < end; i++) {
-        uint64_t address = addresses[i], number = address >> SHARED_LONG_SHIFT;
-        uint32_t of_space = physical || !(address >> 63) ? space : 0;
-        const Recent *recent = &recents[number % RECENT];
-        SharerUse use = mt_is_store(info[i]) ? SHARER_STORES : SHARER_LOADS;
-        SharedWhich half = half_of(address);
-        uint16_t words = lines->words[info[i] % SIZE_CODES * SHORT_BYTES + address % SHORT_BYTES];
-        Sharer *sharer = recent->sharer;
+        own[count] = (uint32_t)i;
+        count += is_in_part(lines, addresses[i]) | !words_at(lines, batch->info[i], addresses[i]);
+    }
+    return count;
+}
 
-        if (physical && address & MT_PADDR_IO) /* set in MT_PADDR_UNKNOWN, too */
-            continue;
-        if (parts && words && !is_in_part(lines, address))
-            continue;
-        if (G_LIKELY(recent->key == number + 1 && words && sharer->who == who && sharer->space == of_space &&
-                     sharer->may[half][use] == ALL_SIZES)) {
-            sharer->words[half][use] |= words;
-            count_use(&sharer->count[half][use], instructions ? instruction[i] : 0);
-        } else {
-            add_access(lines, batch, i, who, of_space, physical);
-        }
+static inline __attribute__((always_inline)) void add_records(SharedLines *lines, const struct mt_batch *batch,
+                                                              size_t begin, size_t end, uint32_t who, uint32_t space,
+                                                              bool physical, bool instructions)
+{
+    uint32_t own[OWN_AT_ONCE];
+
+    if (!lines->part_mask)
+        for (size_t i = begin; i < end; i++)
+            add_record(lines, batch, i, who, space, physical, instructions);
+    for (size_t stop; lines->part_mask && begin < end; begin = stop) {
+        size_t count;
+
+        stop = MIN(end, begin + OWN_AT_ONCE);
+        count = find_own(lines, batch, begin, stop, physical, own);
+        for (size_t i = 0; i < count; i++)
+            add_record(lines, batch, own[i], who, space, physical, instructions);
     }
 }
 
@@ -353,12 +380,12 @@ void shared_lines_add(SharedLines *lines, const struct mt_batch *batch, size_t b
 {
     if (!lines->recent[batch->vcpu])
         lines->recent[batch->vcpu] = g_new0(Recent, RECENT);
-    if (lines->part_mask || !batch->instruction)
-        add_records(lines, batch, begin, end, who, space, physical, true, batch->instruction);
+    if (!batch->instruction)
+        add_records(lines, batch, begin, end, who, space, physical, false);
     else if (physical)
-        add_records(lines, batch, begin, end, who, space, true, false, true);
+        add_records(lines, batch, begin, end, who, space, true, true);
     else
-        add_records(lines, batch, begin, end, who, space, false, false, true);
+        add_records(lines, batch, begin, end, who, space, false, true);
 }
 
 void shared_lines_take_part(SharedLines *lines, unsigned part, unsigned parts)
@@ -397,33 +424,6 @@ const LineCounts *shared_lines_pairs(const SharedLines *lines, SharedSize size)
     return &lines->pairs[size];
 }
 
-uint32_t shared_line_words(const SharedLine *line, const Sharer *sharer, SharerUse use)
-{
-    return line->which == SHARED_LONG
-               ? sharer->words[SHARED_LOW][use] | (uint32_t)sharer->words[SHARED_HIGH][use] << WORDS_OF_HALF
-               : sharer->words[line->which][use];
-}
-
-static uint32_t touched_words(const SharedLine *line, const Sharer *sharer)
-{
-    return shared_line_words(line, sharer, SHARER_LOADS) | shared_line_words(line, sharer, SHARER_STORES);
-}
-
-const Sharer *shared_line_next(const SharedLine *line, const Sharer *sharer)
-{
-    sharer = sharer ? sharer->next : shared_line_block(line)->sharers;
-    while (sharer && !touched_words(line, sharer))
-        sharer = sharer->next;
-    return sharer;
-}
-
-static bool is_shared(const SharedLine *line)
-{
-    const Sharer *first = shared_line_next(line, NULL);
-
-    return first && shared_line_next(line, first);
-}
-
 GPtrArray *shared_lines_list(const SharedLines *lines, SharedSize size)
 {
     GPtrArray *list = g_ptr_array_new();
@@ -432,59 +432,8 @@ GPtrArray *shared_lines_list(const SharedLines *lines, SharedSize size)
         SharedBlock *block = lines->slots[i];
 
         for (guint k = 0; block && block->sharers->next && k < SHARED_LINES; k++)
-            if (size_of(&block->line[k]) == size && is_shared(&block->line[k]))
+            if (shared_line_size(&block->line[k]) == size && shared_line_kind(&block->line[k]) != SHARED_BY_NOBODY)
                 g_ptr_array_add(list, &block->line[k]);
     }
     return list;
-}
-
-/* In each count, the accesses that aren't votes are pairs of different instructions; so are the votes that are taken
- * away here. An instruction that made more than half of all accesses made at most half of these: some votes for it
- * remain. */
-static void add_count(SharerCount *to, const SharerCount *count)
-{
-    to->accesses += count->accesses;
-    if (to->instruction == count->instruction) {
-        to->votes += MIN(count->votes, UINT32_MAX - to->votes);
-    } else if (to->votes >= count->votes) {
-        to->votes -= count->votes;
-    } else {
-        to->instruction = count->instruction;
-        to->votes = count->votes - to->votes;
-    }
-}
-
-SharerCount shared_line_uses(const SharedLine *line, const Sharer *sharer, SharerUse use)
-{
-    SharerCount sum = sharer->count[SHARED_LONG][use]; /* which are accesses to both short lines, too */
-
-    for (guint half = 0; half < SHARED_LONG; half++)
-        if (line->which == half || line->which == SHARED_LONG)
-            add_count(&sum, &sharer->count[half][use]);
-    return sum;
-}
-
-uint32_t shared_line_true_words(const SharedLine *line)
-{
-    uint32_t touched = 0, twice = 0, written = 0;
-
-    for (const Sharer *sharer = shared_line_next(line, NULL); sharer; sharer = shared_line_next(line, sharer)) {
-        uint32_t own = touched_words(line, sharer);
-
-        twice |= touched & own;
-        touched |= own;
-        written |= shared_line_words(line, sharer, SHARER_STORES);
-    }
-    return twice & written;
-}
-
-SharedKind shared_line_kind(const SharedLine *line)
-{
-    uint32_t written = 0;
-
-    if (!is_shared(line))
-        return SHARED_BY_NOBODY;
-    for (const Sharer *sharer = shared_line_next(line, NULL); sharer; sharer = shared_line_next(line, sharer))
-        written |= shared_line_words(line, sharer, SHARER_STORES);
-    return !written ? SHARED_FOR_READING : shared_line_true_words(line) ? SHARED_TRULY : SHARED_FALSELY;
 }

@@ -102,6 +102,10 @@ uint64_t shared_lines_count(const SharedLines *lines, SharedSize size);
 /* The lines (SharedLine) of a size that several sharers touch, in no order. The caller unreferences the array. */
 GPtrArray *shared_lines_list(const SharedLines *lines, SharedSize size);
 
+static inline SharedSize shared_line_size(const SharedLine *line)
+{
+    return line->which == SHARED_LONG ? SHARED_128 : SHARED_64;
+}
 static inline const SharedBlock *shared_line_block(const SharedLine *line)
 {
     return (const SharedBlock *)((const char *)(line - line->which) - offsetof(SharedBlock, line));
