@@ -174,6 +174,19 @@ static inline void ring_producer_put(RingProducer *producer, uint64_t info, uint
         ring_producer_next_chunk(producer);
 }
 
+/* The consumer's cache had the memory ahead last. A processor that learns of that from a store makes all later ones
+ * wait; for wide records, that was two fifths of the callback's time. With plain ones it keeps up. (The compiler's
+ * prefetch only reads, unless it knows of a processor with this instruction: all that have 64 bits.) */
+#define RING_FETCH_BYTES 1024
+static inline void ring_fetch_for_writing(const uint64_t *slot)
+{
+#ifdef __x86_64__
+    __asm__ volatile("prefetchw %0" : : "m"(slot[RING_FETCH_BYTES / sizeof *slot]));
+#else
+    __builtin_prefetch(slot + RING_FETCH_BYTES / sizeof *slot, 1);
+#endif
+}
+
 /* The same for wide records, in two steps: the caller fills the slot, and ring_producer_advance() makes it a record;
  * `bytes` is ring_record_bytes(). (Copying a record would wait for the stores that made it.) */
 static inline WideRow *ring_producer_slot(const RingProducer *producer)
@@ -185,6 +198,7 @@ static inline void ring_producer_advance(RingProducer *producer, size_t bytes)
 {
     uint64_t *slot = producer->next + bytes / sizeof *slot;
 
+    ring_fetch_for_writing(slot);
     producer->next = slot;
     if (__builtin_expect(((uintptr_t)slot & (RING_CHUNK_BYTES - 1)) == 0, 0))
         ring_producer_next_chunk(producer);
