@@ -14,6 +14,7 @@
 #define SLOT_BITS 17 /* twice as many slots as there can be symbols */
 #define PIECE 1024   /* how many rows at a time go through one column after the other, if several look at each */
 #define CACHE_LINE 64
+#define GENERATION_SHIFT 52 /* a page's number has 52 bits */
 /* Of `frames` and `told`: the frame is unknown. No entry of the former is that. */
 #define FRAME_UNKNOWN 1
 
@@ -49,6 +50,10 @@ struct Encoder {
     /* The tables of columns 7 and 12 in one: the latter's entries are the bits of ROW_PAGE_SIZE_MASK. */
     uint64_t frames[1 << FORMAT_PADDR_TABLE_BITS];
     uint64_t told[ROW_FRAME_SLOTS]; /* what the rows told last, as entries of that table; of all blocks */
+    /* By row_frame_slot(): a page whose entries of both are equal, with the generation in which they were compared. It
+     * holds until an entry of `frames` changes, with which another generation begins. */
+    uint64_t right_pages[ROW_FRAME_SLOTS];
+    uint64_t generation; /* shifted by GENERATION_SHIFT; not 0 */
     ValuePredictor *values;
     uint16_t piece_symbols[PIECE]; /* symbols of the records whose values are added next */
     bool has_unknown_values;
@@ -86,13 +91,25 @@ static size_t column_room(const Encoder *encoder, int id)
     return (size_t)column_limits[id].bytes * encoder->block_records + 2 * VARINT_MAX_BYTES;
 }
 
+/* Entries of `frames` change. */
+static void begin_generation(Encoder *encoder)
+{
+    encoder->generation += UINT64_C(1) << GENERATION_SHIFT;
+    if (encoder->generation)
+        return;
+    memset(encoder->right_pages, 0, sizeof encoder->right_pages);
+    encoder->generation = UINT64_C(1) << GENERATION_SHIFT;
+}
+
 static void begin_block(Encoder *encoder)
 {
     /* Entries beyond the last block's symbols were not changed since they were cleared. */
     memset(encoder->table, 0, (encoder->symbols + 1) * sizeof *encoder->table);
     memset(encoder->slots, 0, sizeof encoder->slots);
-    if (encoder->fields & MT_FIELD_PADDR)
+    if (encoder->fields & MT_FIELD_PADDR) {
         memset(encoder->frames, 0, sizeof encoder->frames);
+        begin_generation(encoder);
+    }
     if (encoder->values)
         value_predictor_begin(encoder->values);
     encoder->has_unknown_values = false;
@@ -325,6 +342,7 @@ void encoder_set_frame(Encoder *encoder, uint64_t event)
     const uint64_t sizes = encoder->fields & MT_FIELD_PAGE_SIZE ? ROW_PAGE_SIZE_MASK : 0;
     uint64_t frame = row_event_frame(event), address = frame & ~(MT_PADDR_IO | sizes);
 
+    encoder->right_pages[row_event_slot(event)] = 0;
     encoder->told[row_event_slot(event)] =
         frame == MT_PADDR_UNKNOWN
             ? FRAME_UNKNOWN
@@ -332,11 +350,12 @@ void encoder_set_frame(Encoder *encoder, uint64_t event)
 }
 
 /* Adds an exception: the frame or the size of a record's page isn't as predicted. `record`: its index in the block. */
-static void add_page(Encoder *encoder, uint64_t *entry, uint64_t mapped, uint32_t record)
+static void add_page_exception(Encoder *encoder, uint64_t *entry, uint64_t mapped, uint32_t record)
 {
     Column *frames = &encoder->columns[FORMAT_PADDRS], *sizes = &encoder->columns[FORMAT_PAGE_SIZES];
     uint64_t size = mapped & ROW_PAGE_SIZE_MASK;
 
+    begin_generation(encoder);
     if (size != (*entry & ROW_PAGE_SIZE_MASK)) {
         sizes->next = varint_put(varint_put(sizes->next, record - encoder->sized), row_page_shift(size));
         encoder->sized = record + 1;
@@ -356,26 +375,38 @@ static void add_page(Encoder *encoder, uint64_t *entry, uint64_t mapped, uint32_
     *entry = mapped;
 }
 
-/* Adds records to columns 7 and 12. */
+/* Compares what is predicted for the page of a record with what the rows told. */
+static __attribute__((noinline)) void add_page(Encoder *encoder, uint64_t address, uint32_t record)
+{
+    unsigned slot = row_frame_slot(address);
+    uint64_t *entry = &encoder->frames[format_paddr_slot(address)], mapped = encoder->told[slot];
+
+    if (*entry == mapped)
+        encoder->right++;
+    else
+        add_page_exception(encoder, entry, mapped, record);
+    if (*entry == mapped)
+        encoder->right_pages[slot] = address >> FORMAT_PAGE_SHIFT | encoder->generation;
+}
+
+/* Adds records to columns 7 and 12. Most are to pages that have been compared. */
 static void add_paddrs(Encoder *encoder, const uint8_t *records, size_t count)
 {
     const size_t record_bytes = encoder->record_bytes;
-    uint64_t right = encoder->right;
+    uint64_t generation = encoder->generation;
+    size_t counted = 0; /* records that encoder->right knows of */
 
     for (size_t i = 0; i < count; i++, records += record_bytes) {
         uint64_t address = ((const struct gmbeoo_record *)records)->virt_addr;
-        uint64_t *entry = &encoder->frames[format_paddr_slot(address)];
-        uint64_t mapped = encoder->told[row_frame_slot(address)];
 
-        if (G_LIKELY(*entry == mapped)) {
-            right++;
+        if (G_LIKELY(encoder->right_pages[row_frame_slot(address)] == (address >> FORMAT_PAGE_SHIFT | generation)))
             continue;
-        }
-        encoder->right = right;
-        add_page(encoder, entry, mapped, encoder->records + (uint32_t)i);
-        right = encoder->right;
+        encoder->right += i - counted;
+        counted = i + 1;
+        add_page(encoder, address, encoder->records + (uint32_t)i);
+        generation = encoder->generation;
     }
-    encoder->right = right;
+    encoder->right += count - counted;
 }
 
 /* Adds records to columns 9 to 11. */
