@@ -361,11 +361,14 @@ static inline __attribute__((always_inline)) void add_records(SharedLines *lines
                                                               bool physical, bool instructions)
 {
     uint32_t own[OWN_AT_ONCE];
+    size_t stop;
 
-    if (!lines->part_mask)
+    if (!lines->part_mask) {
         for (size_t i = begin; i < end; i++)
             add_record(lines, batch, i, who, space, physical, instructions);
-    for (size_t stop; lines->part_mask && begin < end; begin = stop) {
+        return;
+    }
+    for (; begin < end; begin = stop) {
         size_t count;
 
         stop = MIN(end, begin + OWN_AT_ONCE);
