@@ -266,20 +266,14 @@ void analysis_take_part(Analysis *analysis, const AnalysisPart *part)
     analysis->type->take_part(analysis->state, part);
 }
 
-bool analysis_can_thin(const Analysis *analysis)
+bool analysis_begin_thin(Analysis *analysis)
 {
-    return analysis->type->can_thin && analysis->type->can_thin(analysis->state);
+    return analysis->type->begin_thin && analysis->type->begin_thin(analysis->state);
 }
 
-size_t analysis_thin(const Analysis *analysis, const struct mt_batch *batch, uint32_t *kept)
+size_t analysis_thin(Analysis *analysis, const struct mt_batch *batch, uint32_t *kept)
 {
     return analysis->type->thin(analysis->state, batch, kept);
-}
-
-bool analysis_add_kept(Analysis *analysis, const struct mt_batch *batch, const uint32_t *kept, size_t count,
-                       GError **error)
-{
-    return analysis->type->add_kept(analysis->state, batch, kept, count, error);
 }
 
 bool analysis_merge(Analysis *analysis, Analysis *next, GError **error)

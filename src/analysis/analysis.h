@@ -79,14 +79,14 @@ struct AnalysisType {
     AnalysisDivision (*divide)(const void *options, unsigned jobs);
     /* Says which part of the work the state has. Called behind begin(), before any record. */
     void (*take_part)(void *state, const AnalysisPart *part);
-    /* With ANALYSIS_BY_KEY; or all NULL. Which records of a batch no part need look at is then found once for all
-     * parts: those that change nothing, as one that touches what its set has touched last. can_thin() is called once,
-     * before any record, and the answer is the same for all parts. thin() writes the numbers of the other ones to
-     * `kept`, which has room for all, and returns how many they are; any part may be asked, behind take_part() and in
-     * any thread, for a batch that isn't the next one. add_kept() is called instead of add(). */
-    bool (*can_thin)(const void *state);
-    size_t (*thin)(const void *state, const struct mt_batch *batch, uint32_t *kept);
-    bool (*add_kept)(void *state, const struct mt_batch *batch, const uint32_t *kept, size_t count, GError **error);
+    /* With ANALYSIS_BY_KEY; or both NULL. Parts need not look at records that change nothing but counts, as one that
+     * touches what its set has touched last. begin_thin() is called behind take_part(), before any record: if it
+     * returns true, as it does for all parts or none, each batch goes to thin() of one part, whichever, in that part's
+     * thread. It counts all records, writes the numbers of those that parts must look at to `kept`, which has room for
+     * all, and returns how many they are. add() of all parts gets only these, and doesn't count them again. A batch
+     * for thin() may lie ahead of the next one for add(). */
+    bool (*begin_thin)(void *state);
+    size_t (*thin)(void *state, const struct mt_batch *batch, uint32_t *kept);
     /* Adds what the next part has come to, behind the last record of both; part 0 takes in all others, one by one.
      * `next` is of no use then but for end(). */
     bool (*merge)(void *state, void *next, GError **error);
@@ -141,10 +141,8 @@ bool analysis_finish(Analysis *analysis, GError **error);
 void analysis_describe(Analysis *analysis, Report *report);
 /* AnalysisType's functions. Only if analysis_request_divide() allows it. */
 void analysis_take_part(Analysis *analysis, const AnalysisPart *part);
-bool analysis_can_thin(const Analysis *analysis);
-size_t analysis_thin(const Analysis *analysis, const struct mt_batch *batch, uint32_t *kept);
-bool analysis_add_kept(Analysis *analysis, const struct mt_batch *batch, const uint32_t *kept, size_t count,
-                       GError **error);
+bool analysis_begin_thin(Analysis *analysis);
+size_t analysis_thin(Analysis *analysis, const struct mt_batch *batch, uint32_t *kept);
 bool analysis_merge(Analysis *analysis, Analysis *next, GError **error);
 const char *analysis_name(const Analysis *analysis);
 

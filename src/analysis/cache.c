@@ -51,20 +51,37 @@ static void cache_end(void *data)
     g_free(cache);
 }
 
-/* Counts the misses of the batch's record `i`. `missed`: a bit for each level. */
+/* Counts by objects what has missed in this batch. */
+static void count_objects(Cache *cache, const struct mt_batch *batch)
+{
+    CacheMissed *missed = &cache->missed;
+    uint32_t objects[CACHE_MISSED_AT_ONCE];
+
+    context_objects_at(cache->context, batch, missed->record, missed->count, objects);
+    for (size_t i = 0; i < missed->count; i++)
+        for (unsigned level = 0; missed->levels[i] >> level; level++)
+            if (missed->levels[i] >> level & 1)
+                places_add(&cache->objects[level], objects[i]);
+    missed->count = 0;
+}
+
+/* Counts the misses of the batch's record `i`. `missed`: a bit for each level, not 0. */
 static void count_misses(Cache *cache, unsigned missed, uint64_t line, const struct mt_batch *batch, size_t i)
 {
-    uint64_t *of_line = missed && cache->options->lines ? line_counts_get(&cache->lines, line) : NULL;
-    uint32_t object = missed && cache->has_objects ? context_object_at(cache->context, batch, i) : 0;
+    uint64_t *of_line = cache->options->lines ? line_counts_get(&cache->lines, line) : NULL;
 
-    for (unsigned level = 0; missed; level++, missed >>= 1)
-        if (missed & 1) {
+    for (unsigned level = 0; missed >> level; level++)
+        if (missed >> level & 1) {
             places_add(&cache->places[level], batch->instruction ? batch->instruction[i] : 0);
-            if (cache->has_objects)
-                places_add(&cache->objects[level], object);
             if (of_line)
                 of_line[level]++;
         }
+    if (!cache->has_objects)
+        return;
+    cache->missed.record[cache->missed.count] = (uint32_t)i;
+    cache->missed.levels[cache->missed.count++] = (uint8_t)missed;
+    if (cache->missed.count == CACHE_MISSED_AT_ONCE)
+        count_objects(cache, batch);
 }
 
 /* Simulates the batch's record `i`. `address` and `size`: of the record, or of the part whose address is known. */
@@ -76,11 +93,12 @@ static void add_record(Cache *cache, const struct mt_batch *batch, size_t i, uin
 
     for (uint64_t k = 0; k < lines.count; k++) {
         uint64_t line = cache_feed_line(&lines, k);
+        unsigned missed = analysis_part_has(&cache->part, line)
+                              ? cache_feed_access(cache->feed, vcpu, line, mt_is_store(info), mt_cpl(info))
+                              : 0;
 
-        if (!analysis_part_has(&cache->part, line))
-            continue;
-        count_misses(cache, cache_feed_access(cache->feed, vcpu, line, mt_is_store(info), mt_cpl(info)), line, batch,
-                     i);
+        if (missed)
+            count_misses(cache, missed, line, batch, i);
     }
     if (cache->design.prefetch == CACHE_STRIDE)
         cache_feed_prefetch_stride(cache->feed, vcpu, batch->instruction ? batch->instruction[i] : 0, address,
@@ -112,21 +130,18 @@ static void add_fast(Cache *cache, const struct mt_batch *batch)
     }
 }
 
-/* The same of a part: of these records of a batch, first finds without branches which touch its lines. `some`: their
- * numbers; NULL: all. */
-static inline __attribute__((always_inline)) void add_fast_part(Cache *cache, const struct mt_batch *batch,
-                                                                const uint32_t *some, size_t some_count)
+/* The same of a part: first finds without branches which records touch its lines. */
+static void add_fast_part(Cache *cache, const struct mt_batch *batch)
 {
     const CacheArray array = *cache_model_core(cache->feed->model, batch->vcpu)->array[0];
     const AnalysisPart part = cache->part;
     unsigned shift = cache->design.line_shift;
     uint32_t own[PIECE];
 
-    for (size_t begin = 0; begin < some_count; begin += PIECE) {
-        size_t end = MIN(begin + PIECE, some_count), count = 0;
+    for (size_t begin = 0; begin < batch->count; begin += PIECE) {
+        size_t end = MIN(begin + PIECE, batch->count), count = 0;
 
-        for (size_t k = begin; k < end; k++) {
-            size_t i = some ? some[k] : k;
+        for (size_t i = begin; i < end; i++) {
             uint64_t line = batch->address[i] >> shift;
 
             own[count] = (uint32_t)i;
@@ -147,49 +162,36 @@ static inline __attribute__((always_inline)) void add_fast_part(Cache *cache, co
 
 /* Which records of a batch may change anything, for all parts. Most use the line that was used last of all that may be
  * in the same set, and don't make it dirty. Nobody else has used the level since: a batch is one vCPU's. */
-static size_t cache_thin(const void *data, const struct mt_batch *batch, uint32_t *kept)
+static size_t cache_thin(void *data, const struct mt_batch *batch, uint32_t *kept)
 {
-    const Cache *cache = data;
-    uint64_t last[CACHE_GROUPS_MOST] = { 0 }; /* of each group, as words of a CacheArray */
+    Cache *cache = data;
+    uint64_t *by_kind = cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS];
+    uint64_t last[CACHE_GROUPS_MOST] = {
+        0
+    }; /* of each group: the line's number plus 1, twice, plus 1 if it is dirty */
+    const uint64_t *addresses = batch->address;
+    const uint8_t *infos = batch->info;
     unsigned shift = cache->design.line_shift, mask = cache->groups - 1;
-    size_t count = 0;
+    size_t records = batch->count, count = 0;
 
-    for (size_t i = 0; i < batch->count; i++) {
-        uint64_t address = batch->address[i], line = address >> shift;
-        uint64_t line_behind = (address + mt_size(batch->info[i]) - 1) >> shift;
-        uint64_t before = last[line & mask], word = cache_word(line) | (mt_is_store(batch->info[i]) ? CACHE_DIRTY : 0);
+    for (size_t i = 0; i < records; i++) {
+        uint8_t info = infos[i];
+        uint64_t line = addresses[i] >> shift, line_behind = (addresses[i] + mt_size(info) - 1) >> shift;
+        uint64_t *word = &last[line & mask], before = *word, after = 2 * (line + 1) + mt_is_store(info);
 
         kept[count] = (uint32_t)i;
+        by_kind[info]++;
         if (G_UNLIKELY(line != line_behind)) {
-            last[line & mask] = last[line_behind & mask] = 0;
+            *word = last[line_behind & mask] = 0;
             if (line_behind - line > 1) /* small lines, a large access: those in between, too */
                 memset(last, 0, sizeof last);
             count++;
             continue;
         }
-        word |= (before | CACHE_DIRTY) == (word | CACHE_DIRTY) ? before : 0;
-        last[line & mask] = word;
-        count += word != before;
+        *word = after |= before >> 1 == after >> 1 ? before : 0;
+        count += after != before;
     }
     return count;
-}
-
-static bool cache_can_thin(const void *data)
-{
-    const Cache *cache = data;
-
-    return cache->groups;
-}
-
-static bool cache_add_kept(void *data, const struct mt_batch *batch, const uint32_t *kept, size_t count, GError **error)
-{
-    Cache *cache = data;
-
-    (void)error;
-    if (!cache->part.number)
-        add_kinds(cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS], batch);
-    add_fast_part(cache, batch, kept, count);
-    return true;
 }
 
 static void add_each(Cache *cache, const struct mt_batch *batch)
@@ -216,24 +218,30 @@ static void add_physical(Cache *cache, const struct mt_batch *batch)
     }
 }
 
-static bool cache_add(void *data, const struct mt_batch *batch, GError **error)
+static void add_virtual(Cache *cache, const struct mt_batch *batch)
 {
-    Cache *cache = data;
-
-    if (cache->options->physical) {
-        if (!batch->paddr)
-            return mt_fail(error, "the trace has no physical addresses (it must be recorded with --fields paddr)");
-        add_physical(cache, batch);
-        return true;
-    }
-    if (!cache->part.number)
+    if (!cache->groups && !cache->part.number)
         add_kinds(cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS], batch);
     if (cache->is_fast && cache->part.count)
-        add_fast_part(cache, batch, NULL, batch->count);
+        add_fast_part(cache, batch);
     else if (cache->is_fast)
         add_fast(cache, batch);
     else
         add_each(cache, batch);
+}
+
+static bool cache_add(void *data, const struct mt_batch *batch, GError **error)
+{
+    Cache *cache = data;
+
+    if (cache->options->physical && !batch->paddr)
+        return mt_fail(error, "the trace has no physical addresses (it must be recorded with --fields paddr)");
+    if (cache->options->physical)
+        add_physical(cache, batch);
+    else
+        add_virtual(cache, batch);
+    if (cache->missed.count)
+        count_objects(cache, batch);
     return true;
 }
 
@@ -275,7 +283,14 @@ static void cache_take_part(void *data, const AnalysisPart *part)
     Cache *cache = data;
 
     cache->part = *part;
+}
+
+static bool cache_begin_thin(void *data)
+{
+    Cache *cache = data;
+
     cache->groups = groups_of_first_level(cache);
+    return cache->groups;
 }
 
 static bool cache_merge(void *data, void *other, GError **error)
@@ -285,6 +300,9 @@ static bool cache_merge(void *data, void *other, GError **error)
 
     (void)error;
     cache_model_add_counts(cache->feed->model, next->feed->model);
+    for (unsigned vcpu = 0; vcpu < CACHE_MAX_VCPUS; vcpu++)
+        for (unsigned kind = 0; kind < CACHE_KINDS; kind++)
+            cache->by_kind[vcpu][kind] += next->by_kind[vcpu][kind];
     for (unsigned level = 0; level < CACHE_LEVELS; level++) {
         places_merge(&cache->places[level], &next->places[level]);
         places_merge(&cache->objects[level], &next->objects[level]);
@@ -345,8 +363,7 @@ const AnalysisType cache_analysis = {
     .end = cache_end,
     .divide = cache_divide,
     .take_part = cache_take_part,
-    .can_thin = cache_can_thin,
+    .begin_thin = cache_begin_thin,
     .thin = cache_thin,
-    .add_kept = cache_add_kept,
     .merge = cache_merge,
 };

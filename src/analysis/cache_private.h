@@ -11,6 +11,14 @@
 
 #define CACHE_KINDS 256 /* values of a record's info */
 
+/* Records of a batch that missed, for which objects haven't been asked yet. */
+#define CACHE_MISSED_AT_ONCE 256
+typedef struct {
+    uint32_t record[CACHE_MISSED_AT_ONCE];
+    uint8_t levels[CACHE_MISSED_AT_ONCE]; /* a bit for each that missed */
+    size_t count;
+} CacheMissed;
+
 typedef struct {
     const CacheOptions *options;
     const Context *context;
@@ -19,11 +27,12 @@ typedef struct {
     uint64_t (*by_kind)[CACHE_KINDS];                   /* of each vCPU: records */
     Places places[CACHE_LEVELS], objects[CACHE_LEVELS]; /* of misses; the latter by context_object_at() */
     bool has_objects;
+    CacheMissed missed;
     LineCounts lines; /* with --lines: misses of each level */
     bool is_fast;
     uint64_t left_out; /* with --physical: their address isn't that of memory, or isn't known */
     AnalysisPart part; /* the lines that are its own; what isn't of lines only part 0 counts */
-    unsigned groups;   /* of a part: cache_array_groups() of the first level; 0: no use is left out */
+    unsigned groups;   /* if records are left out (thin()): cache_array_groups() of the first level; else 0 */
 } Cache;
 
 /* The result: see AnalysisType. */

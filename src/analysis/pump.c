@@ -84,19 +84,14 @@ void pump_take_part(Pump *pump, const AnalysisPart *part)
         analysis_take_part(pump->analyses->pdata[i], part);
 }
 
-bool pump_can_thin(const Pump *pump)
+bool pump_begin_thin(Pump *pump)
 {
-    return pump->analyses->len == 1 && analysis_can_thin(pump->analyses->pdata[0]);
+    return pump->analyses->len == 1 && analysis_begin_thin(pump->analyses->pdata[0]);
 }
 
-size_t pump_thin(const Pump *pump, const struct mt_batch *batch, uint32_t *kept)
+size_t pump_thin(Pump *pump, const struct mt_batch *batch, uint32_t *kept)
 {
     return analysis_thin(pump->analyses->pdata[0], batch, kept);
-}
-
-bool pump_add_kept(Pump *pump, const struct mt_batch *batch, const uint32_t *kept, size_t count, GError **error)
-{
-    return analysis_add_kept(pump->analyses->pdata[0], batch, kept, count, error);
 }
 
 bool pump_merge(Pump *pump, Pump *next, GError **error)

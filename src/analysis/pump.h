@@ -22,11 +22,9 @@ bool pump_add(Pump *pump, const struct mt_batch *batch, GError **error);
 void pump_measure(Pump *pump);
 /* Says which part of the work its analyses have. To be called before any record. */
 void pump_take_part(Pump *pump, const AnalysisPart *part);
-/* Whether parts of its only analysis need not look at all records; then which, and instead of pump_add()
- * (AnalysisType's thin and add_kept). */
-bool pump_can_thin(const Pump *pump);
-size_t pump_thin(const Pump *pump, const struct mt_batch *batch, uint32_t *kept);
-bool pump_add_kept(Pump *pump, const struct mt_batch *batch, const uint32_t *kept, size_t count, GError **error);
+/* AnalysisType's functions, of its only analysis. */
+bool pump_begin_thin(Pump *pump);
+size_t pump_thin(Pump *pump, const struct mt_batch *batch, uint32_t *kept);
 /* Adds what the next part, of the same requests, has come to (AnalysisType's merge). */
 bool pump_merge(Pump *pump, Pump *next, GError **error);
 /* Appends the analyses of another pump, and leaves that without any. */

@@ -177,67 +177,40 @@ static void add_records_of_part(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *
     }
 }
 
-/* Which records of a batch may change anything, for all parts. Most use the page that was used last of all that may be
- * in the same set. */
-static size_t tlb_thin(const void *data, const struct mt_batch *batch, uint32_t *kept)
+static void add_kinds(TlbVcpu *vcpu, const struct mt_batch *batch)
 {
-    const Tlb *tlb = data;
-    uint64_t last[CACHE_GROUPS_MOST] = { 0 }; /* of each group, as words of a CacheArray */
-    unsigned shift = tlb->shift[0], mask = tlb->groups - 1;
-    size_t count = 0;
-
-    for (size_t i = 0; i < batch->count; i++) {
-        uint64_t address = batch->address[i], page = address >> shift, word = cache_word(page);
-        uint64_t page_behind = (address + mt_size(batch->info[i]) - 1) >> shift;
-
-        kept[count] = (uint32_t)i;
-        if (G_UNLIKELY(page != page_behind)) {
-            last[page & mask] = last[page_behind & mask] = 0;
-            count++;
-            continue;
-        }
-        count += last[page & mask] != word;
-        last[page & mask] = word;
-    }
-    return count;
-}
-
-static bool tlb_can_thin(const void *data)
-{
-    const Tlb *tlb = data;
-
-    return tlb->groups;
-}
-
-static void add_kept(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch, const uint32_t *kept, size_t count)
-{
-    const CacheArray array = *vcpu->array[0][tlb->page[0]];
-    unsigned shift = tlb->shift[0];
-
-    for (size_t k = 0; k < count; k++) {
-        uint64_t address = batch->address[kept[k]], page = address >> shift;
-        bool crosses = (address + mt_size(batch->info[kept[k]]) - 1) >> shift != page;
-
-        if (crosses || (analysis_part_has(&tlb->part, page) && !cache_array_hits(&array, page, false)))
-            add_slowly(tlb, vcpu, batch, kept[k]);
-    }
-}
-
-static void add_kinds(const Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
-{
-    for (size_t i = 0; !tlb->part.number && i < batch->count; i++)
+    for (size_t i = 0; i < batch->count; i++)
         vcpu->by_kind[batch->info[i]]++;
 }
 
-static bool tlb_add_kept(void *data, const struct mt_batch *batch, const uint32_t *kept, size_t count, GError **error)
+/* Which records of a batch may change anything, for all parts. Most use the page that was used last of all that may be
+ * in the same set. */
+static size_t tlb_thin(void *data, const struct mt_batch *batch, uint32_t *kept)
 {
     Tlb *tlb = data;
-    TlbVcpu *vcpu = get_vcpu(tlb, batch->vcpu);
+    uint64_t *by_kind = get_vcpu(tlb, batch->vcpu)->by_kind;
+    uint64_t last[CACHE_GROUPS_MOST] = { 0 }; /* of each group: the page's number plus 1, or 0 */
+    const uint64_t *addresses = batch->address;
+    const uint8_t *infos = batch->info;
+    unsigned shift = tlb->shift[0], mask = tlb->groups - 1;
+    size_t records = batch->count, count = 0;
 
-    (void)error;
-    add_kinds(tlb, vcpu, batch);
-    add_kept(tlb, vcpu, batch, kept, count);
-    return true;
+    for (size_t i = 0; i < records; i++) {
+        uint8_t info = infos[i];
+        uint64_t page = addresses[i] >> shift, page_behind = (addresses[i] + mt_size(info) - 1) >> shift;
+        uint64_t *before = &last[page & mask];
+
+        kept[count] = (uint32_t)i;
+        by_kind[info]++;
+        if (G_UNLIKELY(page != page_behind)) {
+            *before = last[page_behind & mask] = 0;
+            count++;
+            continue;
+        }
+        count += *before != page + 1;
+        *before = page + 1;
+    }
+    return count;
 }
 
 /* The same where sizes are as recorded. */
@@ -267,7 +240,8 @@ static bool tlb_add(void *data, const struct mt_batch *batch, GError **error)
     TlbVcpu *vcpu = get_vcpu(tlb, batch->vcpu);
 
     (void)error;
-    add_kinds(tlb, vcpu, batch);
+    if (!tlb->groups && !tlb->part.number)
+        add_kinds(vcpu, batch);
     if (tlb->recorded)
         add_records_of_sizes(tlb, vcpu, batch);
     else if (tlb->part.count)
@@ -303,10 +277,29 @@ static void tlb_take_part(void *data, const AnalysisPart *part)
     for (unsigned size = 0; size < TLB_PAGES; size++)
         tlb->is_divided[size] =
             part->count && !((tlb->design.part[0][size].sets | tlb->design.part[1][size].sets) % part->count);
+}
+
+static bool tlb_begin_thin(void *data)
+{
+    Tlb *tlb = data;
+
     /* Pages of both sizes may be in one group. */
     tlb->groups = tlb->recorded || tlb->page[0] != tlb->page[1]
                       ? 0
                       : cache_array_groups(get_vcpu(tlb, 0)->array[0][tlb->page[0]]);
+    return tlb->groups;
+}
+
+static void add_vcpu(TlbVcpu *vcpu, const TlbVcpu *more)
+{
+    for (unsigned kind = 0; kind < TLB_KINDS; kind++)
+        vcpu->by_kind[kind] += more->by_kind[kind];
+    for (unsigned level = 0; level < TLB_LEVELS; level++) {
+        for (unsigned cpl = 0; cpl < CACHE_CPLS; cpl++)
+            vcpu->counts[cpl].misses[level] += more->counts[cpl].misses[level];
+        for (unsigned kind = 0; kind < TLB_PAGE_KINDS; kind++)
+            vcpu->page_misses[level][kind] += more->page_misses[level][kind];
+    }
 }
 
 static bool tlb_merge(void *data, void *other, GError **error)
@@ -316,16 +309,8 @@ static bool tlb_merge(void *data, void *other, GError **error)
 
     (void)error;
     for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++)
-        for (unsigned cpl = 0; next->vcpus[i] && cpl < CACHE_CPLS; cpl++) {
-            TlbCounts *counts = &get_vcpu(tlb, i)->counts[cpl];
-
-            for (unsigned level = 0; level < TLB_LEVELS; level++)
-                counts->misses[level] += next->vcpus[i]->counts[cpl].misses[level];
-        }
-    for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++)
-        for (unsigned kind = 0; next->vcpus[i] && kind < TLB_PAGE_KINDS; kind++)
-            for (unsigned level = 0; level < TLB_LEVELS; level++)
-                get_vcpu(tlb, i)->page_misses[level][kind] += next->vcpus[i]->page_misses[level][kind];
+        if (next->vcpus[i])
+            add_vcpu(get_vcpu(tlb, i), next->vcpus[i]);
     for (unsigned level = 0; level < TLB_LEVELS; level++)
         places_merge(&tlb->places[level], &next->places[level]);
     return true;
@@ -377,8 +362,7 @@ const AnalysisType tlb_analysis = {
     .end = tlb_end,
     .divide = tlb_divide,
     .take_part = tlb_take_part,
-    .can_thin = tlb_can_thin,
+    .begin_thin = tlb_begin_thin,
     .thin = tlb_thin,
-    .add_kept = tlb_add_kept,
     .merge = tlb_merge,
 };

@@ -38,7 +38,7 @@ typedef struct {
     Places places[TLB_LEVELS];
     AnalysisPart part;          /* the pages that are its own; what isn't of pages only part 0 counts */
     bool is_divided[TLB_PAGES]; /* else all pages of this size are part 0's */
-    unsigned groups;            /* of a part: cache_array_groups() of the first level; 0: no use is left out */
+    unsigned groups;            /* if records are left out (thin()): cache_array_groups() of the first level; else 0 */
 } Tlb;
 
 /* The result: see AnalysisType. */

@@ -170,32 +170,18 @@ static const struct mt_batch *next_batch(Job *job, GError **error)
                              : input_next_batch(job->input, error);
 }
 
-static size_t thin(const void *pump, const struct mt_batch *batch, uint32_t *kept)
+static size_t thin(void *pump, const struct mt_batch *batch, uint32_t *kept)
 {
     return pump_thin(pump, batch, kept);
 }
 
-static bool add_batch(Job *job, const struct mt_batch *batch, bool thinned, GError **error)
-{
-    size_t count;
-    const uint32_t *kept;
-
-    if (!thinned)
-        return pump_add(job->pump, batch, error);
-    kept = shared_input_kept(job->jobs->shared, job->part.number, &count);
-    return pump_add_kept(job->pump, batch, kept, count, error);
-}
-
 static bool read_all(Job *job, GError **error)
 {
-    bool thinned = job->jobs->shared && pump_can_thin(job->pump);
     g_autoptr(GError) problem = NULL;
     const struct mt_batch *batch;
 
-    if (thinned)
-        shared_input_set_thin(job->jobs->shared, job->part.number, thin, job->pump);
     while ((batch = next_batch(job, &problem)))
-        if (!add_batch(job, batch, thinned, error))
+        if (!pump_add(job->pump, batch, error))
             return false;
     if (!problem)
         return true;
@@ -232,6 +218,8 @@ static bool do_job(Job *job)
         pump_measure(job->pump);
     else
         pump_take_part(job->pump, &job->part);
+    if (jobs->shared && pump_begin_thin(job->pump))
+        shared_input_set_thin(jobs->shared, job->part.number, thin, job->pump);
     return read_all(job, &job->error);
 }
 

@@ -194,17 +194,25 @@ bool context_has_objects(const Context *context)
     return context->live || (context->trace && trace_file_of(context->trace) && context_has_tasks(context));
 }
 
-uint32_t context_object_at(const Context *context, const struct mt_batch *batch, size_t i)
+void context_objects_at(const Context *context, const struct mt_batch *batch, const uint32_t *records, size_t count,
+                        uint32_t *numbers)
 {
-    uint32_t number;
-
+    memset(numbers, 0, count * sizeof *numbers);
     if (!context_has_objects(context))
-        return 0;
+        return;
     g_mutex_lock(&context->shared->lock);
     if (!context->shared->objects)
         context->shared->objects = context_new_objects(context);
-    number = address_objects_number_at(context->shared->objects, batch, i);
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = address_objects_number_at(context->shared->objects, batch, records[i]);
     g_mutex_unlock(&context->shared->lock);
+}
+
+uint32_t context_object_at(const Context *context, const struct mt_batch *batch, size_t i)
+{
+    uint32_t record = (uint32_t)i, number;
+
+    context_objects_at(context, batch, &record, 1, &number);
     return number;
 }
 

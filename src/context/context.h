@@ -63,6 +63,10 @@ AddressObjects *context_new_objects(const Context *context);
  * batch has ADDRESS_OBJECTS_COLUMNS. The region and the name are found by the number; the context owns the name. */
 bool context_has_objects(const Context *context);
 uint32_t context_object_at(const Context *context, const struct mt_batch *batch, size_t i);
+/* The same for `count` records, whose places in the batch are `records`. Threads that ask often get in each other's way
+ * less. */
+void context_objects_at(const Context *context, const struct mt_batch *batch, const uint32_t *records, size_t count,
+                        uint32_t *numbers);
 ObjectRegion context_object_region(const Context *context, uint32_t number);
 const char *context_object_name(const Context *context, uint32_t number);
 

@@ -141,6 +141,7 @@ static Input *open_input(const char *path, const Selection *selection, unsigned 
     if (!selection_parse(selection, &ranges, error))
         return NULL;
     input->path = g_strdup(path);
+    input->wanted = batch_copy_new();
     input->is_part = part;
     input->selects_events = ranges.events.begin || ranges.events.end != UINT64_MAX;
     input->events = ranges.events;
@@ -221,19 +222,10 @@ void input_free(Input *input)
         mt_trace_close(input->trace);
     task_selection_free(input->tasks);
     object_selection_free(input->objects);
-    if (input->wanted_task)
-        g_array_unref(input->wanted_task);
     g_clear_pointer(&input->addresses, g_array_unref);
     named_code_free(input->code);
     g_free(input->selected);
-    g_free(input->wanted_index);
-    g_free(input->wanted_address);
-    g_free(input->wanted_paddr);
-    g_free(input->wanted_info);
-    g_free(input->wanted_page_size);
-    g_free(input->wanted_instruction);
-    g_free(input->wanted_value);
-    g_free(input->wanted_value_unknown);
+    batch_copy_free(input->wanted);
     g_free(input);
 }
 
@@ -420,46 +412,6 @@ int input_next(Input *input, GError **error)
     return 1;
 }
 
-/* Copies the selected elements of a column, which may be missing. */
-#define PICK(column)                                                                                                   \
-    if (batch->column) {                                                                                               \
-        input->wanted_##column = g_renew(typeof(*input->wanted_##column), input->wanted_##column, input->room);        \
-        for (size_t i = 0; i < input->count; i++)                                                                      \
-            input->wanted_##column[i] = batch->column[input->selected[i]];                                             \
-        input->wanted.column = input->wanted_##column;                                                                 \
-    }
-
-/* Sets the records' indexes, if they are no neighbours in the trace. */
-static void pick_indexes(Input *input)
-{
-    input->wanted_index = g_renew(uint64_t, input->wanted_index, input->room);
-    for (size_t i = 0; i < input->count; i++)
-        input->wanted_index[i] = input->batch->first + input->selected[i];
-    input->wanted.index = input->wanted_index;
-}
-
-/* Copies the tasks' events, each of which stands before the next selected record. */
-static void pick_tasks(Input *input)
-{
-    const struct mt_events *tasks = &input->batch->task;
-    size_t before = 0;
-
-    if (!input->wanted_task)
-        input->wanted_task = g_array_new(FALSE, FALSE, sizeof(struct mt_event));
-    g_array_set_size(input->wanted_task, 0);
-    for (size_t i = 0; i < tasks->count; i++) {
-        struct mt_event event = tasks->event[i];
-
-        while (before < input->count && input->selected[before] < event.before)
-            before++;
-        event.before = (uint32_t)before;
-        g_array_append_val(input->wanted_task, event);
-    }
-    input->wanted.task = (struct mt_events){ .state = tasks->state,
-                                             .count = tasks->count,
-                                             .event = (const struct mt_event *)input->wanted_task->data };
-}
-
 /* Whether all records of the current batch are wanted, as can be told without a look at each. */
 static bool wants_batch(const Input *input)
 {
@@ -481,19 +433,5 @@ const struct mt_batch *input_next_batch(Input *input, GError **error)
     } while (!input->count);
     if (input->count == batch->count)
         return batch;
-    input->wanted = (struct mt_batch){ .count = input->count,
-                                       .first = batch->first + input->selected[0],
-                                       .vcpu = batch->vcpu,
-                                       .input = batch->input,
-                                       .time_ns = batch->time_ns };
-    pick_indexes(input);
-    PICK(address)
-    PICK(info)
-    PICK(instruction)
-    PICK(paddr)
-    PICK(page_size)
-    PICK(value)
-    PICK(value_unknown)
-    pick_tasks(input);
-    return &input->wanted;
+    return batch_copy_some(input->wanted, batch, input->selected, input->count);
 }

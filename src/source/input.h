@@ -9,6 +9,7 @@
 
 #include "../../include/memory_tracer/trace.h"
 #include "../base/progress.h"
+#include "batch_copy.h"
 #include "object_selection.h"
 #include "selection.h"
 #include "task_selection.h"
@@ -39,13 +40,7 @@ typedef struct Input {
     uint32_t *selected;           /* indexes of its wanted records */
     size_t count;                 /* how many these are */
     size_t room;
-    struct mt_batch wanted; /* what input_next_batch() returns; its columns follow */
-    uint64_t *wanted_index, *wanted_address, *wanted_paddr;
-    uint8_t *wanted_info, *wanted_page_size;
-    uint32_t *wanted_instruction;
-    struct mt_value *wanted_value;
-    bool *wanted_value_unknown;
-    GArray *wanted_task; /* struct mt_event */
+    BatchCopy *wanted; /* what input_next_batch() returns */
 } Input;
 
 /* Opens the trace `path` for reading `columns` (enum mt_columns) of the selected records; the caller frees it by

@@ -2,41 +2,57 @@
 /* Records that several threads need: see shared_input.h. */
 #include "shared_input.h"
 
-#include <string.h>
-
-#include "../trace/batch_columns.h"
+#include "batch_copy.h"
 
 /* Threads hand over batches in pieces, which costs hardly any time. A piece should fit into a cache. */
-#define PIECE_RECORDS 8192
-#define PIECES 8
-#define AHEAD 2 /* a thread for which fewer pieces wait decodes another one first, unless somebody else does */
+#define PIECE_RECORDS 16384
+#define PIECES 16
+#define AHEAD 12 /* a thread for which fewer pieces wait decodes another one first, unless somebody else does */
+
+/* Batches, in memory that is used again. */
+typedef struct {
+    GPtrArray *copies;  /* BatchCopy */
+    GPtrArray *batches; /* const struct mt_batch: of the first copies */
+} Batches;
 
 typedef struct {
-    GArray *batches; /* struct mt_batch, whose pointers are offsets until all of the piece is there */
-    GByteArray *columns;
-    GArray *kept; /* uint32_t: of each batch, the records that readers look at; one batch behind the other */
-    GArray *ends; /* guint: where those of each batch end in it */
+    Batches batches;
+    bool is_ready; /* until it is, the batches are the decoding thread's */
 } Piece;
 
 typedef struct {
     uint64_t piece;       /* the number of the reader's piece */
     guint batch;          /* its next batch in the piece */
-    SharedInputThin thin; /* or NULL */
-    const void *thin_data;
+    SharedInputThin thin; /* or NULL: then what follows isn't used */
+    void *thin_data;
+    Batches decoded; /* what this reader decodes, before it is thinned */
+    GArray *kept;    /* uint32_t: of a batch that is being thinned */
 } Place;
 
 struct SharedInput {
     Input *input; /* used by the thread that decodes */
-    GMutex lock;  /* guards all that follows, but not the contents of pieces */
+    GMutex lock;  /* guards all that follows */
     GCond changed;
     Piece pieces[PIECES];
-    uint64_t decoded; /* how many pieces were decoded so far */
-    bool decodes;     /* whether a thread is decoding */
-    bool ended;
+    uint64_t begun; /* how many pieces were decoded so far, or are being decoded */
+    bool decodes;   /* whether a thread is decoding */
+    bool ended;     /* no more pieces will be begun */
     GError *error;
     unsigned readers;
     Place *places; /* of the readers. A reader's thread writes its own place; `piece` only with the lock */
 };
+
+static void init_batches(Batches *batches)
+{
+    batches->copies = g_ptr_array_new_with_free_func((GDestroyNotify)batch_copy_free);
+    batches->batches = g_ptr_array_new();
+}
+
+static void clear_batches(Batches *batches)
+{
+    g_ptr_array_unref(batches->copies);
+    g_ptr_array_unref(batches->batches);
+}
 
 SharedInput *shared_input_new(Input *input, unsigned readers)
 {
@@ -47,11 +63,11 @@ SharedInput *shared_input_new(Input *input, unsigned readers)
     shared->places = g_new0(Place, readers);
     g_mutex_init(&shared->lock);
     g_cond_init(&shared->changed);
-    for (guint i = 0; i < PIECES; i++) {
-        shared->pieces[i].batches = g_array_new(FALSE, FALSE, sizeof(struct mt_batch));
-        shared->pieces[i].columns = g_byte_array_new();
-        shared->pieces[i].kept = g_array_new(FALSE, FALSE, sizeof(uint32_t));
-        shared->pieces[i].ends = g_array_new(FALSE, FALSE, sizeof(guint));
+    for (guint i = 0; i < PIECES; i++)
+        init_batches(&shared->pieces[i].batches);
+    for (unsigned i = 0; i < readers; i++) {
+        init_batches(&shared->places[i].decoded);
+        shared->places[i].kept = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     }
     return shared;
 }
@@ -60,11 +76,11 @@ void shared_input_free(SharedInput *shared)
 {
     if (!shared)
         return;
-    for (guint i = 0; i < PIECES; i++) {
-        g_array_unref(shared->pieces[i].batches);
-        g_byte_array_unref(shared->pieces[i].columns);
-        g_array_unref(shared->pieces[i].kept);
-        g_array_unref(shared->pieces[i].ends);
+    for (guint i = 0; i < PIECES; i++)
+        clear_batches(&shared->pieces[i].batches);
+    for (unsigned i = 0; i < shared->readers; i++) {
+        clear_batches(&shared->places[i].decoded);
+        g_array_unref(shared->places[i].kept);
     }
     g_clear_error(&shared->error);
     g_cond_clear(&shared->changed);
@@ -73,128 +89,98 @@ void shared_input_free(SharedInput *shared)
     g_free(shared);
 }
 
-/* Appends a column, aligned for any type. Returns its offset, plus 1, as a pointer; NULL for NULL. */
-static void *append(GByteArray *columns, const void *column, size_t bytes)
+/* Returns the copy for the next batch. */
+static BatchCopy *next_copy(Batches *batches)
 {
-    guint at = (columns->len + 15) / 16 * 16;
-
-    if (!column)
-        return NULL;
-    g_byte_array_set_size(columns, at + (guint)bytes);
-    if (bytes)
-        memcpy(columns->data + at, column, bytes);
-    return GSIZE_TO_POINTER((gsize)at + 1);
+    if (batches->batches->len == batches->copies->len)
+        g_ptr_array_add(batches->copies, batch_copy_new());
+    return batches->copies->pdata[batches->batches->len];
 }
 
-/* Does WHAT(array, elements) with each array of a batch. */
-#define EACH_ARRAY(batch, WHAT)                                                                                        \
-    BATCH_COLUMNS(WHAT##_COLUMN)                                                                                       \
-    WHAT(task.event, (batch)->task.count)                                                                              \
-    WHAT(executed.event, (batch)->executed.count)
-
-static void copy_batch(Piece *piece, const struct mt_batch *batch)
+static void append(Batches *batches, const struct mt_batch *batch)
 {
-    struct mt_batch copy = *batch;
-
-#define COPY(array, elements) copy.array = append(piece->columns, batch->array, (elements) * sizeof *batch->array);
-#define COPY_COLUMN(type, column) COPY(column, batch->count)
-    EACH_ARRAY(batch, COPY)
-#undef COPY_COLUMN
-#undef COPY
-    g_array_append_val(piece->batches, copy);
+    g_ptr_array_add(batches->batches, (gpointer)batch);
 }
 
-/* Turns the offsets into pointers, when the columns no longer move. */
-static void set_pointers(Piece *piece)
+/* Fills `decoded`. Returns false at the end, and with an error. */
+static bool decode(Input *input, Batches *decoded, GError **error)
 {
-    for (guint i = 0; i < piece->batches->len; i++) {
-        struct mt_batch *batch = &g_array_index(piece->batches, struct mt_batch, i);
-
-#define SET(array, elements)                                                                                           \
-    if (batch->array)                                                                                                  \
-        batch->array = (const void *)(piece->columns->data + GPOINTER_TO_SIZE(batch->array) - 1);
-#define SET_COLUMN(type, column) SET(column, )
-        EACH_ARRAY(batch, SET)
-#undef SET_COLUMN
-#undef SET
-    }
-}
-
-static void keep_some(Piece *piece, const struct mt_batch *batch, const Place *place)
-{
-    guint begin = piece->kept->len, end;
-
-    g_array_set_size(piece->kept, begin + (guint)batch->count);
-    end = begin + (guint)place->thin(place->thin_data, batch, &g_array_index(piece->kept, uint32_t, begin));
-    g_array_set_size(piece->kept, end);
-    g_array_append_val(piece->ends, end);
-}
-
-/* `place` is that of the reader that does it. Returns false at the end, and with an error. */
-static bool decode(Input *input, Piece *piece, const Place *place, GError **error)
-{
-    g_autoptr(GError) problem = NULL;
     const struct mt_batch *batch = NULL;
 
-    g_array_set_size(piece->batches, 0);
-    g_byte_array_set_size(piece->columns, 0);
-    g_array_set_size(piece->kept, 0);
-    g_array_set_size(piece->ends, 0);
+    g_ptr_array_set_size(decoded->batches, 0);
     for (size_t records = 0; records < PIECE_RECORDS; records += batch->count) {
-        batch = input_next_batch(input, &problem);
+        batch = input_next_batch(input, error);
         if (!batch)
             break;
-        copy_batch(piece, batch);
-        if (place->thin)
-            keep_some(piece, batch, place);
+        append(decoded, batch_copy_all(next_copy(decoded), batch));
     }
-    set_pointers(piece);
-    if (problem)
-        g_propagate_error(error, g_steal_pointer(&problem));
     return batch;
+}
+
+/* Copies what readers need of what this one has decoded. */
+static void thin(Place *place, Batches *thinned)
+{
+    g_ptr_array_set_size(thinned->batches, 0);
+    for (guint i = 0; i < place->decoded.batches->len; i++) {
+        const struct mt_batch *batch = place->decoded.batches->pdata[i];
+        size_t count;
+
+        g_array_set_size(place->kept, (guint)batch->count);
+        count = place->thin(place->thin_data, batch, (uint32_t *)place->kept->data);
+        if (count)
+            append(thinned, batch_copy_some(next_copy(thinned), batch, (const uint32_t *)place->kept->data, count));
+    }
 }
 
 /* The caller holds the lock. Whether there is a piece that no reader needs any more. */
 static bool has_room(const SharedInput *shared)
 {
     for (unsigned i = 0; i < shared->readers; i++)
-        if (shared->decoded - shared->places[i].piece >= PIECES)
+        if (shared->begun - shared->places[i].piece >= PIECES)
             return false;
     return true;
 }
 
-/* The caller holds the lock, which is released while a piece is decoded. */
-static void decode_next(SharedInput *shared, const Place *place)
+/* The caller holds the lock, which is released while a piece is decoded. One thread does that at a time; while this one
+ * thins its piece, another one may decode the next. */
+static void decode_next(SharedInput *shared, Place *place)
 {
+    Piece *piece = &shared->pieces[shared->begun++ % PIECES];
     GError *error = NULL;
     bool more;
 
+    piece->is_ready = false;
     shared->decodes = true;
     g_mutex_unlock(&shared->lock);
-    more = decode(shared->input, &shared->pieces[shared->decoded % PIECES], place, &error);
+    more = decode(shared->input, place->thin ? &place->decoded : &piece->batches, &error);
     g_mutex_lock(&shared->lock);
     shared->decodes = false;
-    if (!shared->ended)
-        shared->decoded++;
     if (!more)
         shared->ended = true;
     if (error && !shared->error)
         shared->error = g_steal_pointer(&error);
     g_clear_error(&error);
+    if (place->thin) {
+        g_cond_broadcast(&shared->changed);
+        g_mutex_unlock(&shared->lock);
+        thin(place, &piece->batches);
+        g_mutex_lock(&shared->lock);
+    }
+    piece->is_ready = true;
     g_cond_broadcast(&shared->changed);
 }
 
 /* The caller holds the lock. Waits for this reader's piece, or decodes one. False at the end. */
-static bool wait_for_piece(SharedInput *shared, const Place *place)
+static bool wait_for_piece(SharedInput *shared, Place *place)
 {
     for (;;) {
-        uint64_t ready = shared->decoded - place->piece;
+        uint64_t waiting = shared->begun - place->piece;
 
-        if (ready < AHEAD && !shared->ended && !shared->decodes && has_room(shared))
+        if (waiting < AHEAD && !shared->ended && !shared->decodes && has_room(shared))
             decode_next(shared, place);
-        else if (ready)
+        else if (waiting && shared->pieces[place->piece % PIECES].is_ready)
             return true;
-        else if (shared->ended)
+        else if (!waiting && shared->ended)
             return false;
         else
             g_cond_wait(&shared->changed, &shared->lock);
@@ -223,36 +209,26 @@ const struct mt_batch *shared_input_next(SharedInput *shared, unsigned reader, G
     bool is_first = !place->batch; /* 0 only before the first call, or if the piece is empty */
     const Piece *piece = &shared->pieces[place->piece % PIECES];
 
-    while (is_first || place->batch >= piece->batches->len) {
+    while (is_first || place->batch >= piece->batches.batches->len) {
         if (!next_piece(shared, place, is_first, error))
             return NULL;
         is_first = false;
         piece = &shared->pieces[place->piece % PIECES];
     }
-    return &g_array_index(piece->batches, struct mt_batch, place->batch++);
+    return piece->batches.batches->pdata[place->batch++];
 }
 
-void shared_input_set_thin(SharedInput *shared, unsigned reader, SharedInputThin thin, const void *data)
+void shared_input_set_thin(SharedInput *shared, unsigned reader, SharedInputThin thin, void *data)
 {
     shared->places[reader].thin = thin;
     shared->places[reader].thin_data = data;
-}
-
-const uint32_t *shared_input_kept(const SharedInput *shared, unsigned reader, size_t *count)
-{
-    const Place *place = &shared->places[reader];
-    const Piece *piece = &shared->pieces[place->piece % PIECES];
-    guint batch = place->batch - 1, begin = batch ? g_array_index(piece->ends, guint, batch - 1) : 0;
-
-    *count = g_array_index(piece->ends, guint, batch) - begin;
-    return (const uint32_t *)piece->kept->data + begin;
 }
 
 void shared_input_stop(SharedInput *shared, unsigned reader)
 {
     g_mutex_lock(&shared->lock);
     shared->ended = true;
-    shared->places[reader].piece = shared->decoded; /* this reader needs no piece any more */
+    shared->places[reader].piece = shared->begun; /* this reader needs no piece any more */
     g_cond_broadcast(&shared->changed);
     g_mutex_unlock(&shared->lock);
 }
