@@ -137,19 +137,50 @@ static void touch_second_line(Stat *stat, PageTable *pages, uint64_t address, ui
     }
 }
 
-/* Without `count`, accesses to pages are not counted, because the result won't have them. */
-static inline __attribute__((always_inline)) void add_pages(Stat *stat, const struct mt_batch *batch, bool count)
+static void add_pages(Stat *stat, const struct mt_batch *batch)
 {
     const uint64_t *addresses = batch->address;
     const uint8_t *infos = batch->info;
 
     for (size_t i = 0; i < batch->count; i++) {
-        PageEntry *entry = page_table_touch(&stat->pages, addresses[i] >> LINE_SHIFT);
-
-        if (count)
-            entry->accesses++;
+        page_table_touch(&stat->pages, addresses[i] >> LINE_SHIFT)->accesses++;
         if (G_UNLIKELY(crosses(addresses[i], mt_size(infos[i]))))
             touch_second_line(stat, &stat->pages, addresses[i], mt_size(infos[i]));
+    }
+}
+
+/* By log2 of an access's bytes: at how many offsets in a line it can begin without reaching into the next line. */
+static const uint8_t places[8] = { 64, 63, 61, 57, 49, 33, 1, 0 };
+
+/* An access of which only the lines matter. Most of them have been touched recently. */
+static inline void touch_lines(Stat *stat, uint64_t address, uint8_t info)
+{
+    uint64_t line = address >> LINE_SHIFT, *recent = &stat->recent[line % STAT_RECENT_LINES];
+
+    if (G_LIKELY((*recent == line + 1) & (address % LINE_BYTES < places[info & 7])))
+        return;
+    *recent = line + 1;
+    page_table_touch(&stat->pages, line);
+    if (crosses(address, mt_size(info)))
+        touch_second_line(stat, &stat->pages, address, mt_size(info));
+}
+
+/* Counts kinds and lines, in one pass. */
+static void add_briefly(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch)
+{
+    const uint64_t *addresses = batch->address;
+    const uint8_t *infos = batch->info;
+    size_t i = 0;
+
+    for (; i + STAT_KIND_COPIES <= batch->count; i += STAT_KIND_COPIES)
+#pragma GCC unroll 4 /* STAT_KIND_COPIES */
+        for (size_t k = 0; k < STAT_KIND_COPIES; k++) {
+            vcpu->by_kind[k][infos[i + k]]++;
+            touch_lines(stat, addresses[i + k], infos[i + k]);
+        }
+    for (; i < batch->count; i++) {
+        vcpu->by_kind[0][infos[i]]++;
+        touch_lines(stat, addresses[i], infos[i]);
     }
 }
 
@@ -279,9 +310,6 @@ static void begin_orders(StatVcpu *vcpu, uint64_t address)
     vcpu->by_order[STAT_OTHER]++;
 }
 
-/* By log2 of an access's bytes: at how many offsets in a line it can begin without reaching into the next line. */
-static const uint8_t places[8] = { 64, 63, 61, 57, 49, 33, 1, 0 };
-
 /* Whether no byte of an access lies outside the line in which the one before began. */
 static inline bool stays_in_line(uint64_t address, uint64_t before, uint8_t info)
 {
@@ -394,14 +422,14 @@ static bool stat_add(void *data, const struct mt_batch *batch, GError **error)
     StatVcpu *vcpu = stat_get_vcpu(stat, batch->vcpu);
 
     (void)error;
-    add_kinds(vcpu, batch);
     if (stat->options->brief) {
-        add_pages(stat, batch, false);
+        add_briefly(stat, vcpu, batch);
         return true;
     }
+    add_kinds(vcpu, batch);
     add_page_sizes(stat, batch);
     if (!batch->instruction)
-        add_pages(stat, batch, true);
+        add_pages(stat, batch);
     add_with_orders(stat, vcpu, batch);
     return true;
 }

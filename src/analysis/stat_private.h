@@ -11,6 +11,7 @@
 #define STAT_KINDS 256 /* values of a record's info */
 #define STAT_KIND_COPIES 4
 #define STAT_PAGE_SHIFTS 64 /* base-2 logarithms of sizes */
+#define STAT_RECENT_LINES 1024
 
 enum stat_order { STAT_SAME, STAT_SEQUENTIAL, STAT_STRIDED, STAT_OTHER, STAT_ORDERS };
 
@@ -66,6 +67,7 @@ typedef struct {
     const Context *context;
     StatVcpu *vcpus[STAT_MAX_VCPUS]; /* or NULL */
     PageTable pages;
+    uint64_t recent[STAT_RECENT_LINES]; /* with `brief`: lines (their numbers plus 1) that `pages` has already */
     uint64_t lines_crossed, pages_crossed;
     uint64_t by_page_shift[STAT_PAGE_SHIFTS]; /* where the trace tells sizes of pages; [0]: unknown */
     bool keeps_beginnings;                    /* it is a part, and not the first one */
