@@ -38,12 +38,12 @@ void batch_copy_free(BatchCopy *copy)
     g_free(copy);
 }
 
-/* Returns memory for an array; what was in it may be lost. */
+/* Returns memory for an array, even for an empty one; what was in it may be lost. */
 static void *make_room(Room *room, size_t bytes)
 {
-    if (room->bytes < bytes) {
+    if (!room->data || room->bytes < bytes) {
         g_free(room->data);
-        room->data = g_malloc(bytes);
+        room->data = g_malloc(MAX(bytes, 1));
         room->bytes = bytes;
     }
     return room->data;

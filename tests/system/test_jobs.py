@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """--jobs: the result of several threads is that of one thread, to the last bit."""
 import json
+import os
 import random
 import unittest
 
@@ -152,6 +153,31 @@ class Jobs(CacheTest):
                 self.assertEqual(len(two.err.splitlines()), 1)
         for wrong in ("0", "-1", "257"):
             self.assert_fails(self.tracer("stat", "--jobs", wrong, path), "--jobs", status=2)
+
+    def test_more_records_than_are_handed_over_at_once(self):
+        path = self.trace(count=400000)
+        for arguments in (["cache", "--l1d", "2K,2", "--l2", "8K,4"], ["tlb"], ["sharing"], ["sweep"]):
+            expected = self.tracer(*arguments, "--json", path)
+            for count in ("2", "8"):
+                with self.subTest(arguments, jobs=count):
+                    result = self.tracer(*arguments, "--json", "--jobs", count, path)
+                    self.assertEqual((result.status, result.err, result.out), (0, "", expected.out))
+
+    def test_a_block_is_damaged(self):
+        """One thread meets it; all of them end, and the error is told once."""
+        path = self.trace(count=100000)
+        with open(path, "r+b") as file:
+            file.seek(os.path.getsize(path) // 2)
+            place = file.tell()
+            data = file.read(3)
+            file.seek(place)
+            file.write(bytes(byte ^ 255 for byte in data))
+        for arguments in (["cache"], ["tlb"], ["sharing"], ["sweep"], ["stat"]):
+            for count in ("2", "8"):
+                with self.subTest(arguments, jobs=count):
+                    one, more = (self.tracer(*arguments, "--jobs", jobs, path) for jobs in ("1", count))
+                    self.assertEqual((one.status, one.err), (more.status, more.err))
+                    self.assertNotEqual(more.status, 0)
 
     def test_a_stream_has_no_parts(self):
         stream = self.path("stream")
