@@ -166,9 +166,8 @@ static size_t cache_thin(void *data, const struct mt_batch *batch, uint32_t *kep
 {
     Cache *cache = data;
     uint64_t *by_kind = cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS];
-    uint64_t last[CACHE_GROUPS_MOST] = {
-        0
-    }; /* of each group: the line's number plus 1, twice, plus 1 if it is dirty */
+    /* Of each group: the line's number plus 1, twice, plus 1 if it is dirty. */
+    uint64_t last[CACHE_GROUPS_MOST] = { 0 };
     const uint64_t *addresses = batch->address;
     const uint8_t *infos = batch->info;
     unsigned shift = cache->design.line_shift, mask = cache->groups - 1;

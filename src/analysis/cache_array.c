@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define SEED UINT64_C(88172645463325252)
+#define FEW_WAYS 16
 #define AGE_OLDEST 3
 #define AGE_NEW 2 /* of a line that came in: it isn't expected soon */
 
@@ -136,17 +137,45 @@ size_t cache_array_touch(const CacheArray *array, uint64_t line, size_t slot)
     }
 }
 
+/* Moves the words on while it looks for the line: how far it must look can't be predicted, and this way that is so only
+ * once. */
+static bool hits_in_order(uint64_t *words, size_t ways, uint64_t wanted, uint64_t flags)
+{
+    uint64_t above = words[0];
+
+    if ((above | CACHE_DIRTY) == wanted) {
+        words[0] |= flags;
+        return true;
+    }
+    for (size_t way = 1; way < ways; way++) {
+        uint64_t word = words[way];
+
+        words[way] = above;
+        if ((word | CACHE_DIRTY) == wanted) {
+            words[0] = word | flags;
+            return true;
+        }
+        above = word;
+    }
+    memmove(words, words + 1, (ways - 1) * sizeof *words); /* it isn't there: back again */
+    words[ways - 1] = above;
+    return false;
+}
+
 bool cache_array_hits_anywhere(const CacheArray *array, uint64_t line, bool is_store)
 {
     uint64_t *words = array->words + cache_array_set(array, line), wanted = cache_word(line) | CACHE_DIRTY;
+    uint64_t flags = is_store ? CACHE_DIRTY : 0;
     size_t way = 0, slot;
 
+    if (array->policy == CACHE_LRU && array->ways <= FEW_WAYS)
+        return hits_in_order(words, array->ways, wanted, flags);
     while (way < array->ways && (words[way] | CACHE_DIRTY) != wanted)
         way++;
     if (way == array->ways)
         return false;
     slot = cache_array_touch(array, line, (size_t)(words - array->words) + way);
-    array->words[slot] |= is_store ? CACHE_DIRTY : 0;
+    array->words[slot] |= flags;
     return true;
 }
 
