@@ -131,7 +131,30 @@ static void add_slowly(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch, si
     look_up(tlb, vcpu, last, half_of(last) == half ? kind : kind_of(tlb, batch, i, half_of(last)), cpl, instruction);
 }
 
-/* Most accesses hit the first level, and most of those the page that its set has used last. */
+static void add_kinds(TlbVcpu *vcpu, const struct mt_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        vcpu->by_kind[batch->info[i]]++;
+}
+
+/* Counts kinds, too, in one pass. Most accesses hit the first level, and most of those the page that its set has used
+ * last. */
+static void add_records_of_one_size(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
+{
+    const CacheArray array = *vcpu->array[0][tlb->page[0]]; /* stays in registers */
+    unsigned shift = tlb->shift[0];
+
+    for (size_t i = 0; i < batch->count; i++) {
+        uint64_t address = batch->address[i], page = address >> shift;
+        uint8_t info = batch->info[i];
+
+        vcpu->by_kind[info]++;
+        if (G_UNLIKELY((address + mt_size(info) - 1) >> shift != page) || !cache_array_hits(&array, page, false))
+            add_slowly(tlb, vcpu, batch, i);
+    }
+}
+
+/* The same where the halves' pages have different sizes, but for kinds. */
 static void add_records(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
 {
     const CacheArray arrays[TLB_HALVES] = { *vcpu->array[0][tlb->page[0]], *vcpu->array[0][tlb->page[1]] };
@@ -175,12 +198,6 @@ static void add_records_of_part(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *
                 add_slowly(tlb, vcpu, batch, i);
         }
     }
-}
-
-static void add_kinds(TlbVcpu *vcpu, const struct mt_batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++)
-        vcpu->by_kind[batch->info[i]]++;
 }
 
 /* Which records of a batch may change anything, for all parts. Most use the page that was used last of all that may be
@@ -240,6 +257,10 @@ static bool tlb_add(void *data, const struct mt_batch *batch, GError **error)
     TlbVcpu *vcpu = get_vcpu(tlb, batch->vcpu);
 
     (void)error;
+    if (!tlb->part.count && !tlb->recorded && tlb->page[0] == tlb->page[1]) {
+        add_records_of_one_size(tlb, vcpu, batch);
+        return true;
+    }
     if (!tlb->groups && !tlb->part.number)
         add_kinds(vcpu, batch);
     if (tlb->recorded)
