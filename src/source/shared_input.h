@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Records that several threads all need. Each thread gets all batches, in order; each batch is decoded once, by
- * whichever thread has time. Memory: copies of some 256 Ki records, however long the trace is.
+ * Records that several threads all need. Each thread gets all batches, in order, or what shared_input_set_thin() leaves
+ * of them; each batch is decoded once, by whichever thread has time. Memory: copies of some 256 Ki records, however
+ * long the trace is.
  */
 #ifndef MEMORY_TRACER_SOURCE_SHARED_INPUT_H
 #define MEMORY_TRACER_SOURCE_SHARED_INPUT_H
