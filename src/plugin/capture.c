@@ -233,21 +233,25 @@ CALLED_BY_NAME __attribute__((noinline)) void access_paddr_value(unsigned vcpu, 
     access_wide(vcpu, info, vaddr, userdata, MT_FIELD_PADDR | MT_FIELD_VALUE, state);
 }
 
-/* The same where there are neither regions nor sampling. What is rare is called last, again. */
+/* The same where there are neither regions nor sampling. What is rare is called last, again; so are 16 bytes. */
 static inline __attribute__((always_inline)) void record_value(unsigned vcpu, uint64_t known,
                                                                qemu_plugin_meminfo_t info, uint64_t vaddr,
-                                                               void *userdata, const void *state)
+                                                               void *userdata, unsigned fields, const void *state)
 {
     WideRow *wide = ring_producer_slot(&producers[vcpu]);
+    const ValuesPlace *place = &values_places[vcpu];
     uint8_t told = meminfo_table[info % (1u << MEMINFO_TABLE_BITS)];
 
-    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS || !values_are_at(&values_places[vcpu], told & 7, state) ||
-                   begins_chunk(wide))) {
-        access_value(vcpu, info, vaddr, userdata, state);
+    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS || ((fields & MT_FIELD_PADDR) && !pages_is_told(vcpu, vaddr)) ||
+                   state != place->state || (told & 7) > 3 || begins_chunk(wide))) {
+        if (fields & MT_FIELD_PADDR)
+            access_paddr_value(vcpu, info, vaddr, userdata, state);
+        else
+            access_value(vcpu, info, vaddr, userdata, state);
     } else {
         wide->record.info = known | told;
         wide->record.virt_addr = vaddr;
-        values_read(&values_places[vcpu], told & 7, wide->value);
+        wide->value[0] = values_read_low(place, told & 7); /* of value[1], nothing counts */
         ring_producer_advance(&producers[vcpu], sizeof *wide);
     }
 }
@@ -255,31 +259,21 @@ static inline __attribute__((always_inline)) void record_value(unsigned vcpu, ui
 CALLED_BY_NAME void access_plain_value(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata,
                                        const void *state)
 {
-    record_value(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr, userdata, state);
+    record_value(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr, userdata, 0, state);
 }
 
 CALLED_BY_NAME void access_plain_value_one_vcpu(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr,
                                                 void *userdata, const void *state)
 {
     (void)vcpu;
-    record_value(0, (uintptr_t)userdata, info, vaddr, userdata, state);
+    record_value(0, (uintptr_t)userdata, info, vaddr, userdata, 0, state);
 }
 
 CALLED_BY_NAME void access_known_paddr_value(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t vaddr, void *userdata,
                                              const void *state)
 {
-    WideRow *wide = ring_producer_slot(&producers[vcpu]);
-    uint8_t told = meminfo_table[info % (1u << MEMINFO_TABLE_BITS)];
-
-    if (G_UNLIKELY(info >= 1u << MEMINFO_TABLE_BITS || !pages_is_told(vcpu, vaddr) ||
-                   !values_are_at(&values_places[vcpu], told & 7, state) || begins_chunk(wide))) {
-        access_paddr_value(vcpu, info, vaddr, userdata, state);
-    } else {
-        wide->record.info = (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT | told;
-        wide->record.virt_addr = vaddr;
-        values_read(&values_places[vcpu], told & 7, wide->value);
-        ring_producer_advance(&producers[vcpu], sizeof *wide);
-    }
+    record_value(vcpu, (uintptr_t)userdata | (uint64_t)vcpu << GMBEOO_VCPU_SHIFT, info, vaddr, userdata, MT_FIELD_PADDR,
+                 state);
 }
 
 ACCESS_WITH_STATE(enter_value, access_value);

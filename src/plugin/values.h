@@ -46,19 +46,28 @@ static inline bool values_are_at(const ValuesPlace *place, unsigned size_shift, 
     return G_LIKELY(state == place->state) && G_LIKELY(size_shift <= place->largest);
 }
 
-/* QEMU has stored 4, 8 or 16 bytes. A load of more than it stored would wait until they are in the cache. What is
- * beyond the access is left from earlier ones. */
+/* The lowest 8 bytes. QEMU has stored 4, 8 or 16: a load of more than it stored would wait until they are in the cache,
+ * and one of the upper half of what it stored takes several cycles. What is beyond the access is left from earlier
+ * ones. */
+static inline __attribute__((always_inline)) uint64_t values_read_low(const ValuesPlace *place, unsigned size_shift)
+{
+    static const uint32_t mask[3] = { 0xff, 0xffff, 0xffffffff };
+
+    if (size_shift < 3)
+        return *(const volatile ValueWord *)place->word & mask[size_shift];
+    return *(const volatile ValueHalf *)place->word;
+}
+
+static inline uint64_t values_read_high(const ValuesPlace *place)
+{
+    return *(const volatile ValueHalf *)(place->word + 2);
+}
+
 static inline __attribute__((always_inline)) void values_read(const ValuesPlace *place, unsigned size_shift,
                                                               uint64_t value[2])
 {
-    /* By size_shift: which bits an access has. */
-    static const uint64_t low[8] = { 0xff, 0xffff, 0xffffffff, UINT64_MAX, UINT64_MAX };
-    static const uint64_t high[8] = { [4] = UINT64_MAX };
-    const volatile ValueWord *word = place->word;
-    const volatile ValueHalf *upper = (const volatile ValueHalf *)(place->word + 2);
-
-    value[0] = (word[0] | (uint64_t)word[1] << 32) & low[size_shift];
-    value[1] = *upper & high[size_shift];
+    value[0] = values_read_low(place, size_shift);
+    value[1] = size_shift < 4 ? 0 : values_read_high(place);
 }
 
 #endif

@@ -51,8 +51,16 @@ static inline uint64_t row_paddr(uint64_t paddr)
 
 typedef struct WideRow {
     struct gmbeoo_record record;
-    uint64_t value[2]; /* low and high half; what the access doesn't cover is 0 */
+    /* The low and the high half. What the access doesn't cover of the low half is 0; the high half counts for accesses
+     * of 16 bytes and more only, and may be anything else. */
+    uint64_t value[2];
 } WideRow;
+
+/* Whether an access has 16 bytes or more, so that both halves of its value count. */
+static inline bool row_is_big(const struct gmbeoo_record *record)
+{
+    return record->info & 4;
+}
 
 /* With MT_FIELD_TASK, MT_FIELD_EXECUTED and MT_FIELD_PADDR: rows without GMBEOO_VALID. Their info is one of these and,
  * in an access's place, the vCPU; their address is the event's number. */

@@ -63,7 +63,7 @@ static inline __attribute__((always_inline)) size_t split(RingColumns *to, unsig
                 to->page_size[i] = row_page_shift(paddr);
         }
         if (fields & MT_FIELD_VALUE) {
-            to->value[i] = (struct mt_value){ wide->value[0], wide->value[1] };
+            to->value[i] = (struct mt_value){ wide->value[0], row_is_big(&wide->record) ? wide->value[1] : 0 };
             to->value_unknown[i] = wide->record.info & ROW_VALUE_UNKNOWN;
         }
         i++;

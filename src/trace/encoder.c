@@ -209,7 +209,8 @@ typedef struct {
     uint16_t *symbols; /* with values: where the records' symbols go */
 } AccessState;
 
-#define NO_CODE 16 /* the row is an event, or there are too many symbols */
+#define FETCH_AHEAD 32 /* rows */
+#define NO_CODE 16     /* the row is an event, or there are too many symbols */
 
 /* Returns a record's code. The processor predicts the branches as well as the encoder predicts the records. Whether the
  * row is an event is checked only if the record isn't as predicted, because an event never is. */
@@ -282,6 +283,8 @@ static inline __attribute__((always_inline)) size_t add_accesses(Encoder *encode
         }
     }
     for (; high != NO_CODE && i + 2 <= count; i += 2) {
+        if (values) /* another core has just written them */
+            __builtin_prefetch(RECORD(i + FETCH_AHEAD));
         low = encode_access(encoder, &state, RECORD(i), values);
         if (G_UNLIKELY(low == NO_CODE))
             break;
