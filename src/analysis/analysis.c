@@ -196,13 +196,15 @@ AnalysisRequest *analysis_request_parse(const char *word, GError **error)
     return g_steal_pointer(&request);
 }
 
-AnalysisDivision analysis_divide_by_sets(uint64_t sets, unsigned jobs)
+AnalysisDivision analysis_divide_by_sets(uint64_t sets, unsigned most)
 {
     unsigned parts = 1;
 
-    while (2 * parts <= jobs && sets % (2 * parts) == 0)
+    while (2 * parts <= most && sets % (2 * parts) == 0)
         parts *= 2;
-    return (AnalysisDivision){ .split = ANALYSIS_BY_KEY, .parts = parts };
+    return (AnalysisDivision){ .split = ANALYSIS_BY_KEY,
+                               .why_not = parts == 1 && most > 1 ? "its sets are too few" : NULL,
+                               .parts = parts };
 }
 
 AnalysisDivision analysis_request_divide(const AnalysisRequest *request, unsigned jobs)

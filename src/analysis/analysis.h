@@ -32,8 +32,11 @@ typedef enum AnalysisSplit {
 
 typedef struct AnalysisDivision {
     AnalysisSplit split;
-    const char *why_not; /* ANALYSIS_WHOLE: the reason, for a sentence with "because"; NULL: the options are wrong */
-    unsigned parts;      /* ANALYSIS_BY_KEY: how many, at most as many as were asked for */
+    const char
+        *why_not; /* why there is only one part, for a sentence with "because"; or NULL, as if options are wrong */
+    /* ANALYSIS_BY_KEY: */
+    unsigned parts; /* how many, at most as many jobs as were asked for; others decode */
+    bool thins;     /* begin_thin() may return true */
     /* ANALYSIS_BY_TIME: */
     bool counts_records; /* a part must know how many records come before its own */
     uint64_t step;       /* that number must be a multiple of this; 0: any number */
@@ -46,8 +49,10 @@ typedef struct AnalysisPart {
 } AnalysisPart;
 
 /* The division by key of a table whose number of sets is a multiple of `sets`: a part has the keys with the same lowest
- * bits. The number of parts is a power of two. */
-AnalysisDivision analysis_divide_by_sets(uint64_t sets, unsigned jobs);
+ * bits. The number of parts is a power of two, at most `most`. If that is half as many as there are jobs, or
+ * fewer, the others decode: this suits what takes about as long as decoding, as each part has to look at all records.
+ */
+AnalysisDivision analysis_divide_by_sets(uint64_t sets, unsigned most);
 
 /* Whether the part has this key, by the key's lowest bits. A part that is all zeros has all keys. */
 static inline bool analysis_part_has(const AnalysisPart *part, uint64_t key)
@@ -75,16 +80,17 @@ struct AnalysisType {
     bool (*finish)(void *state, GError **error);
     void (*end)(void *state);
 
-    /* All of these are NULL if the work can't be divided. */
+    /* NULL if the work can't be divided. The functions behind it are NULL, too, if there is only ever one part. */
     AnalysisDivision (*divide)(const void *options, unsigned jobs);
     /* Says which part of the work the state has. Called behind begin(), before any record. */
     void (*take_part)(void *state, const AnalysisPart *part);
-    /* With ANALYSIS_BY_KEY; or both NULL. Parts need not look at records that change nothing but counts, as one that
-     * touches what its set has touched last. begin_thin() is called behind take_part(), before any record: if it
-     * returns true, as it does for all parts or none, each batch goes to thin() of one part, whichever, in that part's
-     * thread. It counts all records, writes the numbers of those that parts must look at to `kept`, which has room for
-     * all, and returns how many they are. add() of all parts gets only these, and doesn't count them again. A batch
-     * for thin() may lie ahead of the next one for add(). */
+    /* If the division says that it thins; or both NULL. Parts need not look at records that change nothing but counts,
+     * as one that touches what its set has touched last. begin_thin() is called behind take_part(), before any record:
+     * if it returns true, as it does for all states or none, each batch goes to thin() of one state, whichever, in that
+     * one's thread: a part's, or one that gets no other records, and is merged, too. It counts all records, writes the
+     * numbers of those that parts must look at to `kept`, which has room for all, and returns how many they are. add()
+     * of all parts gets only these, and doesn't count them again. A batch for thin() may lie ahead of the next one for
+     * add(). */
     bool (*begin_thin)(void *state);
     size_t (*thin)(void *state, const struct mt_batch *batch, uint32_t *kept);
     /* Adds what the next part has come to, behind the last record of both; part 0 takes in all others, one by one.

@@ -248,6 +248,7 @@ static bool cache_add(void *data, const struct mt_batch *batch, GError **error)
 
 static AnalysisDivision cache_divide(const void *options, unsigned jobs)
 {
+    AnalysisDivision division;
     CacheDesign design;
     uint64_t sets = 0;
 
@@ -262,7 +263,9 @@ static AnalysisDivision cache_divide(const void *options, unsigned jobs)
             return (AnalysisDivision){ .why_not = "all sets share one row of random numbers" };
         sets |= design.level[i].sets; /* a power of two that divides all of them divides this */
     }
-    return analysis_divide_by_sets(sets, jobs);
+    division = analysis_divide_by_sets(sets, (jobs + 1) / 2);
+    division.thins = true;
+    return division;
 }
 
 /* What isn't there after it was used, or goes when others are used, must not be left out. */

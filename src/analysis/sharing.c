@@ -124,7 +124,7 @@ static bool sharing_add(void *data, const struct mt_batch *batch, GError **error
 static AnalysisDivision sharing_divide(const void *options, unsigned jobs)
 {
     (void)options;
-    return analysis_divide_by_sets(UINT64_C(1) << 32, jobs);
+    return analysis_divide_by_sets(UINT64_C(1) << 32, (jobs + 1) / 2);
 }
 
 static void sharing_take_part(void *data, const AnalysisPart *part)

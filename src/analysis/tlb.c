@@ -90,18 +90,11 @@ static inline unsigned kind_of(const Tlb *tlb, const struct mt_batch *batch, siz
     return shift == 12 ? 0 : shift == 21 ? 1 : shift == 30 ? 2 : TLB_PAGE_UNKNOWN;
 }
 
-static bool is_own(const Tlb *tlb, uint64_t page, unsigned size)
-{
-    return tlb->is_divided[size] ? analysis_part_has(&tlb->part, page) : !tlb->part.number;
-}
-
 /* Looks the page up. A level that misses gets the page. */
 static void look_up(Tlb *tlb, TlbVcpu *vcpu, uint64_t address, unsigned kind, unsigned cpl, uint32_t instruction)
 {
     uint64_t page = address >> kind_shifts[kind];
 
-    if (!is_own(tlb, page, kind_sizes[kind]))
-        return;
     for (unsigned level = 0; level < TLB_LEVELS; level++) {
         CacheArray *array = vcpu->array[level][kind_sizes[kind]];
         size_t slot = array ? cache_array_find(array, page) : CACHE_NOT_FOUND;
@@ -127,7 +120,7 @@ static void add_slowly(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch, si
     look_up(tlb, vcpu, address, kind, cpl, instruction);
     if (half_of(last) == half && last >> kind_shifts[kind] == address >> kind_shifts[kind])
         return;
-    vcpu->counts[cpl].lookups += !tlb->part.number;
+    vcpu->counts[cpl].lookups++;
     look_up(tlb, vcpu, last, half_of(last) == half ? kind : kind_of(tlb, batch, i, half_of(last)), cpl, instruction);
 }
 
@@ -170,66 +163,6 @@ static void add_records(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
     }
 }
 
-/* The same for a part: first finds, without branches, which records touch its pages. */
-static void add_records_of_part(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
-{
-    const CacheArray arrays[TLB_HALVES] = { *vcpu->array[0][tlb->page[0]], *vcpu->array[0][tlb->page[1]] };
-    const unsigned shift[TLB_HALVES] = { tlb->shift[0], tlb->shift[1] };
-    const AnalysisPart part = tlb->part;
-    uint32_t own[PIECE];
-
-    for (size_t begin = 0; begin < batch->count; begin += PIECE) {
-        size_t end = MIN(begin + PIECE, batch->count), count = 0;
-
-        for (size_t i = begin; i < end; i++) {
-            uint64_t address = batch->address[i], last = address + mt_size(batch->info[i]) - 1;
-            unsigned half = half_of(address);
-
-            own[count] = (uint32_t)i;
-            count += analysis_part_has(&part, address >> shift[half]) | (last >> shift[half] != address >> shift[half]);
-        }
-        for (size_t k = 0; k < count; k++) {
-            size_t i = own[k];
-            uint64_t address = batch->address[i], last = address + mt_size(batch->info[i]) - 1;
-            unsigned half = half_of(address);
-
-            if (G_UNLIKELY(last >> shift[half] != address >> shift[half]) ||
-                !cache_array_hits(&arrays[half], address >> shift[half], false))
-                add_slowly(tlb, vcpu, batch, i);
-        }
-    }
-}
-
-/* Which records of a batch may change anything, for all parts. Most use the page that was used last of all that may be
- * in the same set. */
-static size_t tlb_thin(void *data, const struct mt_batch *batch, uint32_t *kept)
-{
-    Tlb *tlb = data;
-    uint64_t *by_kind = get_vcpu(tlb, batch->vcpu)->by_kind;
-    uint64_t last[CACHE_GROUPS_MOST] = { 0 }; /* of each group: the page's number plus 1, or 0 */
-    const uint64_t *addresses = batch->address;
-    const uint8_t *infos = batch->info;
-    unsigned shift = tlb->shift[0], mask = tlb->groups - 1;
-    size_t records = batch->count, count = 0;
-
-    for (size_t i = 0; i < records; i++) {
-        uint8_t info = infos[i];
-        uint64_t page = addresses[i] >> shift, page_behind = (addresses[i] + mt_size(info) - 1) >> shift;
-        uint64_t *before = &last[page & mask];
-
-        kept[count] = (uint32_t)i;
-        by_kind[info]++;
-        if (G_UNLIKELY(page != page_behind)) {
-            *before = last[page_behind & mask] = 0;
-            count++;
-            continue;
-        }
-        count += *before != page + 1;
-        *before = page + 1;
-    }
-    return count;
-}
-
 /* The same where sizes are as recorded. */
 static void add_records_of_sizes(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
 {
@@ -243,11 +176,10 @@ static void add_records_of_sizes(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch 
         unsigned kind = kind_of(tlb, batch, i, half_of(address)), shift = kind_shifts[kind], size = kind_sizes[kind];
 
         counts[kind]++;
-        if (G_UNLIKELY(last >> shift != address >> shift) ||
-            (is_own(tlb, address >> shift, size) && !cache_array_hits(&arrays[size], address >> shift, false)))
+        if (G_UNLIKELY(last >> shift != address >> shift) || !cache_array_hits(&arrays[size], address >> shift, false))
             add_slowly(tlb, vcpu, batch, i);
     }
-    for (unsigned kind = 0; !tlb->part.number && kind < TLB_PAGE_KINDS; kind++)
+    for (unsigned kind = 0; kind < TLB_PAGE_KINDS; kind++)
         vcpu->by_page[kind] += counts[kind];
 }
 
@@ -257,84 +189,23 @@ static bool tlb_add(void *data, const struct mt_batch *batch, GError **error)
     TlbVcpu *vcpu = get_vcpu(tlb, batch->vcpu);
 
     (void)error;
-    if (!tlb->part.count && !tlb->recorded && tlb->page[0] == tlb->page[1]) {
+    if (!tlb->recorded && tlb->page[0] == tlb->page[1]) {
         add_records_of_one_size(tlb, vcpu, batch);
         return true;
     }
-    if (!tlb->groups && !tlb->part.number)
-        add_kinds(vcpu, batch);
+    add_kinds(vcpu, batch);
     if (tlb->recorded)
         add_records_of_sizes(tlb, vcpu, batch);
-    else if (tlb->part.count)
-        add_records_of_part(tlb, vcpu, batch);
     else
         add_records(tlb, vcpu, batch);
     return true;
 }
 
-/* Parts of the work: a part has some of the sets of each level, those of the same pages. With recorded sizes, pages of
- * a size whose sets can't be divided so are all the first part's. */
-
+/* It takes hardly longer than decoding, so parts would gain nothing: each of them would have to look at each record. */
 static AnalysisDivision tlb_divide(const void *options, unsigned jobs)
 {
-    TlbDesign design;
-    uint64_t sets = 0;
-
-    if (!tlb_options_design(options, false, &design, NULL))
-        return (AnalysisDivision){ 0 };
-    if (design.policy == CACHE_RANDOM)
-        return (AnalysisDivision){ .why_not = "all sets share one row of random numbers" };
-    for (unsigned level = 0; level < TLB_LEVELS; level++) /* a power of two that divides all divides this */
-        sets |= design.part[level][design.page % TLB_RECORDED].sets |
-                design.part[level][design.kernel_page % TLB_RECORDED].sets;
-    return analysis_divide_by_sets(sets, jobs);
-}
-
-static void tlb_take_part(void *data, const AnalysisPart *part)
-{
-    Tlb *tlb = data;
-
-    tlb->part = *part;
-    for (unsigned size = 0; size < TLB_PAGES; size++)
-        tlb->is_divided[size] =
-            part->count && !((tlb->design.part[0][size].sets | tlb->design.part[1][size].sets) % part->count);
-}
-
-static bool tlb_begin_thin(void *data)
-{
-    Tlb *tlb = data;
-
-    /* Pages of both sizes may be in one group. */
-    tlb->groups = tlb->recorded || tlb->page[0] != tlb->page[1]
-                      ? 0
-                      : cache_array_groups(get_vcpu(tlb, 0)->array[0][tlb->page[0]]);
-    return tlb->groups;
-}
-
-static void add_vcpu(TlbVcpu *vcpu, const TlbVcpu *more)
-{
-    for (unsigned kind = 0; kind < TLB_KINDS; kind++)
-        vcpu->by_kind[kind] += more->by_kind[kind];
-    for (unsigned level = 0; level < TLB_LEVELS; level++) {
-        for (unsigned cpl = 0; cpl < CACHE_CPLS; cpl++)
-            vcpu->counts[cpl].misses[level] += more->counts[cpl].misses[level];
-        for (unsigned kind = 0; kind < TLB_PAGE_KINDS; kind++)
-            vcpu->page_misses[level][kind] += more->page_misses[level][kind];
-    }
-}
-
-static bool tlb_merge(void *data, void *other, GError **error)
-{
-    Tlb *tlb = data;
-    const Tlb *next = other;
-
-    (void)error;
-    for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++)
-        if (next->vcpus[i])
-            add_vcpu(get_vcpu(tlb, i), next->vcpus[i]);
-    for (unsigned level = 0; level < TLB_LEVELS; level++)
-        places_merge(&tlb->places[level], &next->places[level]);
-    return true;
+    (void)options, (void)jobs;
+    return (AnalysisDivision){ .split = ANALYSIS_BY_KEY, .parts = 1 };
 }
 
 #define PART_OPTION(name, level_number, page_number, help)                                                             \
@@ -382,8 +253,4 @@ const AnalysisType tlb_analysis = {
     .describe = tlb_describe,
     .end = tlb_end,
     .divide = tlb_divide,
-    .take_part = tlb_take_part,
-    .begin_thin = tlb_begin_thin,
-    .thin = tlb_thin,
-    .merge = tlb_merge,
 };

@@ -36,9 +36,6 @@ typedef struct {
     unsigned page[TLB_HALVES], shift[TLB_HALVES]; /* TLB_RECORDED: each page has its own */
     bool recorded;                                /* in one half or both */
     Places places[TLB_LEVELS];
-    AnalysisPart part;          /* the pages that are its own; what isn't of pages only part 0 counts */
-    bool is_divided[TLB_PAGES]; /* else all pages of this size are part 0's */
-    unsigned groups;            /* if records are left out (thin()): cache_array_groups() of the first level; else 0 */
 } Tlb;
 
 /* The result: see AnalysisType. */

@@ -6,13 +6,18 @@
 
 #include "../source/shared_input.h"
 
+/* One thread decodes at a time. While it, or a job, finds out which records change nothing, another one goes on. */
+#define HELPERS_MOST 2
+
 /* What one thread does at a time. */
 typedef struct {
     Jobs *jobs;
+    unsigned number; /* in the list */
     GPtrArray *requests;
     Range events;
     AnalysisPart part;
     bool shows_progress;
+    bool helps; /* only decodes, for the jobs before it */
     /* Made by the thread: */
     Input *input;
     Context *context;
@@ -25,7 +30,8 @@ struct Jobs {
     const char *path;
     const Selection *selection;
     unsigned threads;
-    AnalysisSplit split; /* of the only analysis; ANALYSIS_WHOLE: a job is one of several analyses */
+    bool thins;          /* records that change nothing may be left out */
+    AnalysisSplit split; /* of the only analysis, which may have one part; ANALYSIS_WHOLE: a job is one of several */
     GPtrArray *list;     /* Job */
     gint next;           /* that nobody has taken */
     GMutex lock;         /* of the progress */
@@ -68,6 +74,7 @@ static Job *add_job(Jobs *jobs, AnalysisRequest *request, Range events)
     Job *job = g_new0(Job, 1);
 
     job->jobs = jobs;
+    job->number = jobs->list->len;
     job->requests = g_ptr_array_new();
     job->events = events;
     job->shows_progress = true;
@@ -91,42 +98,55 @@ static void plan_stretches(Jobs *jobs, AnalysisRequest *request, const AnalysisD
     }
 }
 
-/* All of them need all records, so one tells how far they are. */
+/* All of them need all records, so one tells how far they are. Threads that get no part of the work decode. */
 static void plan_keys(Jobs *jobs, AnalysisRequest *request, Range events, unsigned parts)
 {
-    for (unsigned i = 0; i < parts; i++) {
+    for (unsigned i = 0; i < MIN(jobs->threads, parts + HELPERS_MOST); i++) {
         Job *job = add_job(jobs, request, events);
 
         job->part = (AnalysisPart){ i, parts, 0 };
+        job->helps = i >= parts;
         job->shows_progress = !i;
     }
 }
 
-/* Returns why not, or NULL. */
-static const char *plan(Jobs *jobs, const GPtrArray *requests, const Input *input)
+/* How one analysis is divided. Returns why there is only one part of the work, or NULL. */
+static const char *plan_parts(Jobs *jobs, AnalysisRequest *request, const Input *input)
 {
     Range events = input_events(input);
-    AnalysisDivision division;
+    AnalysisDivision division = analysis_request_divide(request, jobs->threads);
+    const char *why_not = division.why_not;
 
-    if (mt_trace_format(input->trace) != MT_FORMAT_FILE)
-        return "a stream has no parts";
+    if (division.split == ANALYSIS_BY_TIME && division.counts_records && !input_selects_by_index(input))
+        why_not = "a part must know how many of the selected records come before it";
+    if (division.split == ANALYSIS_BY_TIME && !why_not) {
+        jobs->split = ANALYSIS_BY_TIME;
+        plan_stretches(jobs, request, &division, events, jobs->threads);
+    } else {
+        jobs->split = ANALYSIS_BY_KEY;
+        jobs->thins = division.thins;
+        plan_keys(jobs, request, events, division.split == ANALYSIS_BY_KEY ? division.parts : 1);
+    }
+    return why_not;
+}
+
+/* Says on stderr what can't be done. Returns false if that is all of it. */
+static bool plan(Jobs *jobs, const GPtrArray *requests, const Input *input)
+{
+    const char *why_not;
+
+    if (mt_trace_format(input->trace) != MT_FORMAT_FILE) {
+        fprintf(stderr, "memory_tracer: note: one job does all, because a stream has no parts\n");
+        return false;
+    }
     for (guint i = 0; requests->len > 1 && i < requests->len; i++)
-        add_job(jobs, requests->pdata[i], events);
+        add_job(jobs, requests->pdata[i], input_events(input));
     if (requests->len > 1)
-        return NULL;
-    division = analysis_request_divide(requests->pdata[0], jobs->threads);
-    jobs->split = division.split;
-    if (division.split == ANALYSIS_BY_KEY && division.parts > 1)
-        plan_keys(jobs, requests->pdata[0], events, division.parts);
-    else if (division.split == ANALYSIS_BY_KEY)
-        return "its sets are too few";
-    else if (division.split == ANALYSIS_WHOLE)
-        return division.why_not;
-    else if (division.counts_records && !input_selects_by_index(input))
-        return "a part must know how many of the selected records come before it";
-    else
-        plan_stretches(jobs, requests->pdata[0], &division, events, jobs->threads);
-    return NULL;
+        return true;
+    why_not = plan_parts(jobs, requests->pdata[0], input);
+    if (why_not)
+        fprintf(stderr, "memory_tracer: note: one job decodes and another one does the rest, because %s\n", why_not);
+    return true;
 }
 
 static void begin_progress(Jobs *jobs)
@@ -146,7 +166,6 @@ Jobs *jobs_new(const GPtrArray *requests, const Input *input, const char *path, 
                unsigned most)
 {
     g_autoptr(Jobs) jobs = g_new0(Jobs, 1);
-    const char *why_not;
 
     jobs->whole = input;
     jobs->path = path;
@@ -155,10 +174,7 @@ Jobs *jobs_new(const GPtrArray *requests, const Input *input, const char *path, 
     jobs->list = g_ptr_array_new_with_free_func(job_free);
     g_mutex_init(&jobs->lock);
     g_mutex_init(&jobs->start);
-    why_not = plan(jobs, requests, input);
-    if (why_not)
-        fprintf(stderr, "memory_tracer: note: one job does all, because %s\n", why_not);
-    if (!jobs->list->len)
+    if (!plan(jobs, requests, input))
         return NULL;
     begin_progress(jobs);
     return g_steal_pointer(&jobs);
@@ -166,7 +182,7 @@ Jobs *jobs_new(const GPtrArray *requests, const Input *input, const char *path, 
 
 static const struct mt_batch *next_batch(Job *job, GError **error)
 {
-    return job->jobs->shared ? shared_input_next(job->jobs->shared, job->part.number, error)
+    return job->jobs->shared ? shared_input_next(job->jobs->shared, job->number, error)
                              : input_next_batch(job->input, error);
 }
 
@@ -204,11 +220,37 @@ static bool open_own(Job *job)
     return true;
 }
 
+/* Lets the job leave out records that change nothing, if its analysis can tell. */
+static void begin_thin(Job *job)
+{
+    if (job->jobs->thins && job->jobs->shared && pump_begin_thin(job->pump))
+        shared_input_set_thin(job->jobs->shared, job->number, thin, job->pump);
+}
+
+/* Of a thread. Its analysis, which can be merged, is there only to thin what it decodes, and to count it. */
+static bool help(Job *job)
+{
+    Jobs *jobs = job->jobs;
+
+    if (!jobs->shared)
+        return true;
+    if (jobs->thins) {
+        job->pump = pump_new(job->requests, jobs->context, &job->error);
+        if (!job->pump)
+            return false;
+        begin_thin(job);
+    }
+    shared_input_help(jobs->shared, job->number);
+    return true;
+}
+
 /* Of a thread. */
 static bool do_job(Job *job)
 {
     Jobs *jobs = job->jobs;
 
+    if (job->helps)
+        return help(job);
     if (!jobs->shared && !open_own(job))
         return false;
     job->pump = pump_new(job->requests, jobs->context ? jobs->context : job->context, &job->error);
@@ -216,10 +258,9 @@ static bool do_job(Job *job)
         return false;
     if (jobs->split == ANALYSIS_WHOLE)
         pump_measure(job->pump);
-    else
+    else if (job->part.count > 1)
         pump_take_part(job->pump, &job->part);
-    if (jobs->shared && pump_begin_thin(job->pump))
-        shared_input_set_thin(jobs->shared, job->part.number, thin, job->pump);
+    begin_thin(job);
     return read_all(job, &job->error);
 }
 
@@ -235,7 +276,7 @@ static gpointer do_some(gpointer data)
         Job *job = jobs->list->pdata[number];
 
         if (!do_job(job) && jobs->shared)
-            shared_input_stop(jobs->shared, job->part.number);
+            shared_input_stop(jobs->shared, job->number);
     }
     return NULL;
 }
@@ -256,7 +297,7 @@ static bool share(Jobs *jobs, bool has_threads, GError **error)
     if (!jobs->input)
         return false;
     input_share_progress(jobs->input, &jobs->progress, &jobs->lock);
-    jobs->shared = shared_input_new(jobs->input, jobs->list->len);
+    jobs->shared = shared_input_new(jobs->input, first->part.count, jobs->list->len - first->part.count);
     return true;
 }
 
@@ -308,8 +349,12 @@ static bool check_found(const Jobs *jobs, GError **error)
 {
     g_autoptr(GPtrArray) inputs = g_ptr_array_new();
 
-    for (guint i = 0; !jobs->shared && i < jobs->list->len; i++)
-        g_ptr_array_add(inputs, ((const Job *)jobs->list->pdata[i])->input);
+    for (guint i = 0; !jobs->shared && i < jobs->list->len; i++) {
+        const Job *job = jobs->list->pdata[i];
+
+        if (job->input)
+            g_ptr_array_add(inputs, job->input);
+    }
     if (jobs->shared)
         g_ptr_array_add(inputs, jobs->input);
     return input_check_found(inputs, error);
@@ -328,7 +373,7 @@ Pump *jobs_run(Jobs *jobs, GError **error)
             pump_join(first->pump, job->pump);
             continue;
         }
-        if (!pump_merge(first->pump, job->pump, error))
+        if (job->pump && !pump_merge(first->pump, job->pump, error))
             return NULL;
         g_clear_pointer(&job->pump, pump_free);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Analyses of a trace file by several threads (--jobs), each with a reader of its own. The result is that of one. */
+/* Analyses of a trace file by several threads (--jobs). The result is that of one. */
 #ifndef MEMORY_TRACER_CMD_JOBS_H
 #define MEMORY_TRACER_CMD_JOBS_H
 
@@ -11,8 +11,8 @@
 typedef struct Jobs Jobs;
 
 /* Plans how `most` threads share the analyses of `requests` (AnalysisRequest): several analyses have a thread each; one
- * is divided (AnalysisDivision). `input` is the trace at `path` under this selection, not read yet. NULL if they can't;
- * then a line on stderr has said why. All arguments must stay until it is freed. */
+ * is divided (AnalysisDivision), or a thread decodes for it. `input` is the trace at `path` under this selection, not
+ * read yet. NULL if they can't; then a line on stderr has said why. All arguments must stay until it is freed. */
 Jobs *jobs_new(const GPtrArray *requests, const Input *input, const char *path, const Selection *selection,
                unsigned most);
 void jobs_free(Jobs *jobs);

@@ -7,7 +7,7 @@
 /* Threads hand over batches in pieces, which costs hardly any time. A piece should fit into a cache. */
 #define PIECE_RECORDS 16384
 #define PIECES 16
-#define AHEAD 12 /* a thread for which fewer pieces wait decodes another one first, unless somebody else does */
+#define AHEAD 12 /* a reader for which fewer pieces wait decodes another one first, unless somebody else does */
 
 /* Batches, in memory that is used again. */
 typedef struct {
@@ -38,8 +38,9 @@ struct SharedInput {
     bool decodes;   /* whether a thread is decoding */
     bool ended;     /* no more pieces will be begun */
     GError *error;
-    unsigned readers;
-    Place *places; /* of the readers. A reader's thread writes its own place; `piece` only with the lock */
+    unsigned readers, helpers;
+    unsigned ahead; /* AHEAD; 1 if there are helpers */
+    Place *places;  /* of the readers and helpers. A thread writes its own place; `piece` only with the lock */
 };
 
 static void init_batches(Batches *batches)
@@ -54,18 +55,20 @@ static void clear_batches(Batches *batches)
     g_ptr_array_unref(batches->batches);
 }
 
-SharedInput *shared_input_new(Input *input, unsigned readers)
+SharedInput *shared_input_new(Input *input, unsigned readers, unsigned helpers)
 {
     SharedInput *shared = g_new0(SharedInput, 1);
 
     shared->input = input;
     shared->readers = readers;
-    shared->places = g_new0(Place, readers);
+    shared->helpers = helpers;
+    shared->ahead = helpers ? 1 : AHEAD;
+    shared->places = g_new0(Place, readers + helpers);
     g_mutex_init(&shared->lock);
     g_cond_init(&shared->changed);
     for (guint i = 0; i < PIECES; i++)
         init_batches(&shared->pieces[i].batches);
-    for (unsigned i = 0; i < readers; i++) {
+    for (unsigned i = 0; i < readers + helpers; i++) {
         init_batches(&shared->places[i].decoded);
         shared->places[i].kept = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     }
@@ -78,7 +81,7 @@ void shared_input_free(SharedInput *shared)
         return;
     for (guint i = 0; i < PIECES; i++)
         clear_batches(&shared->pieces[i].batches);
-    for (unsigned i = 0; i < shared->readers; i++) {
+    for (unsigned i = 0; i < shared->readers + shared->helpers; i++) {
         clear_batches(&shared->places[i].decoded);
         g_array_unref(shared->places[i].kept);
     }
@@ -170,15 +173,21 @@ static void decode_next(SharedInput *shared, Place *place)
     g_cond_broadcast(&shared->changed);
 }
 
+static bool may_decode(const SharedInput *shared)
+{
+    return !shared->ended && !shared->decodes && has_room(shared);
+}
+
 /* The caller holds the lock. Waits for this reader's piece, or decodes one. False at the end. */
 static bool wait_for_piece(SharedInput *shared, Place *place)
 {
     for (;;) {
         uint64_t waiting = shared->begun - place->piece;
+        bool is_ready = waiting && shared->pieces[place->piece % PIECES].is_ready;
 
-        if (waiting < AHEAD && !shared->ended && !shared->decodes && has_room(shared))
+        if ((waiting < shared->ahead || !is_ready) && may_decode(shared))
             decode_next(shared, place);
-        else if (waiting && shared->pieces[place->piece % PIECES].is_ready)
+        else if (is_ready)
             return true;
         else if (!waiting && shared->ended)
             return false;
@@ -218,17 +227,28 @@ const struct mt_batch *shared_input_next(SharedInput *shared, unsigned reader, G
     return piece->batches.batches->pdata[place->batch++];
 }
 
-void shared_input_set_thin(SharedInput *shared, unsigned reader, SharedInputThin thin, void *data)
+void shared_input_help(SharedInput *shared, unsigned helper)
 {
-    shared->places[reader].thin = thin;
-    shared->places[reader].thin_data = data;
+    g_mutex_lock(&shared->lock);
+    while (!shared->ended)
+        if (may_decode(shared))
+            decode_next(shared, &shared->places[helper]);
+        else
+            g_cond_wait(&shared->changed, &shared->lock);
+    g_mutex_unlock(&shared->lock);
 }
 
-void shared_input_stop(SharedInput *shared, unsigned reader)
+void shared_input_set_thin(SharedInput *shared, unsigned thread, SharedInputThin thin, void *data)
+{
+    shared->places[thread].thin = thin;
+    shared->places[thread].thin_data = data;
+}
+
+void shared_input_stop(SharedInput *shared, unsigned thread)
 {
     g_mutex_lock(&shared->lock);
     shared->ended = true;
-    shared->places[reader].piece = shared->begun; /* this reader needs no piece any more */
+    shared->places[thread].piece = shared->begun; /* a reader needs no piece any more */
     g_cond_broadcast(&shared->changed);
     g_mutex_unlock(&shared->lock);
 }
