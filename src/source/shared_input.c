@@ -204,7 +204,8 @@ static bool next_piece(SharedInput *shared, Place *place, bool is_first, GError 
     g_mutex_lock(&shared->lock);
     place->piece += !is_first;
     place->batch = 0;
-    g_cond_broadcast(&shared->changed);
+    if (shared->begun - place->piece <= PIECES / 2) /* who waits for room may as well wait for some more */
+        g_cond_broadcast(&shared->changed);
     more = wait_for_piece(shared, place);
     if (!more && shared->error)
         g_propagate_error(error, g_error_copy(shared->error));
