@@ -32,7 +32,7 @@ static void *cache_begin(const AnalysisType *type, const void *options, const Co
     cache->has_objects = context_has_objects(context);
     cache->design = design;
     cache->feed = cache_feed_new(&design);
-    cache->by_kind = g_malloc0(CACHE_MAX_VCPUS * sizeof *cache->by_kind);
+    cache->kinds = g_new0(KindCounts, CACHE_MAX_VCPUS); /* unused pages take no memory */
     cache->is_fast = cache_model_has_fast_path(cache->feed->model) && design.prefetch != CACHE_STRIDE;
     return cache;
 }
@@ -47,7 +47,7 @@ static void cache_end(void *data)
         places_clear(&cache->objects[level]);
     }
     line_counts_clear(&cache->lines);
-    g_free(cache->by_kind);
+    g_free(cache->kinds);
     g_free(cache);
 }
 
@@ -108,12 +108,6 @@ static void add_record(Cache *cache, const struct mt_batch *batch, size_t i, uin
         cache_model_core(cache->feed->model, vcpu)->counts[0][mt_cpl(info)].accesses += lines.count - 1;
 }
 
-static void add_kinds(uint64_t *by_kind, const struct mt_batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++)
-        by_kind[batch->info[i]]++;
-}
-
 /* Most accesses hit the first level, and most of those the line that its set has used last. */
 static void add_fast(Cache *cache, const struct mt_batch *batch)
 {
@@ -161,34 +155,42 @@ static void add_fast_part(Cache *cache, const struct mt_batch *batch)
 }
 
 /* Which records of a batch may change anything, for all parts. Most use the line that was used last of all that may be
- * in the same set, and don't make it dirty. Nobody else has used the level since: a batch is one vCPU's. */
+ * in the same set, and don't make it dirty. Nobody else has used the level since: a batch is one vCPU's. A group's word
+ * is written behind the next record's look, which so needn't wait until it is there: it mostly is the same group. */
 static size_t cache_thin(void *data, const struct mt_batch *batch, uint32_t *kept)
 {
     Cache *cache = data;
-    uint64_t *by_kind = cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS];
+    KindCounts *kinds = &cache->kinds[batch->vcpu % CACHE_MAX_VCPUS];
     /* Of each group: the line's number plus 1, twice, plus 1 if it is dirty. */
-    uint64_t last[CACHE_GROUPS_MOST] = { 0 };
+    uint64_t last[CACHE_GROUPS_MOST] = { 0 }, word_before = 0;
     const uint64_t *addresses = batch->address;
     const uint8_t *infos = batch->info;
-    unsigned shift = cache->design.line_shift, mask = cache->groups - 1;
+    unsigned shift = cache->design.line_shift, mask = cache->groups - 1, group_before = 0;
     size_t records = batch->count, count = 0;
 
     for (size_t i = 0; i < records; i++) {
         uint8_t info = infos[i];
         uint64_t line = addresses[i] >> shift, line_behind = (addresses[i] + mt_size(info) - 1) >> shift;
-        uint64_t *word = &last[line & mask], before = *word, after = 2 * (line + 1) + mt_is_store(info);
+        unsigned group = line & mask;
+        uint64_t word = last[group], after = 2 * (line + 1) + mt_is_store(info);
 
+        last[group_before] = word_before;
+        word = group == group_before ? word_before : word;
         kept[count] = (uint32_t)i;
-        by_kind[info]++;
+        kind_counts_add(kinds, i, info);
         if (G_UNLIKELY(line != line_behind)) {
-            *word = last[line_behind & mask] = 0;
+            last[line_behind & mask] = 0;
             if (line_behind - line > 1) /* small lines, a large access: those in between, too */
                 memset(last, 0, sizeof last);
+            group_before = group;
+            word_before = 0;
             count++;
             continue;
         }
-        *word = after |= before >> 1 == after >> 1 ? before : 0;
-        count += after != before;
+        after |= (word ^ after) >> 1 ? 0 : word;
+        count += after != word;
+        group_before = group;
+        word_before = after;
     }
     return count;
 }
@@ -212,7 +214,7 @@ static void add_physical(Cache *cache, const struct mt_batch *batch)
             continue;
         }
         if (!cache->part.number)
-            cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS][info]++;
+            kind_counts_add(&cache->kinds[batch->vcpu % CACHE_MAX_VCPUS], i, info);
         add_record(cache, batch, i, address, cache_feed_in_page(address, mt_size(info)));
     }
 }
@@ -220,7 +222,7 @@ static void add_physical(Cache *cache, const struct mt_batch *batch)
 static void add_virtual(Cache *cache, const struct mt_batch *batch)
 {
     if (!cache->groups && !cache->part.number)
-        add_kinds(cache->by_kind[batch->vcpu % CACHE_MAX_VCPUS], batch);
+        kind_counts_add_all(&cache->kinds[batch->vcpu % CACHE_MAX_VCPUS], batch->info, batch->count);
     if (cache->is_fast && cache->part.count)
         add_fast_part(cache, batch);
     else if (cache->is_fast)
@@ -303,8 +305,7 @@ static bool cache_merge(void *data, void *other, GError **error)
     (void)error;
     cache_model_add_counts(cache->feed->model, next->feed->model);
     for (unsigned vcpu = 0; vcpu < CACHE_MAX_VCPUS; vcpu++)
-        for (unsigned kind = 0; kind < CACHE_KINDS; kind++)
-            cache->by_kind[vcpu][kind] += next->by_kind[vcpu][kind];
+        kind_counts_merge(&cache->kinds[vcpu], &next->kinds[vcpu]);
     for (unsigned level = 0; level < CACHE_LEVELS; level++) {
         places_merge(&cache->places[level], &next->places[level]);
         places_merge(&cache->objects[level], &next->objects[level]);

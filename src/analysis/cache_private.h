@@ -6,10 +6,9 @@
 #include "cache.h"
 #include "cache_feed.h"
 #include "cache_options.h"
+#include "kind_counts.h"
 #include "line_counts.h"
 #include "places.h"
-
-#define CACHE_KINDS 256 /* values of a record's info */
 
 /* Records of a batch that missed, for which objects haven't been asked yet. */
 #define CACHE_MISSED_AT_ONCE 256
@@ -24,7 +23,7 @@ typedef struct {
     const Context *context;
     CacheDesign design;
     CacheFeed *feed;
-    uint64_t (*by_kind)[CACHE_KINDS];                   /* of each vCPU: records */
+    KindCounts *kinds;                                  /* of each vCPU: records */
     Places places[CACHE_LEVELS], objects[CACHE_LEVELS]; /* of misses; the latter by context_object_at() */
     bool has_objects;
     CacheMissed missed;

@@ -95,18 +95,6 @@ void stat_make_room(StatVcpu *vcpu, uint32_t number)
 
 /* A loop for each kind of count: one loop for all would need too many registers. */
 
-static void add_kinds(StatVcpu *vcpu, const struct mt_batch *batch)
-{
-    const uint8_t *info = batch->info;
-    size_t i = 0;
-
-    for (; i + STAT_KIND_COPIES <= batch->count; i += STAT_KIND_COPIES)
-        for (size_t k = 0; k < STAT_KIND_COPIES; k++)
-            vcpu->by_kind[k][info[i + k]]++;
-    for (; i < batch->count; i++)
-        vcpu->by_kind[0][info[i]]++;
-}
-
 static void add_page_sizes(Stat *stat, const struct mt_batch *batch)
 {
     const uint8_t *sizes = batch->page_size;
@@ -172,14 +160,14 @@ static void add_briefly(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch
     const uint8_t *infos = batch->info;
     size_t i = 0;
 
-    for (; i + STAT_KIND_COPIES <= batch->count; i += STAT_KIND_COPIES)
-#pragma GCC unroll 4 /* STAT_KIND_COPIES */
-        for (size_t k = 0; k < STAT_KIND_COPIES; k++) {
-            vcpu->by_kind[k][infos[i + k]]++;
+    for (; i + KIND_COPIES <= batch->count; i += KIND_COPIES)
+#pragma GCC unroll 4 /* KIND_COPIES */
+        for (size_t k = 0; k < KIND_COPIES; k++) {
+            kind_counts_add(&vcpu->kinds, k, infos[i + k]);
             touch_lines(stat, addresses[i + k], infos[i + k]);
         }
     for (; i < batch->count; i++) {
-        vcpu->by_kind[0][infos[i]]++;
+        kind_counts_add(&vcpu->kinds, i, infos[i]);
         touch_lines(stat, addresses[i], infos[i]);
     }
 }
@@ -426,7 +414,7 @@ static bool stat_add(void *data, const struct mt_batch *batch, GError **error)
         add_briefly(stat, vcpu, batch);
         return true;
     }
-    add_kinds(vcpu, batch);
+    kind_counts_add_all(&vcpu->kinds, batch->info, batch->count);
     add_page_sizes(stat, batch);
     if (!batch->instruction)
         add_pages(stat, batch);
@@ -444,7 +432,7 @@ static bool stat_add_groups(void *data, const struct mt_batch *batch, GroupFinde
     if (!stat->groups)
         stat_begin_groups(stat);
     stat->finder = finder;
-    add_kinds(vcpu, batch);
+    kind_counts_add_all(&vcpu->kinds, batch->info, batch->count);
     add_page_sizes(stat, batch);
     stat_make_room(vcpu, highest_of(batch->instruction, batch->count));
     stat_expect(stat, batch->count);

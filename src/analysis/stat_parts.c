@@ -94,9 +94,7 @@ static void merge_instruction(StatVcpu *vcpu, StatVcpu *next, uint32_t number)
 
 static void merge_vcpu(StatVcpu *vcpu, StatVcpu *next)
 {
-    for (unsigned i = 0; i < STAT_KIND_COPIES; i++)
-        for (unsigned kind = 0; kind < STAT_KINDS; kind++)
-            vcpu->by_kind[i][kind] += next->by_kind[i][kind];
+    kind_counts_merge(&vcpu->kinds, &next->kinds);
     for (unsigned i = 0; i < STAT_ORDERS; i++)
         vcpu->by_order[i] += next->by_order[i];
     if (next->room)

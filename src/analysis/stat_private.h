@@ -4,12 +4,11 @@
 #define MEMORY_TRACER_ANALYSIS_STAT_PRIVATE_H
 
 #include "../../include/memory_tracer/record.h"
+#include "kind_counts.h"
 #include "page_table.h"
 #include "stat.h"
 
 #define STAT_MAX_VCPUS 256
-#define STAT_KINDS 256 /* values of a record's info */
-#define STAT_KIND_COPIES 4
 #define STAT_PAGE_SHIFTS 64 /* base-2 logarithms of sizes */
 #define STAT_RECENT_LINES 1024
 
@@ -49,7 +48,7 @@ static inline uint32_t stat_tag(uint32_t tag, uint8_t info)
 }
 
 typedef struct {
-    uint64_t by_kind[STAT_KIND_COPIES][STAT_KINDS]; /* several, so that equal neighbours don't wait for each other */
+    KindCounts kinds;
     uint64_t by_order[STAT_ORDERS];
     uint32_t expected;             /* instructions, as many as the trace has; 0: nobody knows */
     StatInstruction *instructions; /* by number */

@@ -11,11 +11,9 @@ typedef struct {
 
 static void count_vcpu(const StatVcpu *vcpu, Counts *counts)
 {
-    for (unsigned kind = 0; kind < STAT_KINDS; kind++) {
-        uint64_t accesses = 0;
+    for (unsigned kind = 0; kind < KIND_COUNTS; kind++) {
+        uint64_t accesses = kind_counts_get(&vcpu->kinds, kind);
 
-        for (unsigned i = 0; i < STAT_KIND_COPIES; i++)
-            accesses += vcpu->by_kind[i][kind];
         counts->accesses += accesses;
         *(mt_is_store((uint8_t)kind) ? &counts->stores : &counts->loads) += accesses;
         counts->by_cpl[mt_cpl((uint8_t)kind)] += accesses;

@@ -124,12 +124,6 @@ static void add_slowly(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch, si
     look_up(tlb, vcpu, last, half_of(last) == half ? kind : kind_of(tlb, batch, i, half_of(last)), cpl, instruction);
 }
 
-static void add_kinds(TlbVcpu *vcpu, const struct mt_batch *batch)
-{
-    for (size_t i = 0; i < batch->count; i++)
-        vcpu->by_kind[batch->info[i]]++;
-}
-
 /* Counts kinds, too, in one pass. Most accesses hit the first level, and most of those the page that its set has used
  * last. */
 static void add_records_of_one_size(Tlb *tlb, TlbVcpu *vcpu, const struct mt_batch *batch)
@@ -141,7 +135,7 @@ static void add_records_of_one_size(Tlb *tlb, TlbVcpu *vcpu, const struct mt_bat
         uint64_t address = batch->address[i], page = address >> shift;
         uint8_t info = batch->info[i];
 
-        vcpu->by_kind[info]++;
+        kind_counts_add(&vcpu->kinds, i, info);
         if (G_UNLIKELY((address + mt_size(info) - 1) >> shift != page) || !cache_array_hits(&array, page, false))
             add_slowly(tlb, vcpu, batch, i);
     }
@@ -193,7 +187,7 @@ static bool tlb_add(void *data, const struct mt_batch *batch, GError **error)
         add_records_of_one_size(tlb, vcpu, batch);
         return true;
     }
-    add_kinds(vcpu, batch);
+    kind_counts_add_all(&vcpu->kinds, batch->info, batch->count);
     if (tlb->recorded)
         add_records_of_sizes(tlb, vcpu, batch);
     else

@@ -5,12 +5,12 @@
 
 #include "cache_model.h"
 #include "cache_options.h"
+#include "kind_counts.h"
 #include "places.h"
 #include "tlb.h"
 #include "tlb_options.h"
 
 #define TLB_HALVES 2 /* of the addresses: the lower one is the processes', the upper one the kernel's */
-#define TLB_KINDS 256
 /* Kinds of pages: one for each size, and one for pages of unknown size, which are simulated as the smallest. */
 #define TLB_PAGE_KINDS (TLB_PAGES + 1)
 #define TLB_PAGE_UNKNOWN TLB_PAGES
@@ -23,7 +23,7 @@ typedef struct {
 typedef struct {
     CacheArray *array[TLB_LEVELS][TLB_PAGES]; /* or NULL */
     TlbCounts counts[CACHE_CPLS];             /* lookups here are only those of accesses' second pages */
-    uint64_t by_kind[TLB_KINDS];              /* records */
+    KindCounts kinds;                         /* records */
     uint64_t by_page[TLB_PAGE_KINDS];         /* likewise, where sizes are as recorded */
     uint64_t page_misses[TLB_LEVELS][TLB_PAGE_KINDS];
 } TlbVcpu;

@@ -19,8 +19,8 @@ static Sum sum(const Tlb *tlb, int number, unsigned cpls)
 
         if (!vcpu || (number >= 0 && number != i))
             continue;
-        for (unsigned kind = 0; kind < TLB_KINDS; kind++)
-            all.accesses += cpls >> mt_cpl((uint8_t)kind) & 1 ? vcpu->by_kind[kind] : 0;
+        for (unsigned kind = 0; kind < KIND_COUNTS; kind++)
+            all.accesses += cpls >> mt_cpl((uint8_t)kind) & 1 ? kind_counts_get(&vcpu->kinds, kind) : 0;
         for (unsigned cpl = 0; cpl < CACHE_CPLS; cpl++)
             if (cpls >> cpl & 1) {
                 all.counts.lookups += vcpu->counts[cpl].lookups;
