@@ -32,8 +32,7 @@ typedef enum AnalysisSplit {
 
 typedef struct AnalysisDivision {
     AnalysisSplit split;
-    const char
-        *why_not; /* why there is only one part, for a sentence with "because"; or NULL, as if options are wrong */
+    const char *why_not; /* why there is one part only, for a sentence with "because"; NULL if the options are wrong */
     /* ANALYSIS_BY_KEY: */
     unsigned parts; /* how many, at most as many jobs as were asked for; others decode */
     bool thins;     /* begin_thin() may return true */
@@ -49,9 +48,8 @@ typedef struct AnalysisPart {
 } AnalysisPart;
 
 /* The division by key of a table whose number of sets is a multiple of `sets`: a part has the keys with the same lowest
- * bits. The number of parts is a power of two, at most `most`. If that is half as many as there are jobs, or
- * fewer, the others decode: this suits what takes about as long as decoding, as each part has to look at all records.
- */
+ * bits. The number of parts is a power of two, at most `most`. What takes about as long as decoding should have
+ * half as many parts as jobs: each part has to look at all records, and the other jobs decode. */
 AnalysisDivision analysis_divide_by_sets(uint64_t sets, unsigned most);
 
 /* Whether the part has this key, by the key's lowest bits. A part that is all zeros has all keys. */
