@@ -32,7 +32,7 @@ typedef enum AnalysisSplit {
 
 typedef struct AnalysisDivision {
     AnalysisSplit split;
-    const char *why_not; /* why there is one part only, for a sentence with "because"; NULL if the options are wrong */
+    const char *why_not; /* why there is one part only, unless that is as it should be, for a sentence with "because" */
     /* ANALYSIS_BY_KEY: */
     unsigned parts; /* how many, at most as many jobs as were asked for; others decode */
     bool thins;     /* begin_thin() may return true */
@@ -83,12 +83,12 @@ struct AnalysisType {
     /* Says which part of the work the state has. Called behind begin(), before any record. */
     void (*take_part)(void *state, const AnalysisPart *part);
     /* If the division says that it thins; or both NULL. Parts need not look at records that change nothing but counts,
-     * as one that touches what its set has touched last. begin_thin() is called behind take_part(), before any record:
-     * if it returns true, as it does for all states or none, each batch goes to thin() of one state, whichever, in that
-     * one's thread: a part's, or one that gets no other records, and is merged, too. It counts all records, writes the
-     * numbers of those that parts must look at to `kept`, which has room for all, and returns how many they are. add()
-     * of all parts gets only these, and doesn't count them again. A batch for thin() may lie ahead of the next one for
-     * add(). */
+     * as one that touches what its set has touched last. begin_thin() is called behind take_part(), if that is, before
+     * any record: if it returns true, as it does for all states or none, each batch goes to thin() of one state,
+     * whichever, in that one's thread: a part's, or one that gets no other records, and is merged, too. It counts all
+     * records, writes the numbers of those that parts must look at to `kept`, which has room for all, and returns how
+     * many they are. add() of all parts gets only these, and doesn't count them again. A batch for thin() may lie ahead
+     * of the next one for add(). */
     bool (*begin_thin)(void *state);
     size_t (*thin)(void *state, const struct mt_batch *batch, uint32_t *kept);
     /* Adds what the next part has come to, behind the last record of both; part 0 takes in all others, one by one.

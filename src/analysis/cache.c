@@ -13,6 +13,11 @@
 
 #define PIECE 1024
 
+static bool is_fast(const CacheDesign *design)
+{
+    return cache_model_has_fast_path(design) && design->prefetch != CACHE_STRIDE;
+}
+
 static void *cache_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
 {
     const CacheOptions *own = options;
@@ -33,7 +38,7 @@ static void *cache_begin(const AnalysisType *type, const void *options, const Co
     cache->design = design;
     cache->feed = cache_feed_new(&design);
     cache->kinds = g_new0(KindCounts, CACHE_MAX_VCPUS); /* unused pages take no memory */
-    cache->is_fast = cache_model_has_fast_path(cache->feed->model) && design.prefetch != CACHE_STRIDE;
+    cache->is_fast = is_fast(&design);
     return cache;
 }
 
@@ -103,7 +108,7 @@ static void add_record(Cache *cache, const struct mt_batch *batch, size_t i, uin
     if (cache->design.prefetch == CACHE_STRIDE)
         cache_feed_prefetch_stride(cache->feed, vcpu, batch->instruction ? batch->instruction[i] : 0, address,
                                    mt_cpl(info));
-    /* Each record is one access already: add_kinds() counts it. */
+    /* Each record is one access already: the kinds are counted. */
     if (!cache->part.number)
         cache_model_core(cache->feed->model, vcpu)->counts[0][mt_cpl(info)].accesses += lines.count - 1;
 }
@@ -248,11 +253,25 @@ static bool cache_add(void *data, const struct mt_batch *batch, GError **error)
 
 /* Parts of the work: a part has some of the sets of each level, those of the same lines. */
 
+/* The groups of the first level, if records may be left out; else 0. What isn't there after it was used, or goes when
+ * others are used, must not be left out. */
+static unsigned groups_of_first_level(const CacheDesign *design, const CacheOptions *options)
+{
+    bool inclusive = false;
+
+    for (unsigned i = 1; i < design->levels; i++)
+        inclusive |= design->level[i].inclusion == CACHE_INCLUSIVE;
+    if (!is_fast(design) || options->physical || design->no_allocate || inclusive)
+        return 0;
+    return cache_array_groups(design->level[0].policy, design->level[0].sets);
+}
+
 static AnalysisDivision cache_divide(const void *options, unsigned jobs)
 {
     AnalysisDivision division;
     CacheDesign design;
     uint64_t sets = 0;
+    bool thins;
 
     if (!cache_options_design(options, &design, NULL))
         return (AnalysisDivision){ 0 };
@@ -265,21 +284,10 @@ static AnalysisDivision cache_divide(const void *options, unsigned jobs)
             return (AnalysisDivision){ .why_not = "all sets share one row of random numbers" };
         sets |= design.level[i].sets; /* a power of two that divides all of them divides this */
     }
-    division = analysis_divide_by_sets(sets, (jobs + 1) / 2);
-    division.thins = true;
+    thins = groups_of_first_level(&design, options);
+    division = analysis_divide_by_sets(sets, thins ? (jobs + 1) / 2 : jobs);
+    division.thins = thins;
     return division;
-}
-
-/* What isn't there after it was used, or goes when others are used, must not be left out. */
-static unsigned groups_of_first_level(const Cache *cache)
-{
-    bool inclusive = false;
-
-    for (unsigned i = 1; i < cache->design.levels; i++)
-        inclusive |= cache->design.level[i].inclusion == CACHE_INCLUSIVE;
-    if (!cache->is_fast || cache->options->physical || cache->design.no_allocate || inclusive)
-        return 0;
-    return cache_array_groups(cache_model_core(cache->feed->model, 0)->array[0]);
 }
 
 static void cache_take_part(void *data, const AnalysisPart *part)
@@ -293,7 +301,7 @@ static bool cache_begin_thin(void *data)
 {
     Cache *cache = data;
 
-    cache->groups = groups_of_first_level(cache);
+    cache->groups = groups_of_first_level(&cache->design, cache->options);
     return cache->groups;
 }
 

@@ -111,11 +111,11 @@ static void move_to_front(uint64_t *words, size_t way)
     words[0] = word;
 }
 
-unsigned cache_array_groups(const CacheArray *array)
+unsigned cache_array_groups(CachePolicy policy, uint64_t sets)
 {
-    if (!array->is_ordered && array->policy != CACHE_PLRU)
+    if (policy == CACHE_SRRIP || policy == CACHE_RANDOM)
         return 0;
-    return (unsigned)MIN(array->sets & -array->sets, CACHE_GROUPS_MOST);
+    return (unsigned)MIN(sets & -sets, CACHE_GROUPS_MOST);
 }
 
 size_t cache_array_touch(const CacheArray *array, uint64_t line, size_t slot)

@@ -63,9 +63,9 @@ CacheCore *cache_model_core(CacheModel *model, unsigned vcpu)
     return *core;
 }
 
-bool cache_model_has_fast_path(const CacheModel *model)
+bool cache_model_has_fast_path(const CacheDesign *design)
 {
-    return !model->design.write_through && !model->design.classify;
+    return !design->write_through && !design->classify;
 }
 
 static CacheCounts *counts(CacheModel *model, unsigned level)

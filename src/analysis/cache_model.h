@@ -75,7 +75,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(CacheModel, cache_model_free)
 CacheCore *cache_model_core(CacheModel *model, unsigned vcpu);
 
 /* Whether cache_array_hits() may be asked first, for the first level: a hit there changes nothing else. */
-bool cache_model_has_fast_path(const CacheModel *model);
+bool cache_model_has_fast_path(const CacheDesign *design);
 
 /* Simulates an access to one line. Counts misses, and accesses to the lower levels. Accesses to the first level are not
  * counted, because the caller can do that faster for a batch. Returns a bit for each level that it missed. */

@@ -6,9 +6,6 @@
 
 #include "../source/shared_input.h"
 
-/* One thread decodes at a time. While it, or a job, finds out which records change nothing, another one goes on. */
-#define HELPERS_MOST 2
-
 /* What one thread does at a time. */
 typedef struct {
     Jobs *jobs;
@@ -101,7 +98,10 @@ static void plan_stretches(Jobs *jobs, AnalysisRequest *request, const AnalysisD
 /* All of them need all records, so one tells how far they are. Threads that get no part of the work decode. */
 static void plan_keys(Jobs *jobs, AnalysisRequest *request, Range events, unsigned parts)
 {
-    for (unsigned i = 0; i < MIN(jobs->threads, parts + HELPERS_MOST); i++) {
+    /* One thread decodes at a time. While it finds out which records change nothing, another one goes on. */
+    unsigned helpers = jobs->thins ? 2 : 1;
+
+    for (unsigned i = 0; i < MIN(jobs->threads, parts + helpers); i++) {
         Job *job = add_job(jobs, request, events);
 
         job->part = (AnalysisPart){ i, parts, 0 };
@@ -281,7 +281,7 @@ static gpointer do_some(gpointer data)
     return NULL;
 }
 
-/* What the parts of an analysis share. What is divided by keys is decoded once, if each part has a thread. False with
+/* What the parts of an analysis share. What is divided by keys is decoded once, if each job has a thread. False with
  * an error. */
 static bool share(Jobs *jobs, bool has_threads, GError **error)
 {

@@ -25,7 +25,7 @@ typedef struct {
     guint batch;          /* its next batch in the piece */
     SharedInputThin thin; /* or NULL: then what follows isn't used */
     void *thin_data;
-    Batches decoded; /* what this reader decodes, before it is thinned */
+    Batches decoded; /* what this thread decodes, before it is thinned */
     GArray *kept;    /* uint32_t: of a batch that is being thinned */
 } Place;
 
@@ -204,7 +204,8 @@ static bool next_piece(SharedInput *shared, Place *place, bool is_first, GError 
     g_mutex_lock(&shared->lock);
     place->piece += !is_first;
     place->batch = 0;
-    if (shared->begun - place->piece <= PIECES / 2) /* who waits for room may as well wait for some more */
+    /* Who waits for room may as well wait for some more, but not so long that this reader itself decodes. */
+    if (shared->begun - place->piece <= (shared->helpers ? PIECES / 2 : AHEAD))
         g_cond_broadcast(&shared->changed);
     more = wait_for_piece(shared, place);
     if (!more && shared->error)
