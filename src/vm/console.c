@@ -2,6 +2,7 @@
 /* A guest's serial console, used by a program: see console.h. */
 #include "console.h"
 
+#include <errno.h>
 #include <glib-unix.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,7 +23,9 @@ static gboolean on_readable(gint fd, GIOCondition condition, gpointer data)
     ssize_t n = read(fd, bytes, sizeof bytes);
 
     (void)condition;
-    if (n <= 0) {
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return G_SOURCE_CONTINUE;
+    if (n <= 0) { /* QEMU is gone: that is noticed by its end */
         console->readable = 0;
         return G_SOURCE_REMOVE;
     }

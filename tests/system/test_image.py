@@ -23,7 +23,8 @@ class PrepareTest(SystemTest):
         self.image = self.path("installed.qcow2")
         subprocess.run(["cp", "--reflink=auto", self.installed, self.image], check=True)
 
-    def prepare(self, *options, snapshot="ready", timeout_s=600):
+    def prepare(self, *options, snapshot="ready", timeout_s=1200):
+        """`timeout_s` is more than the command waits for the guest: it can still tell the console's last words."""
         return self.finish(self.start("image", "prepare", self.image, snapshot, "--ram", "1024", *options), timeout_s)
 
     def start_interactively(self):
