@@ -268,9 +268,9 @@ void analysis_take_part(Analysis *analysis, const AnalysisPart *part)
     analysis->type->take_part(analysis->state, part);
 }
 
-bool analysis_begin_thin(Analysis *analysis)
+void analysis_begin_thin(Analysis *analysis)
 {
-    return analysis->type->begin_thin && analysis->type->begin_thin(analysis->state);
+    analysis->type->begin_thin(analysis->state);
 }
 
 size_t analysis_thin(Analysis *analysis, const struct mt_batch *batch, uint32_t *kept)

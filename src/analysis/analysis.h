@@ -35,7 +35,7 @@ typedef struct AnalysisDivision {
     const char *why_not; /* why there is one part only, unless that is as it should be, for a sentence with "because" */
     /* ANALYSIS_BY_KEY: */
     unsigned parts; /* how many, at most as many jobs as were asked for; others decode */
-    bool thins;     /* begin_thin() may return true */
+    bool thins;     /* records may be left out: see begin_thin() */
     /* ANALYSIS_BY_TIME: */
     bool counts_records; /* a part must know how many records come before its own */
     uint64_t step;       /* that number must be a multiple of this; 0: any number */
@@ -82,14 +82,14 @@ struct AnalysisType {
     AnalysisDivision (*divide)(const void *options, unsigned jobs);
     /* Says which part of the work the state has. Called behind begin(), before any record. */
     void (*take_part)(void *state, const AnalysisPart *part);
-    /* If the division says that it thins; or both NULL. Parts need not look at records that change nothing but counts,
-     * as one that touches what its set has touched last. begin_thin() is called behind take_part(), if that is, before
-     * any record: if it returns true, as it does for all states or none, each batch goes to thin() of one state,
-     * whichever, in that one's thread: a part's, or one that gets no other records, and is merged, too. It counts all
-     * records, writes the numbers of those that parts must look at to `kept`, which has room for all, and returns how
-     * many they are. add() of all parts gets only these, and doesn't count them again. A batch for thin() may lie ahead
-     * of the next one for add(). */
-    bool (*begin_thin)(void *state);
+    /* If a division may say that it thins; else both NULL. Parts need not look at records that change nothing but
+     * counts, as one that touches what its set has touched last. begin_thin() is called for all states, behind
+     * take_part(), if that is, and before any record. Then each batch goes to thin() of one state, whichever, in that
+     * one's thread: a part's, or one that gets no other records, and is merged, too. It counts all records, writes the
+     * numbers of those that parts must look at to `kept`, which has room for all, and returns how many they are. add()
+     * of all parts gets only these, and doesn't count them again. A batch for thin() may lie ahead of the next one for
+     * add(). */
+    void (*begin_thin)(void *state);
     size_t (*thin)(void *state, const struct mt_batch *batch, uint32_t *kept);
     /* Adds what the next part has come to, behind the last record of both; part 0 takes in all others, one by one.
      * `next` is of no use then but for end(). */
@@ -145,7 +145,7 @@ bool analysis_finish(Analysis *analysis, GError **error);
 void analysis_describe(Analysis *analysis, Report *report);
 /* AnalysisType's functions. Only if analysis_request_divide() allows it. */
 void analysis_take_part(Analysis *analysis, const AnalysisPart *part);
-bool analysis_begin_thin(Analysis *analysis);
+void analysis_begin_thin(Analysis *analysis);
 size_t analysis_thin(Analysis *analysis, const struct mt_batch *batch, uint32_t *kept);
 bool analysis_merge(Analysis *analysis, Analysis *next, GError **error);
 const char *analysis_name(const Analysis *analysis);

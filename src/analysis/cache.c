@@ -297,12 +297,11 @@ static void cache_take_part(void *data, const AnalysisPart *part)
     cache->part = *part;
 }
 
-static bool cache_begin_thin(void *data)
+static void cache_begin_thin(void *data)
 {
     Cache *cache = data;
 
     cache->groups = groups_of_first_level(&cache->design, cache->options);
-    return cache->groups;
 }
 
 static bool cache_merge(void *data, void *other, GError **error)

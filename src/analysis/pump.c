@@ -84,9 +84,9 @@ void pump_take_part(Pump *pump, const AnalysisPart *part)
         analysis_take_part(pump->analyses->pdata[i], part);
 }
 
-bool pump_begin_thin(Pump *pump)
+void pump_begin_thin(Pump *pump)
 {
-    return pump->analyses->len == 1 && analysis_begin_thin(pump->analyses->pdata[0]);
+    analysis_begin_thin(pump->analyses->pdata[0]);
 }
 
 size_t pump_thin(Pump *pump, const struct mt_batch *batch, uint32_t *kept)

@@ -23,7 +23,7 @@ void pump_measure(Pump *pump);
 /* Says which part of the work its analyses have. To be called before any record. */
 void pump_take_part(Pump *pump, const AnalysisPart *part);
 /* AnalysisType's functions, of its only analysis. */
-bool pump_begin_thin(Pump *pump);
+void pump_begin_thin(Pump *pump);
 size_t pump_thin(Pump *pump, const struct mt_batch *batch, uint32_t *kept);
 /* Adds what the next part, of the same requests, has come to (AnalysisType's merge). */
 bool pump_merge(Pump *pump, Pump *next, GError **error);

@@ -4,8 +4,6 @@
 #include "../base/error.h"
 #include "tlb_private.h"
 
-#define PIECE 1024
-
 static void *tlb_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
 {
     const TlbOptions *own = options;

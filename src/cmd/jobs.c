@@ -9,12 +9,11 @@
 /* What one thread does at a time. */
 typedef struct {
     Jobs *jobs;
-    unsigned number; /* in the list */
     GPtrArray *requests;
     Range events;
-    AnalysisPart part;
+    AnalysisPart part; /* its number is also that in `shared` */
     bool shows_progress;
-    bool helps; /* only decodes, for the jobs before it */
+    bool helps; /* has no part, but decodes for the jobs before it */
     /* Made by the thread: */
     Input *input;
     Context *context;
@@ -71,7 +70,6 @@ static Job *add_job(Jobs *jobs, AnalysisRequest *request, Range events)
     Job *job = g_new0(Job, 1);
 
     job->jobs = jobs;
-    job->number = jobs->list->len;
     job->requests = g_ptr_array_new();
     job->events = events;
     job->shows_progress = true;
@@ -130,7 +128,7 @@ static const char *plan_parts(Jobs *jobs, AnalysisRequest *request, const Input 
     return why_not;
 }
 
-/* Says on stderr what can't be done. Returns false if that is all of it. */
+/* Says on stderr what can't be divided. Returns false if there are no jobs then. */
 static bool plan(Jobs *jobs, const GPtrArray *requests, const Input *input)
 {
     const char *why_not;
@@ -139,10 +137,11 @@ static bool plan(Jobs *jobs, const GPtrArray *requests, const Input *input)
         fprintf(stderr, "memory_tracer: note: one job does all, because a stream has no parts\n");
         return false;
     }
-    for (guint i = 0; requests->len > 1 && i < requests->len; i++)
-        add_job(jobs, requests->pdata[i], input_events(input));
-    if (requests->len > 1)
+    if (requests->len > 1) {
+        for (guint i = 0; i < requests->len; i++)
+            add_job(jobs, requests->pdata[i], input_events(input));
         return true;
+    }
     why_not = plan_parts(jobs, requests->pdata[0], input);
     if (why_not)
         fprintf(stderr, "memory_tracer: note: one job decodes and another one does the rest, because %s\n", why_not);
@@ -182,7 +181,7 @@ Jobs *jobs_new(const GPtrArray *requests, const Input *input, const char *path, 
 
 static const struct mt_batch *next_batch(Job *job, GError **error)
 {
-    return job->jobs->shared ? shared_input_next(job->jobs->shared, job->number, error)
+    return job->jobs->shared ? shared_input_next(job->jobs->shared, job->part.number, error)
                              : input_next_batch(job->input, error);
 }
 
@@ -220,11 +219,11 @@ static bool open_own(Job *job)
     return true;
 }
 
-/* Lets the job leave out records that change nothing, if its analysis can tell. */
+/* Lets the job leave out records that change nothing. */
 static void begin_thin(Job *job)
 {
-    if (job->jobs->thins && job->jobs->shared && pump_begin_thin(job->pump))
-        shared_input_set_thin(job->jobs->shared, job->number, thin, job->pump);
+    pump_begin_thin(job->pump);
+    shared_input_set_thin(job->jobs->shared, job->part.number, thin, job->pump);
 }
 
 /* Of a thread. Its analysis, which can be merged, is there only to thin what it decodes, and to count it. */
@@ -240,7 +239,7 @@ static bool help(Job *job)
             return false;
         begin_thin(job);
     }
-    shared_input_help(jobs->shared, job->number);
+    shared_input_help(jobs->shared, job->part.number);
     return true;
 }
 
@@ -260,7 +259,8 @@ static bool do_job(Job *job)
         pump_measure(job->pump);
     else if (job->part.count > 1)
         pump_take_part(job->pump, &job->part);
-    begin_thin(job);
+    if (jobs->thins && jobs->shared)
+        begin_thin(job);
     return read_all(job, &job->error);
 }
 
@@ -276,7 +276,7 @@ static gpointer do_some(gpointer data)
         Job *job = jobs->list->pdata[number];
 
         if (!do_job(job) && jobs->shared)
-            shared_input_stop(jobs->shared, job->number);
+            shared_input_stop(jobs->shared, job->part.number);
     }
     return NULL;
 }

@@ -58,16 +58,11 @@ static inline __attribute__((always_inline)) uint64_t values_read_low(const Valu
     return *(const volatile ValueHalf *)place->word;
 }
 
-static inline uint64_t values_read_high(const ValuesPlace *place)
-{
-    return *(const volatile ValueHalf *)(place->word + 2);
-}
-
 static inline __attribute__((always_inline)) void values_read(const ValuesPlace *place, unsigned size_shift,
                                                               uint64_t value[2])
 {
     value[0] = values_read_low(place, size_shift);
-    value[1] = size_shift < 4 ? 0 : values_read_high(place);
+    value[1] = size_shift < 4 ? 0 : *(const volatile ValueHalf *)(place->word + 2);
 }
 
 #endif

@@ -59,7 +59,7 @@ typedef struct WideRow {
 /* Whether an access has 16 bytes or more, so that both halves of its value count. */
 static inline bool row_is_big(const struct gmbeoo_record *record)
 {
-    return record->info & 4;
+    return gmbeoo_size_shift(record) >= 4;
 }
 
 /* With MT_FIELD_TASK, MT_FIELD_EXECUTED and MT_FIELD_PADDR: rows without GMBEOO_VALID. Their info is one of these and,

@@ -7,7 +7,8 @@
 /* Threads hand over batches in pieces, which costs hardly any time. A piece should fit into a cache. */
 #define PIECE_RECORDS 16384
 #define PIECES 16
-#define AHEAD 12 /* a reader for which fewer pieces wait decodes another one first, unless somebody else does */
+#define AHEAD                                                                                                          \
+    12 /* without helpers: a reader for which fewer pieces wait decodes another one first, if nobody else does */
 
 /* Batches, in memory that is used again. */
 typedef struct {
@@ -39,8 +40,7 @@ struct SharedInput {
     bool ended;     /* no more pieces will be begun */
     GError *error;
     unsigned readers, helpers;
-    unsigned ahead; /* AHEAD; 1 if there are helpers */
-    Place *places;  /* of the readers and helpers. A thread writes its own place; `piece` only with the lock */
+    Place *places; /* of the readers and helpers. A thread writes its own place; `piece` only with the lock */
 };
 
 static void init_batches(Batches *batches)
@@ -62,7 +62,6 @@ SharedInput *shared_input_new(Input *input, unsigned readers, unsigned helpers)
     shared->input = input;
     shared->readers = readers;
     shared->helpers = helpers;
-    shared->ahead = helpers ? 1 : AHEAD;
     shared->places = g_new0(Place, readers + helpers);
     g_mutex_init(&shared->lock);
     g_cond_init(&shared->changed);
@@ -185,7 +184,7 @@ static bool wait_for_piece(SharedInput *shared, Place *place)
         uint64_t waiting = shared->begun - place->piece;
         bool is_ready = waiting && shared->pieces[place->piece % PIECES].is_ready;
 
-        if ((waiting < shared->ahead || !is_ready) && may_decode(shared))
+        if ((!is_ready || (!shared->helpers && waiting < AHEAD)) && may_decode(shared))
             decode_next(shared, place);
         else if (is_ready)
             return true;

@@ -186,8 +186,9 @@ static __attribute__((noinline)) void encode_any(ValuePredictor *predictor, cons
                                                  uint8_t *place, size_t i, ValueColumns *to)
 {
     unsigned size_shift = wide->record.info & SIZE_SHIFT_MASK;
-    /* Bytes beyond the access should be 0, but the plugin wrote them, and it is not trusted. */
-    const struct mt_value value = { wide->value[0] & mask_of_size[size_shift], size_shift >= BIG ? wide->value[1] : 0 };
+    /* Bytes of the low half beyond the access should be 0, but the plugin wrote them, and it is not trusted. */
+    const struct mt_value value = { wide->value[0] & mask_of_size[size_shift],
+                                    row_is_big(&wide->record) ? wide->value[1] : 0 };
 
     if (wide->record.info & ROW_VALUE_UNKNOWN) {
         mark_unknown(to, i);

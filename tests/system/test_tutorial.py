@@ -109,6 +109,7 @@ def add_tests():
             setattr(Tutorial, name, lambda self, commands=commands: self.run_section(commands))
         if name in OF_ORDINARY_USER:
             setattr(TutorialOfOrdinaryUser, name, lambda self, commands=commands: self.run_section(commands, **self.ids))
+    assert all(hasattr(TutorialOfOrdinaryUser, name) for name in OF_ORDINARY_USER), "a section has another name"
 
 
 add_tests()
