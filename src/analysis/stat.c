@@ -11,8 +11,6 @@
 #include "../base/error.h"
 #include "stat_private.h"
 
-#define LINE_BYTES (1u << LINE_SHIFT)
-
 static void *stat_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
 {
     const StatOptions *own = options;
@@ -26,6 +24,9 @@ static void *stat_begin(const AnalysisType *type, const void *options, const Con
     stat = g_new0(Stat, 1);
     stat->options = own;
     stat->context = context;
+    stat->way = STAT_WAYS;
+    while (!stat_way_works(--stat->way))
+        ;
     page_table_init(&stat->pages);
     return stat;
 }
@@ -37,7 +38,6 @@ static void stat_end(void *data)
     for (guint i = 0; i < STAT_MAX_VCPUS; i++)
         if (stat->vcpus[i]) {
             g_free(stat->vcpus[i]->instructions_memory);
-            g_free(stat->vcpus[i]->accesses);
             g_free(stat->vcpus[i]->beginnings);
             g_free(stat->vcpus[i]->begun);
             g_free(stat->vcpus[i]->counted);
@@ -88,7 +88,6 @@ void stat_make_room(StatVcpu *vcpu, uint32_t number)
     g_free(vcpu->instructions_memory);
     vcpu->instructions_memory = memory;
     vcpu->instructions = more;
-    vcpu->accesses = enlarge(vcpu->accesses, vcpu->room * sizeof *vcpu->accesses, room * sizeof *vcpu->accesses);
     vcpu->counted = enlarge(vcpu->counted, vcpu->room * sizeof *vcpu->counted, room * sizeof *vcpu->counted);
     vcpu->room = room;
 }
@@ -106,14 +105,7 @@ static void add_page_sizes(Stat *stat, const struct mt_batch *batch)
     }
 }
 
-/* Whether the bytes from `address` lie in two lines. */
-static inline bool crosses(uint64_t address, uint64_t bytes)
-{
-    return address % LINE_BYTES + bytes > LINE_BYTES;
-}
-
-/* Counts the second line of an access in a table of pages, which is that of all records or of a group. */
-static void touch_second_line(Stat *stat, PageTable *pages, uint64_t address, uint64_t bytes)
+void stat_touch_second_line(Stat *stat, PageTable *pages, uint64_t address, uint64_t bytes)
 {
     uint64_t last = (address + bytes - 1) >> LINE_SHIFT;
     PageEntry *entry = page_table_touch(pages, last);
@@ -132,8 +124,8 @@ static void add_pages(Stat *stat, const struct mt_batch *batch)
 
     for (size_t i = 0; i < batch->count; i++) {
         page_table_touch(&stat->pages, addresses[i] >> LINE_SHIFT)->accesses++;
-        if (G_UNLIKELY(crosses(addresses[i], mt_size(infos[i]))))
-            touch_second_line(stat, &stat->pages, addresses[i], mt_size(infos[i]));
+        if (G_UNLIKELY(stat_crosses(addresses[i], mt_size(infos[i]))))
+            stat_touch_second_line(stat, &stat->pages, addresses[i], mt_size(infos[i]));
     }
 }
 
@@ -145,12 +137,12 @@ static inline void touch_lines(Stat *stat, uint64_t address, uint8_t info)
 {
     uint64_t line = address >> LINE_SHIFT, *recent = &stat->recent[line % STAT_RECENT_LINES];
 
-    if (G_LIKELY((*recent == line + 1) & (address % LINE_BYTES < places[info & 7])))
+    if (G_LIKELY((*recent == line + 1) & (address % STAT_LINE_BYTES < places[info & 7])))
         return;
     *recent = line + 1;
     page_table_touch(&stat->pages, line);
-    if (crosses(address, mt_size(info)))
-        touch_second_line(stat, &stat->pages, address, mt_size(info));
+    if (stat_crosses(address, mt_size(info)))
+        stat_touch_second_line(stat, &stat->pages, address, mt_size(info));
 }
 
 /* Counts kinds and lines, in one pass. */
@@ -176,232 +168,155 @@ static void add_briefly(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch
  * The order of accesses.
  *
  * Most accesses are to the line that their instruction accessed last. Then only the instruction's count changes. It is
- * added to the page's when the instruction accesses another page, and at the end.
+ * added to the page's when the instruction goes on to another line, and at the end. Which accesses do so can't be
+ * predicted. So some of them are followed without a branch, and those that leave their lines are touched after that.
  */
 
-void stat_settle(StatVcpu *vcpu, uint32_t number)
+/* Follows the accesses of a vCPU, without instructions. All belong to number 0. */
+static void follow_vcpu(StatInstruction *all, const uint64_t *addresses, size_t count, StatSteps *steps)
 {
-    StatCounted *counted = &vcpu->counted[number];
-
-    if (counted->to_pages == vcpu->accesses[number])
-        return;
-    if (vcpu->instructions[number].page)
-        vcpu->instructions[number].page->accesses += vcpu->accesses[number] - counted->to_pages;
-    counted->to_pages = vcpu->accesses[number];
-}
-
-/* An access to another line, or to two of them, with these pages: those of all records, or of a group. */
-static inline __attribute__((always_inline)) void touch(Stat *stat, PageTable *pages, StatVcpu *vcpu, uint32_t number,
-                                                        uint64_t address, uint64_t bytes)
-{
-    PageEntry *entry = page_table_touch(pages, address >> LINE_SHIFT);
-
-    if (entry != vcpu->instructions[number].page) {
-        stat_settle(vcpu, number);
-        vcpu->instructions[number].page = entry;
+    for (size_t i = 0; i < count; i++) {
+        steps->stride[i] = addresses[i] - all->address;
+        steps->last_stride[i] = all->stride;
+        steps->accesses[i] = all->accesses++;
+        all->stride = steps->stride[i];
+        all->address = addresses[i];
     }
-    if (crosses(address, bytes))
-        touch_second_line(stat, pages, address, bytes);
 }
 
-static __attribute__((noinline)) void touch_of_all(Stat *stat, StatVcpu *vcpu, uint32_t number, uint64_t address,
-                                                   uint64_t bytes)
+static void add_orders(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch)
 {
-    touch(stat, &stat->pages, vcpu, number, address, bytes);
+    StatSteps steps;
+
+    for (size_t at = 0, count; at < batch->count; at += count) {
+        count = MIN(batch->count - at, STAT_STEPS);
+        follow_vcpu(vcpu->instructions, batch->address + at, count, &steps);
+        stat_judge(stat->way, &steps, batch->address + at, batch->info + at, count, vcpu->by_order);
+    }
 }
 
-/* An access to another line of the page that the instruction has accessed before. */
-static inline bool stays_in_page(PageEntry *entry, uint64_t address, uint64_t bytes)
+/* The tags of records: those of groups, if there are any. */
+typedef struct {
+    bool groups;
+    uint32_t all;         /* the tag of all records */
+    const uint32_t *each; /* or of each record of the batch; NULL: all have the same */
+} Tags;
+
+static inline uint32_t tag_of(Tags tags, size_t i, uint8_t info)
 {
-    if (!entry || entry->page != (address >> PAGE_SHIFT) + 1 || crosses(address, bytes))
-        return false;
-    entry->lines |= UINT64_C(1) << (address >> LINE_SHIFT) % 64;
-    return true;
+    return stat_tag(tags.each ? tags.each[i] : tags.all, info);
 }
 
-/* The same with groups, or an access that only has another tag. */
-static __attribute__((noinline)) void touch_of_group(Stat *stat, StatVcpu *vcpu, uint32_t number, uint32_t tag,
-                                                     uint64_t address, uint64_t bytes)
+/* Follows `count` accesses, at most STAT_STEPS. Returns a bit for each that has another tag than its instruction's last
+ * one. */
+static inline __attribute__((always_inline)) uint64_t follow(StatInstruction *instructions,
+                                                             const struct mt_batch *batch, size_t begin, size_t count,
+                                                             Tags tags, StatSteps *steps)
 {
-    StatGroup *group;
-    PageTable *pages;
-
-    if (vcpu->instructions[number].tag == tag && stays_in_page(vcpu->instructions[number].page, address, bytes))
-        return;
-    group = vcpu->counted[number].group;
-    pages = group && vcpu->instructions[number].tag == tag ? stat_pages_of(group)
-                                                           : stat_change_group(stat, vcpu, number, tag);
-
-    touch(stat, pages, vcpu, number, address, bytes);
-}
-
-/* Three counts in a word, each of so many bits: there are too few registers for one each. */
-#define ORDER_BITS 21
-#define ORDER_MASK ((UINT64_C(1) << ORDER_BITS) - 1)
-#define ORDER_MAX ORDER_MASK
-
-/* How an access of this many bytes follows its instruction's last access. It has no branches, because the processor
- * could not predict them. */
-static inline uint64_t order_of(int64_t stride, int64_t before, int64_t bytes)
-{
-    uint64_t same = stride == 0, sequential = (stride == bytes) | (stride == -bytes), strided = stride == before;
-
-    return same | sequential << ORDER_BITS | (strided & ~(same | sequential)) << 2 * ORDER_BITS;
-}
-
-enum stat_order stat_order(int64_t stride, int64_t before, int64_t bytes)
-{
-    uint64_t order = order_of(stride, before, bytes);
-
-    return order & 1                     ? STAT_SAME
-           : order >> ORDER_BITS & 1     ? STAT_SEQUENTIAL
-           : order >> 2 * ORDER_BITS & 1 ? STAT_STRIDED
-                                         : STAT_OTHER;
-}
-
-static void take_orders(StatVcpu *vcpu, uint64_t orders, size_t count)
-{
-    uint64_t same = orders & ORDER_MASK, sequential = orders >> ORDER_BITS & ORDER_MASK,
-             strided = orders >> 2 * ORDER_BITS;
-
-    vcpu->by_order[STAT_SAME] += same;
-    vcpu->by_order[STAT_SEQUENTIAL] += sequential;
-    vcpu->by_order[STAT_STRIDED] += strided;
-    vcpu->by_order[STAT_OTHER] += count - same - sequential - strided;
-}
-
-/* Without instructions, all accesses belong to number 0. */
-static void add_orders(StatVcpu *vcpu, const uint64_t *addresses, const uint8_t *infos, size_t count)
-{
-    uint64_t address = vcpu->instructions[0].address, orders = 0;
-    int64_t stride = vcpu->instructions[0].stride;
+    const uint64_t *addresses = batch->address + begin;
+    const uint32_t *numbers = batch->instruction + begin;
+    uint64_t retagged = 0;
 
     for (size_t i = 0; i < count; i++) {
-        int64_t next = (int64_t)(addresses[i] - address);
+        StatInstruction *instruction = &instructions[numbers[i]];
+        uint64_t address = addresses[i], stride = address - instruction->address, accesses = instruction->accesses;
 
-        orders += order_of(next, stride, mt_size(infos[i]));
-        address = addresses[i];
-        stride = next;
-    }
-    vcpu->accesses[0] += count;
-    vcpu->instructions[0].address = address;
-    vcpu->instructions[0].stride = stride;
-    take_orders(vcpu, orders, count);
-}
+        steps->stride[i] = stride;
+        steps->last_stride[i] = instruction->stride;
+        steps->accesses[i] = accesses;
+        if (tags.groups) {
+            uint8_t info = batch->info[begin + i];
+            uint32_t tag = tag_of(tags, begin + i, info);
 
-/* The first access of all. */
-static void begin_orders(StatVcpu *vcpu, uint64_t address)
-{
-    vcpu->accesses[0]++;
-    vcpu->instructions[0].address = address;
-    vcpu->instructions[0].stride = (int64_t)address;
-    vcpu->by_order[STAT_OTHER]++;
-}
-
-/* Whether no byte of an access lies outside the line in which the one before began. */
-static inline bool stays_in_line(uint64_t address, uint64_t before, uint8_t info)
-{
-    return address - before / LINE_BYTES * LINE_BYTES < places[info & 7];
-}
-
-/* `members`, with groups, else NULL: of a stretch with this tag, or with one for each record. It is inlined for each.
- */
-static inline __attribute__((always_inline)) void add_instructions(Stat *stat, StatVcpu *vcpu,
-                                                                   const struct mt_batch *batch, size_t begin,
-                                                                   size_t end, bool groups, uint32_t tag,
-                                                                   const uint32_t *tags)
-{
-    const uint64_t *addresses = batch->address;
-    const uint8_t *infos = batch->info;
-    const uint32_t *numbers = batch->instruction;
-    StatInstruction *instructions = vcpu->instructions;
-    uint64_t *accesses = vcpu->accesses, orders = 0;
-
-    for (size_t i = begin; i < end; i++) {
-        uint32_t number = numbers[i];
-        StatInstruction *instruction = &instructions[number];
-        uint64_t address = addresses[i], before = instruction->address;
-        uint8_t info = infos[i];
-        int64_t stride = (int64_t)(address - before);
-        uint64_t order = order_of(stride, instruction->stride, mt_size(info));
-        uint32_t whole_tag = groups ? stat_tag(tags ? tags[i] : tag, info) : 0;
-
-        if (!stays_in_line(address, before, info) || !instruction->page || (groups && instruction->tag != whole_tag)) {
-            if (!instruction->page)
-                order = 0; /* the instruction's first access */
-            if (groups)
-                touch_of_group(stat, vcpu, number, whole_tag, address, mt_size(info));
-            else
-                touch_of_all(stat, vcpu, number, address, mt_size(info));
-        }
-        if (groups)
+            retagged |= (uint64_t)(instruction->tag != tag) << i;
+            instruction->tag = tag;
+            steps->stores[i] = instruction->stores;
             instruction->stores += mt_is_store(info);
-        orders += order;
-        accesses[number]++;
+        }
         instruction->address = address;
         instruction->stride = stride;
+        instruction->accesses = accesses + 1;
     }
-    take_orders(vcpu, orders, end - begin);
+    return retagged;
 }
 
-static __attribute__((noinline)) void add_alone(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, size_t begin,
-                                                size_t end)
+/* It is inlined for each kind of tags. */
+static inline __attribute__((always_inline)) void
+add_instructions(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, size_t begin, size_t end, Tags tags)
 {
-    add_instructions(stat, vcpu, batch, begin, end, false, 0, NULL);
+    StatSteps steps;
+
+    for (size_t at = begin, count; at < end; at += count) {
+        uint64_t leaving;
+
+        count = MIN(end - at, STAT_STEPS);
+        leaving = follow(vcpu->instructions, batch, at, count, tags, &steps);
+        leaving |= stat_judge(stat->way, &steps, batch->address + at, batch->info + at, count, vcpu->by_order);
+        for (; leaving; leaving &= leaving - 1) {
+            size_t step = (size_t)__builtin_ctzll(leaving), i = at + step;
+            uint8_t info = batch->info[i];
+            StatAccess access = { batch->address[i], mt_size(info), steps.accesses[step],
+                                  tags.groups ? steps.stores[step] : 0 };
+
+            if (tags.groups)
+                stat_touch_of_group(stat, vcpu, batch->instruction[i], tag_of(tags, i, info), &access);
+            else
+                stat_touch(stat, &stat->pages, &vcpu->counted[batch->instruction[i]], &access);
+        }
+    }
+}
+
+static __attribute__((noinline)) void add_alone(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch)
+{
+    add_instructions(stat, vcpu, batch, 0, batch->count, (Tags){ false });
 }
 
 static __attribute__((noinline)) void add_tagged(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, size_t begin,
                                                  size_t end, uint32_t tag)
 {
-    add_instructions(stat, vcpu, batch, begin, end, true, tag, NULL);
+    add_instructions(stat, vcpu, batch, begin, end, (Tags){ true, .all = tag });
 }
 
 static __attribute__((noinline)) void add_each_tagged(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch,
                                                       size_t begin, size_t end, const uint32_t *tags)
 {
-    add_instructions(stat, vcpu, batch, begin, end, true, 0, tags);
+    add_instructions(stat, vcpu, batch, begin, end, (Tags){ true, .each = tags });
 }
 
 static void add_run(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, const GroupRun *run)
 {
-    for (size_t at = run->begin, end; at < run->end; at = end) {
-        end = MIN(run->end, at + ORDER_MAX);
-        if (run->groups)
-            add_each_tagged(stat, vcpu, batch, at, end, run->groups);
-        else
-            add_tagged(stat, vcpu, batch, at, end, run->tag);
-    }
+    if (run->groups)
+        add_each_tagged(stat, vcpu, batch, run->begin, run->end, run->groups);
+    else
+        add_tagged(stat, vcpu, batch, run->begin, run->end, run->tag);
 }
 
-static uint32_t highest_of(const uint32_t *numbers, size_t count)
+/* A number that is below twice the highest of all, and not below that. */
+static uint32_t bound_of(const uint32_t *numbers, size_t count)
 {
-    uint32_t highest = 0;
+    uint64_t pair, bits = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < count; i++)
-        highest = MAX(highest, numbers[i]);
-    return highest;
+    for (; i + 2 <= count; i += 2) {
+        memcpy(&pair, numbers + i, sizeof pair);
+        bits |= pair;
+    }
+    if (i < count)
+        bits |= numbers[i];
+    return (uint32_t)(bits | bits >> 32);
 }
 
-/* Adds records in pieces for which the counts of ORDER_BITS have room. */
 static void add_with_orders(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch)
 {
-    uint32_t highest = batch->instruction ? highest_of(batch->instruction, batch->count) : 0;
-    size_t at = 0;
+    uint32_t bound = batch->instruction ? bound_of(batch->instruction, batch->count) : 0;
 
-    stat_make_room(vcpu, highest);
+    stat_make_room(vcpu, bound);
     if (stat->keeps_beginnings)
-        stat_keep_beginnings(vcpu, batch, highest);
-    if (!batch->instruction && batch->count && !vcpu->accesses[0])
-        begin_orders(vcpu, batch->address[at++]);
-    while (at < batch->count) {
-        size_t count = MIN(batch->count - at, ORDER_MAX);
-
-        if (batch->instruction)
-            add_alone(stat, vcpu, batch, at, at + count);
-        else
-            add_orders(vcpu, batch->address + at, batch->info + at, count);
-        at += count;
-    }
+        stat_keep_beginnings(vcpu, batch, bound);
+    if (batch->instruction)
+        add_alone(stat, vcpu, batch);
+    else
+        add_orders(stat, vcpu, batch);
 }
 
 static bool stat_add(void *data, const struct mt_batch *batch, GError **error)
@@ -434,7 +349,7 @@ static bool stat_add_groups(void *data, const struct mt_batch *batch, GroupFinde
     stat->finder = finder;
     kind_counts_add_all(&vcpu->kinds, batch->info, batch->count);
     add_page_sizes(stat, batch);
-    stat_make_room(vcpu, highest_of(batch->instruction, batch->count));
+    stat_make_room(vcpu, bound_of(batch->instruction, batch->count));
     stat_expect(stat, batch->count);
     while (group_finder_next_run(finder, batch, &run))
         add_run(stat, vcpu, batch, &run);

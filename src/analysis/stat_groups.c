@@ -44,44 +44,53 @@ static bool is_user(uint32_t tag)
     return tag % (1u << STAT_TAG_SHIFT) == 3;
 }
 
-static void settle(StatVcpu *vcpu, uint32_t number)
+/* Counts those accesses and stores of an instruction, of so many that it has made, that no group has counted. */
+static void settle(StatCounted *counted, uint64_t accesses, uint32_t stores)
 {
-    StatInstruction *instruction = &vcpu->instructions[number];
-    StatCounted *counted = &vcpu->counted[number];
-    uint64_t accesses = vcpu->accesses[number] - counted->to_groups;
+    StatGroup *group = counted->group;
 
-    if (!counted->group)
+    if (!group)
         return;
-    counted->group->accesses += accesses;
-    counted->group->stores += instruction->stores;
-    if (is_user(instruction->tag))
-        counted->group->user += accesses;
-    counted->to_groups = vcpu->accesses[number];
-    instruction->stores = 0;
+    group->accesses += accesses - counted->to_group;
+    group->stores += stores - counted->stores_to_group;
+    if (is_user(counted->tag))
+        group->user += accesses - counted->to_group;
+    counted->to_group = accesses;
+    counted->stores_to_group = stores;
 }
 
-PageTable *stat_pages_of(StatGroup *group)
+/* An access to another line of the page that the instruction has accessed before. */
+static inline bool stays_in_page(PageEntry *entry, const StatAccess *access)
 {
-    return &group->pages;
+    if (!entry || entry->page != (access->address >> PAGE_SHIFT) + 1 || stat_crosses(access->address, access->bytes))
+        return false;
+    entry->lines |= UINT64_C(1) << (access->address >> LINE_SHIFT) % 64;
+    return true;
 }
 
-PageTable *stat_change_group(Stat *stat, StatVcpu *vcpu, uint32_t number, uint32_t tag)
+void stat_touch_of_group(Stat *stat, StatVcpu *vcpu, uint32_t number, uint32_t tag, const StatAccess *access)
 {
-    StatInstruction *instruction = &vcpu->instructions[number];
-    StatGroup *group = get_group(stat, group_finder_of(stat->finder, tag >> STAT_TAG_SHIFT, number));
+    StatCounted *counted = &vcpu->counted[number];
 
-    if (group != vcpu->counted[number].group || is_user(tag) != is_user(instruction->tag))
-        settle(vcpu, number);
-    vcpu->counted[number].group = group;
-    instruction->tag = tag;
-    return &group->pages;
+    if (counted->tag == tag && stays_in_page(counted->page, access))
+        return;
+    if (!counted->group || counted->tag != tag) {
+        StatGroup *group = get_group(stat, group_finder_of(stat->finder, tag >> STAT_TAG_SHIFT, number));
+
+        if (group != counted->group || is_user(tag) != is_user(counted->tag))
+            settle(counted, access->accesses, access->stores);
+        counted->group = group;
+        counted->tag = tag;
+    }
+    stat_touch(stat, &counted->group->pages, counted, access);
 }
 
 static void settle_all(Stat *stat)
 {
     for (guint i = 0; i < STAT_MAX_VCPUS; i++)
         for (uint32_t number = 0; stat->vcpus[i] && number < stat->vcpus[i]->room; number++)
-            settle(stat->vcpus[i], number);
+            settle(&stat->vcpus[i]->counted[number], stat->vcpus[i]->instructions[number].accesses,
+                   stat->vcpus[i]->instructions[number].stores);
     stat->unsettled = 0;
 }
 

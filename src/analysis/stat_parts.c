@@ -43,9 +43,9 @@ static void keep(StatVcpu *vcpu, uint32_t number, uint64_t address, uint8_t info
     vcpu->begun[number]++;
 }
 
-void stat_keep_beginnings(StatVcpu *vcpu, const struct mt_batch *batch, uint32_t highest)
+void stat_keep_beginnings(StatVcpu *vcpu, const struct mt_batch *batch, uint32_t bound)
 {
-    make_room(vcpu, highest);
+    make_room(vcpu, bound);
     if (!batch->instruction) {
         for (size_t i = 0; i < batch->count && vcpu->begun[0] < 2; i++)
             keep(vcpu, 0, batch->address[i], batch->info[i]);
@@ -61,7 +61,7 @@ static void judge_again(StatVcpu *vcpu, const StatVcpu *next, uint32_t number)
 {
     const StatBeginning *beginning = &next->beginnings[number];
     const StatInstruction *before = &vcpu->instructions[number];
-    int64_t first = (int64_t)(beginning->address[0] - before->address), second;
+    uint64_t first = beginning->address[0] - before->address, second;
 
     vcpu->by_order[STAT_OTHER]--;
     vcpu->by_order[stat_order(first, before->stride, beginning->bytes[0])]++;
@@ -69,8 +69,8 @@ static void judge_again(StatVcpu *vcpu, const StatVcpu *next, uint32_t number)
         vcpu->instructions[number].stride = first;
         return;
     }
-    second = (int64_t)(beginning->address[1] - beginning->address[0]);
-    vcpu->by_order[stat_order(second, (int64_t)beginning->address[0], beginning->bytes[1])]--;
+    second = beginning->address[1] - beginning->address[0];
+    vcpu->by_order[stat_order(second, beginning->address[0], beginning->bytes[1])]--;
     vcpu->by_order[stat_order(second, first, beginning->bytes[1])]++;
     vcpu->instructions[number].stride = next->instructions[number].stride;
 }
@@ -79,17 +79,17 @@ static void merge_instruction(StatVcpu *vcpu, StatVcpu *next, uint32_t number)
 {
     StatInstruction *instruction = &vcpu->instructions[number];
 
-    if (!next->accesses[number])
+    if (!next->instructions[number].accesses)
         return;
-    stat_settle(vcpu, number);
-    stat_settle(next, number);
-    if (vcpu->accesses[number])
+    stat_settle_page(&vcpu->counted[number], instruction->accesses);
+    stat_settle_page(&next->counted[number], next->instructions[number].accesses);
+    if (instruction->accesses)
         judge_again(vcpu, next, number);
     else
         instruction->stride = next->instructions[number].stride;
     instruction->address = next->instructions[number].address;
-    vcpu->accesses[number] += next->accesses[number];
-    vcpu->counted[number].to_pages = vcpu->accesses[number]; /* pages are merged elsewhere */
+    instruction->accesses += next->instructions[number].accesses;
+    vcpu->counted[number].to_page = instruction->accesses; /* pages are merged elsewhere */
 }
 
 static void merge_vcpu(StatVcpu *vcpu, StatVcpu *next)

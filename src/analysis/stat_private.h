@@ -7,31 +7,31 @@
 #include "kind_counts.h"
 #include "page_table.h"
 #include "stat.h"
+#include "stat_steps.h"
 
 #define STAT_MAX_VCPUS 256
 #define STAT_PAGE_SHIFTS 64 /* base-2 logarithms of sizes */
 #define STAT_RECENT_LINES 1024
 
-enum stat_order { STAT_SAME, STAT_SEQUENTIAL, STAT_STRIDED, STAT_OTHER, STAT_ORDERS };
-
-/* What is kept of an instruction for its next access: half a cache line. Its accesses are counted apart, or the
- * compiler would join two of its members into a vector to store them, which the next access of the instruction would
- * wait for. */
+/* What is kept of an instruction for its next access: half a cache line. */
 typedef struct {
     uint64_t address; /* of the last access */
-    PageEntry *page;  /* the page that this is in; NULL: there was none */
-    int64_t stride;   /* between the last two */
-    uint32_t tag;     /* with groups: the tag of the last access (GroupRun) */
-    uint32_t stores;  /* with groups: stores that no group has counted yet */
+    uint64_t accesses;
+    uint64_t stride; /* between the last two accesses */
+    uint32_t tag;    /* with groups: the tag of the last access (GroupRun) */
+    uint32_t stores; /* with groups: modulo 2^32 */
 } __attribute__((aligned(32))) StatInstruction;
 
 typedef struct StatGroup StatGroup; /* stat_groups.c */
 
-/* How many of an instruction's accesses are counted elsewhere, too. */
+/* Where an instruction's accesses are counted, too, and how many of them have been. */
 typedef struct {
-    uint64_t to_pages;
-    uint64_t to_groups;
+    PageEntry *page; /* of the last access; NULL: there was none */
+    uint64_t to_page;
     StatGroup *group; /* of the last access; NULL: there was none */
+    uint64_t to_group;
+    uint32_t tag; /* that the group was found by */
+    uint32_t stores_to_group;
 } StatCounted;
 
 /* The first two accesses of an instruction in a part of the trace: how they follow those before isn't known yet. */
@@ -39,6 +39,13 @@ typedef struct {
     uint64_t address[2];
     uint8_t bytes[2];
 } StatBeginning;
+
+/* An access, and what its instruction had made before it. */
+typedef struct {
+    uint64_t address, bytes;
+    uint64_t accesses;
+    uint32_t stores; /* with groups: modulo 2^32 */
+} StatAccess;
 
 #define STAT_TAG_SHIFT 2
 
@@ -53,7 +60,6 @@ typedef struct {
     uint32_t expected;             /* instructions, as many as the trace has; 0: nobody knows */
     StatInstruction *instructions; /* by number */
     uint8_t *instructions_memory;  /* what they lie in, aligned */
-    uint64_t *accesses;            /* likewise */
     StatCounted *counted;          /* likewise */
     uint32_t room;
     StatBeginning *beginnings; /* of parts but the first; by number */
@@ -64,6 +70,7 @@ typedef struct {
 typedef struct {
     const StatOptions *options;
     const Context *context;
+    enum stat_way way;               /* the fastest one that works */
     StatVcpu *vcpus[STAT_MAX_VCPUS]; /* or NULL */
     PageTable pages;
     uint64_t recent[STAT_RECENT_LINES]; /* with `brief`: lines (their numbers plus 1) that `pages` has already */
@@ -79,32 +86,51 @@ typedef struct {
 StatVcpu *stat_get_vcpu(Stat *stat, unsigned number);
 /* Makes room for the instruction of this number. */
 void stat_make_room(StatVcpu *vcpu, uint32_t number);
-/* The order of an access of this many bytes: `stride` from the instruction's last access, whose own stride was
- * `before`. */
-enum stat_order stat_order(int64_t stride, int64_t before, int64_t bytes);
 
-/* Parts (stat_parts.c): what a part but the first keeps of each batch; and AnalysisType's functions. */
-void stat_keep_beginnings(StatVcpu *vcpu, const struct mt_batch *batch, uint32_t highest);
+/* Parts (stat_parts.c): what a part but the first keeps of each batch, with no number above `bound`; and AnalysisType's
+ * functions. */
+void stat_keep_beginnings(StatVcpu *vcpu, const struct mt_batch *batch, uint32_t bound);
 AnalysisDivision stat_divide(const void *options, unsigned jobs);
 void stat_take_part(void *stat, const AnalysisPart *part);
 bool stat_merge(void *stat, void *next, GError **error);
 
 /* Groups (stat_groups.c). Says that there are groups. To be called before any record. */
 void stat_begin_groups(Stat *stat);
-/* The pages of the group that an instruction belongs to with this tag, before the access is counted. */
-PageTable *stat_change_group(Stat *stat, StatVcpu *vcpu, uint32_t number, uint32_t tag);
+/* As stat_touch(), in the pages of the group that the instruction belongs to with this tag. */
+void stat_touch_of_group(Stat *stat, StatVcpu *vcpu, uint32_t number, uint32_t tag, const StatAccess *access);
 /* Counts all instructions' accesses, which their pages know, to their groups, and the pages of all groups to those of
  * all records. */
 void stat_gather_groups(Stat *stat);
 /* To be called before this many records are counted. */
 void stat_expect(Stat *stat, size_t records);
-/* The pages of a group. */
-PageTable *stat_pages_of(StatGroup *group);
 /* AnalysisType's measure_group. */
 void stat_measure_group(void *stat, guint group, uint64_t *values);
 
-/* Counts an instruction's accesses to the page that it has accessed last. */
-void stat_settle(StatVcpu *vcpu, uint32_t number);
+/* The second line of an access that crosses one, in a table of pages: that of all records, or of a group. */
+void stat_touch_second_line(Stat *stat, PageTable *pages, uint64_t address, uint64_t bytes);
+/* Counts those accesses of an instruction, of so many that it has made, to its last page that aren't counted yet. */
+static inline void stat_settle_page(StatCounted *counted, uint64_t accesses)
+{
+    if (counted->page)
+        counted->page->accesses += accesses - counted->to_page;
+    counted->to_page = accesses;
+}
+
+/* Whether the bytes from `address` lie in two lines. */
+static inline bool stat_crosses(uint64_t address, uint64_t bytes)
+{
+    return address % STAT_LINE_BYTES + bytes > STAT_LINE_BYTES;
+}
+
+/* An access to another line than the instruction's last one, or to two of them. */
+static inline void stat_touch(Stat *stat, PageTable *pages, StatCounted *counted, const StatAccess *access)
+{
+    stat_settle_page(counted, access->accesses);
+    counted->page = page_table_touch(pages, access->address >> LINE_SHIFT);
+    if (G_UNLIKELY(stat_crosses(access->address, access->bytes)))
+        stat_touch_second_line(stat, pages, access->address, access->bytes);
+}
+
 /* AnalysisType's describe, and figures and measure. */
 void stat_describe(void *stat, Report *report);
 extern const ReportColumn stat_figures[];

@@ -131,7 +131,7 @@ static GArray *list_instructions(const Stat *stat)
         if (vcpu && vcpu->room > places->len)
             g_array_set_size(places, vcpu->room);
         for (uint32_t number = 1; vcpu && number < vcpu->room; number++)
-            g_array_index(places, Place, number).accesses += vcpu->accesses[number];
+            g_array_index(places, Place, number).accesses += vcpu->instructions[number].accesses;
     }
     for (guint i = 0; i < places->len; i++) {
         Place *place = &g_array_index(places, Place, i);
@@ -301,7 +301,7 @@ void stat_describe(void *data, Report *report)
 
     for (guint i = 0; i < STAT_MAX_VCPUS; i++)
         for (uint32_t number = 0; stat->vcpus[i] && number < stat->vcpus[i]->room; number++)
-            stat_settle(stat->vcpus[i], number);
+            stat_settle_page(&stat->vcpus[i]->counted[number], stat->vcpus[i]->instructions[number].accesses);
     stat_gather_groups(stat);
     for (guint i = 0; i < STAT_MAX_VCPUS; i++)
         if (stat->vcpus[i])

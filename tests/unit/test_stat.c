@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "../../src/analysis/stat.h"
+#include "../../src/analysis/stat_steps.h"
 #include "../../src/base/json_numbers.h"
 
 #define STORE 32
@@ -227,6 +228,65 @@ static void test_requests(void)
     }
 }
 
+/* An order by its definition. */
+static enum stat_order known_order(uint64_t stride, uint64_t last_stride, uint64_t bytes)
+{
+    if (!stride)
+        return STAT_SAME;
+    if (stride == bytes || stride + bytes == 0)
+        return STAT_SEQUENTIAL;
+    return stride == last_stride ? STAT_STRIDED : STAT_OTHER;
+}
+
+/* Whether a byte of the access isn't in the line of `last`. */
+static bool known_to_leave(uint64_t address, uint64_t last, uint64_t bytes)
+{
+    for (uint64_t i = 0; i < bytes; i++)
+        if ((address + i) / STAT_LINE_BYTES != last / STAT_LINE_BYTES)
+            return true;
+    return false;
+}
+
+/* Any number of steps, of all kinds, at the ends of the address space too. */
+static void test_steps(void)
+{
+    g_autoptr(GRand) random = g_rand_new_with_seed(3);
+
+    for (int round = 0; round < 20000; round++) {
+        size_t count = (size_t)g_rand_int_range(random, 0, STAT_STEPS + 1);
+        uint64_t address[STAT_STEPS], leaving = 0, orders[STAT_ORDERS] = { 1, 2, 3, 4 };
+        uint8_t info[STAT_STEPS];
+        StatSteps steps;
+
+        for (size_t i = 0; i < count; i++) {
+            const uint64_t bytes = UINT64_C(1) << (info[i] = (uint8_t)g_rand_int(random)) % 8;
+            const uint64_t other = (uint64_t)g_rand_int(random) << 32 | g_rand_int(random);
+            const uint64_t strides[] = {
+                0, bytes, -bytes, bytes * 2, (uint64_t)g_rand_int_range(random, -80, 80), other
+            };
+
+            address[i] = (uint64_t)g_rand_int_range(random, -100, 200); /* around 0 */
+            steps.accesses[i] = (uint64_t)g_rand_int_range(random, 0, 4);
+            steps.stride[i] = strides[g_rand_int_range(random, 0, G_N_ELEMENTS(strides))];
+            steps.last_stride[i] = g_rand_boolean(random) ? steps.stride[i] : other;
+            if (!steps.accesses[i])
+                orders[STAT_OTHER]++;
+            else
+                orders[known_order(steps.stride[i], steps.last_stride[i], bytes)]++;
+            if (!steps.accesses[i] || known_to_leave(address[i], address[i] - steps.stride[i], bytes))
+                leaving |= UINT64_C(1) << i;
+        }
+        for (enum stat_way way = STAT_SCALAR; way < STAT_WAYS; way++) {
+            uint64_t judged[STAT_ORDERS] = { 1, 2, 3, 4 };
+
+            if (!stat_way_works(way))
+                continue;
+            g_assert_cmphex(stat_judge(way, &steps, address, info, count, judged), ==, leaving);
+            g_assert_cmpmem(judged, sizeof judged, orders, sizeof orders);
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -236,6 +296,7 @@ int main(int argc, char **argv)
                test_pages_with_and_without_instructions, tear_down);
     g_test_add("/stat/orders", Fixture, NULL, set_up, test_orders, tear_down);
     g_test_add("/stat/nothing", Fixture, NULL, set_up, test_nothing, tear_down);
+    g_test_add_func("/stat/steps", test_steps);
     g_test_add_func("/stat/requests", test_requests);
     return g_test_run();
 }
