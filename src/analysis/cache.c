@@ -18,6 +18,20 @@ static bool is_fast(const CacheDesign *design)
     return cache_model_has_fast_path(design) && design->prefetch != CACHE_STRIDE;
 }
 
+/* The groups of the first level, if records may be left out; else 0. What isn't there after it was used, or goes when
+ * others are used or prefetched, must not be left out. */
+static unsigned groups_of_first_level(const CacheDesign *design, const CacheOptions *options)
+{
+    bool inclusive = false;
+
+    for (unsigned i = 1; i < design->levels; i++)
+        inclusive |= design->level[i].inclusion == CACHE_INCLUSIVE;
+    if (!is_fast(design) || design->prefetch != CACHE_NO_PREFETCH || options->physical || design->no_allocate ||
+        inclusive)
+        return 0;
+    return cache_array_groups(design->level[0].sets);
+}
+
 static void *cache_begin(const AnalysisType *type, const void *options, const Context *context, GError **error)
 {
     const CacheOptions *own = options;
@@ -39,6 +53,7 @@ static void *cache_begin(const AnalysisType *type, const void *options, const Co
     cache->feed = cache_feed_new(&design);
     cache->kinds = g_new0(KindCounts, CACHE_MAX_VCPUS); /* unused pages take no memory */
     cache->is_fast = is_fast(&design);
+    cache->groups = groups_of_first_level(&design, own);
     return cache;
 }
 
@@ -53,6 +68,7 @@ static void cache_end(void *data)
     }
     line_counts_clear(&cache->lines);
     g_free(cache->kinds);
+    g_free(cache->kept);
     g_free(cache);
 }
 
@@ -113,13 +129,15 @@ static void add_record(Cache *cache, const struct mt_batch *batch, size_t i, uin
         cache_model_core(cache->feed->model, vcpu)->counts[0][mt_cpl(info)].accesses += lines.count - 1;
 }
 
-/* Most accesses hit the first level, and most of those the line that its set has used last. */
-static void add_fast(Cache *cache, const struct mt_batch *batch)
+/* Most accesses hit the first level, and most of those the line that its set has used last. `some`: the records;
+ * NULL: the first `count` ones. */
+static void add_fast(Cache *cache, const struct mt_batch *batch, const uint32_t *some, size_t count)
 {
     const CacheArray array = *cache_model_core(cache->feed->model, batch->vcpu)->array[0]; /* stays in registers */
     unsigned shift = cache->design.line_shift;
 
-    for (size_t i = 0; i < batch->count; i++) {
+    for (size_t k = 0; k < count; k++) {
+        size_t i = some ? some[k] : k;
         uint64_t address = batch->address[i], line = address >> shift;
         uint8_t info = batch->info[i];
 
@@ -132,7 +150,6 @@ static void add_fast(Cache *cache, const struct mt_batch *batch)
 /* The same of a part: first finds without branches which records touch its lines. */
 static void add_fast_part(Cache *cache, const struct mt_batch *batch)
 {
-    const CacheArray array = *cache_model_core(cache->feed->model, batch->vcpu)->array[0];
     const AnalysisPart part = cache->part;
     unsigned shift = cache->design.line_shift;
     uint32_t own[PIECE];
@@ -147,15 +164,7 @@ static void add_fast_part(Cache *cache, const struct mt_batch *batch)
             count +=
                 analysis_part_has(&part, line) | (((batch->address[i] + mt_size(batch->info[i]) - 1) >> shift) != line);
         }
-        for (size_t k = 0; k < count; k++) {
-            size_t i = own[k];
-            uint64_t address = batch->address[i], line = address >> shift;
-            uint8_t info = batch->info[i];
-
-            if (G_UNLIKELY(((address + mt_size(info) - 1) >> shift) != line) ||
-                !cache_array_hits(&array, line, mt_is_store(info)))
-                add_record(cache, batch, i, address, mt_size(info));
-        }
+        add_fast(cache, batch, own, count);
     }
 }
 
@@ -166,7 +175,9 @@ static size_t cache_thin(void *data, const struct mt_batch *batch, uint32_t *kep
 {
     Cache *cache = data;
     KindCounts *kinds = &cache->kinds[batch->vcpu % CACHE_MAX_VCPUS];
-    /* Of each group: the line's number plus 1, twice, plus 1 if it is dirty. */
+    /* Of each group: the number of the last line plus 1, and two bits below it: it was used often enough; it is dirty.
+     */
+    const uint64_t used = cache_array_needs_two_uses(cache->design.level[0].policy) ? 0 : 2;
     uint64_t last[CACHE_GROUPS_MOST] = { 0 }, word_before = 0;
     const uint64_t *addresses = batch->address;
     const uint8_t *infos = batch->info;
@@ -177,7 +188,7 @@ static size_t cache_thin(void *data, const struct mt_batch *batch, uint32_t *kep
         uint8_t info = infos[i];
         uint64_t line = addresses[i] >> shift, line_behind = (addresses[i] + mt_size(info) - 1) >> shift;
         unsigned group = line & mask;
-        uint64_t word = last[group], after = 2 * (line + 1) + mt_is_store(info);
+        uint64_t word = last[group], after = 4 * (line + 1) + used + mt_is_store(info);
 
         last[group_before] = word_before;
         word = group == group_before ? word_before : word;
@@ -192,12 +203,22 @@ static size_t cache_thin(void *data, const struct mt_batch *batch, uint32_t *kep
             count++;
             continue;
         }
-        after |= (word ^ after) >> 1 ? 0 : word;
+        after |= (word ^ after) >> 2 ? 0 : word | 2;
         count += after != word;
         group_before = group;
         word_before = after;
     }
     return count;
+}
+
+/* Leaves out what changes nothing, without branches that the processor could not predict. */
+static void add_thinned(Cache *cache, const struct mt_batch *batch)
+{
+    if (batch->count > cache->kept_room) {
+        cache->kept_room = batch->count;
+        cache->kept = g_renew(uint32_t, cache->kept, cache->kept_room);
+    }
+    add_fast(cache, batch, cache->kept, cache_thin(cache, batch, cache->kept));
 }
 
 static void add_each(Cache *cache, const struct mt_batch *batch)
@@ -226,12 +247,18 @@ static void add_physical(Cache *cache, const struct mt_batch *batch)
 
 static void add_virtual(Cache *cache, const struct mt_batch *batch)
 {
-    if (!cache->groups && !cache->part.number)
+    bool is_part = cache->part.count;
+
+    if (cache->groups && !cache->is_thinned && !is_part) {
+        add_thinned(cache, batch);
+        return;
+    }
+    if (!cache->is_thinned && !cache->part.number)
         kind_counts_add_all(&cache->kinds[batch->vcpu % CACHE_MAX_VCPUS], batch->info, batch->count);
-    if (cache->is_fast && cache->part.count)
+    if (cache->is_fast && is_part)
         add_fast_part(cache, batch);
     else if (cache->is_fast)
-        add_fast(cache, batch);
+        add_fast(cache, batch, NULL, batch->count);
     else
         add_each(cache, batch);
 }
@@ -252,19 +279,6 @@ static bool cache_add(void *data, const struct mt_batch *batch, GError **error)
 }
 
 /* Parts of the work: a part has some of the sets of each level, those of the same lines. */
-
-/* The groups of the first level, if records may be left out; else 0. What isn't there after it was used, or goes when
- * others are used, must not be left out. */
-static unsigned groups_of_first_level(const CacheDesign *design, const CacheOptions *options)
-{
-    bool inclusive = false;
-
-    for (unsigned i = 1; i < design->levels; i++)
-        inclusive |= design->level[i].inclusion == CACHE_INCLUSIVE;
-    if (!is_fast(design) || options->physical || design->no_allocate || inclusive)
-        return 0;
-    return cache_array_groups(design->level[0].policy, design->level[0].sets);
-}
 
 static AnalysisDivision cache_divide(const void *options, unsigned jobs)
 {
@@ -301,7 +315,7 @@ static void cache_begin_thin(void *data)
 {
     Cache *cache = data;
 
-    cache->groups = groups_of_first_level(&cache->design, cache->options);
+    cache->is_thinned = true;
 }
 
 static bool cache_merge(void *data, void *other, GError **error)

@@ -111,11 +111,14 @@ static void move_to_front(uint64_t *words, size_t way)
     words[0] = word;
 }
 
-unsigned cache_array_groups(CachePolicy policy, uint64_t sets)
+unsigned cache_array_groups(uint64_t sets)
 {
-    if (policy == CACHE_SRRIP || policy == CACHE_RANDOM)
-        return 0;
     return (unsigned)MIN(sets & -sets, CACHE_GROUPS_MOST);
+}
+
+bool cache_array_needs_two_uses(CachePolicy policy)
+{
+    return policy == CACHE_SRRIP;
 }
 
 size_t cache_array_touch(const CacheArray *array, uint64_t line, size_t slot)

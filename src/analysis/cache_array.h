@@ -89,10 +89,12 @@ static inline bool cache_array_hits(const CacheArray *array, uint64_t line, bool
 }
 
 /* For leaving out uses that change nothing. A line's group is its lowest bits, as many as tell this power of two of
- * groups apart; all lines of a set are of one group. A line that is used twice, with none of its group in between, is
- * there the second time, and what the policy does then it has done already. 0 if that isn't so: with SRRIP a line that
- * came in isn't as young as one that was hit, and random numbers are all of one row. */
-unsigned cache_array_groups(CachePolicy policy, uint64_t sets);
+ * groups apart; all lines of a set are of one group. A line that is used again, with none of its group in between, is
+ * there, and what the policy does then it has done already: */
+unsigned cache_array_groups(uint64_t sets);
+/* but with these policies, only when it was used twice before: with SRRIP, a line that came in isn't as young as one
+ * that was hit. */
+bool cache_array_needs_two_uses(CachePolicy policy);
 /* Tells the policy that the line, which is at `slot`, was used. Returns where it is now. */
 size_t cache_array_touch(const CacheArray *array, uint64_t line, size_t slot);
 /* Inserts a line that isn't there, with these flags beside CACHE_VALID. Returns the word of the line that was replaced;

@@ -31,7 +31,10 @@ typedef struct {
     bool is_fast;
     uint64_t left_out; /* with --physical: their address isn't that of memory, or isn't known */
     AnalysisPart part; /* the lines that are its own; what isn't of lines only part 0 counts */
-    unsigned groups;   /* if records are left out (thin()): cache_array_groups() of the first level; else 0 */
+    unsigned groups;   /* if records may be left out: cache_array_groups() of the first level; else 0 */
+    bool is_thinned;   /* they have been: see AnalysisType's thin() */
+    uint32_t *kept;    /* the records of a batch that aren't left out */
+    size_t kept_room;
 } Cache;
 
 /* The result: see AnalysisType. */
