@@ -39,7 +39,6 @@ static void stat_end(void *data)
         if (stat->vcpus[i]) {
             g_free(stat->vcpus[i]->instructions_memory);
             g_free(stat->vcpus[i]->beginnings);
-            g_free(stat->vcpus[i]->begun);
             g_free(stat->vcpus[i]->counted);
             g_free(stat->vcpus[i]);
         }
@@ -89,6 +88,8 @@ void stat_make_room(StatVcpu *vcpu, uint32_t number)
     vcpu->instructions_memory = memory;
     vcpu->instructions = more;
     vcpu->counted = enlarge(vcpu->counted, vcpu->room * sizeof *vcpu->counted, room * sizeof *vcpu->counted);
+    vcpu->beginnings =
+        enlarge(vcpu->beginnings, vcpu->room * sizeof *vcpu->beginnings, room * sizeof *vcpu->beginnings);
     vcpu->room = room;
 }
 
@@ -191,6 +192,9 @@ static void add_orders(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch)
     for (size_t at = 0, count; at < batch->count; at += count) {
         count = MIN(batch->count - at, STAT_STEPS);
         follow_vcpu(vcpu->instructions, batch->address + at, count, &steps);
+        for (size_t i = 0; stat->keeps_beginnings && i < count && steps.accesses[i] < STAT_BEGINNING; i++)
+            stat_keep_beginning(
+                vcpu, 0, &(StatAccess){ batch->address[at + i], mt_size(batch->info[at + i]), steps.accesses[i], 0 });
         stat_judge(stat->way, &steps, batch->address + at, batch->info + at, count, vcpu->by_order);
     }
 }
@@ -258,6 +262,8 @@ add_instructions(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, size_
             StatAccess access = { batch->address[i], mt_size(info), steps.accesses[step],
                                   tags.groups ? steps.stores[step] : 0 };
 
+            if (stat->keeps_beginnings && access.accesses < STAT_BEGINNING)
+                stat_keep_beginning(vcpu, batch->instruction[i], &access);
             if (tags.groups)
                 stat_touch_of_group(stat, vcpu, batch->instruction[i], tag_of(tags, i, info), &access);
             else
@@ -311,8 +317,6 @@ static void add_with_orders(Stat *stat, StatVcpu *vcpu, const struct mt_batch *b
     uint32_t bound = batch->instruction ? bound_of(batch->instruction, batch->count) : 0;
 
     stat_make_room(vcpu, bound);
-    if (stat->keeps_beginnings)
-        stat_keep_beginnings(vcpu, batch, bound);
     if (batch->instruction)
         add_alone(stat, vcpu, batch);
     else

@@ -4,8 +4,6 @@
  * on its accesses in the parts before (see stat.c). So these two are kept, and are judged again when the parts are
  * merged.
  */
-#include <string.h>
-
 #include "stat_private.h"
 
 AnalysisDivision stat_divide(const void *options, unsigned jobs)
@@ -22,38 +20,12 @@ void stat_take_part(void *data, const AnalysisPart *part)
     stat->keeps_beginnings = part->number > 0;
 }
 
-static void make_room(StatVcpu *vcpu, uint32_t number)
-{
-    uint32_t room = MAX(MAX(2 * vcpu->begun_room, vcpu->room), number + 1024);
-
-    if (number < vcpu->begun_room)
-        return;
-    vcpu->begun = g_realloc(vcpu->begun, room);
-    vcpu->beginnings = g_renew(StatBeginning, vcpu->beginnings, room);
-    memset(vcpu->begun + vcpu->begun_room, 0, room - vcpu->begun_room);
-    vcpu->begun_room = room;
-}
-
-static void keep(StatVcpu *vcpu, uint32_t number, uint64_t address, uint8_t info)
+void stat_keep_beginning(StatVcpu *vcpu, uint32_t number, const StatAccess *access)
 {
     StatBeginning *beginning = &vcpu->beginnings[number];
 
-    beginning->address[vcpu->begun[number]] = address;
-    beginning->bytes[vcpu->begun[number]] = (uint8_t)mt_size(info);
-    vcpu->begun[number]++;
-}
-
-void stat_keep_beginnings(StatVcpu *vcpu, const struct mt_batch *batch, uint32_t bound)
-{
-    make_room(vcpu, bound);
-    if (!batch->instruction) {
-        for (size_t i = 0; i < batch->count && vcpu->begun[0] < 2; i++)
-            keep(vcpu, 0, batch->address[i], batch->info[i]);
-        return;
-    }
-    for (size_t i = 0; i < batch->count; i++)
-        if (G_UNLIKELY(vcpu->begun[batch->instruction[i]] < 2))
-            keep(vcpu, batch->instruction[i], batch->address[i], batch->info[i]);
+    beginning->address[access->accesses] = access->address;
+    beginning->bytes[access->accesses] = (uint8_t)access->bytes;
 }
 
 /* An instruction has accesses in both parts: judges its first two of the next part again. */
@@ -65,7 +37,7 @@ static void judge_again(StatVcpu *vcpu, const StatVcpu *next, uint32_t number)
 
     vcpu->by_order[STAT_OTHER]--;
     vcpu->by_order[stat_order(first, before->stride, beginning->bytes[0])]++;
-    if (next->begun[number] < 2) {
+    if (next->instructions[number].accesses < STAT_BEGINNING) {
         vcpu->instructions[number].stride = first;
         return;
     }

@@ -36,8 +36,8 @@ typedef struct {
 
 /* The first two accesses of an instruction in a part of the trace: how they follow those before isn't known yet. */
 typedef struct {
-    uint64_t address[2];
-    uint8_t bytes[2];
+    uint64_t address[STAT_BEGINNING];
+    uint8_t bytes[STAT_BEGINNING];
 } StatBeginning;
 
 /* An access, and what its instruction had made before it. */
@@ -61,10 +61,8 @@ typedef struct {
     StatInstruction *instructions; /* by number */
     uint8_t *instructions_memory;  /* what they lie in, aligned */
     StatCounted *counted;          /* likewise */
+    StatBeginning *beginnings;     /* likewise; of parts but the first */
     uint32_t room;
-    StatBeginning *beginnings; /* of parts but the first; by number */
-    uint8_t *begun;            /* how many of both accesses have been made; likewise */
-    uint32_t begun_room;
 } StatVcpu;
 
 typedef struct {
@@ -87,9 +85,9 @@ StatVcpu *stat_get_vcpu(Stat *stat, unsigned number);
 /* Makes room for the instruction of this number. */
 void stat_make_room(StatVcpu *vcpu, uint32_t number);
 
-/* Parts (stat_parts.c): what a part but the first keeps of each batch, with no number above `bound`; and AnalysisType's
- * functions. */
-void stat_keep_beginnings(StatVcpu *vcpu, const struct mt_batch *batch, uint32_t bound);
+/* Parts (stat_parts.c): what a part but the first keeps of an instruction's first STAT_BEGINNING accesses; and
+ * AnalysisType's functions. */
+void stat_keep_beginning(StatVcpu *vcpu, uint32_t number, const StatAccess *access);
 AnalysisDivision stat_divide(const void *options, unsigned jobs);
 void stat_take_part(void *stat, const AnalysisPart *part);
 bool stat_merge(void *stat, void *next, GError **error);

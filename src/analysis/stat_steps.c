@@ -38,11 +38,11 @@ static uint64_t judge_each(const StatSteps *steps, const uint64_t *address, cons
     for (size_t i = begin; i < end; i++) {
         uint64_t stride = steps->stride[i], bytes = mt_size(info[i]);
         uint64_t offset = address[i] - ((address[i] - stride) & LINE_MASK); /* from the line of the last access */
-        bool first = !steps->accesses[i];
+        bool first = !steps->accesses[i], beginning = steps->accesses[i] < STAT_BEGINNING;
         enum stat_order order = order_of(stride, steps->last_stride[i], bytes);
 
         orders += UINT64_C(1) << ORDER_BITS * (first ? STAT_OTHER : order);
-        leaving |= (uint64_t)((((offset | (offset + bytes - 1)) & LINE_MASK) != 0) | first) << i;
+        leaving |= (uint64_t)((((offset | (offset + bytes - 1)) & LINE_MASK) != 0) | beginning) << i;
     }
     for (int i = 0; i < STAT_ORDERS; i++)
         by_order[i] += orders >> ORDER_BITS * i & ((1u << ORDER_BITS) - 1);
@@ -86,7 +86,8 @@ static AVX2 uint64_t judge_fours(const StatSteps *steps, const uint64_t *address
     for (size_t i = 0; i < count; i += FOUR) {
         __m256i bytes = sizes_of(&info[i]);
         __m256i at = load(&address[i]), stride = load(&steps->stride[i]);
-        __m256i first = _mm256_cmpeq_epi64(load(&steps->accesses[i]), zero);
+        __m256i accesses = load(&steps->accesses[i]), first = _mm256_cmpeq_epi64(accesses, zero);
+        __m256i beginning = _mm256_cmpgt_epi64(_mm256_set1_epi64x(STAT_BEGINNING), accesses);
         __m256i is_same = _mm256_cmpeq_epi64(stride, zero);
         __m256i is_sequential = _mm256_or_si256(_mm256_cmpeq_epi64(stride, bytes),
                                                 _mm256_cmpeq_epi64(stride, _mm256_sub_epi64(zero, bytes)));
@@ -95,7 +96,7 @@ static AVX2 uint64_t judge_fours(const StatSteps *steps, const uint64_t *address
         __m256i offset = _mm256_sub_epi64(at, _mm256_and_si256(_mm256_sub_epi64(at, stride), line_mask));
         __m256i end = _mm256_add_epi64(offset, _mm256_sub_epi64(bytes, one));
         __m256i stays = _mm256_cmpeq_epi64(_mm256_and_si256(_mm256_or_si256(offset, end), line_mask), zero);
-        int staying = _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_andnot_si256(first, stays)));
+        int staying = _mm256_movemask_pd(_mm256_castsi256_pd(_mm256_andnot_si256(beginning, stays)));
 
         same = _mm256_sub_epi64(same, _mm256_andnot_si256(first, is_same));
         sequential = _mm256_sub_epi64(sequential, _mm256_andnot_si256(first, is_sequential));

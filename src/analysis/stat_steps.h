@@ -12,6 +12,7 @@
 
 #define STAT_STEPS 64 /* one for each bit of a word */
 #define STAT_LINE_BYTES 64
+#define STAT_BEGINNING 2 /* accesses of an instruction that have no stride, or no last one */
 
 enum stat_order { STAT_SAME, STAT_SEQUENTIAL, STAT_STRIDED, STAT_OTHER, STAT_ORDERS };
 
@@ -34,7 +35,7 @@ enum stat_order stat_order(uint64_t stride, uint64_t last_stride, uint64_t bytes
 
 /* Adds the orders of `count` accesses, at most STAT_STEPS, to by_order[STAT_ORDERS]; of an instruction's first access,
  * it is STAT_OTHER. `address` and `info` are as in struct mt_batch. Returns a bit for each access that isn't all within
- * the line where its instruction's last one began. */
+ * the line where its instruction's last one began, or that is one of its first STAT_BEGINNING. */
 uint64_t stat_judge(enum stat_way way, const StatSteps *steps, const uint64_t *address, const uint8_t *info,
                     size_t count, uint64_t *by_order);
 

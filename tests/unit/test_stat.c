@@ -273,7 +273,7 @@ static void test_steps(void)
                 orders[STAT_OTHER]++;
             else
                 orders[known_order(steps.stride[i], steps.last_stride[i], bytes)]++;
-            if (!steps.accesses[i] || known_to_leave(address[i], address[i] - steps.stride[i], bytes))
+            if (steps.accesses[i] < STAT_BEGINNING || known_to_leave(address[i], address[i] - steps.stride[i], bytes))
                 leaving |= UINT64_C(1) << i;
         }
         for (enum stat_way way = STAT_SCALAR; way < STAT_WAYS; way++) {
