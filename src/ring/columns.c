@@ -53,8 +53,11 @@ static inline __attribute__((always_inline)) size_t split(RingColumns *to, unsig
             continue;
         to->address[i] = wide->record.virt_addr;
         to->info[i] = (uint8_t)wide->record.info;
-        if (fields & MT_FIELD_INSTRUCTION)
-            to->instruction[i] = (uint32_t)(wide->record.info >> ROW_INSTRUCTION_SHIFT);
+        if (fields & MT_FIELD_INSTRUCTION) { /* whoever has broken out of the guest can write what isn't one */
+            uint32_t number = (uint32_t)(wide->record.info >> ROW_INSTRUCTION_SHIFT);
+
+            to->instruction[i] = number < RING_MAX_INSTRUCTIONS ? number : 0;
+        }
         if (fields & MT_FIELD_PADDR) {
             uint64_t paddr = row_frames_paddr(frames, wide->record.virt_addr);
 

@@ -2,6 +2,7 @@
 /* The columns of a block, and the table of its symbols: see decoder_private.h. The file is not trusted. */
 #include <string.h>
 
+#include "../ring/ring.h"
 #include "decoder_private.h"
 
 /* The bytes that a column has at most in a block of this many records: a bad file can't make us allocate more. */
@@ -139,6 +140,8 @@ const char *decoder_load_symbols(Decoder *decoder)
         memcpy(&info, column->data + i * sizeof info, sizeof info);
         if (!(info & GMBEOO_VALID) || (info >> GMBEOO_VCPU_SHIFT & 0xffff) != decoder->header.vcpu)
             return "a block has a symbol that is none of its vCPU";
+        if ((uint32_t)(info >> FORMAT_INSTRUCTION_SHIFT) >= RING_MAX_INSTRUCTIONS)
+            return "a block has an instruction whose number is too high";
         decoder->table[i + 1].instruction = (uint32_t)(info >> FORMAT_INSTRUCTION_SHIFT);
         decoder->infos[i + 1] = (uint8_t)info;
         if (decoder->values)

@@ -92,7 +92,7 @@ static GArray *random_records(GRand *random, unsigned count, unsigned fields, un
         e.info = (uint8_t)g_rand_int(random);
         if (fields & MT_FIELD_INSTRUCTION)
             e.instruction = g_rand_int_range(random, 0, 50) ? (uint32_t)g_rand_int_range(random, 0, (int)variety)
-                                                            : g_rand_int(random);
+                                                            : g_rand_int(random) % RING_MAX_INSTRUCTIONS;
         if (fields & MT_FIELD_PADDR) {
             e.paddr = (random_u64(random) & (g_rand_boolean(random) ? 0xf000 : 0x7ffffffffffff000)) | (address & 0xfff);
             e.paddr |= g_rand_int_range(random, 0, 9) ? 0 : MT_PADDR_IO;
@@ -329,7 +329,8 @@ static void test_many_symbols_end_a_block(void)
 {
     GRand *random = g_rand_new_with_seed(1);
     g_autoptr(TemporaryPath) path = temporary_path();
-    g_autoptr(GArray) all = random_records(random, 3 * FORMAT_MAX_SYMBOLS, MT_FIELD_INSTRUCTION, 1, 1 << 30);
+    g_autoptr(GArray) all =
+        random_records(random, 3 * FORMAT_MAX_SYMBOLS, MT_FIELD_INSTRUCTION, 1, RING_MAX_INSTRUCTIONS);
     mt_trace *trace;
 
     write_records(path, all, MT_FIELD_INSTRUCTION, 1, FORMAT_MAX_RECORDS, random);
@@ -337,6 +338,33 @@ static void test_many_symbols_end_a_block(void)
     g_assert_cmpuint(mt_trace_blocks(trace), >=, 3);
     read_and_compare(trace, ALL_COLUMNS, all, 0);
     mt_trace_close(trace);
+    g_rand_free(random);
+}
+
+/* Whoever sizes tables by these numbers must not get any other one. */
+static void test_a_number_that_no_instruction_has(void)
+{
+    static const uint32_t numbers[] = { RING_MAX_INSTRUCTIONS - 1, RING_MAX_INSTRUCTIONS, INT32_MAX, UINT32_MAX };
+    GRand *random = g_rand_new_with_seed(2);
+
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        g_autoptr(TemporaryPath) path = temporary_path();
+        g_autoptr(GArray) all = random_records(random, 5, MT_FIELD_INSTRUCTION, 1, 10);
+        struct mt_error error;
+        mt_trace *trace;
+        mt_reader *reader;
+
+        g_array_index(all, Expected, 3).instruction = numbers[i];
+        write_records(path, all, MT_FIELD_INSTRUCTION, 1, FORMAT_MAX_RECORDS, random);
+        trace = open_trace(path);
+        if (!i)
+            read_and_compare(trace, ALL_COLUMNS, all, 0);
+        reader = mt_reader_new(trace, MT_COLUMN_INSTRUCTION, &error);
+        g_assert_true(!mt_reader_next(reader, &error) == (i > 0));
+        g_assert_true(!strstr(error.message, "instruction whose number is too high") == !i);
+        mt_reader_free(reader);
+        mt_trace_close(trace);
+    }
     g_rand_free(random);
 }
 
@@ -966,6 +994,7 @@ typedef struct {
     const GArray *all;
 } ProducerJob;
 
+/* The last record is written with a number that no instruction has. */
 static gpointer produce(gpointer data)
 {
     const ProducerJob *job = data;
@@ -979,6 +1008,8 @@ static gpointer produce(gpointer data)
 
         if (count > 1)
             ring_producer_put_event(&producer, ROW_EVENT_FRAME, 0, rows[0].record.virt_addr);
+        if (i + 1 == job->all->len)
+            rows[count - 1].record.info |= (uint64_t)UINT32_MAX << ROW_INSTRUCTION_SHIFT;
         *ring_producer_slot(&producer) = rows[count - 1];
         ring_producer_advance(&producer, sizeof(WideRow));
     }
@@ -998,6 +1029,7 @@ static void test_a_live_ring_is_read(void)
     GThread *thread;
     mt_trace *trace;
 
+    g_array_index(all, Expected, all->len - 1).instruction = 0; /* which it is read as: unknown */
     g_assert_cmpuint(ring_add_instruction(ring, &instruction), ==, 1);
     ring_set_state(ring, RING_TRACING);
     thread = g_thread_new("producer", produce, &job);
@@ -1106,6 +1138,7 @@ int main(int argc, char **argv)
     g_test_add_func("/trace/what_is_written_is_read", test_what_is_written_is_read);
     g_test_add_func("/trace/values_that_can_be_predicted_cost_nothing", test_values_that_can_be_predicted_cost_nothing);
     g_test_add_func("/trace/many_symbols_end_a_block", test_many_symbols_end_a_block);
+    g_test_add_func("/trace/a_number_that_no_instruction_has", test_a_number_that_no_instruction_has);
     g_test_add_func("/trace/blocks_are_read_in_parallel", test_blocks_are_read_in_parallel);
     g_test_add_func("/trace/a_file_that_was_cut_is_read_up_to_there", test_a_file_that_was_cut_is_read_up_to_there);
     g_test_add_func("/trace/a_flipped_bit_of_any_byte_is_noticed", test_a_flipped_bit_of_any_byte_is_noticed);
