@@ -54,7 +54,7 @@ StatVcpu *stat_get_vcpu(Stat *stat, unsigned number)
 
     if (!*vcpu) {
         *vcpu = g_new0(StatVcpu, 1);
-        (*vcpu)->expected = stat->context ? context_instructions(stat->context) + 1 : 0;
+        (*vcpu)->expected = stat->context ? context_instructions(stat->context) : 0;
     }
     return *vcpu;
 }
@@ -71,10 +71,13 @@ static void *enlarge(void *old, size_t old_bytes, size_t bytes)
     return more;
 }
 
+#define ROOM_LEAST 1024
+
 void stat_make_room(StatVcpu *vcpu, uint32_t number)
 {
     const size_t alignment = sizeof *vcpu->instructions;
-    uint32_t room = MAX(MAX(2 * vcpu->room, vcpu->expected), number + 1024);
+    /* A power of two, as bound_of() is below the next one. */
+    uint32_t room = 1u << g_bit_storage(MAX(MAX(number, vcpu->expected), ROOM_LEAST - 1));
     uint8_t *memory;
     StatInstruction *more;
 
@@ -168,9 +171,10 @@ static void add_briefly(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch
 /*
  * The order of accesses.
  *
- * Most accesses are to the line that their instruction accessed last. Then only the instruction's count changes. It is
- * added to the page's when the instruction goes on to another line, and at the end. Which accesses do so can't be
- * predicted. So some of them are followed without a branch, and those that leave their lines are touched after that.
+ * Most accesses are to the line that their instruction accessed last. Then nothing changes but what is kept of the
+ * instruction. Its accesses are added to its page's when it goes on to another line (with groups: to another page or
+ * group), and at the end. Which accesses do so can't be predicted. So some of them are followed without a branch, and
+ * those that leave their lines are touched after that.
  */
 
 /* Follows the accesses of a vCPU, without instructions. All belong to number 0. */
@@ -201,7 +205,7 @@ static void add_orders(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch)
 
 /* The tags of records: those of groups, if there are any. */
 typedef struct {
-    bool groups;
+    bool has_groups;
     uint32_t all;         /* the tag of all records */
     const uint32_t *each; /* or of each record of the batch; NULL: all have the same */
 } Tags;
@@ -228,7 +232,7 @@ static inline __attribute__((always_inline)) uint64_t follow(StatInstruction *in
         steps->stride[i] = stride;
         steps->last_stride[i] = instruction->stride;
         steps->accesses[i] = accesses;
-        if (tags.groups) {
+        if (tags.has_groups) {
             uint8_t info = batch->info[begin + i];
             uint32_t tag = tag_of(tags, begin + i, info);
 
@@ -260,11 +264,11 @@ add_instructions(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, size_
             size_t step = (size_t)__builtin_ctzll(leaving), i = at + step;
             uint8_t info = batch->info[i];
             StatAccess access = { batch->address[i], mt_size(info), steps.accesses[step],
-                                  tags.groups ? steps.stores[step] : 0 };
+                                  tags.has_groups ? steps.stores[step] : 0 };
 
             if (stat->keeps_beginnings && access.accesses < STAT_BEGINNING)
                 stat_keep_beginning(vcpu, batch->instruction[i], &access);
-            if (tags.groups)
+            if (tags.has_groups)
                 stat_touch_of_group(stat, vcpu, batch->instruction[i], tag_of(tags, i, info), &access);
             else
                 stat_touch(stat, &stat->pages, &vcpu->counted[batch->instruction[i]], &access);

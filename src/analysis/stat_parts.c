@@ -36,14 +36,14 @@ static void judge_again(StatVcpu *vcpu, const StatVcpu *next, uint32_t number)
     uint64_t first = beginning->address[0] - before->address, second;
 
     vcpu->by_order[STAT_OTHER]--;
-    vcpu->by_order[stat_order(first, before->stride, beginning->bytes[0])]++;
+    vcpu->by_order[stat_order(first, before->stride, beginning->bytes[0], before->accesses)]++;
     if (next->instructions[number].accesses < STAT_BEGINNING) {
         vcpu->instructions[number].stride = first;
         return;
     }
     second = beginning->address[1] - beginning->address[0];
-    vcpu->by_order[stat_order(second, beginning->address[0], beginning->bytes[1])]--;
-    vcpu->by_order[stat_order(second, first, beginning->bytes[1])]++;
+    vcpu->by_order[stat_order(second, 0, beginning->bytes[1], 1)]--;
+    vcpu->by_order[stat_order(second, first, beginning->bytes[1], before->accesses + 1)]++;
     vcpu->instructions[number].stride = next->instructions[number].stride;
 }
 

@@ -57,7 +57,7 @@ static inline uint32_t stat_tag(uint32_t tag, uint8_t info)
 typedef struct {
     KindCounts kinds;
     uint64_t by_order[STAT_ORDERS];
-    uint32_t expected;             /* instructions, as many as the trace has; 0: nobody knows */
+    uint32_t expected;             /* instructions, as many as the trace has; else 0 */
     StatInstruction *instructions; /* by number */
     uint8_t *instructions_memory;  /* what they lie in, aligned */
     StatCounted *counted;          /* likewise */

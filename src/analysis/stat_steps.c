@@ -4,27 +4,30 @@
 
 #include <string.h>
 
-#include "../../include/memory_tracer/record.h"
 #include "../../include/memory_tracer/trace.h"
+#include "page_table.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
 
-#define FOUR 4
+#define LANES 4
+_Static_assert(STAT_LINE_BYTES == 1 << LINE_SHIFT, "lines are those of page_table.h");
+
 #define LINE_MASK (~(uint64_t)(STAT_LINE_BYTES - 1))
 
-static inline enum stat_order order_of(uint64_t stride, uint64_t last_stride, uint64_t bytes)
+static inline enum stat_order order_of(uint64_t stride, uint64_t last_stride, uint64_t bytes, uint64_t accesses)
 {
-    enum stat_order order = stride == last_stride ? STAT_STRIDED : STAT_OTHER;
+    enum stat_order order = (stride == last_stride) & (accesses >= STAT_BEGINNING) ? STAT_STRIDED : STAT_OTHER;
 
     order = (stride == bytes) | (stride == -bytes) ? STAT_SEQUENTIAL : order;
-    return stride ? order : STAT_SAME;
+    order = stride ? order : STAT_SAME;
+    return accesses ? order : STAT_OTHER;
 }
 
-enum stat_order stat_order(uint64_t stride, uint64_t last_stride, uint64_t bytes)
+enum stat_order stat_order(uint64_t stride, uint64_t last_stride, uint64_t bytes, uint64_t accesses)
 {
-    return order_of(stride, last_stride, bytes);
+    return order_of(stride, last_stride, bytes, accesses);
 }
 
 #define ORDER_BITS 16
@@ -38,10 +41,9 @@ static uint64_t judge_each(const StatSteps *steps, const uint64_t *address, cons
     for (size_t i = begin; i < end; i++) {
         uint64_t stride = steps->stride[i], bytes = mt_size(info[i]);
         uint64_t offset = address[i] - ((address[i] - stride) & LINE_MASK); /* from the line of the last access */
-        bool first = !steps->accesses[i], beginning = steps->accesses[i] < STAT_BEGINNING;
-        enum stat_order order = order_of(stride, steps->last_stride[i], bytes);
+        bool beginning = steps->accesses[i] < STAT_BEGINNING;
 
-        orders += UINT64_C(1) << ORDER_BITS * (first ? STAT_OTHER : order);
+        orders += UINT64_C(1) << ORDER_BITS * order_of(stride, steps->last_stride[i], bytes, steps->accesses[i]);
         leaving |= (uint64_t)((((offset | (offset + bytes - 1)) & LINE_MASK) != 0) | beginning) << i;
     }
     for (int i = 0; i < STAT_ORDERS; i++)
@@ -74,8 +76,8 @@ static inline AVX2 __attribute__((always_inline)) __m256i sizes_of(const uint8_t
                              _mm256_and_si256(_mm256_cvtepu8_epi64(_mm_cvtsi32_si128(four)), _mm256_set1_epi64x(7)));
 }
 
-/* The first `count` accesses: whole fours. A true word has all bits set, which is -1. */
-static AVX2 uint64_t judge_fours(const StatSteps *steps, const uint64_t *address, const uint8_t *info, size_t count,
+/* The first `count` accesses, a multiple of LANES. A true word has all bits set, which is -1. */
+static AVX2 uint64_t judge_lanes(const StatSteps *steps, const uint64_t *address, const uint8_t *info, size_t count,
                                  uint64_t *by_order)
 {
     const __m256i zero = _mm256_setzero_si256(), one = _mm256_set1_epi64x(1),
@@ -83,7 +85,7 @@ static AVX2 uint64_t judge_fours(const StatSteps *steps, const uint64_t *address
     __m256i same = zero, sequential = zero, strided = zero;
     uint64_t leaving = 0, orders[STAT_OTHER];
 
-    for (size_t i = 0; i < count; i += FOUR) {
+    for (size_t i = 0; i < count; i += LANES) {
         __m256i bytes = sizes_of(&info[i]);
         __m256i at = load(&address[i]), stride = load(&steps->stride[i]);
         __m256i accesses = load(&steps->accesses[i]), first = _mm256_cmpeq_epi64(accesses, zero);
@@ -100,7 +102,7 @@ static AVX2 uint64_t judge_fours(const StatSteps *steps, const uint64_t *address
 
         same = _mm256_sub_epi64(same, _mm256_andnot_si256(first, is_same));
         sequential = _mm256_sub_epi64(sequential, _mm256_andnot_si256(first, is_sequential));
-        strided = _mm256_sub_epi64(strided, _mm256_andnot_si256(first, is_strided));
+        strided = _mm256_sub_epi64(strided, _mm256_andnot_si256(beginning, is_strided));
         leaving |= (uint64_t)(staying ^ 15) << i;
     }
     orders[STAT_SAME] = sum(same);
@@ -122,10 +124,10 @@ bool stat_way_works(enum stat_way way)
 uint64_t stat_judge(enum stat_way way, const StatSteps *steps, const uint64_t *address, const uint8_t *info,
                     size_t count, uint64_t *by_order)
 {
-    size_t fours = way == STAT_AVX2 ? count / FOUR * FOUR : 0;
-    uint64_t leaving = fours ? judge_fours(steps, address, info, fours, by_order) : 0;
+    size_t whole = way == STAT_AVX2 ? count / LANES * LANES : 0;
+    uint64_t leaving = whole ? judge_lanes(steps, address, info, whole, by_order) : 0;
 
-    return leaving | judge_each(steps, address, info, fours, count, by_order);
+    return leaving | judge_each(steps, address, info, whole, count, by_order);
 }
 
 #else

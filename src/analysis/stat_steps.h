@@ -20,8 +20,8 @@ enum stat_order { STAT_SAME, STAT_SEQUENTIAL, STAT_STRIDED, STAT_OTHER, STAT_ORD
 typedef struct {
     uint64_t stride[STAT_STEPS];      /* from its last access to this one */
     uint64_t last_stride[STAT_STEPS]; /* from the last but one to the last */
-    uint64_t accesses[STAT_STEPS];    /* that it had made; 0: there are no strides */
-    uint32_t stores[STAT_STEPS];      /* likewise, modulo 2^32; only with groups */
+    uint64_t accesses[STAT_STEPS];    /* that it had made; below STAT_BEGINNING: a stride means nothing */
+    uint32_t stores[STAT_STEPS];      /* likewise, modulo 2^32: only with groups, and not judged */
 } StatSteps;
 
 enum stat_way { STAT_SCALAR, STAT_AVX2, STAT_WAYS };
@@ -29,9 +29,9 @@ enum stat_way { STAT_SCALAR, STAT_AVX2, STAT_WAYS };
 /* Whether this processor can do it that way. */
 bool stat_way_works(enum stat_way way);
 
-/* The order of an access of so many bytes: `stride` from its instruction's last access, whose own stride was
- * `last_stride`. */
-enum stat_order stat_order(uint64_t stride, uint64_t last_stride, uint64_t bytes);
+/* The order of an access of so many bytes, whose instruction had made so many accesses before: `stride` from the last
+ * one, whose own stride was `last_stride`. */
+enum stat_order stat_order(uint64_t stride, uint64_t last_stride, uint64_t bytes, uint64_t accesses);
 
 /* Adds the orders of `count` accesses, at most STAT_STEPS, to by_order[STAT_ORDERS]; of an instruction's first access,
  * it is STAT_OTHER. `address` and `info` are as in struct mt_batch. Returns a bit for each access that isn't all within

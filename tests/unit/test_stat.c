@@ -228,14 +228,16 @@ static void test_requests(void)
     }
 }
 
-/* An order by its definition. */
-static enum stat_order known_order(uint64_t stride, uint64_t last_stride, uint64_t bytes)
+/* An order by its definition: see memory_tracer-stat(1). */
+static enum stat_order known_order(uint64_t stride, uint64_t last_stride, uint64_t bytes, uint64_t accesses)
 {
+    if (!accesses)
+        return STAT_OTHER;
     if (!stride)
         return STAT_SAME;
     if (stride == bytes || stride + bytes == 0)
         return STAT_SEQUENTIAL;
-    return stride == last_stride ? STAT_STRIDED : STAT_OTHER;
+    return accesses > 1 && stride == last_stride ? STAT_STRIDED : STAT_OTHER;
 }
 
 /* Whether a byte of the access isn't in the line of `last`. */
@@ -269,10 +271,7 @@ static void test_steps(void)
             steps.accesses[i] = (uint64_t)g_rand_int_range(random, 0, 4);
             steps.stride[i] = strides[g_rand_int_range(random, 0, G_N_ELEMENTS(strides))];
             steps.last_stride[i] = g_rand_boolean(random) ? steps.stride[i] : other;
-            if (!steps.accesses[i])
-                orders[STAT_OTHER]++;
-            else
-                orders[known_order(steps.stride[i], steps.last_stride[i], bytes)]++;
+            orders[known_order(steps.stride[i], steps.last_stride[i], bytes, steps.accesses[i])]++;
             if (steps.accesses[i] < STAT_BEGINNING || known_to_leave(address[i], address[i] - steps.stride[i], bytes))
                 leaving |= UINT64_C(1) << i;
         }
