@@ -168,27 +168,31 @@ static void add_fast_part(Cache *cache, const struct mt_batch *batch)
     }
 }
 
-/* Which records of a batch may change anything, for all parts. Most use the line that was used last of all that may be
- * in the same set, and don't make it dirty. Nobody else has used the level since: a batch is one vCPU's. A group's word
- * is written behind the next record's look, which so needn't wait until it is there: it mostly is the same group. */
+/* What is known of a group: the number of its last line plus 1, above these bits. */
+#define GROUP_DIRTY 1u
+#define GROUP_USED 2u /* the line was used as often as needed: see cache_array_needs_two_uses() */
+#define GROUP_SHIFT 2
+
+/* Which records of a batch may change anything. Most use the line that was used last of all that may be in the same
+ * set, and don't make it dirty. Nobody else has used the level since: a batch is one vCPU's. A group's word is written
+ * behind the next record's look, which so needn't wait until it is there: it mostly is the same group. */
 static size_t cache_thin(void *data, const struct mt_batch *batch, uint32_t *kept)
 {
     Cache *cache = data;
     KindCounts *kinds = &cache->kinds[batch->vcpu % CACHE_MAX_VCPUS];
-    /* Of each group: the number of the last line plus 1, and two bits below it: it was used often enough; it is dirty.
-     */
-    const uint64_t used = cache_array_needs_two_uses(cache->design.level[0].policy) ? 0 : 2;
-    uint64_t last[CACHE_GROUPS_MOST] = { 0 }, word_before = 0;
+    const uint64_t used = cache_array_needs_two_uses(cache->design.level[0].policy) ? 0 : GROUP_USED;
+    uint64_t last[CACHE_GROUPS_MOST], word_before = 0;
     const uint64_t *addresses = batch->address;
     const uint8_t *infos = batch->info;
     unsigned shift = cache->design.line_shift, mask = cache->groups - 1, group_before = 0;
     size_t records = batch->count, count = 0;
 
+    memset(last, 0, cache->groups * sizeof *last);
     for (size_t i = 0; i < records; i++) {
         uint8_t info = infos[i];
         uint64_t line = addresses[i] >> shift, line_behind = (addresses[i] + mt_size(info) - 1) >> shift;
         unsigned group = line & mask;
-        uint64_t word = last[group], after = 4 * (line + 1) + used + mt_is_store(info);
+        uint64_t word = last[group], after = (line + 1) << GROUP_SHIFT | used | (mt_is_store(info) ? GROUP_DIRTY : 0);
 
         last[group_before] = word_before;
         word = group == group_before ? word_before : word;
@@ -197,13 +201,13 @@ static size_t cache_thin(void *data, const struct mt_batch *batch, uint32_t *kep
         if (G_UNLIKELY(line != line_behind)) {
             last[line_behind & mask] = 0;
             if (line_behind - line > 1) /* small lines, a large access: those in between, too */
-                memset(last, 0, sizeof last);
+                memset(last, 0, cache->groups * sizeof *last);
             group_before = group;
             word_before = 0;
             count++;
             continue;
         }
-        after |= (word ^ after) >> 2 ? 0 : word | 2;
+        after |= (word ^ after) >> GROUP_SHIFT ? 0 : word | GROUP_USED;
         count += after != word;
         group_before = group;
         word_before = after;

@@ -89,10 +89,10 @@ static inline bool cache_array_hits(const CacheArray *array, uint64_t line, bool
 }
 
 /* For leaving out uses that change nothing. A line's group is its lowest bits, as many as tell this power of two of
- * groups apart; all lines of a set are of one group. A line that is used again, with none of its group in between, is
- * there, and what the policy does then it has done already: */
+ * groups apart; all lines of a set are of one group. A line that was used, and none of its group since, is there, and
+ * another use of it changes nothing: the policy has done it already, or (FIFO, random) does nothing at a hit. */
 unsigned cache_array_groups(uint64_t sets);
-/* but with these policies, only when it was used twice before: with SRRIP, a line that came in isn't as young as one
+/* Whether that holds only for a line that was used twice in a row: with SRRIP, one that came in isn't as young as one
  * that was hit. */
 bool cache_array_needs_two_uses(CachePolicy policy);
 /* Tells the policy that the line, which is at `slot`, was used. Returns where it is now. */

@@ -72,6 +72,13 @@ class Jobs(CacheTest):
             expected, _ = self.outputs(*arguments, path)
             with self.subTest(arguments):
                 self.assertEqual(self.outputs(*arguments, "--jobs", "2", path), (expected, ""))
+                self.compare_with_each_access(arguments, path)
+
+    def compare_with_each_access(self, arguments, path):
+        """With --classify, each access is simulated. Else those that change nothing are left out, by one job, too."""
+        if arguments[0] != "cache":
+            return
+        self.assertEqual(self.analyze(*arguments, path)["levels"], self.analyze(*arguments, "--classify", path)["levels"])
 
     def test_an_access_to_several_lines(self):
         """It uses those between its first and its last one, too."""
@@ -82,6 +89,7 @@ class Jobs(CacheTest):
             expected, _ = self.outputs("cache", *arguments, "--l3", "none", path)
             with self.subTest(arguments):
                 self.assertEqual(self.outputs("cache", *arguments, "--l3", "none", "--jobs", "2", path), (expected, ""))
+                self.compare_with_each_access(["cache", *arguments, "--l3", "none"], path)
 
     def test_of_a_selection(self):
         path = self.trace()
