@@ -4,6 +4,7 @@
  * (so that its names are found soon), and the image's header. qemu-img isn't asked.
  */
 #include <glib/gstdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,7 @@ static void put(const char *path, const char *text, size_t bytes)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static char *image, *metadata;
+    static RunLoop *loop;
     g_autofree char *members = NULL;
 
     if (!image) {
@@ -41,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         image = g_build_filename(folder, "image", NULL);
         metadata = g_strconcat(image, ".json", NULL);
+        loop = run_loop_new(false);
     }
     put(metadata, (const char *)data, size);
     check(image);
@@ -50,6 +53,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     put(metadata, members, strlen(members));
     check(image);
     put(image, (const char *)data, size);
-    json_node_unref(image_query(image, "/bin/false", NULL) ?: json_node_new(JSON_NODE_NULL));
+    json_node_unref(image_query(image, "/bin/false", loop, NULL) ?: json_node_new(JSON_NODE_NULL));
     return 0;
 }
