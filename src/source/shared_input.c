@@ -7,8 +7,8 @@
 /* Threads hand over batches in pieces, which costs hardly any time. A piece should fit into a cache. */
 #define PIECE_RECORDS 16384
 #define PIECES 16
-#define AHEAD                                                                                                          \
-    12 /* without helpers: a reader for which fewer pieces wait decodes another one first, if nobody else does */
+/* Without helpers: a reader for which fewer pieces wait decodes another one first, if nobody else does. */
+#define AHEAD 12
 
 /* Batches, in memory that is used again. */
 typedef struct {

@@ -136,13 +136,15 @@ const char *decoder_load_symbols(Decoder *decoder)
     memset(decoder->table, 0, (decoder->symbols + 1) * sizeof *decoder->table);
     for (uint32_t i = 0; i < decoder->symbols; i++) {
         uint64_t info;
+        uint32_t instruction;
 
         memcpy(&info, column->data + i * sizeof info, sizeof info);
         if (!(info & GMBEOO_VALID) || (info >> GMBEOO_VCPU_SHIFT & 0xffff) != decoder->header.vcpu)
             return "a block has a symbol that is none of its vCPU";
-        if ((uint32_t)(info >> FORMAT_INSTRUCTION_SHIFT) >= RING_MAX_INSTRUCTIONS)
+        instruction = (uint32_t)(info >> FORMAT_INSTRUCTION_SHIFT);
+        if (instruction >= RING_MAX_INSTRUCTIONS)
             return "a block has an instruction whose number is too high";
-        decoder->table[i + 1].instruction = (uint32_t)(info >> FORMAT_INSTRUCTION_SHIFT);
+        decoder->table[i + 1].instruction = instruction;
         decoder->infos[i + 1] = (uint8_t)info;
         if (decoder->values)
             value_predictor_add_symbol(decoder->values, i + 1, info & GMBEOO_STORE);

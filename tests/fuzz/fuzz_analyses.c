@@ -4,14 +4,12 @@
  * runs it. Hashes are not checked in this build, else nothing would get past them.
  */
 #define _GNU_SOURCE
-#include <stdint.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "../../src/analysis/pump.h"
 #include "../../src/context/context.h"
 #include "../../src/report/report.h"
+#include "input.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -64,14 +62,10 @@ static void analyze(const char *analysis, const char *group, mt_trace *trace, co
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    int fd = memfd_create("input", MFD_CLOEXEC);
     struct mt_error error;
-    mt_trace *trace;
+    mt_trace *trace = mt_trace_open_fd(input_fd(data, size), "input", MT_FORMAT_AUTO, &error);
     Context *context;
 
-    if (write(fd, data, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET))
-        abort();
-    trace = mt_trace_open_fd(fd, "input", MT_FORMAT_AUTO, &error);
     if (!trace)
         return 0;
     if (mt_trace_format(trace) == MT_FORMAT_FILE) {

@@ -5,15 +5,12 @@
  * tests/fuzz/run builds and runs it. Hashes are not checked in this build, else nothing would get past them.
  */
 #define _GNU_SOURCE
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "../../include/memory_tracer/trace.h"
 #include "../../src/trace/decoder.h"
 #include "../../src/trace/file.h"
+#include "input.h"
 
 #define EVENTS (MT_COLUMN_TASK | MT_COLUMN_EXECUTED)
 
@@ -48,15 +45,6 @@ static void read_all(mt_reader *reader)
     while (reader && (batch = mt_reader_next(reader, &error)))
         sum += add_up(batch);
     mt_reader_free(reader);
-}
-
-static int input_fd(const uint8_t *data, size_t size)
-{
-    int fd = memfd_create("input", MFD_CLOEXEC);
-
-    if (write(fd, data, size) != (ssize_t)size || lseek(fd, 0, SEEK_SET))
-        abort();
-    return fd;
 }
 
 /* As `dump --lines` does. */
