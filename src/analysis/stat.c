@@ -91,8 +91,9 @@ void stat_make_room(StatVcpu *vcpu, uint32_t number)
     vcpu->instructions_memory = memory;
     vcpu->instructions = more;
     vcpu->counted = enlarge(vcpu->counted, vcpu->room * sizeof *vcpu->counted, room * sizeof *vcpu->counted);
-    vcpu->beginnings =
-        enlarge(vcpu->beginnings, vcpu->room * sizeof *vcpu->beginnings, room * sizeof *vcpu->beginnings);
+    if (vcpu->beginnings)
+        vcpu->beginnings =
+            enlarge(vcpu->beginnings, vcpu->room * sizeof *vcpu->beginnings, room * sizeof *vcpu->beginnings);
     vcpu->room = room;
 }
 
@@ -316,17 +317,6 @@ static uint32_t bound_of(const uint32_t *numbers, size_t count)
     return (uint32_t)(bits | bits >> 32);
 }
 
-static void add_with_orders(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch)
-{
-    uint32_t bound = batch->instruction ? bound_of(batch->instruction, batch->count) : 0;
-
-    stat_make_room(vcpu, bound);
-    if (batch->instruction)
-        add_alone(stat, vcpu, batch);
-    else
-        add_orders(stat, vcpu, batch);
-}
-
 static bool stat_add(void *data, const struct mt_batch *batch, GError **error)
 {
     Stat *stat = data;
@@ -339,9 +329,14 @@ static bool stat_add(void *data, const struct mt_batch *batch, GError **error)
     }
     kind_counts_add_all(&vcpu->kinds, batch->info, batch->count);
     add_page_sizes(stat, batch);
-    if (!batch->instruction)
+    if (batch->instruction) {
+        stat_make_room(vcpu, bound_of(batch->instruction, batch->count));
+        add_alone(stat, vcpu, batch);
+    } else {
+        stat_make_room(vcpu, 0);
         add_pages(stat, batch);
-    add_with_orders(stat, vcpu, batch);
+        add_orders(stat, vcpu, batch);
+    }
     return true;
 }
 

@@ -22,8 +22,11 @@ void stat_take_part(void *data, const AnalysisPart *part)
 
 void stat_keep_beginning(StatVcpu *vcpu, uint32_t number, const StatAccess *access)
 {
-    StatBeginning *beginning = &vcpu->beginnings[number];
+    StatBeginning *beginning;
 
+    if (!vcpu->beginnings)
+        vcpu->beginnings = g_new0(StatBeginning, vcpu->room);
+    beginning = &vcpu->beginnings[number];
     beginning->address[access->accesses] = access->address;
     beginning->bytes[access->accesses] = (uint8_t)access->bytes;
 }

@@ -61,7 +61,7 @@ typedef struct {
     StatInstruction *instructions; /* by number */
     uint8_t *instructions_memory;  /* what they lie in, aligned */
     StatCounted *counted;          /* likewise */
-    StatBeginning *beginnings;     /* likewise; of parts but the first */
+    StatBeginning *beginnings;     /* likewise; of parts but the first, else NULL */
     uint32_t room;
 } StatVcpu;
 

@@ -16,18 +16,13 @@ _Static_assert(STAT_LINE_BYTES == 1 << LINE_SHIFT, "lines are those of page_tabl
 
 #define LINE_MASK (~(uint64_t)(STAT_LINE_BYTES - 1))
 
-static inline enum stat_order order_of(uint64_t stride, uint64_t last_stride, uint64_t bytes, uint64_t accesses)
+enum stat_order stat_order(uint64_t stride, uint64_t last_stride, uint64_t bytes, uint64_t accesses)
 {
     enum stat_order order = (stride == last_stride) & (accesses >= STAT_BEGINNING) ? STAT_STRIDED : STAT_OTHER;
 
     order = (stride == bytes) | (stride == -bytes) ? STAT_SEQUENTIAL : order;
     order = stride ? order : STAT_SAME;
     return accesses ? order : STAT_OTHER;
-}
-
-enum stat_order stat_order(uint64_t stride, uint64_t last_stride, uint64_t bytes, uint64_t accesses)
-{
-    return order_of(stride, last_stride, bytes, accesses);
 }
 
 #define ORDER_BITS 16
@@ -43,7 +38,7 @@ static uint64_t judge_each(const StatSteps *steps, const uint64_t *address, cons
         uint64_t offset = address[i] - ((address[i] - stride) & LINE_MASK); /* from the line of the last access */
         bool beginning = steps->accesses[i] < STAT_BEGINNING;
 
-        orders += UINT64_C(1) << ORDER_BITS * order_of(stride, steps->last_stride[i], bytes, steps->accesses[i]);
+        orders += UINT64_C(1) << ORDER_BITS * stat_order(stride, steps->last_stride[i], bytes, steps->accesses[i]);
         leaving |= (uint64_t)((((offset | (offset + bytes - 1)) & LINE_MASK) != 0) | beginning) << i;
     }
     for (int i = 0; i < STAT_ORDERS; i++)
