@@ -16,6 +16,8 @@
 
 /* The bytes to which a chunk that isn't a block may decompress. */
 #define MAX_DECOMPRESSED (UINT64_C(1) << 28)
+/* So many are taken at once if a chunk says that it needs them. */
+#define LIKELY_DECOMPRESSED (UINT64_C(1) << 24)
 #define SCAN_BYTES (1u << 16)
 
 G_GNUC_PRINTF(4, 5)
@@ -265,17 +267,21 @@ GByteArray *trace_file_decompress(const TraceFile *file, const struct format_ind
                                   size_t bytes, GError **error)
 {
     ZSTD_DCtx *zstd = ZSTD_createDCtx();
+    unsigned long long said = ZSTD_getFrameContentSize(data, bytes); /* what isn't true of a damaged chunk */
+    size_t room = said > LIKELY_DECOMPRESSED ? ZSTD_DStreamOutSize() : MAX((size_t)said, 1);
     g_autoptr(GByteArray) result = g_byte_array_new();
-    g_autofree uint8_t *piece = g_malloc(ZSTD_DStreamOutSize());
     ZSTD_inBuffer in = { data, bytes, 0 };
     size_t left = 1;
 
     while (left && !ZSTD_isError(left)) {
-        ZSTD_outBuffer out = { piece, ZSTD_DStreamOutSize(), 0 };
+        guint begin = result->len;
         size_t before = in.pos;
+        ZSTD_outBuffer out = { 0 };
 
+        g_byte_array_set_size(result, begin + (guint)room);
+        out = (ZSTD_outBuffer){ result->data + begin, room, 0 };
         left = ZSTD_decompressStream(zstd, &out, &in);
-        g_byte_array_append(result, piece, (guint)out.pos);
+        g_byte_array_set_size(result, begin + (guint)out.pos);
         if (result->len > MAX_DECOMPRESSED || (!out.pos && in.pos == before && left))
             break;
     }
