@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Names for addresses: see symbols.h. */
+#define _GNU_SOURCE /* strchrnul() */
 #include "symbols.h"
 
 #include <stdbool.h>
@@ -40,43 +41,56 @@ void symbols_free(Symbols *symbols)
     g_free(symbols);
 }
 
-static void add(Symbols *symbols, uint64_t address, uint64_t end, const char *name)
+/* The name ends at `end_of_name`. Returns the copy of it that is kept. */
+static char *add(Symbols *symbols, uint64_t address, uint64_t end, const char *name, const char *end_of_name)
 {
-    NamedAddress named = { address, end, g_string_chunk_insert(symbols->names, name) };
+    char *copy = g_string_chunk_insert_len(symbols->names, name, end_of_name - name);
+    NamedAddress named = { address, end, copy };
 
     g_array_append_val(symbols->all, named);
     symbols->sorted = false;
+    return copy;
 }
+
+/* Takes a hexadecimal number from the text; false: there is none, or it has more than 64 bits. */
+static bool take_number(const char **text, uint64_t *number)
+{
+    const char *begin = *text;
+
+    *number = 0;
+    for (int digit; (digit = g_ascii_xdigit_value(**text)) >= 0; ++*text) {
+        if (*number >> 60)
+            return false;
+        *number = *number << 4 | (uint64_t)digit;
+    }
+    return *text > begin;
+}
+
+/* These texts have a hundred thousand lines. */
 
 void symbols_add_kallsyms(Symbols *symbols, const char *text)
 {
-    while (*text) {
+    for (const char *end; *text; text = *end ? end + 1 : end) {
         /* "ffffffff81000000 T _stext", perhaps followed by a tab and "[module]" */
-        size_t length = strcspn(text, "\n");
-        g_autofree char *line = g_strndup(text, length);
-        char *after;
-        uint64_t address = g_ascii_strtoull(line, &after, 16);
+        uint64_t address;
+        char *module;
 
-        text += length + (text[length] == '\n');
-        if (after == line || !address || strlen(after) < 4 || after[0] != ' ' || after[2] != ' ' ||
-            !strchr("tTwW", after[1]))
-            continue;
-        g_strdelimit(after + 3, "\t", ' ');
-        add(symbols, address, 0, after + 3);
+        end = strchrnul(text, '\n');
+        if (take_number(&text, &address) && address && end - text > 3 && text[0] == ' ' && text[2] == ' ' &&
+            strchr("tTwW", text[1]) && (module = strchr(add(symbols, address, 0, text + 3, end), '\t')))
+            *module = ' ';
     }
 }
 
 void symbols_add_functions(Symbols *symbols, const char *text)
 {
-    while (*text) {
-        size_t length = strcspn(text, "\n");
-        g_autofree char *line = g_strndup(text, length);
-        char *end_text, *name;
-        uint64_t address = g_ascii_strtoull(line, &end_text, 16), end = g_ascii_strtoull(end_text, &name, 16);
+    for (const char *end; *text; text = *end ? end + 1 : end) {
+        uint64_t address, after;
 
-        text += length + (text[length] == '\n');
-        if (end_text > line && name > end_text && end > address && name[0] == ' ' && name[1])
-            add(symbols, address, end, name + 1);
+        end = strchrnul(text, '\n');
+        if (take_number(&text, &address) && *text++ == ' ' && take_number(&text, &after) && after > address &&
+            end - text > 1 && *text == ' ')
+            add(symbols, address, after, text + 1, end);
     }
 }
 

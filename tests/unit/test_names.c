@@ -513,6 +513,32 @@ static void test_tables_as_text(void)
     g_assert_null(symbols_find(symbols, 0x70, &offset));
 }
 
+/* Lines that /proc/kallsyms has, in any order, and lines that it can't have. */
+static void test_kallsyms(void)
+{
+    g_autoptr(Symbols) symbols = symbols_new();
+    uint64_t offset;
+
+    symbols_add_kallsyms(symbols,
+                         "ffffffffc0000000 t in_module\t[a_module]\n"
+                         "FFFFFFFF81000000 T first\n"
+                         "ffffffff81000020 D data\n"
+                         "ffffffff81000040 w weak\r\n"
+                         "0000000000000000 T hidden\n"
+                         "\n \nffffffff81000050\nffffffff81000051 T\nffffffff81000052 T \nffffffff81000053\tT x\n"
+                         "1ffffffff81000054 T too_long\nffffffff81000055g T x\n T x\n-1 T x\n"
+                         "ffffffff81000060 W last");
+    g_assert_null(symbols_find(symbols, 0, &offset));
+    g_assert_null(symbols_find(symbols, 0xffffffff80ffffff, &offset));
+    g_assert_cmpstr(symbols_find(symbols, 0xffffffff81000000, &offset), ==, "first");
+    g_assert_cmpstr(symbols_find(symbols, 0xffffffff81000020, &offset), ==, "first"); /* data is no function */
+    g_assert_cmphex(offset, ==, 0x20);
+    g_assert_cmpstr(symbols_find(symbols, 0xffffffff8100005f, &offset), ==, "weak\r");
+    g_assert_cmphex(offset, ==, 0x1f);
+    g_assert_cmpstr(symbols_find(symbols, 0xffffffff81000060, &offset), ==, "last");
+    g_assert_cmpstr(symbols_find(symbols, 0xffffffffc0000010, &offset), ==, "in_module [a_module]");
+}
+
 static void test_origins_are_written(void)
 {
     static const uint32_t owners[] = { 1, 1, 0, 2, 2, 2 };
@@ -555,6 +581,7 @@ int main(int argc, char **argv)
     g_test_add_func("/names/a_debug_file_by_its_build_id", test_a_debug_file_by_its_build_id);
     g_test_add_func("/names/damaged_files", test_damaged_files);
     g_test_add_func("/names/tables_as_text", test_tables_as_text);
+    g_test_add_func("/names/kallsyms", test_kallsyms);
     g_test_add_func("/names/origins_are_written", test_origins_are_written);
     return g_test_run();
 }
