@@ -39,7 +39,7 @@ static void stat_end(void *data)
         if (stat->vcpus[i]) {
             g_free(stat->vcpus[i]->instructions_memory);
             g_free(stat->vcpus[i]->beginnings);
-            g_free(stat->vcpus[i]->counted);
+            g_free(stat->vcpus[i]->in_groups);
             g_free(stat->vcpus[i]);
         }
     page_table_clear(&stat->pages);
@@ -90,7 +90,9 @@ void stat_make_room(StatVcpu *vcpu, uint32_t number)
     g_free(vcpu->instructions_memory);
     vcpu->instructions_memory = memory;
     vcpu->instructions = more;
-    vcpu->counted = enlarge(vcpu->counted, vcpu->room * sizeof *vcpu->counted, room * sizeof *vcpu->counted);
+    if (vcpu->in_groups)
+        vcpu->in_groups =
+            enlarge(vcpu->in_groups, vcpu->room * sizeof *vcpu->in_groups, room * sizeof *vcpu->in_groups);
     if (vcpu->beginnings)
         vcpu->beginnings =
             enlarge(vcpu->beginnings, vcpu->room * sizeof *vcpu->beginnings, room * sizeof *vcpu->beginnings);
@@ -178,25 +180,15 @@ static void add_briefly(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch
  * those that leave their lines are touched after that.
  */
 
-/* Follows the accesses of a vCPU, without instructions. All belong to number 0. */
-static void follow_vcpu(StatInstruction *all, const uint64_t *addresses, size_t count, StatSteps *steps)
-{
-    for (size_t i = 0; i < count; i++) {
-        steps->stride[i] = addresses[i] - all->address;
-        steps->last_stride[i] = all->stride;
-        steps->accesses[i] = all->accesses++;
-        all->stride = steps->stride[i];
-        all->address = addresses[i];
-    }
-}
-
+/* Without instructions: all accesses of a vCPU belong to number 0. */
 static void add_orders(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch)
 {
     StatSteps steps;
 
     for (size_t at = 0, count; at < batch->count; at += count) {
         count = MIN(batch->count - at, STAT_STEPS);
-        follow_vcpu(vcpu->instructions, batch->address + at, count, &steps);
+        for (size_t i = 0; i < count; i++)
+            stat_step(vcpu->instructions, batch->address[at + i], &steps, i);
         for (size_t i = 0; stat->keeps_beginnings && i < count && steps.accesses[i] < STAT_BEGINNING; i++)
             stat_keep_beginning(
                 vcpu, 0, &(StatAccess){ batch->address[at + i], mt_size(batch->info[at + i]), steps.accesses[i], 0 });
@@ -204,9 +196,29 @@ static void add_orders(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch)
     }
 }
 
-/* The tags of records: those of groups, if there are any. */
+static void add_alone(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch)
+{
+    StatSteps steps;
+
+    for (size_t at = 0, count; at < batch->count; at += count) {
+        uint64_t leaving;
+
+        count = MIN(batch->count - at, STAT_STEPS);
+        leaving = stat_follow(stat->way, vcpu->instructions, batch->instruction + at, batch->address + at,
+                              batch->info + at, count, &steps, vcpu->by_order);
+        for (; leaving; leaving &= leaving - 1) {
+            size_t step = (size_t)__builtin_ctzll(leaving), i = at + step;
+            StatAccess access = { batch->address[i], mt_size(batch->info[i]), steps.accesses[step], 0 };
+
+            if (stat->keeps_beginnings && access.accesses < STAT_BEGINNING)
+                stat_keep_beginning(vcpu, batch->instruction[i], &access);
+            stat_touch(stat, &stat->pages, &vcpu->instructions[batch->instruction[i]].page, &access);
+        }
+    }
+}
+
+/* The tags of the records of groups. */
 typedef struct {
-    bool has_groups;
     uint32_t all;         /* the tag of all records */
     const uint32_t *each; /* or of each record of the batch; NULL: all have the same */
 } Tags;
@@ -216,11 +228,11 @@ static inline uint32_t tag_of(Tags tags, size_t i, uint8_t info)
     return stat_tag(tags.each ? tags.each[i] : tags.all, info);
 }
 
-/* Follows `count` accesses, at most STAT_STEPS. Returns a bit for each that has another tag than its instruction's last
- * one. */
-static inline __attribute__((always_inline)) uint64_t follow(StatInstruction *instructions,
-                                                             const struct mt_batch *batch, size_t begin, size_t count,
-                                                             Tags tags, StatSteps *steps)
+/* Makes the steps of `count` accesses, at most STAT_STEPS. Returns a bit for each that has another tag than its
+ * instruction's last one. */
+static inline __attribute__((always_inline)) uint64_t step_tagged(StatInstruction *instructions,
+                                                                  const struct mt_batch *batch, size_t begin,
+                                                                  size_t count, Tags tags, StatSteps *steps)
 {
     const uint64_t *addresses = batch->address + begin;
     const uint32_t *numbers = batch->instruction + begin;
@@ -228,30 +240,21 @@ static inline __attribute__((always_inline)) uint64_t follow(StatInstruction *in
 
     for (size_t i = 0; i < count; i++) {
         StatInstruction *instruction = &instructions[numbers[i]];
-        uint64_t address = addresses[i], stride = address - instruction->address, accesses = instruction->accesses;
+        uint8_t info = batch->info[begin + i];
+        uint32_t tag = tag_of(tags, begin + i, info);
 
-        steps->stride[i] = stride;
-        steps->last_stride[i] = instruction->stride;
-        steps->accesses[i] = accesses;
-        if (tags.has_groups) {
-            uint8_t info = batch->info[begin + i];
-            uint32_t tag = tag_of(tags, begin + i, info);
-
-            retagged |= (uint64_t)(instruction->tag != tag) << i;
-            instruction->tag = tag;
-            steps->stores[i] = instruction->stores;
-            instruction->stores += mt_is_store(info);
-        }
-        instruction->address = address;
-        instruction->stride = stride;
-        instruction->accesses = accesses + 1;
+        stat_step(instruction, addresses[i], steps, i);
+        retagged |= (uint64_t)(instruction->tag != tag) << i;
+        instruction->tag = tag;
+        steps->stores[i] = instruction->stores;
+        instruction->stores += mt_is_store(info);
     }
     return retagged;
 }
 
 /* It is inlined for each kind of tags. */
 static inline __attribute__((always_inline)) void
-add_instructions(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, size_t begin, size_t end, Tags tags)
+add_with_tags(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, size_t begin, size_t end, Tags tags)
 {
     StatSteps steps;
 
@@ -259,39 +262,28 @@ add_instructions(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, size_
         uint64_t leaving;
 
         count = MIN(end - at, STAT_STEPS);
-        leaving = follow(vcpu->instructions, batch, at, count, tags, &steps);
+        leaving = step_tagged(vcpu->instructions, batch, at, count, tags, &steps);
         leaving |= stat_judge(stat->way, &steps, batch->address + at, batch->info + at, count, vcpu->by_order);
         for (; leaving; leaving &= leaving - 1) {
             size_t step = (size_t)__builtin_ctzll(leaving), i = at + step;
             uint8_t info = batch->info[i];
-            StatAccess access = { batch->address[i], mt_size(info), steps.accesses[step],
-                                  tags.has_groups ? steps.stores[step] : 0 };
+            StatAccess access = { batch->address[i], mt_size(info), steps.accesses[step], steps.stores[step] };
 
-            if (stat->keeps_beginnings && access.accesses < STAT_BEGINNING)
-                stat_keep_beginning(vcpu, batch->instruction[i], &access);
-            if (tags.has_groups)
-                stat_touch_of_group(stat, vcpu, batch->instruction[i], tag_of(tags, i, info), &access);
-            else
-                stat_touch(stat, &stat->pages, &vcpu->counted[batch->instruction[i]], &access);
+            stat_touch_of_group(stat, vcpu, batch->instruction[i], tag_of(tags, i, info), &access);
         }
     }
-}
-
-static __attribute__((noinline)) void add_alone(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch)
-{
-    add_instructions(stat, vcpu, batch, 0, batch->count, (Tags){ false });
 }
 
 static __attribute__((noinline)) void add_tagged(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, size_t begin,
                                                  size_t end, uint32_t tag)
 {
-    add_instructions(stat, vcpu, batch, begin, end, (Tags){ true, .all = tag });
+    add_with_tags(stat, vcpu, batch, begin, end, (Tags){ .all = tag });
 }
 
 static __attribute__((noinline)) void add_each_tagged(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch,
                                                       size_t begin, size_t end, const uint32_t *tags)
 {
-    add_instructions(stat, vcpu, batch, begin, end, (Tags){ true, .each = tags });
+    add_with_tags(stat, vcpu, batch, begin, end, (Tags){ .each = tags });
 }
 
 static void add_run(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch, const GroupRun *run)
@@ -353,6 +345,8 @@ static bool stat_add_groups(void *data, const struct mt_batch *batch, GroupFinde
     kind_counts_add_all(&vcpu->kinds, batch->info, batch->count);
     add_page_sizes(stat, batch);
     stat_make_room(vcpu, bound_of(batch->instruction, batch->count));
+    if (!vcpu->in_groups)
+        vcpu->in_groups = g_new0(StatInGroup, vcpu->room);
     stat_expect(stat, batch->count);
     while (group_finder_next_run(finder, batch, &run))
         add_run(stat, vcpu, batch, &run);

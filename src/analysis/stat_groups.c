@@ -45,7 +45,7 @@ static bool is_user(uint32_t tag)
 }
 
 /* Counts those accesses and stores of an instruction, of so many that it has made, that no group has counted. */
-static void settle(StatCounted *counted, uint64_t accesses, uint32_t stores)
+static void settle(StatInGroup *counted, uint64_t accesses, uint32_t stores)
 {
     StatGroup *group = counted->group;
 
@@ -70,7 +70,7 @@ static inline bool stays_in_page(PageEntry *entry, const StatAccess *access)
 
 void stat_touch_of_group(Stat *stat, StatVcpu *vcpu, uint32_t number, uint32_t tag, const StatAccess *access)
 {
-    StatCounted *counted = &vcpu->counted[number];
+    StatInGroup *counted = &vcpu->in_groups[number];
 
     if (counted->tag == tag && stays_in_page(counted->page, access))
         return;
@@ -82,15 +82,17 @@ void stat_touch_of_group(Stat *stat, StatVcpu *vcpu, uint32_t number, uint32_t t
         counted->group = group;
         counted->tag = tag;
     }
-    stat_touch(stat, &counted->group->pages, counted, access);
+    stat_touch(stat, &counted->group->pages, &counted->page, access);
 }
 
 static void settle_all(Stat *stat)
 {
-    for (guint i = 0; i < STAT_MAX_VCPUS; i++)
-        for (uint32_t number = 0; stat->vcpus[i] && number < stat->vcpus[i]->room; number++)
-            settle(&stat->vcpus[i]->counted[number], stat->vcpus[i]->instructions[number].accesses,
-                   stat->vcpus[i]->instructions[number].stores);
+    for (guint i = 0; i < STAT_MAX_VCPUS; i++) {
+        StatVcpu *vcpu = stat->vcpus[i];
+
+        for (uint32_t number = 0; vcpu && vcpu->in_groups && number < vcpu->room; number++)
+            settle(&vcpu->in_groups[number], vcpu->instructions[number].accesses, vcpu->instructions[number].stores);
+    }
     stat->unsettled = 0;
 }
 

@@ -39,32 +39,29 @@ static void judge_again(StatVcpu *vcpu, const StatVcpu *next, uint32_t number)
     uint64_t first = beginning->address[0] - before->address, second;
 
     vcpu->by_order[STAT_OTHER]--;
-    vcpu->by_order[stat_order(first, before->stride, beginning->bytes[0], before->accesses)]++;
-    if (next->instructions[number].accesses < STAT_BEGINNING) {
-        vcpu->instructions[number].stride = first;
+    vcpu->by_order[stat_order(first, before->address - before->address_before, beginning->bytes[0],
+                              before->accesses)]++;
+    if (next->instructions[number].accesses < STAT_BEGINNING)
         return;
-    }
     second = beginning->address[1] - beginning->address[0];
     vcpu->by_order[stat_order(second, 0, beginning->bytes[1], 1)]--;
     vcpu->by_order[stat_order(second, first, beginning->bytes[1], before->accesses + 1)]++;
-    vcpu->instructions[number].stride = next->instructions[number].stride;
 }
 
 static void merge_instruction(StatVcpu *vcpu, StatVcpu *next, uint32_t number)
 {
-    StatInstruction *instruction = &vcpu->instructions[number];
+    StatInstruction *instruction = &vcpu->instructions[number], *more = &next->instructions[number];
 
-    if (!next->instructions[number].accesses)
+    if (!more->accesses)
         return;
-    stat_settle_page(&vcpu->counted[number], instruction->accesses);
-    stat_settle_page(&next->counted[number], next->instructions[number].accesses);
+    stat_leave_page(instruction->page, instruction->accesses);
+    stat_leave_page(more->page, more->accesses);
     if (instruction->accesses)
         judge_again(vcpu, next, number);
-    else
-        instruction->stride = next->instructions[number].stride;
-    instruction->address = next->instructions[number].address;
-    instruction->accesses += next->instructions[number].accesses;
-    vcpu->counted[number].to_page = instruction->accesses; /* pages are merged elsewhere */
+    instruction->address_before = more->accesses < STAT_BEGINNING ? instruction->address : more->address_before;
+    instruction->address = more->address;
+    instruction->accesses += more->accesses;
+    instruction->page = more->page = NULL; /* pages are merged elsewhere */
 }
 
 static void merge_vcpu(StatVcpu *vcpu, StatVcpu *next)

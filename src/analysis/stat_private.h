@@ -13,26 +13,16 @@
 #define STAT_PAGE_SHIFTS 64 /* base-2 logarithms of sizes */
 #define STAT_RECENT_LINES 1024
 
-/* What is kept of an instruction for its next access: half a cache line. */
-typedef struct {
-    uint64_t address; /* of the last access */
-    uint64_t accesses;
-    uint64_t stride; /* between the last two accesses */
-    uint32_t tag;    /* with groups: the tag of the last access (GroupRun) */
-    uint32_t stores; /* with groups: modulo 2^32 */
-} __attribute__((aligned(32))) StatInstruction;
-
 typedef struct StatGroup StatGroup; /* stat_groups.c */
 
-/* Where an instruction's accesses are counted, too, and how many of them have been. */
+/* With groups: where an instruction's accesses are counted, too, and how many of them have been. */
 typedef struct {
-    PageEntry *page; /* of the last access; NULL: there was none */
-    uint64_t to_page;
+    PageEntry *page;  /* that the instruction is in; NULL: in none yet */
     StatGroup *group; /* of the last access; NULL: there was none */
     uint64_t to_group;
     uint32_t tag; /* that the group was found by */
     uint32_t stores_to_group;
-} StatCounted;
+} StatInGroup;
 
 /* The first two accesses of an instruction in a part of the trace: how they follow those before isn't known yet. */
 typedef struct {
@@ -60,8 +50,8 @@ typedef struct {
     uint32_t expected;             /* instructions, as many as the trace has; else 0 */
     StatInstruction *instructions; /* by number */
     uint8_t *instructions_memory;  /* what they lie in, aligned */
-    StatCounted *counted;          /* likewise */
-    StatBeginning *beginnings;     /* likewise; of parts but the first, else NULL */
+    StatInGroup *in_groups;        /* by number, with groups; else NULL */
+    StatBeginning *beginnings;     /* by number, of parts but the first; else NULL */
     uint32_t room;
 } StatVcpu;
 
@@ -106,12 +96,25 @@ void stat_measure_group(void *stat, guint group, uint64_t *values);
 
 /* The second line of an access that crosses one, in a table of pages: that of all records, or of a group. */
 void stat_touch_second_line(Stat *stat, PageTable *pages, uint64_t address, uint64_t bytes);
-/* Counts those accesses of an instruction, of so many that it has made, to its last page that aren't counted yet. */
-static inline void stat_settle_page(StatCounted *counted, uint64_t accesses)
+/*
+ * An instruction that has made so many accesses leaves a page, and enters another one. As long as it is in a page, the
+ * page's accesses are too few by those that the instruction had made before, modulo 2^64.
+ */
+static inline void stat_leave_page(PageEntry *page, uint64_t accesses)
 {
-    if (counted->page)
-        counted->page->accesses += accesses - counted->to_page;
-    counted->to_page = accesses;
+    if (page)
+        page->accesses += accesses;
+}
+static inline void stat_enter_page(PageEntry *page, uint64_t accesses)
+{
+    if (page)
+        page->accesses -= accesses;
+}
+
+/* The page that an instruction is in. */
+static inline PageEntry **stat_page_of(StatVcpu *vcpu, uint32_t number)
+{
+    return vcpu->in_groups ? &vcpu->in_groups[number].page : &vcpu->instructions[number].page;
 }
 
 /* Whether the bytes from `address` lie in two lines. */
@@ -121,10 +124,15 @@ static inline bool stat_crosses(uint64_t address, uint64_t bytes)
 }
 
 /* An access to another line than the instruction's last one, or to two of them. */
-static inline void stat_touch(Stat *stat, PageTable *pages, StatCounted *counted, const StatAccess *access)
+static inline void stat_touch(Stat *stat, PageTable *pages, PageEntry **page, const StatAccess *access)
 {
-    stat_settle_page(counted, access->accesses);
-    counted->page = page_table_touch(pages, access->address >> LINE_SHIFT);
+    PageEntry *next = page_table_touch(pages, access->address >> LINE_SHIFT);
+
+    if (next != *page) {
+        stat_leave_page(*page, access->accesses);
+        stat_enter_page(next, access->accesses);
+        *page = next;
+    }
     if (G_UNLIKELY(stat_crosses(access->address, access->bytes)))
         stat_touch_second_line(stat, pages, access->address, access->bytes);
 }

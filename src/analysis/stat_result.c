@@ -120,30 +120,33 @@ static gint compare_places(gconstpointer a, gconstpointer b)
     return one->number < other->number ? -1 : one->number > other->number;
 }
 
-/* All instructions that have made accesses, of all vCPUs together. */
+/* All instructions that have made accesses, of all vCPUs together; those with most accesses first. */
 static GArray *list_instructions(const Stat *stat)
 {
-    GArray *places = g_array_new(FALSE, TRUE, sizeof(Place));
+    GArray *places = g_array_new(FALSE, FALSE, sizeof(Place));
+    g_autoptr(GArray) accesses = g_array_new(FALSE, TRUE, sizeof(uint64_t)); /* by number */
 
     for (guint i = 0; i < STAT_MAX_VCPUS; i++) {
         const StatVcpu *vcpu = stat->vcpus[i];
 
-        if (vcpu && vcpu->room > places->len)
-            g_array_set_size(places, vcpu->room);
+        if (vcpu && vcpu->room > accesses->len)
+            g_array_set_size(accesses, vcpu->room);
         for (uint32_t number = 1; vcpu && number < vcpu->room; number++)
-            g_array_index(places, Place, number).accesses += vcpu->instructions[number].accesses;
+            g_array_index(accesses, uint64_t, number) += vcpu->instructions[number].accesses;
     }
-    for (guint i = 0; i < places->len; i++) {
-        Place *place = &g_array_index(places, Place, i);
+    for (uint32_t number = 1; number < accesses->len; number++) {
+        Place place = { .accesses = g_array_index(accesses, uint64_t, number), .number = number };
 
-        place->number = i;
-        if (place->accesses)
-            place->name = context_function(stat->context, i, &place->offset);
+        if (!place.accesses)
+            continue;
+        place.name = context_function(stat->context, number, &place.offset);
+        g_array_append_val(places, place);
     }
+    g_array_sort(places, compare_places);
     return places;
 }
 
-static void describe_instructions(const Stat *stat, GArray *places, const Counts *counts, Report *report)
+static void describe_instructions(const Stat *stat, const GArray *places, const Counts *counts, Report *report)
 {
     static const ReportColumn columns[] = { { "pc", "instruction", REPORT_ADDRESS },
                                             { "accesses", "accesses", REPORT_COUNT },
@@ -152,16 +155,14 @@ static void describe_instructions(const Stat *stat, GArray *places, const Counts
                                             { NULL } };
     ReportTable *table = report_add_table(report, "top_instructions", "instructions that made most accesses", columns);
 
-    g_array_sort(places, compare_places);
     for (guint i = 0; i < places->len && i < (guint)stat->options->top; i++) {
         const Place *place = &g_array_index(places, Place, i);
         const struct mt_instruction *instruction = context_instruction(stat->context, place->number);
         g_autofree char *function =
             place->name ? g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", place->name, place->offset) : g_strdup("");
 
-        if (place->accesses)
-            report_table_add_row(table, instruction ? instruction->pc : 0, place->accesses,
-                                 percent(place->accesses, counts), function);
+        report_table_add_row(table, instruction ? instruction->pc : 0, place->accesses,
+                             percent(place->accesses, counts), function);
     }
 }
 
@@ -211,7 +212,7 @@ static GArray *list_lines(const Stat *stat, const GArray *places)
 
     for (guint i = 0; i < places->len; i++) {
         const Place *place = &g_array_index(places, Place, i);
-        const struct mt_symbol *symbol = place->accesses ? context_symbol(stat->context, place->number) : NULL;
+        const struct mt_symbol *symbol = context_symbol(stat->context, place->number);
         g_autofree char *text = NULL;
         guint at;
 
@@ -294,14 +295,20 @@ static void describe_rest(Stat *stat, const Counts *counts, Report *report)
     describe_lines(stat, places, counts, report);
 }
 
+/* For the page that each instruction is in. */
+static void for_all_pages(Stat *stat, void (*leave_or_enter)(PageEntry *page, uint64_t accesses))
+{
+    for (guint i = 0; i < STAT_MAX_VCPUS; i++)
+        for (uint32_t number = 0; stat->vcpus[i] && number < stat->vcpus[i]->room; number++)
+            leave_or_enter(*stat_page_of(stat->vcpus[i], number), stat->vcpus[i]->instructions[number].accesses);
+}
+
 void stat_describe(void *data, Report *report)
 {
     Stat *stat = data;
     Counts counts = { 0 };
 
-    for (guint i = 0; i < STAT_MAX_VCPUS; i++)
-        for (uint32_t number = 0; stat->vcpus[i] && number < stat->vcpus[i]->room; number++)
-            stat_settle_page(&stat->vcpus[i]->counted[number], stat->vcpus[i]->instructions[number].accesses);
+    for_all_pages(stat, stat_leave_page);
     stat_gather_groups(stat);
     for (guint i = 0; i < STAT_MAX_VCPUS; i++)
         if (stat->vcpus[i])
@@ -311,6 +318,7 @@ void stat_describe(void *data, Report *report)
     describe_brief(stat, &counts, report);
     if (!stat->options->brief)
         describe_rest(stat, &counts, report);
+    for_all_pages(stat, stat_enter_page); /* more accesses may follow */
 }
 
 /* The columns of tables of groups. */

@@ -14,15 +14,42 @@
 #define STAT_LINE_BYTES 64
 #define STAT_BEGINNING 2 /* accesses of an instruction that have no stride, or no last one */
 
+/* What is kept of an instruction for its next access: half a cache line. */
+typedef struct {
+    uint64_t address;        /* of the last access */
+    uint64_t address_before; /* of the last but one */
+    uint64_t accesses;
+    union {
+        struct PageEntry *page; /* without groups: that it is in (stat_enter_page()); NULL: in none yet */
+        struct {                /* with groups */
+            uint32_t tag;       /* of the last access (GroupRun) */
+            uint32_t stores;    /* modulo 2^32 */
+        };
+    };
+} __attribute__((aligned(32))) StatInstruction;
+
 enum stat_order { STAT_SAME, STAT_SEQUENTIAL, STAT_STRIDED, STAT_OTHER, STAT_ORDERS };
 
 /* What each access's instruction had done before. */
 typedef struct {
-    uint64_t stride[STAT_STEPS];      /* from its last access to this one */
-    uint64_t last_stride[STAT_STEPS]; /* from the last but one to the last */
-    uint64_t accesses[STAT_STEPS];    /* that it had made; below STAT_BEGINNING: a stride means nothing */
-    uint32_t stores[STAT_STEPS];      /* likewise, modulo 2^32: only with groups, and not judged */
+    uint64_t address[STAT_STEPS];        /* of its last access */
+    uint64_t address_before[STAT_STEPS]; /* of its last but one */
+    uint64_t accesses[STAT_STEPS];       /* that it had made; below STAT_BEGINNING: no stride is known */
+    uint32_t stores[STAT_STEPS];         /* likewise, modulo 2^32: only with groups, and not judged */
 } StatSteps;
+
+/* Step `i`: an access of this instruction. */
+static inline void stat_step(StatInstruction *instruction, uint64_t address, StatSteps *steps, size_t i)
+{
+    uint64_t last = instruction->address, accesses = instruction->accesses;
+
+    steps->address[i] = last;
+    steps->address_before[i] = instruction->address_before;
+    steps->accesses[i] = accesses;
+    instruction->address = address;
+    instruction->address_before = last;
+    instruction->accesses = accesses + 1;
+}
 
 enum stat_way { STAT_SCALAR, STAT_AVX2, STAT_WAYS };
 
@@ -38,5 +65,10 @@ enum stat_order stat_order(uint64_t stride, uint64_t last_stride, uint64_t bytes
  * the line where its instruction's last one began, or that is one of its first STAT_BEGINNING. */
 uint64_t stat_judge(enum stat_way way, const StatSteps *steps, const uint64_t *address, const uint8_t *info,
                     size_t count, uint64_t *by_order);
+
+/* The same of accesses of the instructions numbers[], which make these steps first. Of the steps, only `accesses` is
+ * kept for the caller. */
+uint64_t stat_follow(enum stat_way way, StatInstruction *instructions, const uint32_t *numbers, const uint64_t *address,
+                     const uint8_t *info, size_t count, StatSteps *steps, uint64_t *by_order);
 
 #endif

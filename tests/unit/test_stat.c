@@ -249,39 +249,60 @@ static bool known_to_leave(uint64_t address, uint64_t last, uint64_t bytes)
     return false;
 }
 
-/* Any number of steps, of all kinds, at the ends of the address space too. */
+/* Any number of steps, of all kinds, at the ends of the address space too; an instruction's steps often follow at once.
+ * Groups' own word of an instruction stays as it is. */
 static void test_steps(void)
 {
+    enum { INSTRUCTIONS = 5 };
     g_autoptr(GRand) random = g_rand_new_with_seed(3);
 
     for (int round = 0; round < 20000; round++) {
         size_t count = (size_t)g_rand_int_range(random, 0, STAT_STEPS + 1);
         uint64_t address[STAT_STEPS], leaving = 0, orders[STAT_ORDERS] = { 1, 2, 3, 4 };
         uint8_t info[STAT_STEPS];
+        uint32_t numbers[STAT_STEPS];
+        StatInstruction before[INSTRUCTIONS], now[INSTRUCTIONS];
         StatSteps steps;
 
+        for (guint i = 0; i < INSTRUCTIONS; i++) {
+            before[i] = (StatInstruction){ .address = (uint64_t)g_rand_int_range(random, -100, 200), /* around 0 */
+                                           .accesses = (uint64_t)g_rand_int_range(random, 0, 4),
+                                           .tag = g_rand_int(random),
+                                           .stores = UINT32_MAX };
+            before[i].address_before = before[i].address - (uint64_t)g_rand_int_range(random, -80, 80);
+        }
+        memcpy(now, before, sizeof now);
         for (size_t i = 0; i < count; i++) {
+            StatInstruction *instruction = &now[numbers[i] = (uint32_t)g_rand_int_range(random, 0, INSTRUCTIONS)];
             const uint64_t bytes = UINT64_C(1) << (info[i] = (uint8_t)g_rand_int(random)) % 8;
+            const uint64_t last = instruction->address, last_stride = last - instruction->address_before;
             const uint64_t other = (uint64_t)g_rand_int(random) << 32 | g_rand_int(random);
             const uint64_t strides[] = {
-                0, bytes, -bytes, bytes * 2, (uint64_t)g_rand_int_range(random, -80, 80), other
+                0, bytes, -bytes, bytes * 2, (uint64_t)g_rand_int_range(random, -80, 80), last_stride, other
             };
 
-            address[i] = (uint64_t)g_rand_int_range(random, -100, 200); /* around 0 */
-            steps.accesses[i] = (uint64_t)g_rand_int_range(random, 0, 4);
-            steps.stride[i] = strides[g_rand_int_range(random, 0, G_N_ELEMENTS(strides))];
-            steps.last_stride[i] = g_rand_boolean(random) ? steps.stride[i] : other;
-            orders[known_order(steps.stride[i], steps.last_stride[i], bytes, steps.accesses[i])]++;
-            if (steps.accesses[i] < STAT_BEGINNING || known_to_leave(address[i], address[i] - steps.stride[i], bytes))
+            address[i] = last + strides[g_rand_int_range(random, 0, G_N_ELEMENTS(strides))];
+            orders[known_order(address[i] - last, last_stride, bytes, instruction->accesses)]++;
+            if (instruction->accesses < STAT_BEGINNING || known_to_leave(address[i], last, bytes))
                 leaving |= UINT64_C(1) << i;
+            stat_step(instruction, address[i], &steps, i);
+            g_assert_cmphex(instruction->address, ==, address[i]);
+            g_assert_cmphex(instruction->address_before, ==, last);
         }
         for (enum stat_way way = STAT_SCALAR; way < STAT_WAYS; way++) {
-            uint64_t judged[STAT_ORDERS] = { 1, 2, 3, 4 };
+            uint64_t judged[STAT_ORDERS] = { 1, 2, 3, 4 }, followed[STAT_ORDERS] = { 1, 2, 3, 4 };
+            StatInstruction instructions[INSTRUCTIONS];
+            StatSteps own;
 
             if (!stat_way_works(way))
                 continue;
             g_assert_cmphex(stat_judge(way, &steps, address, info, count, judged), ==, leaving);
             g_assert_cmpmem(judged, sizeof judged, orders, sizeof orders);
+            memcpy(instructions, before, sizeof before);
+            g_assert_cmphex(stat_follow(way, instructions, numbers, address, info, count, &own, followed), ==, leaving);
+            g_assert_cmpmem(followed, sizeof followed, orders, sizeof orders);
+            g_assert_cmpmem(instructions, sizeof instructions, now, sizeof now);
+            g_assert_cmpmem(own.accesses, count * sizeof *own.accesses, steps.accesses, count * sizeof *own.accesses);
         }
     }
 }
