@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../record/kallsyms.h"
 #include "attachment.h"
 
 typedef struct {
@@ -30,23 +31,26 @@ static gint compare_symbols(gconstpointer a, gconstpointer b)
     return (*x->name == '_') - (*y->name == '_');
 }
 
-/* "ffffffff82a0f940 D jiffies", perhaps followed by a tab and "[module]". */
-static void read_symbol(KernelNames *names, char *line)
+/* The module of a line: without its brackets. */
+static const char *module_of(KernelNames *names, const KallsymsLine *line)
 {
-    char *after, *module;
-    Symbol symbol = { .address = g_ascii_strtoull(line, &after, 16) };
+    const char *begin = line->module + (*line->module == '[');
+    const char *end = memchr(begin, ']', (size_t)(line->end - begin));
+    g_autofree char *module = g_strndup(begin, (size_t)((end ? end : line->end) - begin));
 
-    if (after == line || strlen(after) < 4 || after[0] != ' ' || after[2] != ' ')
-        return;
-    module = strchr(after + 3, '\t');
-    if (module) {
-        *module++ = 0;
-        module += *module == '[';
-        module[strcspn(module, "]")] = 0;
-        symbol.module = g_string_chunk_insert_const(names->texts, module);
+    return g_string_chunk_insert_const(names->texts, module);
+}
+
+static void read_symbols(KernelNames *names, const char *text)
+{
+    KallsymsLine line;
+
+    while (kallsyms_take(&text, &line)) {
+        Symbol symbol = { line.address, g_string_chunk_insert_len(names->texts, line.name, line.name_end - line.name),
+                          line.module ? module_of(names, &line) : NULL };
+
+        g_array_append_val(names->symbols, symbol);
     }
-    symbol.name = g_string_chunk_insert(names->texts, after + 3);
-    g_array_append_val(names->symbols, symbol);
 }
 
 /* "overlay 163840 0 - Live 0xffffffffc041e000" */
@@ -95,8 +99,8 @@ static void read_lines(KernelNames *names, char *text, void (*read_line)(KernelN
         read_line(names, line);
 }
 
-/* Changes the texts. */
-static KernelNames *read_texts(char *symbols, char *modules, char *devices)
+/* Changes the texts of modules and devices. */
+static KernelNames *read_texts(const char *symbols, char *modules, char *devices)
 {
     KernelNames *names = g_new0(KernelNames, 1);
 
@@ -104,7 +108,8 @@ static KernelNames *read_texts(char *symbols, char *modules, char *devices)
     names->modules = g_array_new(FALSE, FALSE, sizeof(KernelName));
     names->devices = g_array_new(FALSE, FALSE, sizeof(KernelName));
     names->texts = g_string_chunk_new(1 << 16);
-    read_lines(names, symbols, read_symbol);
+    if (symbols)
+        read_symbols(names, symbols);
     read_lines(names, modules, read_module);
     read_lines(names, devices, read_device);
     g_array_sort(names->symbols, compare_symbols);
@@ -113,9 +118,9 @@ static KernelNames *read_texts(char *symbols, char *modules, char *devices)
 
 KernelNames *kernel_names_new(const char *symbols, const char *modules, const char *devices)
 {
-    g_autofree char *of_symbols = g_strdup(symbols), *of_modules = g_strdup(modules), *of_devices = g_strdup(devices);
+    g_autofree char *of_modules = g_strdup(modules), *of_devices = g_strdup(devices);
 
-    return read_texts(of_symbols, of_modules, of_devices);
+    return read_texts(symbols, of_modules, of_devices);
 }
 
 static char *read_attachment(mt_trace *trace, const char *name)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../record/kallsyms.h"
 #include "attachment.h"
 #include "code_table.h"
 #include "name_match.h"
@@ -58,25 +59,28 @@ static int compare(const void *a, const void *b)
     return x->address < y->address ? -1 : x->address > y->address;
 }
 
-/* "ffffffff82a0f940 D jiffies", perhaps followed by a tab and "[module]". */
-static void read_kernel_line(GArray *symbols, const NameMatch *match, char *line)
+/* A module's has "name [module]". */
+static bool is_wanted(const NameMatch *match, const KallsymsLine *line)
 {
-    char *after;
-    KernelSymbol symbol = { .address = g_ascii_strtoull(line, &after, 16) };
+    g_autofree char *name =
+        strchr("bBdDrRvV", line->type) ? g_strndup(line->name, (size_t)(line->end - line->name)) : NULL;
 
-    if (after == line || !symbol.address || strlen(after) < 4 || after[0] != ' ' || after[2] != ' ')
-        return;
-    g_strdelimit(after + 3, "\t", ' ');
-    symbol.is_wanted = strchr("bBdDrRvV", after[1]) && name_match_test(match, after + 3);
-    g_array_append_val(symbols, symbol);
+    if (name && line->module)
+        name[line->name_end - line->name] = ' ';
+    return name && name_match_test(match, name);
 }
 
-static void search_kernel(Search *search, char *text)
+static void search_kernel(Search *search, const char *text)
 {
     g_autoptr(GArray) symbols = g_array_new(FALSE, FALSE, sizeof(KernelSymbol));
+    KallsymsLine line;
 
-    for (char *line; (line = attachment_take_line(&text));)
-        read_kernel_line(symbols, search->match, line);
+    while (kallsyms_take(&text, &line)) {
+        KernelSymbol symbol = { line.address, is_wanted(search->match, &line) };
+
+        if (symbol.address)
+            g_array_append_val(symbols, symbol);
+    }
     if (symbols->len)
         qsort(symbols->data, symbols->len, sizeof(KernelSymbol), compare);
     for (guint i = 0; i < symbols->len; i++) {
@@ -107,8 +111,10 @@ GArray *objects_find(mt_trace *trace, const char *name)
         char *text = attachment_read(trace, attachment, &bytes, true);
 
         search.bias = origin->bias;
-        if (text)
-            (is_file ? search_file : search_kernel)(&search, text);
+        if (text && is_file)
+            search_file(&search, text);
+        else if (text)
+            search_kernel(&search, text);
         free(text);
     }
     return search.ranges;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../record/kallsyms.h"
 #include "../record/x86.h"
 
 /* How many functions that have ended are looked past, in search of one around them that has not. */
@@ -52,33 +53,16 @@ static char *add(Symbols *symbols, uint64_t address, uint64_t end, const char *n
     return copy;
 }
 
-/* Takes a hexadecimal number from the text; false: there is none, or it has more than 64 bits. */
-static bool take_number(const char **text, uint64_t *number)
-{
-    const char *begin = *text;
-
-    *number = 0;
-    for (int digit; (digit = g_ascii_xdigit_value(**text)) >= 0; ++*text) {
-        if (*number >> 60)
-            return false;
-        *number = *number << 4 | (uint64_t)digit;
-    }
-    return *text > begin;
-}
-
-/* These texts have a hundred thousand lines. */
-
 void symbols_add_kallsyms(Symbols *symbols, const char *text)
 {
-    for (const char *end; *text; text = *end ? end + 1 : end) {
-        /* "ffffffff81000000 T _stext", perhaps followed by a tab and "[module]" */
-        uint64_t address;
-        char *module;
+    KallsymsLine line;
 
-        end = strchrnul(text, '\n');
-        if (take_number(&text, &address) && address && end - text > 3 && text[0] == ' ' && text[2] == ' ' &&
-            strchr("tTwW", text[1]) && (module = strchr(add(symbols, address, 0, text + 3, end), '\t')))
-            *module = ' ';
+    while (kallsyms_take(&text, &line)) {
+        char *name =
+            line.address && strchr("tTwW", line.type) ? add(symbols, line.address, 0, line.name, line.end) : NULL;
+
+        if (name && line.module)
+            name[line.name_end - line.name] = ' ';
     }
 }
 
@@ -88,8 +72,8 @@ void symbols_add_functions(Symbols *symbols, const char *text)
         uint64_t address, after;
 
         end = strchrnul(text, '\n');
-        if (take_number(&text, &address) && *text++ == ' ' && take_number(&text, &after) && after > address &&
-            end - text > 1 && *text == ' ')
+        if (kallsyms_take_number(&text, &address) && *text++ == ' ' && kallsyms_take_number(&text, &after) &&
+            after > address && end - text > 1 && *text == ' ')
             add(symbols, address, after, text + 1, end);
     }
 }

@@ -1,53 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A guest kernel's functions and structures: see kernel_types.h. */
-#define _GNU_SOURCE
 #include "kernel_types.h"
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <string.h>
 
+#include "../record/kallsyms.h"
+
 #define MAX_NESTING 8 /* of unnamed structures in structures */
 
 /* Functions. */
 
-typedef struct {
-    uint64_t address;
-    const char *name; /* up to a white space */
-} Symbol;
-
 static int compare_symbols(gconstpointer a, gconstpointer b)
 {
-    uint64_t x = ((const Symbol *)a)->address, y = ((const Symbol *)b)->address;
+    uint64_t x = ((const KallsymsLine *)a)->address, y = ((const KallsymsLine *)b)->address;
 
     return (x > y) - (x < y);
 }
 
-/* "ffffffff81000000 T _stext", and more for symbols of modules, which are left out. */
+/* Those of the kernel itself (KallsymsLine), by address. They lie in the text. */
 static GArray *list_symbols(const char *kallsyms)
 {
-    GArray *symbols = g_array_new(FALSE, FALSE, sizeof(Symbol));
+    GArray *symbols = g_array_new(FALSE, FALSE, sizeof(KallsymsLine));
+    KallsymsLine line;
 
-    for (const char *line = kallsyms; line && *line;) {
-        const char *end = strchrnul(line, '\n');
-        char *rest;
-        Symbol symbol = { .address = g_ascii_strtoull(line, &rest, 16) };
-
-        if (rest > line && end - rest > 3 && rest[0] == ' ' && rest[2] == ' ') {
-            symbol.name = rest + 3;
-            g_array_append_val(symbols, symbol);
-        }
-        line = *end ? end + 1 : end;
-    }
+    while (kallsyms && kallsyms_take(&kallsyms, &line))
+        if (!line.module)
+            g_array_append_val(symbols, line);
     g_array_sort(symbols, compare_symbols);
     return symbols;
 }
 
 /* Whether it is the function `name`, perhaps as the compiler has changed it (.isra.0, .constprop.0), and, if `cold`,
  * its part that was moved away. */
-static bool is_function(const Symbol *symbol, const char *name, bool cold)
+static bool is_function(const KallsymsLine *symbol, const char *name, bool cold)
 {
-    size_t length = strcspn(symbol->name, " \t\n"), own = strlen(name);
+    size_t length = (size_t)(symbol->name_end - symbol->name), own = strlen(name);
     bool is_cold = g_strstr_len(symbol->name, (gssize)length, ".cold");
 
     return length >= own && !memcmp(symbol->name, name, own) && (length == own || symbol->name[own] == '.') &&
@@ -57,15 +46,15 @@ static bool is_function(const Symbol *symbol, const char *name, bool cold)
 static KernelRange find_function(const GArray *symbols, const char *name, bool cold)
 {
     for (guint i = 0; i < symbols->len; i++) {
-        const Symbol *symbol = &g_array_index(symbols, Symbol, i);
+        const KallsymsLine *symbol = &g_array_index(symbols, KallsymsLine, i);
         guint next = i + 1;
 
         if (!is_function(symbol, name, cold))
             continue;
-        while (next < symbols->len && g_array_index(symbols, Symbol, next).address == symbol->address)
+        while (next < symbols->len && g_array_index(symbols, KallsymsLine, next).address == symbol->address)
             next++;
-        return (KernelRange){ symbol->address,
-                              next < symbols->len ? g_array_index(symbols, Symbol, next).address : symbol->address };
+        return (KernelRange){ symbol->address, next < symbols->len ? g_array_index(symbols, KallsymsLine, next).address
+                                                                   : symbol->address };
     }
     return (KernelRange){ KERNEL_UNKNOWN, KERNEL_UNKNOWN };
 }
