@@ -146,11 +146,11 @@ static const char *shown_text(CodeNames *names, const char *text)
 /* What is no file of the guest's is told as modules are. */
 static const char *make_text(CodeNames *names, const CodeOrigin *origin, const char *function)
 {
-    g_autofree char *file = g_path_get_basename(origin->path);
-    g_autofree char *text = NULL;
+    g_autofree char *file = NULL, *text = NULL;
 
     if (is_kernel(origin) || (function && strchr(origin->path, '/')))
         return function;
+    file = g_path_get_basename(origin->path);
     text = function ? g_strdup_printf("%s [%s]", function, file) : text_make_printable(file);
     return g_string_chunk_insert_const(names->texts, text);
 }
