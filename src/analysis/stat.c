@@ -175,9 +175,9 @@ static void add_briefly(Stat *stat, StatVcpu *vcpu, const struct mt_batch *batch
  * The order of accesses.
  *
  * Most accesses are to the line that their instruction accessed last. Then nothing changes but what is kept of the
- * instruction. Its accesses are added to its page's when it goes on to another line (with groups: to another page or
- * group), and at the end. Which accesses do so can't be predicted. So some of them are followed without a branch, and
- * those that leave their lines are touched after that.
+ * instruction. Its accesses are added to its page's when it goes on to another page (with groups: or group), and at the
+ * end. Which accesses leave their lines can't be predicted. So some accesses are followed without a branch, and those
+ * that do are touched after that.
  */
 
 /* Without instructions: all accesses of a vCPU belong to number 0. */

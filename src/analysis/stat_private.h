@@ -96,10 +96,8 @@ void stat_measure_group(void *stat, guint group, uint64_t *values);
 
 /* The second line of an access that crosses one, in a table of pages: that of all records, or of a group. */
 void stat_touch_second_line(Stat *stat, PageTable *pages, uint64_t address, uint64_t bytes);
-/*
- * An instruction that has made so many accesses leaves a page, and enters another one. As long as it is in a page, the
- * page's accesses are too few by those that the instruction had made before, modulo 2^64.
- */
+/* An instruction that has made so many accesses leaves a page, and enters another one. As long as it is in a page, the
+ * page's accesses lack all that the instruction has made so far, in this page or before; modulo 2^64. */
 static inline void stat_leave_page(PageEntry *page, uint64_t accesses)
 {
     if (page)
