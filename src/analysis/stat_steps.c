@@ -119,7 +119,7 @@ LANE_FUNCTION uint64_t judge_lanes(const LaneSteps *steps, const uint64_t *addre
 }
 
 /* Of `count` accesses. */
-LANE_FUNCTION void add_orders(const LaneOrders *orders, size_t count, uint64_t *by_order)
+LANE_FUNCTION void add_lanes(const LaneOrders *orders, size_t count, uint64_t *by_order)
 {
     uint64_t same = sum(orders->same), sequential = sum(orders->sequential), strided = sum(orders->strided);
 
@@ -141,7 +141,7 @@ static AVX2 uint64_t judge_all(const StatSteps *steps, const uint64_t *address, 
 
         leaving |= judge_lanes(&lanes, &address[i], &info[i], &orders) << i;
     }
-    add_orders(&orders, count, by_order);
+    add_lanes(&orders, count, by_order);
     return leaving;
 }
 
@@ -184,7 +184,7 @@ static AVX2 uint64_t follow_all(StatInstruction *instructions, const uint32_t *n
         _mm256_storeu_si256((__m256i *)&steps->accesses[i], lanes.accesses);
         leaving |= judge_lanes(&lanes, &address[i], &info[i], &orders) << i;
     }
-    add_orders(&orders, count, by_order);
+    add_lanes(&orders, count, by_order);
     return leaving;
 }
 

@@ -19,7 +19,7 @@ typedef struct {
     uint64_t address;        /* of the last access */
     uint64_t address_before; /* of the last but one */
     uint64_t accesses;
-    union {
+    union {                     /* an analysis has groups for all its records, or for none; a part has none */
         struct PageEntry *page; /* without groups: that it is in (stat_enter_page()); NULL: in none yet */
         struct {                /* with groups */
             uint32_t tag;       /* of the last access (GroupRun) */

@@ -76,7 +76,7 @@ static void search_kernel(Search *search, const char *text)
     KallsymsLine line;
 
     while (kallsyms_take(&text, &line)) {
-        KernelSymbol symbol = { line.address, is_wanted(search->match, &line) };
+        KernelSymbol symbol = { line.address, line.address && is_wanted(search->match, &line) };
 
         if (symbol.address)
             g_array_append_val(symbols, symbol);
