@@ -59,14 +59,16 @@ StatVcpu *stat_get_vcpu(Stat *stat, unsigned number)
     return *vcpu;
 }
 
-/* Zeros that begin with what there is. A large piece of memory is new and zero anyway: what of it nobody uses, as when
- * most of a trace's instructions are another part's, is never looked at. */
+/* Zeros that begin with what there is; NULL stays NULL. A large piece of memory is new and zero anyway: what of it
+ * nobody uses, as when most of a trace's instructions are another part's, is never looked at. */
 static void *enlarge(void *old, size_t old_bytes, size_t bytes)
 {
-    void *more = g_malloc0(bytes);
+    void *more;
 
-    if (old_bytes)
-        memcpy(more, old, old_bytes);
+    if (!old)
+        return NULL;
+    more = g_malloc0(bytes);
+    memcpy(more, old, old_bytes);
     g_free(old);
     return more;
 }
@@ -90,12 +92,9 @@ void stat_make_room(StatVcpu *vcpu, uint32_t number)
     g_free(vcpu->instructions_memory);
     vcpu->instructions_memory = memory;
     vcpu->instructions = more;
-    if (vcpu->in_groups)
-        vcpu->in_groups =
-            enlarge(vcpu->in_groups, vcpu->room * sizeof *vcpu->in_groups, room * sizeof *vcpu->in_groups);
-    if (vcpu->beginnings)
-        vcpu->beginnings =
-            enlarge(vcpu->beginnings, vcpu->room * sizeof *vcpu->beginnings, room * sizeof *vcpu->beginnings);
+    vcpu->in_groups = enlarge(vcpu->in_groups, vcpu->room * sizeof *vcpu->in_groups, room * sizeof *vcpu->in_groups);
+    vcpu->beginnings =
+        enlarge(vcpu->beginnings, vcpu->room * sizeof *vcpu->beginnings, room * sizeof *vcpu->beginnings);
     vcpu->room = room;
 }
 

@@ -109,12 +109,6 @@ static inline void stat_enter_page(PageEntry *page, uint64_t accesses)
         page->accesses -= accesses;
 }
 
-/* The page that an instruction is in. */
-static inline PageEntry **stat_page_of(StatVcpu *vcpu, uint32_t number)
-{
-    return vcpu->in_groups ? &vcpu->in_groups[number].page : &vcpu->instructions[number].page;
-}
-
 /* Whether the bytes from `address` lie in two lines. */
 static inline bool stat_crosses(uint64_t address, uint64_t bytes)
 {

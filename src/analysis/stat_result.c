@@ -298,9 +298,13 @@ static void describe_rest(Stat *stat, const Counts *counts, Report *report)
 /* For the page that each instruction is in. */
 static void for_all_pages(Stat *stat, void (*leave_or_enter)(PageEntry *page, uint64_t accesses))
 {
-    for (guint i = 0; i < STAT_MAX_VCPUS; i++)
-        for (uint32_t number = 0; stat->vcpus[i] && number < stat->vcpus[i]->room; number++)
-            leave_or_enter(*stat_page_of(stat->vcpus[i], number), stat->vcpus[i]->instructions[number].accesses);
+    for (guint i = 0; i < STAT_MAX_VCPUS; i++) {
+        const StatVcpu *vcpu = stat->vcpus[i];
+
+        for (uint32_t number = 0; vcpu && number < vcpu->room; number++)
+            leave_or_enter(vcpu->in_groups ? vcpu->in_groups[number].page : vcpu->instructions[number].page,
+                           vcpu->instructions[number].accesses);
+    }
 }
 
 void stat_describe(void *data, Report *report)

@@ -267,7 +267,7 @@ GByteArray *trace_file_decompress(const TraceFile *file, const struct format_ind
                                   size_t bytes, GError **error)
 {
     ZSTD_DCtx *zstd = ZSTD_createDCtx();
-    unsigned long long said = ZSTD_getFrameContentSize(data, bytes); /* what isn't true of a damaged chunk */
+    unsigned long long said = ZSTD_getFrameContentSize(data, bytes); /* a damaged chunk says anything */
     size_t room = said > LIKELY_DECOMPRESSED ? ZSTD_DStreamOutSize() : MAX((size_t)said, 1);
     g_autoptr(GByteArray) result = g_byte_array_new();
     ZSTD_inBuffer in = { data, bytes, 0 };
