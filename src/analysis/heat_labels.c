@@ -8,6 +8,7 @@
 
 #define FIRST_PERIOD 256 /* one of this many accesses is a sample, in the beginning */
 #define SAMPLES_MAX (1u << 18)
+#define RECORDS_AT_ONCE 16
 #define NAMES_MOST 2
 #define LEAST_PERCENT 10 /* share of the samples that a second name must have */
 
@@ -58,22 +59,48 @@ static void thin_out(HeatLabels *labels)
     g_array_set_size(labels->samples, left);
 }
 
+void heat_labels_begin_behind(HeatLabels *labels, uint64_t accesses)
+{
+    while (labels && accesses / labels->period >= SAMPLES_MAX)
+        labels->period *= 2;
+}
+
+/* The objects of these records of the batch become samples. */
+static void add_samples(HeatLabels *labels, const struct mt_batch *batch, const uint32_t *records, size_t count)
+{
+    uint32_t objects[RECORDS_AT_ONCE];
+
+    context_objects_at(labels->context, batch, records, count, objects);
+    for (size_t k = 0; k < count; k++) {
+        Sample sample = { events_index(batch, records[k]), batch->address[records[k]], objects[k] };
+
+        if (sample.index % labels->period) /* it has become longer meanwhile */
+            continue;
+        g_array_append_val(labels->samples, sample);
+        if (labels->samples->len == SAMPLES_MAX)
+            thin_out(labels);
+    }
+}
+
 void heat_labels_look_at(HeatLabels *labels, const struct mt_batch *batch)
 {
     size_t i = labels && !batch->index ? (labels->period - batch->first % labels->period) % labels->period : 0;
+    uint32_t records[RECORDS_AT_ONCE];
+    size_t count = 0;
 
     while (labels && i < batch->count) {
         uint64_t index = events_index(batch, i);
 
-        if (index % labels->period == 0) {
-            Sample sample = { index, batch->address[i], context_object_at(labels->context, batch, i) };
-
-            g_array_append_val(labels->samples, sample);
-            if (labels->samples->len == SAMPLES_MAX)
-                thin_out(labels);
+        if (index % labels->period == 0)
+            records[count++] = (uint32_t)i;
+        if (count == RECORDS_AT_ONCE) {
+            add_samples(labels, batch, records, count);
+            count = 0;
         }
         i += batch->index ? 1 : labels->period - index % labels->period;
     }
+    if (count)
+        add_samples(labels, batch, records, count);
 }
 
 void heat_labels_merge(HeatLabels *labels, const HeatLabels *other)
@@ -121,7 +148,7 @@ static const char *name_of(const Context *context, uint32_t object)
     return is_file && slash[1] ? slash + 1 : object_region_name(region);
 }
 
-static void count_use(GArray *uses, const char *name)
+static void count_use(GArray *uses, const char *name, uint64_t samples)
 {
     guint i = 0;
 
@@ -129,24 +156,40 @@ static void count_use(GArray *uses, const char *name)
         i++;
     if (i == uses->len)
         g_array_append_vals(uses, &(Use){ name, 0 }, 1);
-    g_array_index(uses, Use, i).samples++;
+    g_array_index(uses, Use, i).samples += samples;
+}
+
+/* How many samples of each object are between these addresses, by its number. To be unreferenced. */
+static GArray *count_objects(const HeatLabels *labels, uint64_t first, uint64_t last)
+{
+    GArray *counts = g_array_new(FALSE, TRUE, sizeof(uint64_t));
+
+    for (guint i = 0; labels && i < labels->samples->len; i++) {
+        const Sample *sample = &g_array_index(labels->samples, Sample, i);
+
+        if (sample->address < first || sample->address > last)
+            continue;
+        if (sample->object >= counts->len)
+            g_array_set_size(counts, sample->object + 1);
+        g_array_index(counts, uint64_t, sample->object)++;
+    }
+    return counts;
 }
 
 char *heat_labels_name(const HeatLabels *labels, uint64_t first, uint64_t last)
 {
-    g_autoptr(GArray) uses = g_array_new(FALSE, FALSE, sizeof(Use));
+    g_autoptr(GArray) uses = g_array_new(FALSE, FALSE, sizeof(Use)), counts = count_objects(labels, first, last);
     uint64_t all = 0;
     GString *text;
 
-    for (guint i = 0; labels && i < labels->samples->len; i++) {
-        const Sample *sample = &g_array_index(labels->samples, Sample, i);
-        bool is_inside = sample->address >= first && sample->address <= last;
-        const char *name = is_inside ? name_of(labels->context, sample->object) : NULL;
+    for (guint object = 0; object < counts->len; object++) {
+        uint64_t samples = g_array_index(counts, uint64_t, object);
+        const char *name = samples ? name_of(labels->context, object) : NULL;
 
         if (!name)
             continue;
-        count_use(uses, name);
-        all++;
+        count_use(uses, name, samples);
+        all += samples;
     }
     if (!all)
         return NULL;

@@ -15,6 +15,9 @@ HeatLabels *heat_labels_new(const Context *context);
 /* NULL is fine here and below. */
 void heat_labels_free(HeatLabels *labels);
 
+/* Says that this many accesses came before those that will be looked at: then not more of them are looked up than if
+ * those had been looked at, too. */
+void heat_labels_begin_behind(HeatLabels *labels, uint64_t accesses);
 /* Looks at a batch, which must have ADDRESS_OBJECTS_COLUMNS except for MT_COLUMN_PADDR. Which accesses are looked up
  * depends on their indexes in the trace alone. */
 void heat_labels_look_at(HeatLabels *labels, const struct mt_batch *batch);

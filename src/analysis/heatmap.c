@@ -123,6 +123,7 @@ static void heatmap_take_part(void *data, const AnalysisPart *part)
 
     if (!heatmap->by_time)
         heat_grid_begin_behind(heatmap->grid, part->before);
+    heat_labels_begin_behind(heatmap->labels, part->before);
 }
 
 static bool heatmap_merge(void *data, void *other, GError **error)
