@@ -43,8 +43,9 @@ typedef struct AnalysisDivision {
 
 /* The part of the work that a state has. */
 typedef struct AnalysisPart {
-    unsigned number, count; /* number: from 0 on */
-    uint64_t before;        /* ANALYSIS_BY_TIME, with counts_records: records before its own */
+    unsigned number; /* from 0 on; ANALYSIS_BY_TIME: only 0 is certain, and is the first */
+    unsigned count;  /* ANALYSIS_BY_KEY: how many there are */
+    uint64_t before; /* ANALYSIS_BY_TIME, with counts_records: records before its own */
 } AnalysisPart;
 
 /* The division by key of a table whose number of sets is a multiple of `sets`: a part has the keys with the same lowest

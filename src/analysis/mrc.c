@@ -21,10 +21,11 @@
 #define MOST_GRANULE (UINT64_C(1) << 40)
 #define MAX_VCPUS 256
 #define MOST_KEYS (LRU_STACK_MOST_KEYS / 2) /* half, because it is checked after each batch only */
-#define PARTITION_SHIFT 24 /* bits of a key above those for most tables, and below those that decide about the sample  \
-                            */
-#define PIECE 256          /* accesses whose keys are made at once */
-#define AHEAD 12           /* how many accesses ahead entries of the table are prefetched */
+#define PARTITION_SHIFT                                                                                                \
+    24            /* bits of a key above those for most tables, and below those that decide about the sample           \
+                   */
+#define PIECE 256 /* accesses whose keys are made at once */
+#define AHEAD 12  /* how many accesses ahead entries of the table are prefetched */
 
 /* Murmur3's finalizer (Appleby 2011): one to one, and each bit depends on all. */
 static uint64_t mix(uint64_t value)
@@ -57,6 +58,7 @@ static void curve_free(gpointer data)
     g_free(curve->group);
     g_array_unref(curve->heap);
     g_clear_pointer(&curve->first_uses, g_array_unref);
+    g_clear_pointer(&curve->last_uses, g_array_unref);
     g_free(curve);
 }
 
@@ -72,7 +74,7 @@ static MrcCurve *curve_new(const Mrc *mrc, uint64_t granularity, guint group)
     else if (mrc->split == SPLIT_VCPU)
         curve->group = g_strdup_printf("vCPU %u", group);
     lru_stack_init(&curve->whole.stack);
-    if (mrc->part.number)
+    if (mrc->keeps_first_uses)
         curve->first_uses = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     if (mrc->sampled)
         curve->parts = g_new0(MrcHistogram, MRC_PARTITIONS);
@@ -283,23 +285,23 @@ static void mrc_take_part(void *data, const AnalysisPart *part)
 {
     Mrc *mrc = data;
 
-    mrc->part = *part;
+    mrc->keeps_first_uses = part->number > 0;
 }
 
-/* Uses the next part's keys once more: in the order of their first uses, which gives their distances; and, if another
- * part follows, in the order of their last uses. */
-static void merge_curve(MrcCurve *curve, const MrcCurve *next, bool is_last)
+/* Uses the next part's keys once more: in the order of their first uses, which gives their distances; and, if yet
+ * another part follows, in the order of their last uses. */
+static void merge_curve(MrcCurve *curve, const MrcCurve *next)
 {
-    g_autoptr(GArray) last_uses = is_last ? NULL : lru_stack_list(&next->whole.stack);
-
+    for (guint i = 0; curve->last_uses && i < curve->last_uses->len; i++)
+        lru_stack_use(&curve->whole.stack, g_array_index(curve->last_uses, uint64_t, i));
     for (guint i = 0; i < next->first_uses->len; i++) {
         uint64_t distance = lru_stack_use(&curve->whole.stack, g_array_index(next->first_uses, uint64_t, i));
 
         if (distance != LRU_STACK_NEW)
             curve->whole.buckets[bucket_of(distance)]++;
     }
-    for (guint i = 0; last_uses && i < last_uses->len; i++)
-        lru_stack_use(&curve->whole.stack, g_array_index(last_uses, uint64_t, i));
+    g_clear_pointer(&curve->last_uses, g_array_unref);
+    curve->last_uses = lru_stack_list(&next->whole.stack);
     for (unsigned i = 0; i < MRC_BUCKETS; i++)
         curve->whole.buckets[i] += next->whole.buckets[i];
     curve->whole.all += next->whole.all;
@@ -314,8 +316,7 @@ static bool mrc_merge(void *data, void *other, GError **error)
     mrc->records += next->records;
     for (guint i = 0; i < next->curves->len; i++)
         if (next->curves->pdata[i])
-            merge_curve(get_curve(mrc, i / granularities, i % granularities), next->curves->pdata[i],
-                        next->part.number + 1 == next->part.count);
+            merge_curve(get_curve(mrc, i / granularities, i % granularities), next->curves->pdata[i]);
     return check_keys(mrc, error);
 }
 

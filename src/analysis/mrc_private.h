@@ -42,6 +42,7 @@ typedef struct {
     uint64_t limit;     /* keys up to this are in the sample */
     GArray *heap;       /* with a sample of fixed size: its keys, the greatest first */
     GArray *first_uses; /* in all parts of the work but the first: the keys in the order of their first uses; or NULL */
+    GArray *last_uses;  /* the keys of the part that was merged last, in the order of their last uses; or NULL */
     MrcHistogram whole;
     MrcHistogram *parts; /* MRC_PARTITIONS of them; NULL without a sample */
 } MrcCurve;
@@ -56,7 +57,7 @@ typedef struct {
     double rate;
     MrcSplit split;
     bool sampled;
-    AnalysisPart part; /* count 0: all */
+    bool keeps_first_uses; /* of curves */
 } Mrc;
 
 static inline double mrc_sample_rate(const MrcCurve *curve)

@@ -6,11 +6,17 @@
 
 #include "../source/shared_input.h"
 
+/* How much a job must have left to lose half of it: an eighth of the whole, within these limits. Another part costs
+ * some 10 ms, in which 2 M records are read. A job claims a sixteenth of that at a time. */
+#define LEAST_LEFT_MIN (UINT64_C(1) << 16)
+#define LEAST_LEFT_MAX (UINT64_C(1) << 23)
+
 /* What one thread does at a time. */
 typedef struct {
     Jobs *jobs;
     GPtrArray *requests;
-    Range events;
+    Range events;      /* ANALYSIS_BY_TIME: its end may come nearer, down to `claimed` */
+    uint64_t claimed;  /* ANALYSIS_BY_TIME: what comes before this is the job's for good */
     AnalysisPart part; /* its number is also that in `shared` */
     bool shows_progress;
     bool helps; /* has no part, but decodes for the jobs before it */
@@ -30,13 +36,18 @@ struct Jobs {
     AnalysisSplit split; /* of the only analysis, which may have one part; ANALYSIS_WHOLE: a job is one of several */
     GPtrArray *list;     /* Job */
     gint next;           /* that nobody has taken */
-    GMutex lock;         /* of the progress */
+    GMutex lock;         /* of the progress, and of what jobs have of the trace */
     Progress progress;
     GMutex start;     /* held until all threads are there */
     Context *context; /* unless `split` is ANALYSIS_WHOLE: of all jobs, as its numbers of objects are its own */
     /* ANALYSIS_BY_KEY: what all jobs read together, if each has a thread; else NULL. */
     Input *input;
     SharedInput *shared;
+    /* ANALYSIS_BY_TIME: */
+    Range events;
+    uint64_t step;         /* where parts may begin (AnalysisDivision) */
+    uint64_t least;        /* a job that has as much left may lose half of it */
+    GPtrArray *taken_over; /* Job: what others have lost */
 };
 
 static void job_free(gpointer data)
@@ -57,6 +68,7 @@ void jobs_free(Jobs *jobs)
         return;
     progress_end(&jobs->progress);
     g_ptr_array_unref(jobs->list);
+    g_clear_pointer(&jobs->taken_over, g_ptr_array_unref);
     shared_input_free(jobs->shared);
     g_clear_pointer(&jobs->context, context_free);
     input_free(jobs->input);
@@ -65,30 +77,46 @@ void jobs_free(Jobs *jobs)
     g_free(jobs);
 }
 
-static Job *add_job(Jobs *jobs, AnalysisRequest *request, Range events)
+static Job *add_job(Jobs *jobs, GPtrArray *list, AnalysisRequest *request, Range events)
 {
     Job *job = g_new0(Job, 1);
 
     job->jobs = jobs;
     job->requests = g_ptr_array_new();
     job->events = events;
+    job->claimed = events.begin;
     job->shows_progress = true;
     g_ptr_array_add(job->requests, request);
-    g_ptr_array_add(jobs->list, job);
+    g_ptr_array_add(list, job);
     return job;
 }
 
-static void plan_stretches(Jobs *jobs, AnalysisRequest *request, const AnalysisDivision *division, Range events,
-                           unsigned parts)
+static void add_part(Jobs *jobs, GPtrArray *list, AnalysisRequest *request, Range events)
 {
-    uint64_t count = events.end - events.begin, step = MAX(division->step, 1), begin = 0;
+    unsigned number = jobs->list->len + jobs->taken_over->len;
 
-    for (unsigned i = 0; i < parts; i++) {
-        uint64_t end = (uint64_t)((unsigned __int128)count * (i + 1) / parts);
+    add_job(jobs, list, request, events)->part =
+        (AnalysisPart){ .number = number, .before = events.begin - jobs->events.begin };
+}
 
-        end = i + 1 == parts ? count : end - end % step;
-        add_job(jobs, request, (Range){ events.begin + begin, events.begin + end })->part =
-            (AnalysisPart){ i, parts, begin };
+/* The nearest place where a part may begin, at or before this record. */
+static uint64_t part_begin(const Jobs *jobs, uint64_t record)
+{
+    return record - (record - jobs->events.begin) % jobs->step;
+}
+
+static void plan_stretches(Jobs *jobs, AnalysisRequest *request, const AnalysisDivision *division, Range events)
+{
+    uint64_t count = events.end - events.begin, begin = events.begin;
+
+    jobs->events = events;
+    jobs->step = MAX(division->step, 1);
+    jobs->least = CLAMP(count / 8, LEAST_LEFT_MIN, LEAST_LEFT_MAX);
+    for (unsigned i = 1; i <= jobs->threads; i++) {
+        uint64_t end = events.begin + (uint64_t)((unsigned __int128)count * i / jobs->threads);
+
+        end = i == jobs->threads ? events.end : part_begin(jobs, end);
+        add_part(jobs, jobs->list, request, (Range){ begin, end });
         begin = end;
     }
 }
@@ -100,9 +128,9 @@ static void plan_keys(Jobs *jobs, AnalysisRequest *request, Range events, unsign
     unsigned helpers = jobs->thins ? 2 : 1;
 
     for (unsigned i = 0; i < MIN(jobs->threads, parts + helpers); i++) {
-        Job *job = add_job(jobs, request, events);
+        Job *job = add_job(jobs, jobs->list, request, events);
 
-        job->part = (AnalysisPart){ i, parts, 0 };
+        job->part = (AnalysisPart){ .number = i, .count = parts };
         job->helps = i >= parts;
         job->shows_progress = !i;
     }
@@ -119,7 +147,7 @@ static const char *plan_parts(Jobs *jobs, AnalysisRequest *request, const Input 
         why_not = "a part must know how many of the selected records come before it";
     if (division.split == ANALYSIS_BY_TIME && !why_not) {
         jobs->split = ANALYSIS_BY_TIME;
-        plan_stretches(jobs, request, &division, events, jobs->threads);
+        plan_stretches(jobs, request, &division, events);
     } else {
         jobs->split = ANALYSIS_BY_KEY;
         jobs->thins = division.thins;
@@ -139,7 +167,7 @@ static bool plan(Jobs *jobs, const GPtrArray *requests, const Input *input)
     }
     if (requests->len > 1) {
         for (guint i = 0; i < requests->len; i++)
-            add_job(jobs, requests->pdata[i], input_events(input));
+            add_job(jobs, jobs->list, requests->pdata[i], input_events(input));
         return true;
     }
     why_not = plan_parts(jobs, requests->pdata[0], input);
@@ -171,6 +199,7 @@ Jobs *jobs_new(const GPtrArray *requests, const Input *input, const char *path, 
     jobs->selection = selection;
     jobs->threads = MIN(most, JOBS_MOST);
     jobs->list = g_ptr_array_new_with_free_func(job_free);
+    jobs->taken_over = g_ptr_array_new_with_free_func(job_free);
     g_mutex_init(&jobs->lock);
     g_mutex_init(&jobs->start);
     if (!plan(jobs, requests, input))
@@ -204,14 +233,29 @@ static bool read_all(Job *job, GError **error)
     return false;
 }
 
+/* Lets the job have some more of its stretch, which nobody can take over then. Returns where what it has ends. */
+static uint64_t claim(void *data)
+{
+    Job *job = data;
+
+    g_mutex_lock(&job->jobs->lock);
+    job->claimed = MIN(job->claimed + job->jobs->least / 16, job->events.end);
+    g_mutex_unlock(&job->jobs->lock);
+    return job->claimed;
+}
+
 static bool open_own(Job *job)
 {
     Jobs *jobs = job->jobs;
+    bool divides = jobs->split == ANALYSIS_BY_TIME;
+    Range events = { job->events.begin, divides ? job->events.begin : job->events.end };
 
-    job->input = input_open_part(jobs->whole, jobs->path, jobs->selection, pump_columns(job->requests), job->events,
-                                 &job->error);
+    job->input =
+        input_open_part(jobs->whole, jobs->path, jobs->selection, pump_columns(job->requests), events, &job->error);
     if (!job->input)
         return false;
+    if (divides)
+        input_set_claim(job->input, claim, job);
     if (job->shows_progress)
         input_share_progress(job->input, &jobs->progress, &jobs->lock);
     if (jobs->split == ANALYSIS_WHOLE)
@@ -257,28 +301,89 @@ static bool do_job(Job *job)
         return false;
     if (jobs->split == ANALYSIS_WHOLE)
         pump_measure(job->pump);
-    else if (job->part.count > 1)
+    else if (jobs->split == ANALYSIS_BY_TIME || job->part.count > 1)
         pump_take_part(job->pump, &job->part);
     if (jobs->thins && jobs->shared)
         begin_thin(job);
     return read_all(job, &job->error);
 }
 
+/* The job that has most left of its stretch, and how much that is. The lock is held. */
+static Job *find_slowest(const Jobs *jobs, uint64_t *left)
+{
+    Job *slowest = NULL;
+
+    *left = 0;
+    for (guint i = 0; i < jobs->list->len + jobs->taken_over->len; i++) {
+        Job *job = i < jobs->list->len ? jobs->list->pdata[i] : jobs->taken_over->pdata[i - jobs->list->len];
+
+        if (job->events.end - job->claimed <= *left)
+            continue;
+        *left = job->events.end - job->claimed;
+        slowest = job;
+    }
+    return slowest;
+}
+
+/* Makes the second half of what the slowest job has left a job of its own. NULL if that isn't worth while. */
+static Job *take_over(Jobs *jobs)
+{
+    uint64_t left, begin;
+    Job *slowest, *taken = NULL;
+
+    g_mutex_lock(&jobs->lock);
+    slowest = find_slowest(jobs, &left);
+    begin = slowest ? part_begin(jobs, slowest->events.end - left / 2) : 0;
+    if (left >= jobs->least && begin > slowest->claimed) {
+        add_part(jobs, jobs->taken_over, slowest->requests->pdata[0], (Range){ begin, slowest->events.end });
+        taken = jobs->taken_over->pdata[jobs->taken_over->len - 1];
+        slowest->events.end = begin;
+    }
+    g_mutex_unlock(&jobs->lock);
+    return taken;
+}
+
+/* A job that nobody does yet, or NULL. */
+static Job *next_job(Jobs *jobs)
+{
+    guint number = (guint)g_atomic_int_add(&jobs->next, 1);
+
+    if (number < jobs->list->len)
+        return jobs->list->pdata[number];
+    return jobs->split == ANALYSIS_BY_TIME ? take_over(jobs) : NULL;
+}
+
+/* Nobody needs to do what a job that has failed has left. */
+static void give_up(Job *job)
+{
+    Jobs *jobs = job->jobs;
+
+    if (jobs->shared)
+        shared_input_stop(jobs->shared, job->part.number);
+    g_mutex_lock(&jobs->lock);
+    job->claimed = job->events.end;
+    g_mutex_unlock(&jobs->lock);
+}
+
 /* Of a thread: does jobs until all are taken. */
 static gpointer do_some(gpointer data)
 {
     Jobs *jobs = data;
-    guint number;
+    Job *job;
 
     g_mutex_lock(&jobs->start);
     g_mutex_unlock(&jobs->start);
-    while ((number = (guint)g_atomic_int_add(&jobs->next, 1)) < jobs->list->len) {
-        Job *job = jobs->list->pdata[number];
-
-        if (!do_job(job) && jobs->shared)
-            shared_input_stop(jobs->shared, job->part.number);
-    }
+    while ((job = next_job(jobs)))
+        if (!do_job(job))
+            give_up(job);
     return NULL;
+}
+
+static gint compare_begins(gconstpointer a, gconstpointer b)
+{
+    const Job *one = *(Job *const *)a, *other = *(Job *const *)b;
+
+    return one->events.begin < other->events.begin ? -1 : one->events.begin > other->events.begin;
 }
 
 /* What the parts of an analysis share. What is divided by keys is decoded once, if each job has a thread. False with
@@ -331,6 +436,10 @@ static bool run_threads(Jobs *jobs, GError **error)
         do_some(jobs);
     for (guint i = 0; i < threads->len; i++)
         g_thread_join(threads->pdata[i]);
+    if (jobs->taken_over->len) {
+        g_ptr_array_extend_and_steal(jobs->list, g_steal_pointer(&jobs->taken_over));
+        g_ptr_array_sort(jobs->list, compare_begins);
+    }
     if (!good)
         return false;
     for (guint i = 0; i < jobs->list->len; i++) {

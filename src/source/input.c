@@ -15,6 +15,7 @@
 
 #define GMBEOO_BYTES 16
 #define COMPACT_BYTES 8
+#define RECORDS_PER_LOCK 65536 /* that are told to a shared progress at once */
 
 mt_trace *input_open_trace(const char *path, enum mt_format format, GError **error)
 {
@@ -204,6 +205,12 @@ void input_share_progress(Input *input, Progress *progress, GMutex *lock)
     input->progress_lock = lock;
 }
 
+void input_set_claim(Input *input, uint64_t (*claim)(void *claimer), void *claimer)
+{
+    input->claim = claim;
+    input->claimer = claimer;
+}
+
 Range input_events(const Input *input)
 {
     uint64_t all = mt_trace_records(input->trace);
@@ -299,6 +306,35 @@ static void check_at_end(const Input *input, GError **error)
         input_check_found(inputs, error);
 }
 
+/* Moves the end of the records until it is behind the current batch, or nobody moves it on. */
+static void claim_batch(Input *input)
+{
+    uint64_t end = input->batch->first + input->batch->count, before;
+
+    while (input->claim && input->events.end < end) {
+        before = input->events.end;
+        input->events.end = input->claim(input->claimer);
+        if (input->events.end == before)
+            return;
+    }
+}
+
+/* Tells the progress that it has these records; with `ends`, that there are no more. */
+static void tell_progress(Input *input, uint64_t count, bool ends)
+{
+    input->untold += count;
+    if (!ends && input->progress_lock && input->untold < RECORDS_PER_LOCK)
+        return;
+    if (input->progress_lock)
+        g_mutex_lock(input->progress_lock);
+    progress_add(input->progress, input->untold);
+    if (ends)
+        progress_end(input->progress);
+    if (input->progress_lock)
+        g_mutex_unlock(input->progress_lock);
+    input->untold = 0;
+}
+
 /* The next batch of the trace, with progress. NULL at the end, and with an error. */
 static const struct mt_batch *next_of_trace(Input *input, GError **error)
 {
@@ -309,18 +345,13 @@ static const struct mt_batch *next_of_trace(Input *input, GError **error)
 
     if (failed)
         mt_fail(error, "%s", problem.message);
+    if (batch)
+        claim_batch(input);
     if (batch && batch->first >= input->events.end)
         batch = NULL;
     if (!batch && !failed)
         check_at_end(input, error);
-    if (input->progress_lock)
-        g_mutex_lock(input->progress_lock);
-    if (batch)
-        progress_add(input->progress, batch->count);
-    else
-        progress_end(input->progress);
-    if (input->progress_lock)
-        g_mutex_unlock(input->progress_lock);
+    tell_progress(input, batch ? batch->count : 0, !batch);
     return batch;
 }
 

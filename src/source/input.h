@@ -35,7 +35,10 @@ typedef struct Input {
     uint64_t stream_records;  /* how many a stream has at most, for the progress; UINT64_MAX: unknown */
     Progress *progress;       /* `own_progress`, or one that several inputs share */
     Progress own_progress;
-    GMutex *progress_lock;        /* guards a progress that several threads share; or NULL */
+    GMutex *progress_lock;            /* guards a progress that several threads share; or NULL */
+    uint64_t untold;                  /* records that aren't in it yet */
+    uint64_t (*claim)(void *claimer); /* input_set_claim(); or NULL */
+    void *claimer;
     const struct mt_batch *batch; /* the current batch of the trace */
     uint32_t *selected;           /* indexes of its wanted records */
     size_t count;                 /* how many these are */
@@ -57,6 +60,9 @@ Input *input_open_part(const Input *whole, const char *path, const Selection *se
                        GError **error);
 /* Adds to one line what several threads have read. `lock` guards it. Both must stay until the input is freed. */
 void input_share_progress(Input *input, Progress *progress, GMutex *lock);
+/* Lets several readers of a trace file divide it while they read: before the input reads beyond the end of its records,
+ * it asks for a later one. If claim() returns the same again, it stays. */
+void input_set_claim(Input *input, uint64_t (*claim)(void *claimer), void *claimer);
 /* When several readers (Input) have read all parts: fails, as the only reader of a trace does at its end, if an object
  * or region was asked for that nothing is. (If other records may be of it that aren't selected, that is a note.) */
 bool input_check_found(const GPtrArray *inputs, GError **error);

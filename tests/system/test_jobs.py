@@ -91,6 +91,21 @@ class Jobs(CacheTest):
                 self.assertEqual(self.outputs("cache", *arguments, "--l3", "none", "--jobs", "2", path), (expected, ""))
                 self.compare_with_each_access(["cache", *arguments, "--l3", "none"], path)
 
+    def test_a_stretch_that_takes_longer(self):
+        """Who is done takes over half of what another job has left, again and again."""
+        chance = random.Random(17)
+        quick = [(0, 3 | USER, 4096, 1)] * 250000
+        slow = [(0, chance.choice((0, 2, 3)) | chance.choice((0, STORE)) | USER, chance.randrange(1 << 34), chance.randrange(1, 5000))
+                for _ in range(250000)]
+        for name, rows in (("first", slow + quick), ("last", quick + slow)):
+            path = self.make(name, rows, fields=PC, block=4096)
+            for arguments in (["stat"], ["heatmap"], ["wss", "--window", "999"], ["mrc", "--granularity", "64,4K"]):
+                expected = self.tracer(*arguments, "--json", path)
+                for count in ("2", "5"):
+                    with self.subTest(arguments, takes_longer=name, jobs=count):
+                        result = self.tracer(*arguments, "--json", "--jobs", count, path)
+                        self.assertEqual((result.status, result.err, result.out), (0, "", expected.out))
+
     def test_of_a_selection(self):
         path = self.trace()
         for selection in (["--events", "777..15001"], ["--events", "19990.."], ["--events", "5..5"], ["--cpl", "3", "--loads"], ["--vcpu", "1"]):
