@@ -21,11 +21,9 @@
 #define MOST_GRANULE (UINT64_C(1) << 40)
 #define MAX_VCPUS 256
 #define MOST_KEYS (LRU_STACK_MOST_KEYS / 2) /* half, because it is checked after each batch only */
-#define PARTITION_SHIFT                                                                                                \
-    24            /* bits of a key above those for most tables, and below those that decide about the sample           \
-                   */
-#define PIECE 256 /* accesses whose keys are made at once */
-#define AHEAD 12  /* how many accesses ahead entries of the table are prefetched */
+#define PARTITION_SHIFT 24 /* bits of a key above those for most tables, below those that decide about the sample */
+#define PIECE 256          /* accesses whose keys are made at once */
+#define AHEAD 12           /* how many accesses ahead entries of the table are prefetched */
 
 /* Murmur3's finalizer (Appleby 2011): one to one, and each bit depends on all. */
 static uint64_t mix(uint64_t value)

@@ -10,6 +10,7 @@
  * some 10 ms, in which 2 M records are read. A job claims a sixteenth of that at a time. */
 #define LEAST_LEFT_MIN (UINT64_C(1) << 16)
 #define LEAST_LEFT_MAX (UINT64_C(1) << 23)
+#define MOST_TAKEN_OVER 2 /* jobs for each thread, as each takes memory until it is merged */
 
 /* What one thread does at a time. */
 typedef struct {
@@ -334,7 +335,7 @@ static Job *take_over(Jobs *jobs)
     g_mutex_lock(&jobs->lock);
     slowest = find_slowest(jobs, &left);
     begin = slowest ? part_begin(jobs, slowest->events.end - left / 2) : 0;
-    if (left >= jobs->least && begin > slowest->claimed) {
+    if (jobs->taken_over->len < MOST_TAKEN_OVER * jobs->threads && left >= jobs->least && begin > slowest->claimed) {
         add_part(jobs, jobs->taken_over, slowest->requests->pdata[0], (Range){ begin, slowest->events.end });
         taken = jobs->taken_over->pdata[jobs->taken_over->len - 1];
         slowest->events.end = begin;
