@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "cache_lanes.h"
+
 #define SEED UINT64_C(88172645463325252)
 #define FEW_WAYS 16
 #define AGE_OLDEST 3
@@ -19,6 +21,7 @@ CacheArray *cache_array_new(uint64_t sets, size_t ways, CachePolicy policy)
     array->ways_shift = (unsigned)__builtin_ctzll(ways);
     array->policy = policy;
     array->is_ordered = policy == CACHE_LRU || policy == CACHE_FIFO;
+    array->has_lanes = policy == CACHE_LRU && cache_lanes_work(ways);
     array->random = SEED;
     array->words = g_new0(uint64_t, sets * ways);
     if (policy == CACHE_PLRU)
@@ -171,6 +174,8 @@ bool cache_array_hits_anywhere(const CacheArray *array, uint64_t line, bool is_s
     uint64_t flags = is_store ? CACHE_DIRTY : 0;
     size_t way = 0, slot;
 
+    if (array->has_lanes)
+        return cache_lanes_hit(words, array->ways, wanted, flags);
     if (array->policy == CACHE_LRU && array->ways <= FEW_WAYS)
         return hits_in_order(words, array->ways, wanted, flags);
     while (way < array->ways && (words[way] | CACHE_DIRTY) != wanted)

@@ -36,6 +36,7 @@ typedef struct CacheArray {
     unsigned ways_shift; /* if that is a power of two */
     CachePolicy policy;
     bool is_ordered; /* LRU and FIFO */
+    bool has_lanes;  /* LRU: hits are found by cache_lanes.h */
     uint64_t *trees; /* PLRU: a bit for each node, the root is bit 1, the children of i are 2i and 2i + 1 */
     uint8_t *ages;   /* SRRIP: each line's re-reference prediction, 0 (soon) to 3 (late) */
     uint64_t random; /* state of the generator */
