@@ -65,21 +65,24 @@ void heat_labels_begin_behind(HeatLabels *labels, uint64_t accesses)
         labels->period *= 2;
 }
 
+/* Keeps the sample, unless the period has become longer since it was chosen. */
+static void add_sample(HeatLabels *labels, Sample sample)
+{
+    if (sample.index % labels->period)
+        return;
+    g_array_append_val(labels->samples, sample);
+    if (labels->samples->len == SAMPLES_MAX)
+        thin_out(labels);
+}
+
 /* The objects of these records of the batch become samples. */
 static void add_samples(HeatLabels *labels, const struct mt_batch *batch, const uint32_t *records, size_t count)
 {
     uint32_t objects[RECORDS_AT_ONCE];
 
     context_objects_at(labels->context, batch, records, count, objects);
-    for (size_t k = 0; k < count; k++) {
-        Sample sample = { events_index(batch, records[k]), batch->address[records[k]], objects[k] };
-
-        if (sample.index % labels->period) /* it has become longer meanwhile */
-            continue;
-        g_array_append_val(labels->samples, sample);
-        if (labels->samples->len == SAMPLES_MAX)
-            thin_out(labels);
-    }
+    for (size_t k = 0; k < count; k++)
+        add_sample(labels, (Sample){ events_index(batch, records[k]), batch->address[records[k]], objects[k] });
 }
 
 void heat_labels_look_at(HeatLabels *labels, const struct mt_batch *batch)
@@ -109,15 +112,8 @@ void heat_labels_merge(HeatLabels *labels, const HeatLabels *other)
         return;
     while (labels->period < other->period)
         thin_out(labels);
-    for (guint i = 0; i < other->samples->len; i++) {
-        Sample sample = g_array_index(other->samples, Sample, i);
-
-        if (sample.index % labels->period)
-            continue;
-        g_array_append_val(labels->samples, sample);
-        if (labels->samples->len == SAMPLES_MAX)
-            thin_out(labels);
-    }
+    for (guint i = 0; i < other->samples->len; i++)
+        add_sample(labels, g_array_index(other->samples, Sample, i));
 }
 
 /* Names. */

@@ -35,9 +35,9 @@ struct Jobs {
     unsigned threads;
     bool thins;          /* records that change nothing may be left out */
     AnalysisSplit split; /* of the only analysis, which may have one part; ANALYSIS_WHOLE: a job is one of several */
+    GMutex lock;         /* while threads are there: of the list, the progress, and what jobs have of the trace */
     GPtrArray *list;     /* Job */
-    gint next;           /* that nobody has taken */
-    GMutex lock;         /* of the progress, and of what jobs have of the trace */
+    guint next;          /* that nobody has taken */
     Progress progress;
     GMutex start;     /* held until all threads are there */
     Context *context; /* unless `split` is ANALYSIS_WHOLE: of all jobs, as its numbers of objects are its own */
@@ -46,9 +46,9 @@ struct Jobs {
     SharedInput *shared;
     /* ANALYSIS_BY_TIME: */
     Range events;
-    uint64_t step;         /* where parts may begin (AnalysisDivision) */
-    uint64_t least;        /* a job that has as much left may lose half of it */
-    GPtrArray *taken_over; /* Job: what others have lost */
+    uint64_t step;  /* where parts may begin (AnalysisDivision) */
+    uint64_t least; /* a job that has as much left may lose half of it, */
+    guint most;     /* unless there are this many jobs */
 };
 
 static void job_free(gpointer data)
@@ -69,7 +69,6 @@ void jobs_free(Jobs *jobs)
         return;
     progress_end(&jobs->progress);
     g_ptr_array_unref(jobs->list);
-    g_clear_pointer(&jobs->taken_over, g_ptr_array_unref);
     shared_input_free(jobs->shared);
     g_clear_pointer(&jobs->context, context_free);
     input_free(jobs->input);
@@ -78,7 +77,7 @@ void jobs_free(Jobs *jobs)
     g_free(jobs);
 }
 
-static Job *add_job(Jobs *jobs, GPtrArray *list, AnalysisRequest *request, Range events)
+static Job *add_job(Jobs *jobs, AnalysisRequest *request, Range events)
 {
     Job *job = g_new0(Job, 1);
 
@@ -88,16 +87,17 @@ static Job *add_job(Jobs *jobs, GPtrArray *list, AnalysisRequest *request, Range
     job->claimed = events.begin;
     job->shows_progress = true;
     g_ptr_array_add(job->requests, request);
-    g_ptr_array_add(list, job);
+    g_ptr_array_add(jobs->list, job);
     return job;
 }
 
-static void add_part(Jobs *jobs, GPtrArray *list, AnalysisRequest *request, Range events)
+static Job *add_part(Jobs *jobs, AnalysisRequest *request, Range events)
 {
-    unsigned number = jobs->list->len + jobs->taken_over->len;
+    unsigned number = jobs->list->len;
+    Job *job = add_job(jobs, request, events);
 
-    add_job(jobs, list, request, events)->part =
-        (AnalysisPart){ .number = number, .before = events.begin - jobs->events.begin };
+    job->part = (AnalysisPart){ .number = number, .before = events.begin - jobs->events.begin };
+    return job;
 }
 
 /* The nearest place where a part may begin, at or before this record. */
@@ -113,11 +113,12 @@ static void plan_stretches(Jobs *jobs, AnalysisRequest *request, const AnalysisD
     jobs->events = events;
     jobs->step = MAX(division->step, 1);
     jobs->least = CLAMP(count / 8, LEAST_LEFT_MIN, LEAST_LEFT_MAX);
+    jobs->most = (1 + MOST_TAKEN_OVER) * jobs->threads;
     for (unsigned i = 1; i <= jobs->threads; i++) {
         uint64_t end = events.begin + (uint64_t)((unsigned __int128)count * i / jobs->threads);
 
         end = i == jobs->threads ? events.end : part_begin(jobs, end);
-        add_part(jobs, jobs->list, request, (Range){ begin, end });
+        add_part(jobs, request, (Range){ begin, end });
         begin = end;
     }
 }
@@ -129,7 +130,7 @@ static void plan_keys(Jobs *jobs, AnalysisRequest *request, Range events, unsign
     unsigned helpers = jobs->thins ? 2 : 1;
 
     for (unsigned i = 0; i < MIN(jobs->threads, parts + helpers); i++) {
-        Job *job = add_job(jobs, jobs->list, request, events);
+        Job *job = add_job(jobs, request, events);
 
         job->part = (AnalysisPart){ .number = i, .count = parts };
         job->helps = i >= parts;
@@ -168,7 +169,7 @@ static bool plan(Jobs *jobs, const GPtrArray *requests, const Input *input)
     }
     if (requests->len > 1) {
         for (guint i = 0; i < requests->len; i++)
-            add_job(jobs, jobs->list, requests->pdata[i], input_events(input));
+            add_job(jobs, requests->pdata[i], input_events(input));
         return true;
     }
     why_not = plan_parts(jobs, requests->pdata[0], input);
@@ -200,7 +201,6 @@ Jobs *jobs_new(const GPtrArray *requests, const Input *input, const char *path, 
     jobs->selection = selection;
     jobs->threads = MIN(most, JOBS_MOST);
     jobs->list = g_ptr_array_new_with_free_func(job_free);
-    jobs->taken_over = g_ptr_array_new_with_free_func(job_free);
     g_mutex_init(&jobs->lock);
     g_mutex_init(&jobs->start);
     if (!plan(jobs, requests, input))
@@ -315,8 +315,8 @@ static Job *find_slowest(const Jobs *jobs, uint64_t *left)
     Job *slowest = NULL;
 
     *left = 0;
-    for (guint i = 0; i < jobs->list->len + jobs->taken_over->len; i++) {
-        Job *job = i < jobs->list->len ? jobs->list->pdata[i] : jobs->taken_over->pdata[i - jobs->list->len];
+    for (guint i = 0; i < jobs->list->len; i++) {
+        Job *job = jobs->list->pdata[i];
 
         if (job->events.end - job->claimed <= *left)
             continue;
@@ -326,32 +326,34 @@ static Job *find_slowest(const Jobs *jobs, uint64_t *left)
     return slowest;
 }
 
-/* Makes the second half of what the slowest job has left a job of its own. NULL if that isn't worth while. */
+/* Makes the second half of what the slowest job has left a job of its own. NULL if that isn't worth while. The lock is
+ * held. */
 static Job *take_over(Jobs *jobs)
 {
-    uint64_t left, begin;
-    Job *slowest, *taken = NULL;
+    uint64_t left;
+    Job *slowest = find_slowest(jobs, &left), *taken;
+    uint64_t begin = slowest ? part_begin(jobs, slowest->events.end - left / 2) : 0;
 
-    g_mutex_lock(&jobs->lock);
-    slowest = find_slowest(jobs, &left);
-    begin = slowest ? part_begin(jobs, slowest->events.end - left / 2) : 0;
-    if (jobs->taken_over->len < MOST_TAKEN_OVER * jobs->threads && left >= jobs->least && begin > slowest->claimed) {
-        add_part(jobs, jobs->taken_over, slowest->requests->pdata[0], (Range){ begin, slowest->events.end });
-        taken = jobs->taken_over->pdata[jobs->taken_over->len - 1];
-        slowest->events.end = begin;
-    }
-    g_mutex_unlock(&jobs->lock);
+    if (jobs->list->len >= jobs->most || left < jobs->least || begin <= slowest->claimed)
+        return NULL;
+    taken = add_part(jobs, slowest->requests->pdata[0], (Range){ begin, slowest->events.end });
+    slowest->events.end = begin;
+    jobs->next++;
     return taken;
 }
 
 /* A job that nobody does yet, or NULL. */
 static Job *next_job(Jobs *jobs)
 {
-    guint number = (guint)g_atomic_int_add(&jobs->next, 1);
+    Job *job = NULL;
 
-    if (number < jobs->list->len)
-        return jobs->list->pdata[number];
-    return jobs->split == ANALYSIS_BY_TIME ? take_over(jobs) : NULL;
+    g_mutex_lock(&jobs->lock);
+    if (jobs->next < jobs->list->len)
+        job = jobs->list->pdata[jobs->next++];
+    else if (jobs->split == ANALYSIS_BY_TIME)
+        job = take_over(jobs);
+    g_mutex_unlock(&jobs->lock);
+    return job;
 }
 
 /* Nobody needs to do what a job that has failed has left. */
@@ -431,16 +433,14 @@ static bool run_threads(Jobs *jobs, GError **error)
     threads = start_threads(jobs);
     good = share(jobs, threads->len == jobs->list->len, error);
     if (!good)
-        jobs->next = (gint)jobs->list->len;
+        jobs->next = jobs->list->len;
     g_mutex_unlock(&jobs->start);
     if (!threads->len)
         do_some(jobs);
     for (guint i = 0; i < threads->len; i++)
         g_thread_join(threads->pdata[i]);
-    if (jobs->taken_over->len) {
-        g_ptr_array_extend_and_steal(jobs->list, g_steal_pointer(&jobs->taken_over));
+    if (jobs->split == ANALYSIS_BY_TIME)
         g_ptr_array_sort(jobs->list, compare_begins);
-    }
     if (!good)
         return false;
     for (guint i = 0; i < jobs->list->len; i++) {
