@@ -4,13 +4,11 @@
 
 #ifdef __x86_64__
 
-#include <immintrin.h>
-
+#include "../base/avx2.h"
 #include "cache_array.h"
 
-#define LANES 4 /* words of a vector */
+#define LANES AVX2_WORDS
 #define VECTORS_MOST 4
-#define AVX2 __attribute__((target("avx2")))
 
 bool cache_lanes_work(size_t ways)
 {
@@ -19,8 +17,7 @@ bool cache_lanes_work(size_t ways)
 
 /* `vectors` is a constant of each caller's. Where the line is changes nothing in what is done, so that there is no
  * branch that the processor could not predict, but for whether it is there at all. */
-static inline AVX2 __attribute__((always_inline)) bool hit(uint64_t *words, size_t vectors, uint64_t wanted,
-                                                           uint64_t flags)
+AVX2_INLINE bool hit(uint64_t *words, size_t vectors, uint64_t wanted, uint64_t flags)
 {
     const __m256i all_wanted = _mm256_set1_epi64x((int64_t)wanted), dirty = _mm256_set1_epi64x(CACHE_DIRTY);
     __m256i *vector = (__m256i *)words, old[VECTORS_MOST], above, at, ways = _mm256_setr_epi64x(0, 1, 2, 3);

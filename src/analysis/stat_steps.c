@@ -5,13 +5,10 @@
 #include <string.h>
 
 #include "../../include/memory_tracer/trace.h"
+#include "../base/avx2.h"
 #include "page_table.h"
 
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
-
-#define LANES 4 /* of the lane functions: words of a vector */
+#define LANES AVX2_WORDS /* of the lane functions */
 _Static_assert(STAT_LINE_BYTES == 1 << LINE_SHIFT, "lines are those of page_table.h");
 
 #define LINE_MASK (~(uint64_t)(STAT_LINE_BYTES - 1))
@@ -57,23 +54,19 @@ static uint64_t follow_each(StatInstruction *instructions, const uint32_t *numbe
 
 #ifdef __x86_64__
 
-#define AVX2 __attribute__((target("avx2")))
-
-#define LANE_FUNCTION static inline AVX2 __attribute__((always_inline))
-
-LANE_FUNCTION __m256i load(const uint64_t *from)
+AVX2_INLINE __m256i load(const uint64_t *from)
 {
     return _mm256_loadu_si256((const __m256i *)from);
 }
 
-LANE_FUNCTION uint64_t sum(__m256i words)
+AVX2_INLINE uint64_t sum(__m256i words)
 {
     __m128i two = _mm_add_epi64(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
 
     return (uint64_t)_mm_extract_epi64(two, 0) + (uint64_t)_mm_extract_epi64(two, 1);
 }
 
-LANE_FUNCTION __m256i sizes_of(const uint8_t *info)
+AVX2_INLINE __m256i sizes_of(const uint8_t *info)
 {
     int four;
 
@@ -93,8 +86,8 @@ typedef struct {
 } LaneOrders;
 
 /* LANES accesses. Returns a bit for each as stat_judge() does. A true word has all bits set, which is -1. */
-LANE_FUNCTION uint64_t judge_lanes(const LaneSteps *steps, const uint64_t *address, const uint8_t *info,
-                                   LaneOrders *orders)
+AVX2_INLINE uint64_t judge_lanes(const LaneSteps *steps, const uint64_t *address, const uint8_t *info,
+                                 LaneOrders *orders)
 {
     const __m256i zero = _mm256_setzero_si256(), one = _mm256_set1_epi64x(1),
                   line_mask = _mm256_set1_epi64x((int64_t)LINE_MASK);
@@ -119,7 +112,7 @@ LANE_FUNCTION uint64_t judge_lanes(const LaneSteps *steps, const uint64_t *addre
 }
 
 /* Of `count` accesses. */
-LANE_FUNCTION void add_lanes(const LaneOrders *orders, size_t count, uint64_t *by_order)
+AVX2_INLINE void add_lanes(const LaneOrders *orders, size_t count, uint64_t *by_order)
 {
     uint64_t same = sum(orders->same), sequential = sum(orders->sequential), strided = sum(orders->strided);
 
@@ -151,7 +144,7 @@ _Static_assert(sizeof(StatInstruction) == sizeof(__m256i) && offsetof(StatInstru
                "step() knows its words");
 
 /* As stat_step(). Returns what was kept before. */
-LANE_FUNCTION __m256i step(StatInstruction *instruction, uint64_t address)
+AVX2_INLINE __m256i step(StatInstruction *instruction, uint64_t address)
 {
     const __m256i one_access = _mm256_set_epi64x(0, 1, 0, 0);
     __m256i last = _mm256_load_si256((__m256i *)instruction);

@@ -8,11 +8,8 @@
  */
 #include "compact.h"
 
+#include "../base/avx2.h"
 #include "ring.h"
-
-#ifdef __x86_64__
-#include <immintrin.h>
-#endif
 
 #define GROUP 8
 
@@ -56,9 +53,7 @@ static uint64_t *make_groups_sse2(const struct gmbeoo_record *records, size_t gr
     return to;
 }
 
-#define AVX2 __attribute__((target("avx2")))
-
-static inline AVX2 __attribute__((always_inline)) __m256i make_4(const struct gmbeoo_record *records, __m256i *excess)
+AVX2_INLINE __m256i make_4(const struct gmbeoo_record *records, __m256i *excess)
 {
     const __m256i half = _mm256_set1_epi64x(INT64_C(1) << (COMPACT_ADDRESS_BITS - 1));
     __m256i first = _mm256_loadu_si256((const __m256i *)&records[0]);
