@@ -27,6 +27,7 @@ typedef struct AnalysisOption {
 typedef enum AnalysisSplit {
     ANALYSIS_WHOLE,   /* they can't */
     ANALYSIS_BY_TIME, /* each gets the records of a stretch of the trace */
+    ANALYSIS_IN_TURN, /* the same, but stretches are short, and put together as soon as those before are */
     ANALYSIS_BY_KEY,  /* each gets all records, and handles the sets or lines that are its own */
 } AnalysisSplit;
 
@@ -43,7 +44,7 @@ typedef struct AnalysisDivision {
 
 /* The part of the work that a state has. */
 typedef struct AnalysisPart {
-    unsigned number; /* from 0 on; ANALYSIS_BY_TIME: only 0 is certain, and is the first */
+    unsigned number; /* from 0 on; but in time only 0 is certain, which is the first */
     unsigned count;  /* ANALYSIS_BY_KEY: how many there are */
     uint64_t before; /* ANALYSIS_BY_TIME, with counts_records: records before its own */
 } AnalysisPart;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Simulates a hierarchy of caches (cache_model.h), record by record. Exact, for the caches that are simulated; the
- * figures are defined in memory_tracer-cache(1). Memory: 8 bytes for each line that the caches can
- * hold (SRRIP: 9), 8 for each instruction, object and level; with --classify and --lines, more for each distinct line.
+ * figures are defined in memory_tracer-cache(1). Memory: 8 bytes for each line that the caches can hold (SRRIP: 9), 8
+ * for each instruction, object and level; with --classify and --lines, more for each distinct line; 32 for each event
+ * of a stretch.
  */
 #include "cache.h"
 
@@ -51,7 +52,6 @@ static void *cache_begin(const AnalysisType *type, const void *options, const Co
     cache->has_objects = context_has_objects(context);
     cache->design = design;
     cache->feed = cache_feed_new(&design);
-    cache->kinds = g_new0(KindCounts, CACHE_MAX_VCPUS); /* unused pages take no memory */
     cache->is_fast = is_fast(&design);
     cache->groups = groups_of_first_level(&design, own);
     return cache;
@@ -62,14 +62,33 @@ static void cache_end(void *data)
     Cache *cache = data;
 
     cache_feed_free(cache->feed);
+    g_clear_pointer(&cache->events, g_array_unref);
     for (unsigned level = 0; level < CACHE_LEVELS; level++) {
         places_clear(&cache->places[level]);
         places_clear(&cache->objects[level]);
     }
     line_counts_clear(&cache->lines);
-    g_free(cache->kinds);
+    for (unsigned vcpu = 0; vcpu < CACHE_MAX_VCPUS; vcpu++)
+        g_free(cache->kinds[vcpu]);
     g_free(cache->kept);
     g_free(cache);
+}
+
+/* The counts of a vCPU's records. */
+static KindCounts *kinds_of(Cache *cache, unsigned vcpu)
+{
+    KindCounts **kinds = &cache->kinds[vcpu % CACHE_MAX_VCPUS];
+
+    if (!*kinds)
+        *kinds = g_new0(KindCounts, 1);
+    return *kinds;
+}
+
+void cache_count_object(Cache *cache, unsigned missed, uint32_t object)
+{
+    for (unsigned level = 0; missed >> level; level++)
+        if (missed >> level & 1)
+            places_add(&cache->objects[level], object);
 }
 
 /* Counts by objects what has missed in this batch. */
@@ -80,23 +99,26 @@ static void count_objects(Cache *cache, const struct mt_batch *batch)
 
     context_objects_at(cache->context, batch, missed->record, missed->count, objects);
     for (size_t i = 0; i < missed->count; i++)
-        for (unsigned level = 0; missed->levels[i] >> level; level++)
-            if (missed->levels[i] >> level & 1)
-                places_add(&cache->objects[level], objects[i]);
+        cache_count_object(cache, missed->levels[i], objects[i]);
     missed->count = 0;
 }
 
-/* Counts the misses of the batch's record `i`. `missed`: a bit for each level, not 0. */
-static void count_misses(Cache *cache, unsigned missed, uint64_t line, const struct mt_batch *batch, size_t i)
+void cache_count_miss(Cache *cache, unsigned missed, uint64_t line, uint32_t instruction)
 {
     uint64_t *of_line = cache->options->lines ? line_counts_get(&cache->lines, line) : NULL;
 
     for (unsigned level = 0; missed >> level; level++)
         if (missed >> level & 1) {
-            places_add(&cache->places[level], batch->instruction ? batch->instruction[i] : 0);
+            places_add(&cache->places[level], instruction);
             if (of_line)
                 of_line[level]++;
         }
+}
+
+/* Counts a miss of the batch's record `i`. */
+static void count_misses(Cache *cache, unsigned missed, uint64_t line, const struct mt_batch *batch, size_t i)
+{
+    cache_count_miss(cache, missed, line, batch->instruction ? batch->instruction[i] : 0);
     if (!cache->has_objects)
         return;
     cache->missed.record[cache->missed.count] = (uint32_t)i;
@@ -179,7 +201,7 @@ static void add_fast_part(Cache *cache, const struct mt_batch *batch)
 static size_t cache_thin(void *data, const struct mt_batch *batch, uint32_t *kept)
 {
     Cache *cache = data;
-    KindCounts *kinds = &cache->kinds[batch->vcpu % CACHE_MAX_VCPUS];
+    KindCounts *kinds = kinds_of(cache, batch->vcpu);
     const uint64_t used = cache_array_needs_two_uses(cache->design.level[0].policy) ? 0 : GROUP_USED;
     uint64_t last[CACHE_GROUPS_MOST], word_before = 0;
     const uint64_t *addresses = batch->address;
@@ -218,11 +240,17 @@ static size_t cache_thin(void *data, const struct mt_batch *batch, uint32_t *kep
 /* Leaves out what changes nothing, without branches that the processor could not predict. */
 static void add_thinned(Cache *cache, const struct mt_batch *batch)
 {
+    size_t count;
+
     if (batch->count > cache->kept_room) {
         cache->kept_room = batch->count;
         cache->kept = g_renew(uint32_t, cache->kept, cache->kept_room);
     }
-    add_fast(cache, batch, cache->kept, cache_thin(cache, batch, cache->kept));
+    count = cache_thin(cache, batch, cache->kept);
+    if (cache->events)
+        cache_stretch_add(cache, batch, cache->kept, count);
+    else
+        add_fast(cache, batch, cache->kept, count);
 }
 
 static void add_each(Cache *cache, const struct mt_batch *batch)
@@ -244,7 +272,7 @@ static void add_physical(Cache *cache, const struct mt_batch *batch)
             continue;
         }
         if (!cache->part.number)
-            kind_counts_add(&cache->kinds[batch->vcpu % CACHE_MAX_VCPUS], i, info);
+            kind_counts_add(kinds_of(cache, batch->vcpu), i, info);
         add_record(cache, batch, i, address, cache_feed_in_page(address, mt_size(info)));
     }
 }
@@ -258,7 +286,7 @@ static void add_virtual(Cache *cache, const struct mt_batch *batch)
         return;
     }
     if (!cache->is_thinned && !cache->part.number)
-        kind_counts_add_all(&cache->kinds[batch->vcpu % CACHE_MAX_VCPUS], batch->info, batch->count);
+        kind_counts_add_all(kinds_of(cache, batch->vcpu), batch->info, batch->count);
     if (cache->is_fast && is_part)
         add_fast_part(cache, batch);
     else if (cache->is_fast)
@@ -282,7 +310,8 @@ static bool cache_add(void *data, const struct mt_batch *batch, GError **error)
     return true;
 }
 
-/* Parts of the work: a part has some of the sets of each level, those of the same lines. */
+/* Parts of the work: a stretch of the trace (cache_stretch.c), or some of the sets of each level, those of the same
+ * lines. */
 
 static AnalysisDivision cache_divide(const void *options, unsigned jobs)
 {
@@ -293,6 +322,9 @@ static AnalysisDivision cache_divide(const void *options, unsigned jobs)
 
     if (!cache_options_design(options, &design, NULL))
         return (AnalysisDivision){ 0 };
+    thins = groups_of_first_level(&design, options);
+    if (thins && cache_stretch_may_be(&design))
+        return (AnalysisDivision){ .split = ANALYSIS_IN_TURN };
     if (design.prefetch != CACHE_NO_PREFETCH)
         return (AnalysisDivision){ .why_not = "a prefetcher takes lines of other sets" };
     if (design.classify)
@@ -302,7 +334,6 @@ static AnalysisDivision cache_divide(const void *options, unsigned jobs)
             return (AnalysisDivision){ .why_not = "all sets share one row of random numbers" };
         sets |= design.level[i].sets; /* a power of two that divides all of them divides this */
     }
-    thins = groups_of_first_level(&design, options);
     division = analysis_divide_by_sets(sets, thins ? (jobs + 1) / 2 : jobs);
     division.thins = thins;
     return division;
@@ -312,7 +343,10 @@ static void cache_take_part(void *data, const AnalysisPart *part)
 {
     Cache *cache = data;
 
-    cache->part = *part;
+    if (part->count)
+        cache->part = *part;
+    else if (part->number)
+        cache_stretch_begin(cache);
 }
 
 static void cache_begin_thin(void *data)
@@ -328,9 +362,12 @@ static bool cache_merge(void *data, void *other, GError **error)
     const Cache *next = other;
 
     (void)error;
+    if (next->events)
+        cache_stretch_replay(cache, next);
     cache_model_add_counts(cache->feed->model, next->feed->model);
     for (unsigned vcpu = 0; vcpu < CACHE_MAX_VCPUS; vcpu++)
-        kind_counts_merge(&cache->kinds[vcpu], &next->kinds[vcpu]);
+        if (next->kinds[vcpu])
+            kind_counts_merge(kinds_of(cache, vcpu), next->kinds[vcpu]);
     for (unsigned level = 0; level < CACHE_LEVELS; level++) {
         places_merge(&cache->places[level], &next->places[level]);
         places_merge(&cache->objects[level], &next->objects[level]);

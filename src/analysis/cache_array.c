@@ -8,6 +8,7 @@
 
 #define SEED UINT64_C(88172645463325252)
 #define FEW_WAYS 16
+#define SMALL (1u << 14) /* lines */
 #define AGE_OLDEST 3
 #define AGE_NEW 2 /* of a line that came in: it isn't expected soon */
 
@@ -145,11 +146,11 @@ size_t cache_array_touch(const CacheArray *array, uint64_t line, size_t slot)
 
 /* Moves the words on while it looks for the line: how far it must look can't be predicted, and this way that is so only
  * once. */
-static bool hits_in_order(uint64_t *words, size_t ways, uint64_t wanted, uint64_t flags)
+static bool hits_in_order(uint64_t *words, size_t ways, uint64_t wanted, uint64_t any, uint64_t flags)
 {
     uint64_t above = words[0];
 
-    if ((above | CACHE_DIRTY) == wanted) {
+    if ((above | any) == wanted) {
         words[0] |= flags;
         return true;
     }
@@ -157,7 +158,7 @@ static bool hits_in_order(uint64_t *words, size_t ways, uint64_t wanted, uint64_
         uint64_t word = words[way];
 
         words[way] = above;
-        if ((word | CACHE_DIRTY) == wanted) {
+        if ((word | any) == wanted) {
             words[0] = word | flags;
             return true;
         }
@@ -168,23 +169,33 @@ static bool hits_in_order(uint64_t *words, size_t ways, uint64_t wanted, uint64_
     return false;
 }
 
-bool cache_array_hits_anywhere(const CacheArray *array, uint64_t line, bool is_store)
+/* If a word of the line's set, with the bits `any` set, is the line's with CACHE_DIRTY, sets `flags` in it. */
+static bool hits(const CacheArray *array, uint64_t line, uint64_t any, uint64_t flags)
 {
     uint64_t *words = array->words + cache_array_set(array, line), wanted = cache_word(line) | CACHE_DIRTY;
-    uint64_t flags = is_store ? CACHE_DIRTY : 0;
     size_t way = 0, slot;
 
     if (array->has_lanes)
-        return cache_lanes_hit(words, array->ways, wanted, flags);
+        return cache_lanes_hit(words, array->ways, wanted, any, flags);
     if (array->policy == CACHE_LRU && array->ways <= FEW_WAYS)
-        return hits_in_order(words, array->ways, wanted, flags);
-    while (way < array->ways && (words[way] | CACHE_DIRTY) != wanted)
+        return hits_in_order(words, array->ways, wanted, any, flags);
+    while (way < array->ways && (words[way] | any) != wanted)
         way++;
     if (way == array->ways)
         return false;
     slot = cache_array_touch(array, line, (size_t)(words - array->words) + way);
     array->words[slot] |= flags;
     return true;
+}
+
+bool cache_array_hits_anywhere(const CacheArray *array, uint64_t line, bool is_store)
+{
+    return hits(array, line, CACHE_DIRTY, is_store ? CACHE_DIRTY : 0);
+}
+
+bool cache_array_hits_again_anywhere(const CacheArray *array, uint64_t line, bool is_store)
+{
+    return hits(array, line, is_store ? 0 : CACHE_DIRTY, 0);
 }
 
 uint64_t cache_array_insert(CacheArray *array, uint64_t line, unsigned flags)
@@ -216,4 +227,33 @@ void cache_array_remove(CacheArray *array, uint64_t line, size_t slot)
         for (; slot + 1 < end; slot++)
             array->words[slot] = array->words[slot + 1];
     array->words[slot] = 0;
+}
+
+bool cache_array_is_small(uint64_t sets, size_t ways)
+{
+    return sets <= SMALL / ways;
+}
+
+void cache_array_put_last(CacheArray *array, uint64_t line)
+{
+    uint64_t *words = &array->words[cache_array_set(array, line)], word;
+    size_t last = array->ways - 1, found = last;
+
+    /* Which of them it is can't be predicted: so without a branch. */
+    for (size_t way = 0; way < last; way++)
+        found = cache_word_line(words[way]) == line ? way : found;
+    word = words[found];
+    words[found] = words[last];
+    words[last] = word;
+}
+
+void cache_array_order_as(CacheArray *array, const CacheArray *other)
+{
+    for (size_t set = 0; set < other->sets * other->ways; set += other->ways)
+        for (size_t way = other->ways; way--;) {
+            uint64_t line = cache_word_line(other->words[set + way]);
+
+            if (other->words[set + way])
+                cache_array_touch(array, line, cache_array_find(array, line));
+        }
 }

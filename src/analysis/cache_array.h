@@ -89,6 +89,26 @@ static inline bool cache_array_hits(const CacheArray *array, uint64_t line, bool
     return true;
 }
 
+/* For stretches of a trace, before which others come that aren't known (cache_stretch.c). */
+
+/* Whether an array is so small that most of what happens in a stretch is certain. */
+bool cache_array_is_small(uint64_t sets, size_t ways);
+/* Of an LRU array that was empty when a stretch of accesses began: what it has is in the true array, too, before any
+ * line that wasn't used since. If it has the line (a store: with CACHE_DIRTY), does what a hit does, and returns true:
+ * whatever came before, that is all that happens. */
+bool cache_array_hits_again_anywhere(const CacheArray *array, uint64_t line, bool is_store);
+static inline bool cache_array_hits_again(const CacheArray *array, uint64_t line, bool is_store)
+{
+    uint64_t word = array->words[cache_array_set(array, line)];
+
+    return (word | (is_store ? 0 : CACHE_DIRTY)) == (cache_word(line) | CACHE_DIRTY) ||
+           cache_array_hits_again_anywhere(array, line, is_store);
+}
+/* Makes a line of an LRU array the next one that is replaced. Its set is full, and loses its order. */
+void cache_array_put_last(CacheArray *array, uint64_t line);
+/* Puts the lines that another LRU array has first, in the order that they have there. They are in this one, too. */
+void cache_array_order_as(CacheArray *array, const CacheArray *other);
+
 /* For leaving out uses that change nothing. A line's group is its lowest bits, as many as tell this power of two of
  * groups apart; all lines of a set are of one group. A line that was used, and none of its group since, is there, and
  * another use of it changes nothing: the policy has done it already, or (FIFO, random) does nothing at a hit. */

@@ -17,16 +17,16 @@ bool cache_lanes_work(size_t ways)
 
 /* `vectors` is a constant of each caller's. Where the line is changes nothing in what is done, so that there is no
  * branch that the processor could not predict, but for whether it is there at all. */
-AVX2_INLINE bool hit(uint64_t *words, size_t vectors, uint64_t wanted, uint64_t flags)
+AVX2_INLINE bool hit(uint64_t *words, size_t vectors, uint64_t wanted, uint64_t any, uint64_t flags)
 {
-    const __m256i all_wanted = _mm256_set1_epi64x((int64_t)wanted), dirty = _mm256_set1_epi64x(CACHE_DIRTY);
+    const __m256i all_wanted = _mm256_set1_epi64x((int64_t)wanted), all_any = _mm256_set1_epi64x((int64_t)any);
     __m256i *vector = (__m256i *)words, old[VECTORS_MOST], above, at, ways = _mm256_setr_epi64x(0, 1, 2, 3);
     unsigned found = 0;
     size_t way;
 
     for (size_t i = 0; i < vectors; i++) {
         old[i] = _mm256_loadu_si256(&vector[i]);
-        at = _mm256_cmpeq_epi64(_mm256_or_si256(old[i], dirty), all_wanted);
+        at = _mm256_cmpeq_epi64(_mm256_or_si256(old[i], all_any), all_wanted);
         found |= (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(at)) << (i * LANES);
     }
     if (!found)
@@ -46,17 +46,17 @@ AVX2_INLINE bool hit(uint64_t *words, size_t vectors, uint64_t wanted, uint64_t 
     return true;
 }
 
-AVX2 bool cache_lanes_hit(uint64_t *words, size_t ways, uint64_t wanted, uint64_t flags)
+AVX2 bool cache_lanes_hit(uint64_t *words, size_t ways, uint64_t wanted, uint64_t any, uint64_t flags)
 {
     switch (ways / LANES) {
     case 1:
-        return hit(words, 1, wanted, flags);
+        return hit(words, 1, wanted, any, flags);
     case 2:
-        return hit(words, 2, wanted, flags);
+        return hit(words, 2, wanted, any, flags);
     case 3:
-        return hit(words, 3, wanted, flags);
+        return hit(words, 3, wanted, any, flags);
     default:
-        return hit(words, VECTORS_MOST, wanted, flags);
+        return hit(words, VECTORS_MOST, wanted, any, flags);
     }
 }
 
@@ -68,9 +68,9 @@ bool cache_lanes_work(size_t ways)
     return false;
 }
 
-bool cache_lanes_hit(uint64_t *words, size_t ways, uint64_t wanted, uint64_t flags)
+bool cache_lanes_hit(uint64_t *words, size_t ways, uint64_t wanted, uint64_t any, uint64_t flags)
 {
-    (void)words, (void)ways, (void)wanted, (void)flags;
+    (void)words, (void)ways, (void)wanted, (void)any, (void)flags;
     return false;
 }
 

@@ -9,8 +9,8 @@
 
 /* Whether the processor can do it for sets of this many ways. */
 bool cache_lanes_work(size_t ways);
-/* `words` are those of a set. If one of them, with CACHE_DIRTY set, is `wanted`, sets `flags` in it, moves it to the
+/* `words` are those of a set. If one of them, with the bits `any` set, is `wanted`, sets `flags` in it, moves it to the
  * front, and returns true. Else changes nothing. Only if cache_lanes_work(). */
-bool cache_lanes_hit(uint64_t *words, size_t ways, uint64_t wanted, uint64_t flags);
+bool cache_lanes_hit(uint64_t *words, size_t ways, uint64_t wanted, uint64_t any, uint64_t flags);
 
 #endif

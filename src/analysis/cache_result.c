@@ -18,8 +18,8 @@ static CacheCounts sum(const Cache *cache, unsigned level, int vcpu, int cpl)
                 continue;
             for (size_t n = 0; n < sizeof all / sizeof *from; n++)
                 ((uint64_t *)&all)[n] += from[n];
-            for (unsigned kind = 0; !level && kind < KIND_COUNTS; kind++)
-                all.accesses += mt_cpl((uint8_t)kind) == (unsigned)k ? kind_counts_get(&cache->kinds[i], kind) : 0;
+            for (unsigned kind = 0; !level && cache->kinds[i] && kind < KIND_COUNTS; kind++)
+                all.accesses += mt_cpl((uint8_t)kind) == (unsigned)k ? kind_counts_get(cache->kinds[i], kind) : 0;
         }
     }
     return all;
@@ -170,8 +170,8 @@ static uint64_t count_records(const Cache *cache)
     uint64_t records = 0;
 
     for (unsigned vcpu = 0; vcpu < CACHE_MAX_VCPUS; vcpu++)
-        for (unsigned kind = 0; kind < KIND_COUNTS; kind++)
-            records += kind_counts_get(&cache->kinds[vcpu], kind);
+        for (unsigned kind = 0; cache->kinds[vcpu] && kind < KIND_COUNTS; kind++)
+            records += kind_counts_get(cache->kinds[vcpu], kind);
     return records;
 }
 

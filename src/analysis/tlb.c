@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Simulates two levels of data TLBs. Exact, for the TLBs and page sizes that are simulated; the figures are defined in
- * memory_tracer-tlb(1). Memory: 8 bytes for each entry, and for each instruction and level. */
+ * memory_tracer-tlb(1). Memory: 8 bytes for each entry, and for each instruction and level; with --jobs, 24 for each
+ * miss of the first level in the stretches of the trace that are read. */
 #include "../base/error.h"
 #include "tlb_private.h"
 
@@ -45,6 +46,7 @@ static void tlb_end(void *data)
 {
     Tlb *tlb = data;
 
+    g_clear_pointer(&tlb->events, g_array_unref);
     for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++)
         free_vcpu(tlb->vcpus[i]);
     for (unsigned level = 0; level < TLB_LEVELS; level++)
@@ -59,6 +61,7 @@ static TlbVcpu *get_vcpu(Tlb *tlb, unsigned number)
     if (*vcpu)
         return *vcpu;
     *vcpu = g_new0(TlbVcpu, 1);
+    (*vcpu)->number = number;
     for (unsigned level = 0; level < TLB_LEVELS; level++)
         for (unsigned page = 0; page < TLB_PAGES; page++) {
             const TlbPart *part = &tlb->design.part[level][page];
@@ -88,11 +91,36 @@ static inline unsigned kind_of(const Tlb *tlb, const struct mt_batch *batch, siz
     return shift == 12 ? 0 : shift == 21 ? 1 : shift == 30 ? 2 : TLB_PAGE_UNKNOWN;
 }
 
+/* The same in a stretch: if what that does isn't certain (cache_stretch.c), it becomes an event. */
+static void look_up_in_stretch(Tlb *tlb, TlbVcpu *vcpu, uint64_t address, unsigned kind, unsigned cpl,
+                               uint32_t instruction)
+{
+    CacheArray *array = vcpu->array[0][kind_sizes[kind]];
+    uint64_t page = address >> kind_shifts[kind];
+    size_t slot = cache_array_find(array, page);
+    TlbEvent event = { .address = address,
+                       .instruction = instruction,
+                       .vcpu = (uint16_t)vcpu->number,
+                       .kind = (uint8_t)kind,
+                       .cpl = (uint8_t)cpl };
+
+    if (slot != CACHE_NOT_FOUND) {
+        cache_array_touch(array, page, slot);
+        return;
+    }
+    event.victim = cache_array_insert(array, page, 0);
+    g_array_append_val(tlb->events, event);
+}
+
 /* Looks the page up. A level that misses gets the page. */
 static void look_up(Tlb *tlb, TlbVcpu *vcpu, uint64_t address, unsigned kind, unsigned cpl, uint32_t instruction)
 {
     uint64_t page = address >> kind_shifts[kind];
 
+    if (tlb->events) {
+        look_up_in_stretch(tlb, vcpu, address, kind, cpl, instruction);
+        return;
+    }
     for (unsigned level = 0; level < TLB_LEVELS; level++) {
         CacheArray *array = vcpu->array[level][kind_sizes[kind]];
         size_t slot = array ? cache_array_find(array, page) : CACHE_NOT_FOUND;
@@ -193,11 +221,68 @@ static bool tlb_add(void *data, const struct mt_batch *batch, GError **error)
     return true;
 }
 
-/* It takes hardly longer than decoding, so parts would gain nothing: each of them would have to look at each record. */
+/* Parts of the work: stretches of the trace. Other divisions would gain nothing, because a part would have to look at
+ * each record, which takes about as long as all that is done with it. */
+
 static AnalysisDivision tlb_divide(const void *options, unsigned jobs)
 {
-    (void)options, (void)jobs;
-    return (AnalysisDivision){ .split = ANALYSIS_BY_KEY, .parts = 1 };
+    AnalysisDivision division = { .split = ANALYSIS_IN_TURN };
+    TlbDesign design;
+
+    (void)jobs;
+    if (!tlb_options_design(options, true, &design, NULL))
+        return (AnalysisDivision){ 0 };
+    for (unsigned page = 0; page < TLB_PAGES; page++)
+        if (design.policy != CACHE_LRU || (design.part[0][page].entries &&
+                                           !cache_array_is_small(design.part[0][page].sets, design.part[0][page].ways)))
+            division = (AnalysisDivision){ .split = ANALYSIS_BY_KEY, .parts = 1 };
+    return division;
+}
+
+static void tlb_take_part(void *data, const AnalysisPart *part)
+{
+    Tlb *tlb = data;
+
+    if (part->number)
+        tlb->events = g_array_new(FALSE, FALSE, sizeof(TlbEvent));
+}
+
+/* Does what the stretch that is the next one did. */
+static void replay(Tlb *tlb, const Tlb *stretch)
+{
+    for (guint i = 0; i < stretch->events->len; i++) {
+        const TlbEvent *event = &g_array_index(stretch->events, TlbEvent, i);
+        TlbVcpu *vcpu = get_vcpu(tlb, event->vcpu);
+
+        if (event->victim)
+            cache_array_put_last(vcpu->array[0][kind_sizes[event->kind]], cache_word_line(event->victim));
+        look_up(tlb, vcpu, event->address, event->kind, event->cpl, event->instruction);
+    }
+}
+
+static void merge_vcpu(TlbVcpu *vcpu, const TlbVcpu *next)
+{
+    for (unsigned page = 0; page < TLB_PAGES; page++)
+        if (next->array[0][page])
+            cache_array_order_as(vcpu->array[0][page], next->array[0][page]);
+    for (unsigned cpl = 0; cpl < CACHE_CPLS; cpl++)
+        vcpu->counts[cpl].lookups += next->counts[cpl].lookups;
+    for (unsigned kind = 0; kind < TLB_PAGE_KINDS; kind++)
+        vcpu->by_page[kind] += next->by_page[kind];
+    kind_counts_merge(&vcpu->kinds, &next->kinds);
+}
+
+static bool tlb_merge(void *data, void *other, GError **error)
+{
+    Tlb *tlb = data;
+    const Tlb *next = other;
+
+    (void)error;
+    replay(tlb, next);
+    for (unsigned i = 0; i < CACHE_MAX_VCPUS; i++)
+        if (next->vcpus[i])
+            merge_vcpu(get_vcpu(tlb, i), next->vcpus[i]);
+    return true;
 }
 
 #define PART_OPTION(name, level_number, page_number, help)                                                             \
@@ -245,4 +330,6 @@ const AnalysisType tlb_analysis = {
     .describe = tlb_describe,
     .end = tlb_end,
     .divide = tlb_divide,
+    .take_part = tlb_take_part,
+    .merge = tlb_merge,
 };

@@ -19,8 +19,19 @@ typedef struct {
     uint64_t lookups, misses[TLB_LEVELS];
 } TlbCounts;
 
+/* A page that is looked up in a stretch. What that does isn't known before the TLBs are that were at the stretch's
+ * begin. */
+typedef struct {
+    uint64_t address; /* in the page */
+    uint64_t victim;  /* the word of the page that the first level replaces, if that is known; else 0 */
+    uint32_t instruction;
+    uint16_t vcpu;
+    uint8_t kind, cpl;
+} TlbEvent;
+
 /* A vCPU's own. */
 typedef struct {
+    unsigned number;
     CacheArray *array[TLB_LEVELS][TLB_PAGES]; /* or NULL */
     TlbCounts counts[CACHE_CPLS];             /* lookups here are only those of accesses' second pages */
     KindCounts kinds;                         /* records */
@@ -36,6 +47,7 @@ typedef struct {
     unsigned page[TLB_HALVES], shift[TLB_HALVES]; /* TLB_RECORDED: each page has its own */
     bool recorded;                                /* in one half or both */
     Places places[TLB_LEVELS];
+    GArray *events; /* TlbEvent: of a stretch before which others come; else NULL */
 } Tlb;
 
 /* The result: see AnalysisType. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "../source/shared_input.h"
+#include "stretches.h"
 
 /* How much a job must have left to lose half of it: an eighth of the whole, within these limits. Another part costs
  * some 10 ms, in which 2 M records are read. A job claims a sixteenth of that at a time. */
@@ -44,6 +45,8 @@ struct Jobs {
     /* ANALYSIS_BY_KEY: what all jobs read together, if each has a thread; else NULL. */
     Input *input;
     SharedInput *shared;
+    /* ANALYSIS_IN_TURN: a job does one stretch after the other. */
+    Stretches *stretches;
     /* ANALYSIS_BY_TIME: */
     Range events;
     uint64_t step;  /* where parts may begin (AnalysisDivision) */
@@ -70,6 +73,7 @@ void jobs_free(Jobs *jobs)
     progress_end(&jobs->progress);
     g_ptr_array_unref(jobs->list);
     shared_input_free(jobs->shared);
+    stretches_free(jobs->stretches);
     g_clear_pointer(&jobs->context, context_free);
     input_free(jobs->input);
     g_mutex_clear(&jobs->lock);
@@ -123,6 +127,14 @@ static void plan_stretches(Jobs *jobs, AnalysisRequest *request, const AnalysisD
     }
 }
 
+/* Who does which stretch, chance decides: the first job stands for all of them in the progress. */
+static void plan_turns(Jobs *jobs, AnalysisRequest *request, Range events)
+{
+    jobs->stretches = stretches_new(jobs->whole->trace, events, jobs->threads);
+    for (unsigned i = 0; i < jobs->threads; i++)
+        add_job(jobs, request, i ? (Range){ events.end, events.end } : events);
+}
+
 /* All of them need all records, so one tells how far they are. Threads that get no part of the work decode. */
 static void plan_keys(Jobs *jobs, AnalysisRequest *request, Range events, unsigned parts)
 {
@@ -150,6 +162,9 @@ static const char *plan_parts(Jobs *jobs, AnalysisRequest *request, const Input 
     if (division.split == ANALYSIS_BY_TIME && !why_not) {
         jobs->split = ANALYSIS_BY_TIME;
         plan_stretches(jobs, request, &division, events);
+    } else if (division.split == ANALYSIS_IN_TURN) {
+        jobs->split = ANALYSIS_IN_TURN;
+        plan_turns(jobs, request, events);
     } else {
         jobs->split = ANALYSIS_BY_KEY;
         jobs->thins = division.thins;
@@ -220,13 +235,13 @@ static size_t thin(void *pump, const struct mt_batch *batch, uint32_t *kept)
     return pump_thin(pump, batch, kept);
 }
 
-static bool read_all(Job *job, GError **error)
+static bool read_all(Job *job, Pump *pump, GError **error)
 {
     g_autoptr(GError) problem = NULL;
     const struct mt_batch *batch;
 
     while ((batch = next_batch(job, &problem)))
-        if (!pump_add(job->pump, batch, error))
+        if (!pump_add(pump, batch, error))
             return false;
     if (!problem)
         return true;
@@ -248,7 +263,7 @@ static uint64_t claim(void *data)
 static bool open_own(Job *job)
 {
     Jobs *jobs = job->jobs;
-    bool divides = jobs->split == ANALYSIS_BY_TIME;
+    bool divides = jobs->split == ANALYSIS_BY_TIME; /* what it reads is said later */
     Range events = { job->events.begin, divides ? job->events.begin : job->events.end };
 
     job->input =
@@ -288,11 +303,43 @@ static bool help(Job *job)
     return true;
 }
 
+/* What the analysis comes to in a stretch. NULL with an error. */
+static Pump *do_stretch(Job *job, const TraceStretch *stretch, GError **error)
+{
+    AnalysisPart part = { .number = (unsigned)MIN(stretch->number, 1) };
+    g_autoptr(Pump) pump = pump_new(job->requests, job->jobs->context, error);
+
+    if (!pump)
+        return NULL;
+    pump_take_part(pump, &part);
+    if (!input_restart(job->input, stretch->events, error) || !read_all(job, pump, error))
+        return NULL;
+    return g_steal_pointer(&pump);
+}
+
+static bool do_stretches(Job *job)
+{
+    Stretches *stretches = job->jobs->stretches;
+    TraceStretch stretch;
+
+    if (!open_own(job))
+        return false;
+    while (stretches_begin(stretches, &stretch)) {
+        GError *error = NULL;
+        Pump *pump = do_stretch(job, &stretch, &error);
+
+        stretches_end(stretches, &stretch, pump, error);
+    }
+    return true;
+}
+
 /* Of a thread. */
 static bool do_job(Job *job)
 {
     Jobs *jobs = job->jobs;
 
+    if (jobs->stretches)
+        return do_stretches(job);
     if (job->helps)
         return help(job);
     if (!jobs->shared && !open_own(job))
@@ -306,7 +353,7 @@ static bool do_job(Job *job)
         pump_take_part(job->pump, &job->part);
     if (jobs->thins && jobs->shared)
         begin_thin(job);
-    return read_all(job, &job->error);
+    return read_all(job, job->pump, &job->error);
 }
 
 /* The job that has most left of its stretch, and how much that is. The lock is held. */
@@ -363,6 +410,8 @@ static void give_up(Job *job)
 
     if (jobs->shared)
         shared_input_stop(jobs->shared, job->part.number);
+    if (jobs->stretches)
+        stretches_stop(jobs->stretches);
     g_mutex_lock(&jobs->lock);
     job->claimed = job->events.end;
     g_mutex_unlock(&jobs->lock);
@@ -439,6 +488,7 @@ static bool run_threads(Jobs *jobs, GError **error)
         do_some(jobs);
     for (guint i = 0; i < threads->len; i++)
         g_thread_join(threads->pdata[i]);
+    progress_end(&jobs->progress);
     if (jobs->split == ANALYSIS_BY_TIME)
         g_ptr_array_sort(jobs->list, compare_begins);
     if (!good)
@@ -474,7 +524,8 @@ Pump *jobs_run(Jobs *jobs, GError **error)
 {
     Job *first = jobs->list->pdata[0];
 
-    if (!run_threads(jobs, error) || !check_found(jobs, error))
+    if (!run_threads(jobs, error) || (jobs->stretches && !(first->pump = stretches_result(jobs->stretches, error))) ||
+        !check_found(jobs, error))
         return NULL;
     for (guint i = 1; i < jobs->list->len; i++) {
         Job *job = jobs->list->pdata[i];

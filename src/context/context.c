@@ -9,6 +9,8 @@
 #include "../trace/file.h"
 #include "names.h"
 
+#define LOCK_TRIES 1000
+
 /* Made when first needed. Threads may ask at the same time. */
 typedef struct {
     GMutex lock;
@@ -194,13 +196,22 @@ bool context_has_objects(const Context *context)
     return context->live || (context->trace && trace_file_of(context->trace) && context_has_tasks(context));
 }
 
+/* For some microseconds at most, in which a thread that sleeps isn't awake again: so it tries for a while. */
+static void lock_objects(const Context *context)
+{
+    for (guint i = 0; i < LOCK_TRIES; i++)
+        if (g_mutex_trylock(&context->shared->lock))
+            return;
+    g_mutex_lock(&context->shared->lock);
+}
+
 void context_objects_at(const Context *context, const struct mt_batch *batch, const uint32_t *records, size_t count,
                         uint32_t *numbers)
 {
     memset(numbers, 0, count * sizeof *numbers);
     if (!context_has_objects(context))
         return;
-    g_mutex_lock(&context->shared->lock);
+    lock_objects(context);
     if (!context->shared->objects)
         context->shared->objects = context_new_objects(context);
     for (size_t i = 0; i < count; i++)

@@ -176,11 +176,13 @@ static Input *open_input(const char *path, const Selection *selection, unsigned 
         !select_code(input, path, selection, ranges.pc, error))
         return NULL;
     input->reader = mt_reader_new(input->trace, columns | columns_to_select(input), &problem);
-    if (!input->reader || (input->events.begin && mt_trace_format(input->trace) == MT_FORMAT_FILE &&
-                           !mt_reader_seek(input->reader, input->events.begin, &problem))) {
+    if (!input->reader) {
         mt_fail(error, "%s", problem.message);
         return NULL;
     }
+    if (input->events.begin && mt_trace_format(input->trace) == MT_FORMAT_FILE &&
+        !input_restart(input, input->events, error))
+        return NULL;
     input->stream_records = count_of_stream(input->trace, path);
     progress_begin(&input->own_progress, records_to_read(input), false);
     input->own_progress.enabled = input->own_progress.enabled && !part;
@@ -209,6 +211,15 @@ void input_set_claim(Input *input, uint64_t (*claim)(void *claimer), void *claim
 {
     input->claim = claim;
     input->claimer = claimer;
+}
+
+bool input_restart(Input *input, Range events, GError **error)
+{
+    struct mt_error problem;
+
+    input->events = events;
+    input->batch = NULL;
+    return mt_reader_seek(input->reader, events.begin, &problem) || mt_fail(error, "%s", problem.message);
 }
 
 Range input_events(const Input *input)
@@ -328,7 +339,7 @@ static void tell_progress(Input *input, uint64_t count, bool ends)
     if (input->progress_lock)
         g_mutex_lock(input->progress_lock);
     progress_add(input->progress, input->untold);
-    if (ends)
+    if (ends && !input->progress_lock)
         progress_end(input->progress);
     if (input->progress_lock)
         g_mutex_unlock(input->progress_lock);
@@ -339,9 +350,11 @@ static void tell_progress(Input *input, uint64_t count, bool ends)
 static const struct mt_batch *next_of_trace(Input *input, GError **error)
 {
     struct mt_error problem;
-    const struct mt_batch *batch = input->batch = mt_reader_next(input->reader, &problem);
+    const struct mt_batch *batch = input->batch;
+    bool ends = batch && !input->claim && batch->first + batch->count >= input->events.end, failed;
 
-    bool failed = !batch && *problem.message;
+    batch = input->batch = ends ? NULL : mt_reader_next(input->reader, &problem);
+    failed = !batch && !ends && *problem.message;
 
     if (failed)
         mt_fail(error, "%s", problem.message);

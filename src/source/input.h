@@ -58,11 +58,14 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Input, input_free)
  * May be called by several threads at once. Shows no progress unless input_share_progress() is called. */
 Input *input_open_part(const Input *whole, const char *path, const Selection *selection, unsigned columns, Range events,
                        GError **error);
-/* Adds to one line what several threads have read. `lock` guards it. Both must stay until the input is freed. */
+/* Adds to one line what several threads have read. `lock` guards it. Both must stay until the input is freed. Whoever
+ * has the progress ends it. */
 void input_share_progress(Input *input, Progress *progress, GMutex *lock);
 /* Lets several readers of a trace file divide it while they read: before the input reads beyond the end of its records,
  * it asks for a later one. If claim() returns the same again, it stays. */
 void input_set_claim(Input *input, uint64_t (*claim)(void *claimer), void *claimer);
+/* Goes on with these records, which may come before those that were read last. False with an error. */
+bool input_restart(Input *input, Range events, GError **error);
 /* When several readers (Input) have read all parts: fails, as the only reader of a trace does at its end, if an object
  * or region was asked for that nothing is. (If other records may be of it that aren't selected, that is a note.) */
 bool input_check_found(const GPtrArray *inputs, GError **error);

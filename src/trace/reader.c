@@ -121,7 +121,9 @@ bool mt_reader_seek(mt_reader *reader, uint64_t index, struct mt_error *error)
         Lane *lane = &reader->lane[i];
 
         lane->begun = false;
-        for (lane->next = 0; lane->next < lane->end && lane_block(reader, lane, lane->next)->end <= index;)
+        if (lane->next && lane_block(reader, lane, lane->next - 1)->end > index)
+            lane->next = 0;
+        while (lane->next < lane->end && lane_block(reader, lane, lane->next)->end <= index)
             lane->next++;
     }
     return true;

@@ -80,6 +80,25 @@ class Jobs(CacheTest):
             return
         self.assertEqual(self.analyze(*arguments, path)["levels"], self.analyze(*arguments, "--classify", path)["levels"])
 
+    def test_stretches_of_several_vcpus(self):
+        """They take lines from each other all the time, so that of what a stretch has used, much is gone again."""
+        chance, rows, vcpu = random.Random(18), [], 0
+        while len(rows) < 60000:
+            vcpu = chance.randrange(4) if chance.random() < 0.5 else vcpu
+            for _ in range(chance.randrange(1, 6)):
+                at = chance.choice((chance.randrange(12) * 64, chance.randrange(1 << 13), (vcpu + 1 << 16) + chance.randrange(1 << 11)))
+                rows.append((vcpu, chance.choice((2, 3, 4)) | chance.choice((0, 0, STORE)) | USER, at, chance.randrange(1, 4), at))
+        path = self.make("vcpus", rows[:60000], fields=PC, vcpus=4, block=1000)
+        small = ["--l1d", "1K,4", "--l2", "4K,4", "--l3", "16K,8"]
+        for arguments in (["cache", *small], ["cache", *small, "--shared", "none", "--lines"], ["cache", *small, "--shared", "l1d,l2,l3"],
+                          ["cache", *small, "--inclusion", "exclusive"], ["cache", *small, "--policy", "lru,srrip,random"],
+                          ["cache", "--l1d", "1K,full", "--l2", "none", "--l3", "none"], ["tlb", "--l1-4k", "4,full", "--l2-4k", "8,2"]):
+            expected, _ = self.outputs(*arguments, path)
+            for count in ("2", "4"):
+                with self.subTest(arguments, jobs=count):
+                    self.assertEqual(self.outputs(*arguments, "--jobs", count, path), (expected, ""))
+                    self.compare_with_each_access(arguments, path)
+
     def test_an_access_to_several_lines(self):
         """It uses those between its first and its last one, too."""
         chance = random.Random(16)
@@ -200,6 +219,21 @@ class Jobs(CacheTest):
                     one, more = (self.tracer(*arguments, "--jobs", jobs, path) for jobs in ("1", count))
                     self.assertEqual((one.status, one.err), (more.status, more.err))
                     self.assertNotEqual(more.status, 0)
+
+    def test_a_damaged_block_behind_the_end(self):
+        """What isn't selected isn't read."""
+        path = self.make("damaged", [(0, 3 | USER, 64 * i, 1) for i in range(8000)], fields=PC, block=1000)
+        expected = self.tracer("cache", "--json", "--events", "0..3000", path)
+        with open(path, "r+b") as file:
+            file.seek(os.path.getsize(path) // 2)
+            place = file.tell()
+            data = file.read(200)
+            file.seek(place)
+            file.write(bytes(byte ^ 255 for byte in data))
+        for count in ("1", "2"):
+            result = self.tracer("cache", "--json", "--events", "0..3000", "--jobs", count, path)
+            self.assertEqual((result.status, result.out), (0, expected.out))
+            self.assertNotEqual(self.tracer("cache", "--json", "--jobs", count, path).status, 0)
 
     def test_a_stream_has_no_parts(self):
         stream = self.path("stream")

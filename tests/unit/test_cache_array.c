@@ -59,10 +59,71 @@ static void test_flags(void)
     }
 }
 
+/* One access of a stretch: does in `array` at once what is certain, and the rest in `whole`. Returns whether there was
+ * a rest. */
+static bool access_in_stretch(CacheArray *part, CacheArray *whole, uint64_t line, bool is_store)
+{
+    size_t slot = cache_array_find(part, line);
+    uint64_t victim;
+    bool hits;
+
+    if (cache_array_hits_again(part, line, is_store))
+        return false;
+    if (slot != CACHE_NOT_FOUND) {
+        g_assert_true(is_store);
+        part->words[cache_array_touch(part, line, slot)] |= CACHE_DIRTY;
+    } else {
+        victim = cache_array_insert(part, line, is_store ? CACHE_DIRTY : 0);
+        if (victim)
+            cache_array_put_last(whole, cache_word_line(victim));
+    }
+    access_line(whole, line, is_store, &hits);
+    g_assert_true(hits || slot == CACHE_NOT_FOUND);
+    return true;
+}
+
+/* What isn't certain in a stretch is enough to make of the array before it what it is behind it, for any length. */
+static void test_stretches(void)
+{
+    g_autoptr(GRand) chance = g_rand_new_with_seed(2);
+
+    for (size_t ways = 1; ways <= 20; ways++) {
+        g_autoptr(CacheArray) truth = cache_array_new(SETS, ways, CACHE_LRU);
+        g_autoptr(CacheArray) whole = cache_array_new(SETS, ways, CACHE_LRU);
+        unsigned certain = 0, accesses = 0;
+
+        for (unsigned stretch = 0; stretch < 200; stretch++) {
+            g_autoptr(CacheArray) part = cache_array_new(SETS, ways, CACHE_LRU);
+
+            part->has_lanes &= stretch % 2;
+            for (unsigned length = (unsigned)g_rand_int_range(chance, 0, 300); length--; accesses++) {
+                uint64_t line = (uint64_t)g_rand_int_range(chance, 0, (int)((ways + 1 + stretch % 3) * SETS));
+                bool is_store = g_rand_boolean(chance), hits;
+
+                access_line(truth, line, is_store, &hits);
+                certain += !access_in_stretch(part, whole, line, is_store);
+            }
+            cache_array_order_as(whole, part);
+            g_assert_cmpmem(whole->words, SETS * ways * sizeof *whole->words, truth->words,
+                            SETS * ways * sizeof *truth->words);
+        }
+        g_assert_cmpuint(certain, >, accesses / 10);
+    }
+}
+
+static void test_small(void)
+{
+    g_assert_true(cache_array_is_small(1024, 16));
+    g_assert_false(cache_array_is_small(1025, 16));
+    g_assert_false(cache_array_is_small(UINT64_MAX, SIZE_MAX));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/cache_array/vectors", test_vectors);
     g_test_add_func("/cache_array/flags", test_flags);
+    g_test_add_func("/cache_array/stretches", test_stretches);
+    g_test_add_func("/cache_array/small", test_small);
     return g_test_run();
 }

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Stretches of a trace that are put together in their order: see stretches.h. */
+#include "stretches.h"
+
+/* How many records a stretch has: at least the first figure, so that the second one doesn't matter, which is what isn't
+ * certain at its begin; at most the last one, which limits memory. It begins where a block does, as a block can only be
+ * read from its begin. There are other vCPUs' blocks at the same place, of whose begin a thread then has to drop half a
+ * block on average: with several vCPUs, a stretch is longer. */
+#define LEAST_RECORDS (UINT64_C(1) << 12)
+#define BLOCK_RECORDS (UINT64_C(1) << 20)
+#define MOST_RECORDS (UINT64_C(1) << 24)
+#define OF_A_THREAD 4 /* stretches, at least, if the trace has enough records */
+#define WAITING 2     /* for each thread: stretches that are begun, and not put together */
+
+struct Stretches {
+    GArray *begins; /* uint64_t: where a stretch may begin, in order */
+    guint next_begin;
+    Range left; /* what no stretch has yet */
+    uint64_t least;
+    GMutex lock; /* guards all that follows, and what comes before */
+    GCond changed;
+    uint64_t begun, merged;
+    unsigned most;  /* that are begun, and not put together */
+    Pump **waiting; /* by a stretch's number modulo `most`: what it has come to; or NULL */
+    bool is_merging;
+    Pump *all; /* what the first `merged` stretches have come to */
+    bool ended;
+    GError *error;
+    uint64_t failed; /* the stretch that the error is of */
+};
+
+static gint compare_records(gconstpointer a, gconstpointer b)
+{
+    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+
+    return one < other ? -1 : one > other;
+}
+
+Stretches *stretches_new(const mt_trace *trace, Range events, unsigned threads)
+{
+    Stretches *stretches = g_new0(Stretches, 1);
+    uint64_t vcpus = MAX(mt_trace_vcpus(trace), 1);
+    uint64_t usual = vcpus == 1 ? BLOCK_RECORDS / 2 : MIN(2 * vcpus * BLOCK_RECORDS, MOST_RECORDS);
+
+    stretches->begins = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    for (size_t i = 0; i < mt_trace_blocks(trace); i++)
+        g_array_append_val(stretches->begins, mt_trace_block(trace, i)->first);
+    g_array_sort(stretches->begins, compare_records);
+    stretches->left = events;
+    stretches->least = MAX(MIN(usual, (events.end - events.begin) / (OF_A_THREAD * threads)), LEAST_RECORDS);
+    stretches->most = WAITING * threads;
+    stretches->waiting = g_new0(Pump *, stretches->most);
+    g_mutex_init(&stretches->lock);
+    g_cond_init(&stretches->changed);
+    return stretches;
+}
+
+void stretches_free(Stretches *stretches)
+{
+    if (!stretches)
+        return;
+    g_array_unref(stretches->begins);
+    for (unsigned i = 0; i < stretches->most; i++)
+        pump_free(stretches->waiting[i]);
+    g_free(stretches->waiting);
+    pump_free(stretches->all);
+    g_clear_error(&stretches->error);
+    g_cond_clear(&stretches->changed);
+    g_mutex_clear(&stretches->lock);
+    g_free(stretches);
+}
+
+/* Where the stretch that comes next ends: where a block begins, or at the end. The lock is held. */
+static uint64_t next_end(Stretches *stretches)
+{
+    const GArray *begins = stretches->begins;
+
+    while (stretches->next_begin < begins->len &&
+           g_array_index(begins, uint64_t, stretches->next_begin) < stretches->left.begin + stretches->least)
+        stretches->next_begin++;
+    return stretches->next_begin < begins->len
+               ? MIN(g_array_index(begins, uint64_t, stretches->next_begin), stretches->left.end)
+               : stretches->left.end;
+}
+
+bool stretches_begin(Stretches *stretches, TraceStretch *stretch)
+{
+    bool more;
+
+    g_mutex_lock(&stretches->lock);
+    while (!stretches->ended && stretches->begun - stretches->merged >= stretches->most)
+        g_cond_wait(&stretches->changed, &stretches->lock);
+    more = !stretches->ended && (stretches->left.begin < stretches->left.end || !stretches->begun);
+    if (more) {
+        stretch->number = stretches->begun++;
+        stretch->events = (Range){ stretches->left.begin, next_end(stretches) };
+        stretches->left.begin = stretch->events.end;
+    }
+    g_mutex_unlock(&stretches->lock);
+    return more;
+}
+
+/* The lock is held. */
+static void fail(Stretches *stretches, uint64_t number, GError *error)
+{
+    if (stretches->error && stretches->failed < number) {
+        g_error_free(error);
+    } else {
+        g_clear_error(&stretches->error);
+        stretches->error = error;
+        stretches->failed = number;
+    }
+    stretches->ended = true;
+    g_cond_broadcast(&stretches->changed);
+}
+
+/* Puts together what is there. The lock is held, but released meanwhile. */
+static void merge(Stretches *stretches)
+{
+    Pump **first;
+
+    stretches->is_merging = true;
+    while (*(first = &stretches->waiting[stretches->merged % stretches->most])) {
+        Pump *next = g_steal_pointer(first);
+        GError *error = NULL;
+
+        g_mutex_unlock(&stretches->lock);
+        if (!stretches->all) {
+            stretches->all = g_steal_pointer(&next);
+        } else {
+            pump_merge(stretches->all, next, &error);
+            pump_free(next);
+        }
+        g_mutex_lock(&stretches->lock);
+        if (error) {
+            fail(stretches, stretches->merged, error);
+            break;
+        }
+        stretches->merged++;
+        g_cond_broadcast(&stretches->changed);
+    }
+    stretches->is_merging = false;
+}
+
+void stretches_end(Stretches *stretches, const TraceStretch *stretch, Pump *pump, GError *error)
+{
+    g_mutex_lock(&stretches->lock);
+    if (pump)
+        stretches->waiting[stretch->number % stretches->most] = pump;
+    else
+        fail(stretches, stretch->number, error);
+    if (!stretches->is_merging)
+        merge(stretches);
+    g_mutex_unlock(&stretches->lock);
+}
+
+void stretches_stop(Stretches *stretches)
+{
+    g_mutex_lock(&stretches->lock);
+    stretches->ended = true;
+    g_cond_broadcast(&stretches->changed);
+    g_mutex_unlock(&stretches->lock);
+}
+
+Pump *stretches_result(Stretches *stretches, GError **error)
+{
+    if (!stretches->error)
+        return g_steal_pointer(&stretches->all);
+    g_propagate_error(error, g_steal_pointer(&stretches->error));
+    return NULL;
+}
