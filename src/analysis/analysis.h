@@ -27,14 +27,15 @@ typedef struct AnalysisOption {
 typedef enum AnalysisSplit {
     ANALYSIS_WHOLE,   /* they can't */
     ANALYSIS_BY_TIME, /* each gets the records of a stretch of the trace */
-    ANALYSIS_IN_TURN, /* the same, but stretches are short, and put together as soon as those before are */
+    ANALYSIS_IN_TURN, /* the same, but stretches are short, and put together as soon as those before are; or else, where
+                         the trace has many vCPUs, by key */
     ANALYSIS_BY_KEY,  /* each gets all records, and handles the sets or lines that are its own */
 } AnalysisSplit;
 
 typedef struct AnalysisDivision {
     AnalysisSplit split;
     const char *why_not; /* why there is one part only, unless that is as it should be, for a sentence with "because" */
-    /* ANALYSIS_BY_KEY: */
+    /* ANALYSIS_BY_KEY, and for ANALYSIS_IN_TURN where it can't be: */
     unsigned parts; /* how many, at most as many jobs as were asked for; others decode */
     bool thins;     /* records may be left out: see begin_thin() */
     /* ANALYSIS_BY_TIME: */
@@ -44,7 +45,7 @@ typedef struct AnalysisDivision {
 
 /* The part of the work that a state has. */
 typedef struct AnalysisPart {
-    unsigned number; /* from 0 on; but in time only 0 is certain, which is the first */
+    unsigned number; /* from 0 on; but by time, and in turn, all but the first one may have any number but 0 */
     unsigned count;  /* ANALYSIS_BY_KEY: how many there are */
     uint64_t before; /* ANALYSIS_BY_TIME, with counts_records: records before its own */
 } AnalysisPart;

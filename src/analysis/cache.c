@@ -313,29 +313,37 @@ static bool cache_add(void *data, const struct mt_batch *batch, GError **error)
 /* Parts of the work: a stretch of the trace (cache_stretch.c), or some of the sets of each level, those of the same
  * lines. */
 
+static AnalysisDivision divide_by_sets(const CacheDesign *design, bool thins, unsigned jobs)
+{
+    AnalysisDivision division;
+    uint64_t sets = 0;
+
+    if (design->prefetch != CACHE_NO_PREFETCH)
+        return (AnalysisDivision){ .why_not = "a prefetcher takes lines of other sets" };
+    if (design->classify)
+        return (AnalysisDivision){ .why_not = "--classify compares with caches of one set" };
+    for (unsigned i = 0; i < design->levels; i++) {
+        if (design->level[i].policy == CACHE_RANDOM)
+            return (AnalysisDivision){ .why_not = "all sets share one row of random numbers" };
+        sets |= design->level[i].sets; /* a power of two that divides all of them divides this */
+    }
+    division = analysis_divide_by_sets(sets, thins ? (jobs + 1) / 2 : jobs);
+    division.thins = thins;
+    return division;
+}
+
 static AnalysisDivision cache_divide(const void *options, unsigned jobs)
 {
     AnalysisDivision division;
     CacheDesign design;
-    uint64_t sets = 0;
     bool thins;
 
     if (!cache_options_design(options, &design, NULL))
         return (AnalysisDivision){ 0 };
     thins = groups_of_first_level(&design, options);
+    division = divide_by_sets(&design, thins, jobs);
     if (thins && cache_stretch_may_be(&design))
-        return (AnalysisDivision){ .split = ANALYSIS_IN_TURN };
-    if (design.prefetch != CACHE_NO_PREFETCH)
-        return (AnalysisDivision){ .why_not = "a prefetcher takes lines of other sets" };
-    if (design.classify)
-        return (AnalysisDivision){ .why_not = "--classify compares with caches of one set" };
-    for (unsigned i = 0; i < design.levels; i++) {
-        if (design.level[i].policy == CACHE_RANDOM)
-            return (AnalysisDivision){ .why_not = "all sets share one row of random numbers" };
-        sets |= design.level[i].sets; /* a power of two that divides all of them divides this */
-    }
-    division = analysis_divide_by_sets(sets, thins ? (jobs + 1) / 2 : jobs);
-    division.thins = thins;
+        division.split = ANALYSIS_IN_TURN;
     return division;
 }
 

@@ -91,7 +91,7 @@ static inline unsigned kind_of(const Tlb *tlb, const struct mt_batch *batch, siz
     return shift == 12 ? 0 : shift == 21 ? 1 : shift == 30 ? 2 : TLB_PAGE_UNKNOWN;
 }
 
-/* The same in a stretch: if what that does isn't certain (cache_stretch.c), it becomes an event. */
+/* Looks the page up in a stretch: if what that does isn't certain (cache_stretch.c), it becomes an event. */
 static void look_up_in_stretch(Tlb *tlb, TlbVcpu *vcpu, uint64_t address, unsigned kind, unsigned cpl,
                                uint32_t instruction)
 {
@@ -221,22 +221,28 @@ static bool tlb_add(void *data, const struct mt_batch *batch, GError **error)
     return true;
 }
 
-/* Parts of the work: stretches of the trace. Other divisions would gain nothing, because a part would have to look at
- * each record, which takes about as long as all that is done with it. */
+/* Parts of the work: stretches of the trace. Parts by sets would gain nothing: each of them would have to look at each
+ * record, which takes about as long as all that is done with it. */
+
+static bool can_be_in_turn(const TlbDesign *design)
+{
+    for (unsigned page = 0; page < TLB_PAGES; page++) {
+        const TlbPart *part = &design->part[0][page];
+
+        if (part->entries && !cache_array_is_small(part->sets, part->ways))
+            return false;
+    }
+    return design->policy == CACHE_LRU;
+}
 
 static AnalysisDivision tlb_divide(const void *options, unsigned jobs)
 {
-    AnalysisDivision division = { .split = ANALYSIS_IN_TURN };
     TlbDesign design;
 
     (void)jobs;
     if (!tlb_options_design(options, true, &design, NULL))
         return (AnalysisDivision){ 0 };
-    for (unsigned page = 0; page < TLB_PAGES; page++)
-        if (design.policy != CACHE_LRU || (design.part[0][page].entries &&
-                                           !cache_array_is_small(design.part[0][page].sets, design.part[0][page].ways)))
-            division = (AnalysisDivision){ .split = ANALYSIS_BY_KEY, .parts = 1 };
-    return division;
+    return (AnalysisDivision){ .split = can_be_in_turn(&design) ? ANALYSIS_IN_TURN : ANALYSIS_BY_KEY, .parts = 1 };
 }
 
 static void tlb_take_part(void *data, const AnalysisPart *part)

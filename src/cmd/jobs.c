@@ -162,13 +162,14 @@ static const char *plan_parts(Jobs *jobs, AnalysisRequest *request, const Input 
     if (division.split == ANALYSIS_BY_TIME && !why_not) {
         jobs->split = ANALYSIS_BY_TIME;
         plan_stretches(jobs, request, &division, events);
-    } else if (division.split == ANALYSIS_IN_TURN) {
+    } else if (division.split == ANALYSIS_IN_TURN && stretches_suit(input->trace)) {
         jobs->split = ANALYSIS_IN_TURN;
         plan_turns(jobs, request, events);
+        why_not = NULL;
     } else {
         jobs->split = ANALYSIS_BY_KEY;
         jobs->thins = division.thins;
-        plan_keys(jobs, request, events, division.split == ANALYSIS_BY_KEY ? division.parts : 1);
+        plan_keys(jobs, request, events, MAX(division.parts, 1));
     }
     return why_not;
 }

@@ -2,23 +2,27 @@
 /* Stretches of a trace that are put together in their order: see stretches.h. */
 #include "stretches.h"
 
-/* How many records a stretch has: at least the first figure, so that the second one doesn't matter, which is what isn't
- * certain at its begin; at most the last one, which limits memory. It begins where a block does, as a block can only be
- * read from its begin. There are other vCPUs' blocks at the same place, of whose begin a thread then has to drop half a
- * block on average: with several vCPUs, a stretch is longer. */
-#define LEAST_RECORDS (UINT64_C(1) << 12)
-#define BLOCK_RECORDS (UINT64_C(1) << 20)
-#define MOST_RECORDS (UINT64_C(1) << 24)
-#define OF_A_THREAD 4 /* stretches, at least, if the trace has enough records */
-#define WAITING 2     /* for each thread: stretches that are begun, and not put together */
+/*
+ * A stretch begins where a block does, as a block can only be read from its begin. There are other vCPUs' blocks at the
+ * same place, of which a thread then decodes half on average that comes before the stretch. So with several vCPUs a
+ * stretch has as many blocks for each of them, and with many vCPUs it would have to be too long.
+ */
+#define VCPUS_MOST 4
+#define LEAST_RECORDS (UINT64_C(1) << 12)         /* of a stretch, as nothing is certain at its begin */
+#define USUAL_RECORDS (UINT64_C(1) << 19)         /* enough that this doesn't matter */
+#define USUAL_RECORDS_OF_VCPU (UINT64_C(1) << 21) /* the same, if there are several vCPUs */
+#define STRETCHES_OF_THREAD 4                     /* at least, unless they would have less than LEAST_RECORDS */
+/* What is begun and not put together, at most: so many stretches for each thread, and so many records in all. */
+#define WAITING_OF_THREAD 2
+#define WAITING_RECORDS (UINT64_C(1) << 25)
 
 struct Stretches {
+    GMutex lock; /* guards all */
+    GCond changed;
     GArray *begins; /* uint64_t: where a stretch may begin, in order */
     guint next_begin;
-    Range left; /* what no stretch has yet */
-    uint64_t least;
-    GMutex lock; /* guards all that follows, and what comes before */
-    GCond changed;
+    Range left;     /* what no stretch has yet */
+    uint64_t least; /* records of a stretch */
     uint64_t begun, merged;
     unsigned most;  /* that are begun, and not put together */
     Pump **waiting; /* by a stretch's number modulo `most`: what it has come to; or NULL */
@@ -28,6 +32,22 @@ struct Stretches {
     GError *error;
     uint64_t failed; /* the stretch that the error is of */
 };
+
+bool stretches_suit(const mt_trace *trace)
+{
+    return mt_trace_vcpus(trace) <= VCPUS_MOST;
+}
+
+/* How many records a stretch should have at least. */
+static uint64_t least_records(const mt_trace *trace, Range events, unsigned threads)
+{
+    uint64_t vcpus = mt_trace_vcpus(trace), block = mt_trace_records(trace) / MAX(mt_trace_blocks(trace), 1);
+    uint64_t records = (events.end - events.begin) / (STRETCHES_OF_THREAD * threads);
+
+    if (vcpus <= 1)
+        return CLAMP(records, LEAST_RECORDS, USUAL_RECORDS);
+    return CLAMP(records, MAX(LEAST_RECORDS, vcpus * block), MAX(USUAL_RECORDS_OF_VCPU * vcpus, vcpus * block));
+}
 
 static gint compare_records(gconstpointer a, gconstpointer b)
 {
@@ -39,16 +59,14 @@ static gint compare_records(gconstpointer a, gconstpointer b)
 Stretches *stretches_new(const mt_trace *trace, Range events, unsigned threads)
 {
     Stretches *stretches = g_new0(Stretches, 1);
-    uint64_t vcpus = MAX(mt_trace_vcpus(trace), 1);
-    uint64_t usual = vcpus == 1 ? BLOCK_RECORDS / 2 : MIN(2 * vcpus * BLOCK_RECORDS, MOST_RECORDS);
 
     stretches->begins = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     for (size_t i = 0; i < mt_trace_blocks(trace); i++)
         g_array_append_val(stretches->begins, mt_trace_block(trace, i)->first);
     g_array_sort(stretches->begins, compare_records);
     stretches->left = events;
-    stretches->least = MAX(MIN(usual, (events.end - events.begin) / (OF_A_THREAD * threads)), LEAST_RECORDS);
-    stretches->most = WAITING * threads;
+    stretches->least = least_records(trace, events, threads);
+    stretches->most = (unsigned)CLAMP(WAITING_RECORDS / stretches->least, 2, WAITING_OF_THREAD * threads);
     stretches->waiting = g_new0(Pump *, stretches->most);
     g_mutex_init(&stretches->lock);
     g_cond_init(&stretches->changed);
@@ -73,14 +91,15 @@ void stretches_free(Stretches *stretches)
 /* Where the stretch that comes next ends: where a block begins, or at the end. The lock is held. */
 static uint64_t next_end(Stretches *stretches)
 {
-    const GArray *begins = stretches->begins;
+    const Range *left = &stretches->left;
 
-    while (stretches->next_begin < begins->len &&
-           g_array_index(begins, uint64_t, stretches->next_begin) < stretches->left.begin + stretches->least)
-        stretches->next_begin++;
-    return stretches->next_begin < begins->len
-               ? MIN(g_array_index(begins, uint64_t, stretches->next_begin), stretches->left.end)
-               : stretches->left.end;
+    for (; stretches->next_begin < stretches->begins->len; stretches->next_begin++) {
+        uint64_t begin = g_array_index(stretches->begins, uint64_t, stretches->next_begin);
+
+        if (begin > left->begin && begin - left->begin >= stretches->least)
+            return MIN(begin, left->end);
+    }
+    return left->end;
 }
 
 bool stretches_begin(Stretches *stretches, TraceStretch *stretch)

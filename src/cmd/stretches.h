@@ -14,6 +14,8 @@ typedef struct TraceStretch {
     Range events;
 } TraceStretch;
 
+/* Whether a trace file has so few vCPUs that this way is quick. */
+bool stretches_suit(const mt_trace *trace);
 /* Those of the records `events`, for this many threads. The trace must outlive the result. */
 Stretches *stretches_new(const mt_trace *trace, Range events, unsigned threads);
 void stretches_free(Stretches *stretches);

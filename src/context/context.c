@@ -9,7 +9,7 @@
 #include "../trace/file.h"
 #include "names.h"
 
-#define LOCK_TRIES 1000
+#define LOCK_TRIES 200
 
 /* Made when first needed. Threads may ask at the same time. */
 typedef struct {
@@ -196,7 +196,7 @@ bool context_has_objects(const Context *context)
     return context->live || (context->trace && trace_file_of(context->trace) && context_has_tasks(context));
 }
 
-/* For some microseconds at most, in which a thread that sleeps isn't awake again: so it tries for a while. */
+/* The lock is held for about a microsecond at a time. A thread that sleeps until it is free loses more than that. */
 static void lock_objects(const Context *context)
 {
     for (guint i = 0; i < LOCK_TRIES; i++)

@@ -351,11 +351,15 @@ static const struct mt_batch *next_of_trace(Input *input, GError **error)
 {
     struct mt_error problem;
     const struct mt_batch *batch = input->batch;
-    bool ends = batch && !input->claim && batch->first + batch->count >= input->events.end, failed;
+    bool failed = false;
 
-    batch = input->batch = ends ? NULL : mt_reader_next(input->reader, &problem);
-    failed = !batch && !ends && *problem.message;
-
+    if (batch && !input->claim && batch->first + batch->count >= input->events.end) {
+        batch = NULL; /* what comes behind isn't read */
+    } else {
+        batch = mt_reader_next(input->reader, &problem);
+        failed = !batch && *problem.message;
+    }
+    input->batch = batch;
     if (failed)
         mt_fail(error, "%s", problem.message);
     if (batch)

@@ -15,6 +15,7 @@ typedef struct {
     Decoder *decoder;
     GByteArray *payload;
     bool begun;      /* the decoder is in the block before `next` */
+    bool is_mixed;   /* a block ends before the one in front of it: they are of several vCPUs */
     uint64_t offset; /* of that block in the file */
 } Lane;
 
@@ -53,9 +54,16 @@ static mt_reader *new_reader(mt_trace *trace, unsigned columns, unsigned lanes)
     return reader;
 }
 
-static void add_block(Lane *lane, size_t number)
+static const struct format_index_entry *lane_block(const mt_reader *reader, const Lane *lane, size_t at)
+{
+    return trace_file_block(reader->trace->file, g_array_index(lane->blocks, size_t, at));
+}
+
+static void add_block(const mt_reader *reader, Lane *lane, size_t number)
 {
     g_array_append_val(lane->blocks, number);
+    lane->is_mixed |=
+        lane->end && lane_block(reader, lane, lane->end)->end < lane_block(reader, lane, lane->end - 1)->end;
     lane->end++;
 }
 
@@ -75,7 +83,7 @@ mt_reader *mt_reader_new(mt_trace *trace, unsigned columns, struct mt_error *err
     }
     reader = new_reader(trace, columns, lanes);
     for (size_t i = 0; i < mt_trace_blocks(trace); i++)
-        add_block(&reader->lane[lane_of_vcpu[trace_file_block(trace->file, i)->vcpu]], i);
+        add_block(reader, &reader->lane[lane_of_vcpu[trace_file_block(trace->file, i)->vcpu]], i);
     return reader;
 }
 
@@ -87,7 +95,7 @@ mt_reader *mt_reader_new_blocks(mt_trace *trace, unsigned columns, size_t begin,
         return give_message(error, "there are not so many blocks");
     reader = new_reader(trace, columns, 1);
     for (size_t i = begin; i < end; i++)
-        add_block(&reader->lane[0], i);
+        add_block(reader, &reader->lane[0], i);
     return reader;
 }
 
@@ -105,11 +113,6 @@ void mt_reader_free(mt_reader *reader)
     g_free(reader);
 }
 
-static const struct format_index_entry *lane_block(const mt_reader *reader, const Lane *lane, size_t at)
-{
-    return trace_file_block(reader->trace->file, g_array_index(lane->blocks, size_t, at));
-}
-
 bool mt_reader_seek(mt_reader *reader, uint64_t index, struct mt_error *error)
 {
     if (!reader->trace->file) {
@@ -121,7 +124,7 @@ bool mt_reader_seek(mt_reader *reader, uint64_t index, struct mt_error *error)
         Lane *lane = &reader->lane[i];
 
         lane->begun = false;
-        if (lane->next && lane_block(reader, lane, lane->next - 1)->end > index)
+        if (lane->is_mixed || (lane->next && lane_block(reader, lane, lane->next - 1)->end > index))
             lane->next = 0;
         while (lane->next < lane->end && lane_block(reader, lane, lane->next)->end <= index)
             lane->next++;

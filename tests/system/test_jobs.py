@@ -89,6 +89,7 @@ class Jobs(CacheTest):
                 at = chance.choice((chance.randrange(12) * 64, chance.randrange(1 << 13), (vcpu + 1 << 16) + chance.randrange(1 << 11)))
                 rows.append((vcpu, chance.choice((2, 3, 4)) | chance.choice((0, 0, STORE)) | USER, at, chance.randrange(1, 4), at))
         path = self.make("vcpus", rows[:60000], fields=PC, vcpus=4, block=1000)
+        many = self.make("many", rows[:60000], fields=PC, vcpus=5, block=1000)  # so many that others decode
         small = ["--l1d", "1K,4", "--l2", "4K,4", "--l3", "16K,8"]
         for arguments in (["cache", *small], ["cache", *small, "--shared", "none", "--lines"], ["cache", *small, "--shared", "l1d,l2,l3"],
                           ["cache", *small, "--inclusion", "exclusive"], ["cache", *small, "--policy", "lru,srrip,random"],
@@ -98,6 +99,7 @@ class Jobs(CacheTest):
                 with self.subTest(arguments, jobs=count):
                     self.assertEqual(self.outputs(*arguments, "--jobs", count, path), (expected, ""))
                     self.compare_with_each_access(arguments, path)
+            self.assertEqual(self.outputs(*arguments, "--jobs", "2", many)[0], expected)
 
     def test_an_access_to_several_lines(self):
         """It uses those between its first and its last one, too."""

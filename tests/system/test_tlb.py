@@ -95,7 +95,7 @@ class Tlbs(CacheTest):
     def sized(self, name, rows, fields=RECORDED, vcpus=1):
         """A trace of (vcpu, info, address, instruction, size's code) tuples."""
         return self.make(name, [(vcpu, info, address, instruction, address & (1 << 40) - 1 | (code << 56 if fields & 128 else 0))
-                                for vcpu, info, address, instruction, code in rows], fields=fields, vcpus=vcpus)
+                                for vcpu, info, address, instruction, code in rows], fields=fields, vcpus=vcpus, block=1000)
 
     def test_recorded_sizes_in_closed_form(self):
         # 64 MiB, page by page, twice: as 2-MiB pages they fit into the first level; as 4-KiB pages not even into the second one.
@@ -153,7 +153,7 @@ class Tlbs(CacheTest):
         self.assertEqual(self.figures(path), [(expected[0], expected[1]), (expected[1], expected[2])])
         self.assertEqual({row["page_size"]: row["walks"] for row in self.tlb(path)["by_page_size"]}, walks)
         whole = self.tracer("tlb", "--json", path)
-        for jobs in ("2", "4"): # the four entries for 1-GiB pages are one set, which can't be divided
+        for jobs in ("2", "4"):
             self.assertEqual(self.tracer("tlb", "--json", "--jobs", jobs, path).out, whole.out)
 
     def test_policies_are_those_of_caches(self):

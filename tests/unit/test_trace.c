@@ -239,6 +239,53 @@ static void read_and_compare(mt_trace *trace, unsigned columns, const GArray *al
     mt_reader_free(reader);
 }
 
+static mt_reader *new_reader(mt_trace *trace, bool by_blocks)
+{
+    return by_blocks ? mt_reader_new_blocks(trace, MT_COLUMN_ADDRESS, 0, mt_trace_blocks(trace), NULL)
+                     : mt_reader_new(trace, MT_COLUMN_ADDRESS, NULL);
+}
+
+/* How many records come from this one on; reads only the first `most` batches. */
+static uint64_t count_from(mt_reader *reader, uint64_t from, unsigned most)
+{
+    const struct mt_batch *batch;
+    uint64_t records = 0;
+
+    g_assert_true(mt_reader_seek(reader, from, NULL));
+    while (most-- && (batch = mt_reader_next(reader, NULL)))
+        records += batch->count;
+    return records;
+}
+
+/* Where a reader has been before makes no difference, with the blocks of several vCPUs behind each other, too. */
+static void test_seek_again(void)
+{
+    for (unsigned round = 0; round < 20; round++) {
+        GRand *random = g_rand_new_with_seed(round);
+        g_autoptr(TemporaryPath) path = temporary_path();
+        g_autoptr(GArray) all = random_records(random, 2000, 0, 1 + round % 4, 20);
+        mt_trace *trace;
+
+        write_records(path, all, 0, 1 + round % 4, (uint32_t)g_rand_int_range(random, 1, 300), random);
+        trace = open_trace(path);
+        for (unsigned by_blocks = 0; by_blocks < 2; by_blocks++) {
+            mt_reader *reader = new_reader(trace, by_blocks);
+
+            for (unsigned i = 0; i < 30; i++) {
+                uint64_t from = (uint64_t)g_rand_int_range(random, 0, 2001);
+                unsigned most = g_rand_boolean(random) ? UINT_MAX : (unsigned)g_rand_int_range(random, 0, 20);
+                mt_reader *other = new_reader(trace, by_blocks);
+
+                g_assert_cmpuint(count_from(reader, from, most), ==, count_from(other, from, most));
+                mt_reader_free(other);
+            }
+            mt_reader_free(reader);
+        }
+        mt_trace_close(trace);
+        g_rand_free(random);
+    }
+}
+
 static void test_what_is_written_is_read(void)
 {
     for (unsigned round = 0; round < 60; round++) {
@@ -1136,6 +1183,7 @@ int main(int argc, char **argv)
     alarm(300); /* a hang is a failure */
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/trace/what_is_written_is_read", test_what_is_written_is_read);
+    g_test_add_func("/trace/seek_again", test_seek_again);
     g_test_add_func("/trace/values_that_can_be_predicted_cost_nothing", test_values_that_can_be_predicted_cost_nothing);
     g_test_add_func("/trace/many_symbols_end_a_block", test_many_symbols_end_a_block);
     g_test_add_func("/trace/a_number_that_no_instruction_has", test_a_number_that_no_instruction_has);
