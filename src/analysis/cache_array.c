@@ -203,6 +203,8 @@ uint64_t cache_array_insert(CacheArray *array, uint64_t line, unsigned flags)
     size_t set = cache_array_set(array, line), slot;
     uint64_t *words = array->words + set, victim;
 
+    if (array->has_lanes)
+        return cache_lanes_push(words, array->ways, cache_word(line) | flags);
     if (array->is_ordered) {
         victim = words[array->ways - 1];
         memmove(words + 1, words, (array->ways - 1) * sizeof *words);

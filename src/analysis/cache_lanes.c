@@ -60,6 +60,34 @@ AVX2 bool cache_lanes_hit(uint64_t *words, size_t ways, uint64_t wanted, uint64_
     }
 }
 
+AVX2_INLINE uint64_t push(uint64_t *words, size_t vectors, uint64_t word)
+{
+    __m256i *vector = (__m256i *)words, above = _mm256_set1_epi64x((int64_t)word);
+    uint64_t last = words[vectors * LANES - 1];
+
+    for (size_t i = 0; i < vectors; i++) {
+        __m256i rotated = _mm256_permute4x64_epi64(_mm256_loadu_si256(&vector[i]), _MM_SHUFFLE(2, 1, 0, 3));
+
+        _mm256_storeu_si256(&vector[i], _mm256_blend_epi32(rotated, above, 3));
+        above = rotated;
+    }
+    return last;
+}
+
+AVX2 uint64_t cache_lanes_push(uint64_t *words, size_t ways, uint64_t word)
+{
+    switch (ways / LANES) {
+    case 1:
+        return push(words, 1, word);
+    case 2:
+        return push(words, 2, word);
+    case 3:
+        return push(words, 3, word);
+    default:
+        return push(words, VECTORS_MOST, word);
+    }
+}
+
 #else
 
 bool cache_lanes_work(size_t ways)
@@ -72,6 +100,12 @@ bool cache_lanes_hit(uint64_t *words, size_t ways, uint64_t wanted, uint64_t any
 {
     (void)words, (void)ways, (void)wanted, (void)any, (void)flags;
     return false;
+}
+
+uint64_t cache_lanes_push(uint64_t *words, size_t ways, uint64_t word)
+{
+    (void)words, (void)ways, (void)word;
+    return 0;
 }
 
 #endif

@@ -100,20 +100,20 @@ static void use_line(Adder *adder, size_t i, uint64_t line)
     const struct mt_batch *batch = adder->batch;
     uint8_t info = batch->info[i];
     size_t slot = cache_array_find(adder->core->array[0], line);
-    CacheEvent event = { .line = line,
-                         .instruction = batch->instruction ? batch->instruction[i] : 0,
-                         .vcpu = (uint16_t)batch->vcpu,
-                         .cpl = (uint8_t)mt_cpl(info),
-                         .is_store = mt_is_store(info) };
+    CacheEvent *event = &adder->events[adder->count];
 
+    *event = (CacheEvent){ .line = line,
+                           .instruction = batch->instruction ? batch->instruction[i] : 0,
+                           .vcpu = (uint16_t)batch->vcpu,
+                           .cpl = (uint8_t)mt_cpl(info),
+                           .is_store = mt_is_store(info) };
     if (slot == CACHE_NOT_FOUND)
-        add_miss(adder, i, &event);
-    else if (hits(adder, slot, &event))
+        add_miss(adder, i, event);
+    else if (hits(adder, slot, event))
         return;
-    adder->events[adder->count++] = event;
-    if (adder->count == EVENTS_AT_ONCE)
+    if (++adder->count == EVENTS_AT_ONCE)
         flush(adder);
-    tell_others(adder->cache, adder->core, line, event.is_store);
+    tell_others(adder->cache, adder->core, line, mt_is_store(info));
 }
 
 /* As add_record() in cache.c. */

@@ -8,11 +8,12 @@
  * stretch has as many blocks for each of them, and with many vCPUs it would have to be too long.
  */
 #define VCPUS_MOST 4
-#define LEAST_RECORDS (UINT64_C(1) << 12)         /* of a stretch, as nothing is certain at its begin */
-#define USUAL_RECORDS (UINT64_C(1) << 19)         /* enough that this doesn't matter */
+#define LEAST_RECORDS (UINT64_C(1) << 12)         /* of a stretch, at whose begin nothing is certain */
+#define USUAL_RECORDS (UINT64_C(1) << 19)         /* so many that this doesn't matter */
 #define USUAL_RECORDS_OF_VCPU (UINT64_C(1) << 21) /* the same, if there are several vCPUs */
 #define STRETCHES_OF_THREAD 4                     /* at least, unless they would have less than LEAST_RECORDS */
-/* What is begun and not put together, at most: so many stretches for each thread, and so many records in all. */
+/* What is begun and not put together, at most: so many stretches for each thread, and of all threads so many as would
+ * have so many records (they have up to twice as many). */
 #define WAITING_OF_THREAD 2
 #define WAITING_RECORDS (UINT64_C(1) << 25)
 
