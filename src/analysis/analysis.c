@@ -265,7 +265,8 @@ void analysis_describe(Analysis *analysis, Report *report)
 
 void analysis_take_part(Analysis *analysis, const AnalysisPart *part)
 {
-    analysis->type->take_part(analysis->state, part);
+    if (analysis->type->take_part)
+        analysis->type->take_part(analysis->state, part);
 }
 
 void analysis_begin_thin(Analysis *analysis)

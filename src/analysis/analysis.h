@@ -28,7 +28,7 @@ typedef enum AnalysisSplit {
     ANALYSIS_WHOLE,   /* they can't */
     ANALYSIS_BY_TIME, /* each gets the records of a stretch of the trace */
     ANALYSIS_IN_TURN, /* the same, but stretches are short, and put together as soon as those before are; or else, where
-                         the trace has many vCPUs, by key */
+                         that isn't quick (stretches_suit()), by key */
     ANALYSIS_BY_KEY,  /* each gets all records, and handles the sets or lines that are its own */
 } AnalysisSplit;
 
@@ -40,7 +40,9 @@ typedef struct AnalysisDivision {
     bool thins;     /* records may be left out: see begin_thin() */
     /* ANALYSIS_BY_TIME: */
     bool counts_records; /* a part must know how many records come before its own */
-    uint64_t step;       /* that number must be a multiple of this; 0: any number */
+    /* ANALYSIS_BY_TIME: the number of records before a part must be a multiple of this. ANALYSIS_IN_TURN: a stretch has
+     * the records whose indexes in the trace give the same quotient by it, times the number of vCPUs. 0: any. */
+    uint64_t step;
 } AnalysisDivision;
 
 /* The part of the work that a state has. */
@@ -83,7 +85,7 @@ struct AnalysisType {
 
     /* NULL if the work can't be divided. The functions behind it are NULL, too, if there is only ever one part. */
     AnalysisDivision (*divide)(const void *options, unsigned jobs);
-    /* Says which part of the work the state has. Called behind begin(), before any record. */
+    /* Says which part of the work the state has. Called behind begin(), before any record. May be NULL. */
     void (*take_part)(void *state, const AnalysisPart *part);
     /* If a division may say that it thins; else both NULL. Parts need not look at records that change nothing but
      * counts, as one that touches what its set has touched last. begin_thin() is called for all states, behind

@@ -6,9 +6,9 @@
 
 uint32_t shared_line_words(const SharedLine *line, const Sharer *sharer, SharerUse use)
 {
-    return line->which == SHARED_LONG
-               ? sharer->words[SHARED_LOW][use] | (uint32_t)sharer->words[SHARED_HIGH][use] << WORDS_OF_HALF
-               : sharer->words[line->which][use];
+    return line->which == SHARED_LONG ? sharer->words[sharer_use(SHARED_LOW, use)] |
+                                            (uint32_t)sharer->words[sharer_use(SHARED_HIGH, use)] << WORDS_OF_HALF
+                                      : sharer->words[sharer_use(line->which, use)];
 }
 
 static uint32_t touched_words(const SharedLine *line, const Sharer *sharer)
@@ -31,29 +31,35 @@ static bool is_shared(const SharedLine *line)
     return first && shared_line_next(line, first);
 }
 
-/* In each count, the accesses that aren't votes are pairs of different instructions; so are the votes that are taken
- * away here. An instruction that made more than half of all accesses made at most half of these: some votes for it
- * remain. */
-static void add_count(SharerCount *to, const SharerCount *count)
+void majority_vote_add(MajorityVote *vote, MajorityVote next)
 {
-    to->accesses += count->accesses;
-    if (to->instruction == count->instruction) {
-        to->votes += MIN(count->votes, UINT32_MAX - to->votes);
-    } else if (to->votes >= count->votes) {
-        to->votes -= count->votes;
+    if (vote->instruction == next.instruction) {
+        vote->votes += MIN(next.votes, UINT32_MAX - vote->votes);
+    } else if (vote->votes >= next.votes) {
+        vote->votes -= next.votes;
     } else {
-        to->instruction = count->instruction;
-        to->votes = count->votes - to->votes;
+        vote->instruction = next.instruction;
+        vote->votes = next.votes - vote->votes;
     }
+}
+
+static void add_use(SharerCount *sum, const Sharer *sharer, unsigned use)
+{
+    MajorityVote vote = sharer->earlier[use];
+
+    majority_vote_add(&vote, sharer->count[use].vote);
+    majority_vote_add(&sum->vote, vote);
+    sum->accesses += sharer->count[use].accesses;
 }
 
 SharerCount shared_line_uses(const SharedLine *line, const Sharer *sharer, SharerUse use)
 {
-    SharerCount sum = sharer->count[SHARED_LONG][use]; /* which are accesses to both short lines, too */
+    SharerCount sum = { 0 };
 
+    add_use(&sum, sharer, sharer_use(SHARED_LONG, use)); /* to both short lines */
     for (guint half = 0; half < SHARED_LONG; half++)
         if (line->which == half || line->which == SHARED_LONG)
-            add_count(&sum, &sharer->count[half][use]);
+            add_use(&sum, sharer, sharer_use(half, use));
     return sum;
 }
 

@@ -9,6 +9,10 @@
 #include "../trace/events.h"
 #include "sharing_private.h"
 
+/* A stretch (shared_lines.h) has so many records for each vCPU, and begins at a multiple of that: enough that many
+ * accesses go to the same few lines, and so few that threads can share a trace. */
+#define STRETCH_RECORDS (UINT64_C(1) << 21)
+
 static bool parse_between(const char *name, Between *between, GError **error)
 {
     static const char *const names[] = { "vcpu", "thread", "process" };
@@ -49,6 +53,7 @@ static void *sharing_begin(const AnalysisType *type, const void *options, const 
     sharing->context = context;
     sharing->between = between;
     sharing->by = context_has_physical(context) ? BY_PHYSICAL : context_has_tasks(context) ? BY_MEMORY : BY_VIRTUAL;
+    sharing->stretch_records = STRETCH_RECORDS * MAX(context_vcpus(context), 1);
     sharing->lines = shared_lines_new();
     if (context_has_objects(context))
         shared_lines_set_objects(sharing->lines, object_of, context);
@@ -77,19 +82,25 @@ static uint32_t sharer_of(const Sharing *sharing, unsigned vcpu, uint32_t event)
     return SHARING_FIRST_TASK + (sharing->between == BETWEEN_PROCESSES ? task->process : task->number);
 }
 
-/* Adds records of one task, in pieces between which it changes its memory. */
+/* Adds records of one task, in pieces between which it changes its memory, or a stretch ends. */
 static void add_of_task(Sharing *sharing, const struct mt_batch *batch, size_t begin, size_t end, uint32_t event)
 {
     uint32_t who = sharer_of(sharing, batch->vcpu, event);
 
     while (begin < end) {
-        uint64_t until = UINT64_MAX;
+        uint64_t index = events_index(batch, begin), until = UINT64_MAX;
         uint32_t space = sharing->by == BY_PHYSICAL ? batch->input
-                         : sharing->by == BY_MEMORY ? context_memory(sharing->context, event >> TASK_CONTEXT_BITS,
-                                                                     events_index(batch, begin), &until)
-                                                    : 0;
-        size_t stop = events_index(batch, end - 1) < until ? end : begin + 1;
+                         : sharing->by == BY_MEMORY
+                             ? context_memory(sharing->context, event >> TASK_CONTEXT_BITS, index, &until)
+                             : 0;
+        size_t stop;
 
+        if (index / sharing->stretch_records != sharing->stretch) {
+            sharing->stretch = index / sharing->stretch_records;
+            shared_lines_begin_stretch(sharing->lines, (uint32_t)sharing->stretch);
+        }
+        until = MIN(until, (sharing->stretch + 1) * sharing->stretch_records);
+        stop = events_index(batch, end - 1) < until ? end : begin + 1;
         while (stop < end && events_index(batch, stop) < until)
             stop++;
         shared_lines_add(sharing->lines, batch, begin, stop, who, space, sharing->by == BY_PHYSICAL);
@@ -119,27 +130,23 @@ static bool sharing_add(void *data, const struct mt_batch *batch, GError **error
     return true;
 }
 
-/* Parts of the work: a part has some of the lines. */
+/* Parts of the work: stretches of the trace. Parts by lines would gain nothing: each of them would have to look at each
+ * record, which takes about as long as all that is done with it. */
 
 static AnalysisDivision sharing_divide(const void *options, unsigned jobs)
 {
-    (void)options;
-    return analysis_divide_by_sets(UINT64_C(1) << 32, (jobs + 1) / 2);
+    (void)options, (void)jobs;
+    return (AnalysisDivision){ .split = ANALYSIS_IN_TURN, .step = STRETCH_RECORDS, .parts = 1 };
 }
 
-static void sharing_take_part(void *data, const AnalysisPart *part)
-{
-    Sharing *sharing = data;
-
-    shared_lines_take_part(sharing->lines, part->number, part->count);
-}
-
-/* Each part has seen all accesses. */
 static bool sharing_merge(void *data, void *other, GError **error)
 {
     Sharing *sharing = data, *next = other;
 
     (void)error;
+    sharing->accesses += next->accesses;
+    sharing->left_out += next->left_out;
+    sharing->merged = sharing->merged || next->merged;
     shared_lines_merge(sharing->lines, next->lines);
     return true;
 }
@@ -167,6 +174,5 @@ const AnalysisType sharing_analysis = {
     .describe = sharing_describe,
     .end = sharing_end,
     .divide = sharing_divide,
-    .take_part = sharing_take_part,
     .merge = sharing_merge,
 };

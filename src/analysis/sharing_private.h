@@ -25,6 +25,8 @@ typedef struct {
     Between between;
     LinesBy by;
     SharedLines *lines;
+    uint64_t stretch_records;
+    uint64_t stretch; /* that `lines` are at */
     uint64_t accesses, left_out;
     bool merged; /* from several traces, whose common order isn't known */
 } Sharing;

@@ -166,13 +166,13 @@ static gint compare_sharers(gconstpointer a, gconstpointer b)
 {
     const Sharer *one = *(const Sharer *const *)a, *other = *(const Sharer *const *)b;
 
-    return one->who < other->who ? -1 : one->who > other->who;
+    return sharer_number(one) < sharer_number(other) ? -1 : sharer_number(one) > sharer_number(other);
 }
 
 static uint64_t pc_of(const Sharing *sharing, const SharerCount *count)
 {
     const struct mt_instruction *instruction =
-        count->votes ? context_instruction(sharing->context, count->instruction) : NULL;
+        count->vote.votes ? context_instruction(sharing->context, count->vote.instruction) : NULL;
 
     return instruction ? instruction->pc : 0;
 }
@@ -181,7 +181,7 @@ static uint64_t pc_of(const Sharing *sharing, const SharerCount *count)
 static char *function_of(const Sharing *sharing, const SharerCount *count)
 {
     uint64_t offset;
-    const char *name = count->votes ? context_function(sharing->context, count->instruction, &offset) : NULL;
+    const char *name = count->vote.votes ? context_function(sharing->context, count->vote.instruction, &offset) : NULL;
 
     return name ? g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", name, offset) : g_strdup("");
 }
@@ -201,7 +201,7 @@ static void add_sides(const Sharing *sharing, ReportTable *table, const SharedLi
                         *read = g_strdup_printf("%x", shared_line_words(line, sharer, SHARER_LOADS)),
                         *written = g_strdup_printf("%x", shared_line_words(line, sharer, SHARER_STORES));
         uint64_t number;
-        const char *name = name_sharer(sharing, sharer->who, &number);
+        const char *name = name_sharer(sharing, sharer_number(sharer), &number);
 
         report_table_begin_row(table);
         report_table_add_count(table, line_bytes);

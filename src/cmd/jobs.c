@@ -128,9 +128,9 @@ static void plan_stretches(Jobs *jobs, AnalysisRequest *request, const AnalysisD
 }
 
 /* Who does which stretch, chance decides: the first job stands for all of them in the progress. */
-static void plan_turns(Jobs *jobs, AnalysisRequest *request, Range events)
+static void plan_turns(Jobs *jobs, AnalysisRequest *request, uint64_t step, Range events)
 {
-    jobs->stretches = stretches_new(jobs->whole->trace, events, jobs->threads);
+    jobs->stretches = stretches_new(jobs->whole->trace, step, events, jobs->threads);
     for (unsigned i = 0; i < jobs->threads; i++)
         add_job(jobs, request, i ? (Range){ events.end, events.end } : events);
 }
@@ -162,9 +162,9 @@ static const char *plan_parts(Jobs *jobs, AnalysisRequest *request, const Input 
     if (division.split == ANALYSIS_BY_TIME && !why_not) {
         jobs->split = ANALYSIS_BY_TIME;
         plan_stretches(jobs, request, &division, events);
-    } else if (division.split == ANALYSIS_IN_TURN && stretches_suit(input->trace)) {
+    } else if (division.split == ANALYSIS_IN_TURN && stretches_suit(input->trace, division.step, events)) {
         jobs->split = ANALYSIS_IN_TURN;
-        plan_turns(jobs, request, events);
+        plan_turns(jobs, request, division.step, events);
         why_not = NULL;
     } else {
         jobs->split = ANALYSIS_BY_KEY;

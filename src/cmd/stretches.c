@@ -5,7 +5,9 @@
 /*
  * A stretch begins where a block does, as a block can only be read from its begin. There are other vCPUs' blocks at the
  * same place, of which a thread then decodes half on average that comes before the stretch. So with several vCPUs a
- * stretch has as many blocks for each of them, and with many vCPUs it would have to be too long.
+ * stretch has as many blocks for each of them, and with many vCPUs it would have to be too long. An analysis that says
+ * how long stretches are (AnalysisDivision's step) has them begin within blocks, too, and at least two blocks long for
+ * each vCPU.
  */
 #define VCPUS_MOST 4
 #define LEAST_RECORDS (UINT64_C(1) << 12)         /* of a stretch, at whose begin nothing is certain */
@@ -22,8 +24,9 @@ struct Stretches {
     GCond changed;
     GArray *begins; /* uint64_t: where a stretch may begin, in order */
     guint next_begin;
+    uint64_t step;  /* a stretch ends at a multiple of this; 0: where a block begins */
     Range left;     /* what no stretch has yet */
-    uint64_t least; /* records of a stretch */
+    uint64_t least; /* records of a stretch, but for the first one and the last */
     uint64_t begun, merged;
     unsigned most;  /* that are begun, and not put together */
     Pump **waiting; /* by a stretch's number modulo `most`: what it has come to; or NULL */
@@ -34,15 +37,28 @@ struct Stretches {
     uint64_t failed; /* the stretch that the error is of */
 };
 
-bool stretches_suit(const mt_trace *trace)
+static uint64_t records_of_block(const mt_trace *trace)
 {
-    return mt_trace_vcpus(trace) <= VCPUS_MOST;
+    return mt_trace_records(trace) / MAX(mt_trace_blocks(trace), 1);
+}
+
+/* How long all stretches are; 0: as long as one likes. */
+static uint64_t step_of(const mt_trace *trace, uint64_t step)
+{
+    return step * mt_trace_vcpus(trace);
+}
+
+bool stretches_suit(const mt_trace *trace, uint64_t step, Range events)
+{
+    if (!step)
+        return mt_trace_vcpus(trace) <= VCPUS_MOST;
+    return records_of_block(trace) <= step / 2 && (events.end - events.begin) / 2 >= step_of(trace, step);
 }
 
 /* How many records a stretch should have at least. */
 static uint64_t least_records(const mt_trace *trace, Range events, unsigned threads)
 {
-    uint64_t vcpus = mt_trace_vcpus(trace), block = mt_trace_records(trace) / MAX(mt_trace_blocks(trace), 1);
+    uint64_t vcpus = mt_trace_vcpus(trace), block = records_of_block(trace);
     uint64_t records = (events.end - events.begin) / (STRETCHES_OF_THREAD * threads);
 
     if (vcpus <= 1)
@@ -57,7 +73,7 @@ static gint compare_records(gconstpointer a, gconstpointer b)
     return one < other ? -1 : one > other;
 }
 
-Stretches *stretches_new(const mt_trace *trace, Range events, unsigned threads)
+Stretches *stretches_new(const mt_trace *trace, uint64_t step, Range events, unsigned threads)
 {
     Stretches *stretches = g_new0(Stretches, 1);
 
@@ -66,7 +82,8 @@ Stretches *stretches_new(const mt_trace *trace, Range events, unsigned threads)
         g_array_append_val(stretches->begins, mt_trace_block(trace, i)->first);
     g_array_sort(stretches->begins, compare_records);
     stretches->left = events;
-    stretches->least = least_records(trace, events, threads);
+    stretches->step = step_of(trace, step);
+    stretches->least = step ? stretches->step : least_records(trace, events, threads);
     stretches->most = (unsigned)CLAMP(WAITING_RECORDS / stretches->least, 2, WAITING_OF_THREAD * threads);
     stretches->waiting = g_new0(Pump *, stretches->most);
     g_mutex_init(&stretches->lock);
@@ -89,11 +106,13 @@ void stretches_free(Stretches *stretches)
     g_free(stretches);
 }
 
-/* Where the stretch that comes next ends: where a block begins, or at the end. The lock is held. */
+/* Where the stretch that comes next ends. The lock is held. */
 static uint64_t next_end(Stretches *stretches)
 {
     const Range *left = &stretches->left;
 
+    if (stretches->step)
+        return MIN(left->begin - left->begin % stretches->step + stretches->step, left->end);
     for (; stretches->next_begin < stretches->begins->len; stretches->next_begin++) {
         uint64_t begin = g_array_index(stretches->begins, uint64_t, stretches->next_begin);
 

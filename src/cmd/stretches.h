@@ -14,10 +14,10 @@ typedef struct TraceStretch {
     Range events;
 } TraceStretch;
 
-/* Whether a trace file has so few vCPUs that this way is quick. */
-bool stretches_suit(const mt_trace *trace);
-/* Those of the records `events`, for this many threads. The trace must outlive the result. */
-Stretches *stretches_new(const mt_trace *trace, Range events, unsigned threads);
+/* Whether this way is quick for the records `events` of a trace file. `step`: see AnalysisDivision. */
+bool stretches_suit(const mt_trace *trace, uint64_t step, Range events);
+/* Those of these records, for this many threads. */
+Stretches *stretches_new(const mt_trace *trace, uint64_t step, Range events, unsigned threads);
 void stretches_free(Stretches *stretches);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Stretches, stretches_free)
 

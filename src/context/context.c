@@ -109,12 +109,17 @@ static bool was_recorded_in_order(const char *metadata)
     return strict || icount;
 }
 
+unsigned context_vcpus(const Context *context)
+{
+    return context->ring ? ring_vcpus(context->ring) : context->trace ? mt_trace_vcpus(context->trace) : 0;
+}
+
 bool context_order_is_exact(const Context *context)
 {
-    if (context->ring)
-        return ring_vcpus(context->ring) == 1 || ring_is_in_turns(context->ring);
-    return context->trace &&
-           (mt_trace_vcpus(context->trace) == 1 || was_recorded_in_order(mt_trace_metadata(context->trace)));
+    if (context_vcpus(context) == 1)
+        return true;
+    return context->ring ? ring_is_in_turns(context->ring)
+                         : context->trace && was_recorded_in_order(mt_trace_metadata(context->trace));
 }
 
 uint32_t context_instructions(const Context *context)

@@ -27,6 +27,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Context, context_free)
 bool context_has_instructions(const Context *context);
 /* Whether records of several vCPUs are in the order in which they happened, as far as is known. */
 bool context_order_is_exact(const Context *context);
+/* Of how many vCPUs the records are, at most; 0: that isn't known. */
+unsigned context_vcpus(const Context *context);
 /* Whether records have times. */
 bool context_has_times(const Context *context);
 /* How many there are, whose numbers begin with 1; of a live ring and without them 0. */

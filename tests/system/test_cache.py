@@ -20,9 +20,10 @@ FIGURES = ("accesses", "hits", "misses", "evictions", "writebacks", "invalidatio
 
 
 class CacheTest(SystemTest):
-    def make(self, name, rows, fields=PC, vcpus=1, block=65536):
-        """A trace of (vcpu, info, address, instruction, physical address) tuples, the last two if wanted."""
-        lines, at = ["i 401000 3", "i 402000 3", "i ffffffff81000000 0"], 0
+    def make(self, name, rows, fields=PC, vcpus=1, block=65536, times=1):
+        """A trace of (vcpu, info, address, instruction, physical address) tuples, the last two if wanted; of all of them so
+        many times."""
+        head, lines, at = "i 401000 3\ni 402000 3\ni ffffffff81000000 0\n", [], 0
         while at < len(rows):
             end = at
             while end < len(rows) and end - at < 4096 and rows[end][0] == rows[at][0]:
@@ -33,7 +34,7 @@ class CacheTest(SystemTest):
                 lines.append(f"r {info:x} {address:x} {paddr:x} 0 {instruction:x}")
             at = end
         path = self.path(name)
-        subprocess.run([MAKE_TRACE, path, str(fields), str(vcpus), str(block)], input="\n".join(lines) + "\n", text=True, check=True)
+        subprocess.run([MAKE_TRACE, path, str(fields), str(vcpus), str(block)], input=head + ("\n".join(lines) + "\n") * times, text=True, check=True)
         return path
 
     def analyze(self, verb, *arguments):

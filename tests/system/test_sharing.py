@@ -134,6 +134,34 @@ class Sharing(CacheTest):
                             majorities += 1
             self.assertGreater(majorities, 40)
 
+    def test_a_long_trace_has_stretches(self):
+        """Of two vCPUs they have 4 M records each. What a pattern that comes again adds is the same each time but the first."""
+        chance = random.Random(6)
+        rows = []
+        while len(rows) < 20000:
+            vcpu = chance.randrange(2)
+            rows += [(vcpu, chance.choice((0, 2, 3, 4)) | chance.choice((0, 0, STORE)), 0x1000 + 64 * chance.randrange(300) + chance.randrange(64),
+                      chance.choice((1, 1, 1, 1, 2, 3))) for _ in range(chance.randrange(1, 30))]
+        times = 450
+        path = self.make("long", rows, vcpus=2, times=times)
+        expected = self.tracer("sharing", "--json", path)
+        result = json.loads(expected.out)
+        self.assertEqual(result["accesses"], len(rows) * times)
+        for size in (64, 128):
+            once, twice = (Naive(size, rows * times) for times in (1, 2))
+            first, second, row = once.row(size), twice.row(size), next(row for row in result["sizes"] if row["line_bytes"] == size)
+            for figure in first:
+                self.assertEqual(row[figure], first[figure] + (times - 1) * (second[figure] - first[figure]), figure)
+            self.assertEqual({(pair["by"], pair["of"]): pair["invalidations"] for pair in result["pairs"] if pair["line_bytes"] == size},
+                             {pair: once.pairs[pair] + (times - 1) * (twice.pairs[pair] - once.pairs[pair]) for pair in once.pairs})
+        self.assertTrue(all(side["loader"] == side["storer"] == "0x401000" for side in result["sides"]))
+        for selection in ([], ["--events", "3999000..9000000"], ["--vcpu", "1"], ["--stores"], ["--address", "0x1000..0x1fff"]):
+            one = self.tracer("sharing", "--json", "--top", "400", *selection, path)
+            for jobs in ("2", "3"):
+                with self.subTest(selection, jobs=jobs):
+                    more = self.tracer("sharing", "--json", "--top", "400", *selection, "--jobs", jobs, path)
+                    self.assertEqual((more.status, more.err, more.out), (one.status, "", one.out))
+
     def test_whether_the_order_is_exact(self):
         for vcpus, metadata, exact in ((1, None, True), (2, None, False), (2, {"strict_order": True}, True), (2, {"strict_order": False}, False),
                                        (2, {"icount": "shift=0"}, True)):
