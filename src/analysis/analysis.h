@@ -28,7 +28,7 @@ typedef enum AnalysisSplit {
     ANALYSIS_WHOLE,   /* they can't */
     ANALYSIS_BY_TIME, /* each gets the records of a stretch of the trace */
     ANALYSIS_IN_TURN, /* the same, but stretches are short, and put together as soon as those before are; or else, where
-                         that isn't quick (stretches_suit()), by key */
+                         that isn't quick, or records are missing, by key */
     ANALYSIS_BY_KEY,  /* each gets all records, and handles the sets or lines that are its own */
 } AnalysisSplit;
 

@@ -15,7 +15,8 @@
  * slow to find. */
 #define SMALL_CHUNK_BYTES 16384u
 #define SMALL_CHUNKS 128
-#define HUGE_CHUNK_BYTES (2u << 20)
+#define HUGE_CHUNK_BYTES (8u << 20) /* as up to a page of addresses is lost with each */
+#define HUGE_PAGE_BYTES (2u << 20)
 #define SIZE_CODES 8
 #define MERGED_AT_ONCE 16 /* blocks */
 #define ALL_SIZES ((1u << SHARED_SIZES) - 1)
@@ -39,7 +40,7 @@ typedef struct {
 struct SharedLines {
     SharedBlock **slots; /* a hash table, at most half full */
     size_t slot_count, used;
-    SharedBlock *newest; /* of all blocks */
+    SharedBlock *newest;              /* of all blocks */
     GPtrArray *chunks;                /* what blocks and sharers are in */
     size_t chunk_bytes, chunk_used;   /* of the last one */
     Recent *recent[SHARED_MAX_VCPUS]; /* or NULL */
@@ -135,7 +136,7 @@ static void *allocate(SharedLines *lines, size_t bytes)
         void *chunk;
 
         lines->chunk_bytes = is_huge ? HUGE_CHUNK_BYTES : SMALL_CHUNK_BYTES;
-        if (posix_memalign(&chunk, is_huge ? HUGE_CHUNK_BYTES : 64, lines->chunk_bytes))
+        if (posix_memalign(&chunk, is_huge ? HUGE_PAGE_BYTES : 64, lines->chunk_bytes))
             g_error("out of memory: %zu bytes", lines->chunk_bytes);
         if (is_huge)
             madvise(chunk, lines->chunk_bytes, MADV_HUGEPAGE);

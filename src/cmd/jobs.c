@@ -155,14 +155,17 @@ static const char *plan_parts(Jobs *jobs, AnalysisRequest *request, const Input 
 {
     Range events = input_events(input);
     AnalysisDivision division = analysis_request_divide(request, jobs->threads);
+    bool has_all = input_end_of_trace(input->trace) == mt_trace_records(input->trace);
     const char *why_not = division.why_not;
 
-    if (division.split == ANALYSIS_BY_TIME && division.counts_records && !input_selects_by_index(input))
+    if (division.split == ANALYSIS_BY_TIME && !has_all)
+        why_not = "records are missing in the trace, so that it can't be divided by their numbers";
+    else if (division.split == ANALYSIS_BY_TIME && division.counts_records && !input_selects_by_index(input))
         why_not = "a part must know how many of the selected records come before it";
     if (division.split == ANALYSIS_BY_TIME && !why_not) {
         jobs->split = ANALYSIS_BY_TIME;
         plan_stretches(jobs, request, &division, events);
-    } else if (division.split == ANALYSIS_IN_TURN && stretches_suit(input->trace, division.step, events)) {
+    } else if (division.split == ANALYSIS_IN_TURN && has_all && stretches_suit(input->trace, division.step, events)) {
         jobs->split = ANALYSIS_IN_TURN;
         plan_turns(jobs, request, division.step, events);
         why_not = NULL;
@@ -202,7 +205,7 @@ static void begin_progress(Jobs *jobs)
         const Job *job = jobs->list->pdata[i];
 
         if (job->shows_progress)
-            records += job->events.end - job->events.begin;
+            records += MIN(mt_trace_records(jobs->whole->trace), job->events.end - job->events.begin);
     }
     progress_begin(&jobs->progress, records, false);
 }

@@ -46,7 +46,7 @@ static void describe(Report *report, mt_trace *trace, bool with_variables)
     g_autoptr(UserObjects) objects = user_objects_read(trace);
     const MemoryMap *map = user_objects_map(objects);
     List list = { report_add_table(report, "objects", "objects of user memory, in the order of the trace", columns),
-                  mt_trace_records(trace) };
+                  input_end_of_trace(trace) };
 
     for (uint32_t i = 0; i < memory_map_objects(map); i++) {
         const MappedObject *object = memory_map_object(map, i);

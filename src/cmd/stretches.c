@@ -15,7 +15,8 @@
 #define USUAL_RECORDS_OF_VCPU (UINT64_C(1) << 21) /* the same, if there are several vCPUs */
 #define STRETCHES_OF_THREAD 4                     /* at least, unless they would have less than LEAST_RECORDS */
 /* What is begun and not put together, at most: so many stretches for each thread, and of all threads so many as would
- * have so many records (they have up to twice as many). */
+ * have so many records (they have up to twice as many). Of those with a step, which aren't large, one more than threads
+ * at least. */
 #define WAITING_OF_THREAD 2
 #define WAITING_RECORDS (UINT64_C(1) << 25)
 
@@ -84,7 +85,8 @@ Stretches *stretches_new(const mt_trace *trace, uint64_t step, Range events, uns
     stretches->left = events;
     stretches->step = step_of(trace, step);
     stretches->least = step ? stretches->step : least_records(trace, events, threads);
-    stretches->most = (unsigned)CLAMP(WAITING_RECORDS / stretches->least, 2, WAITING_OF_THREAD * threads);
+    stretches->most =
+        (unsigned)CLAMP(WAITING_RECORDS / stretches->least, step ? threads + 1 : 2, WAITING_OF_THREAD * threads);
     stretches->waiting = g_new0(Pump *, stretches->most);
     g_mutex_init(&stretches->lock);
     g_cond_init(&stretches->changed);

@@ -78,16 +78,35 @@ static uint64_t count_of_stream(const mt_trace *trace, const char *path)
     return (uint64_t)status.st_size / (mt_trace_format(trace) == MT_FORMAT_COMPACT ? COMPACT_BYTES : GMBEOO_BYTES);
 }
 
-/* How many records input_next() will go through. */
+uint64_t input_end_of_trace(const mt_trace *trace)
+{
+    uint64_t end = 0;
+
+    if (mt_trace_records(trace) == UINT64_MAX)
+        return UINT64_MAX;
+    for (size_t i = 0; i < mt_trace_blocks(trace); i++)
+        end = MAX(end, mt_trace_block(trace, i)->end);
+    return end;
+}
+
+Range input_events(const Input *input)
+{
+    uint64_t end = input_end_of_trace(input->trace);
+
+    return (Range){ MIN(end, input->events.begin), MIN(end, input->events.end) };
+}
+
+/* How many records input_next() will go through; of a file from which records are missing, at most. */
 static uint64_t records_to_read(const Input *input)
 {
     uint64_t all = mt_trace_records(input->trace);
+    Range events = input_events(input);
 
     if (all == UINT64_MAX && input->stream_records == UINT64_MAX)
         return PROGRESS_UNKNOWN;
     if (all == UINT64_MAX) /* those before `begin` are read, too */
         return MIN(input->stream_records, input->events.end);
-    return MIN(all, input->events.end) - MIN(all, input->events.begin);
+    return MIN(all, events.end - events.begin);
 }
 
 void input_set_to_stdout(Input *input)
@@ -220,13 +239,6 @@ bool input_restart(Input *input, Range events, GError **error)
     input->events = events;
     input->batch = NULL;
     return mt_reader_seek(input->reader, events.begin, &problem) || mt_fail(error, "%s", problem.message);
-}
-
-Range input_events(const Input *input)
-{
-    uint64_t all = mt_trace_records(input->trace);
-
-    return (Range){ MIN(all, input->events.begin), MIN(all, input->events.end) };
 }
 
 void input_free(Input *input)

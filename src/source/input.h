@@ -69,6 +69,9 @@ bool input_restart(Input *input, Range events, GError **error);
 /* When several readers (Input) have read all parts: fails, as the only reader of a trace does at its end, if an object
  * or region was asked for that nothing is. (If other records may be of it that aren't selected, that is a note.) */
 bool input_check_found(const GPtrArray *inputs, GError **error);
+/* The index behind the last record of a trace; UINT64_MAX if it isn't known (streams). More than there are records if a
+ * file of several vCPUs wasn't written to its end: then indexes are missing in between. */
+uint64_t input_end_of_trace(const mt_trace *trace);
 /* The range of indexes that --events selects, cut to the trace. Not for streams. */
 Range input_events(const Input *input);
 /* Whether --events is the only selection. */

@@ -34,7 +34,7 @@ class CacheTest(SystemTest):
                 lines.append(f"r {info:x} {address:x} {paddr:x} 0 {instruction:x}")
             at = end
         path = self.path(name)
-        subprocess.run([MAKE_TRACE, path, str(fields), str(vcpus), str(block)], input=head + ("\n".join(lines) + "\n") * times, text=True, check=True)
+        subprocess.run([MAKE_TRACE, path, str(fields), str(vcpus), str(block)], input=head + "".join(line + "\n" for line in lines) * times, text=True, check=True)
         return path
 
     def analyze(self, verb, *arguments):

@@ -225,6 +225,20 @@ class Jobs(CacheTest):
                     self.assertEqual((one.status, one.err), (more.status, more.err))
                     self.assertNotEqual(more.status, 0)
 
+    def test_a_trace_of_several_vcpus_is_cut(self):
+        """Records are missing in between, so that indexes go beyond the number of records."""
+        path = self.trace(count=30000)
+        os.truncate(path, os.path.getsize(path) * 6 // 10)
+        for arguments in SHARED:
+            expected = self.tracer(*arguments, "--json", path)
+            self.assertEqual(expected.status, 0)
+            for selection in ([], ["--events", "3000..15000"]):
+                for count in ("2", "5"):
+                    with self.subTest(arguments, selection=selection, jobs=count):
+                        one, more = (self.tracer(*arguments, "--json", *selection, "--jobs", jobs, path) for jobs in ("1", count))
+                        self.assertEqual((more.status, more.out), (0, one.out))
+                        self.assertIn("incomplete", more.err)
+
     def test_a_damaged_block_does_no_harm_to_others(self):
         """What comes behind the selected records isn't read."""
         path = self.make("damaged", [(0, 3 | USER, 64 * i, 1) for i in range(20000)], fields=PC, block=1000)
