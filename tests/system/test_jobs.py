@@ -6,6 +6,7 @@ import random
 import unittest
 
 import test_groups
+from harness import BUILD
 from test_cache import PADDR, PC, STORE, USER, CacheTest
 
 TIME = 8
@@ -27,6 +28,8 @@ BY_ONE = ((["reuse"], "depends on all those before"), (["mrc", "--rate", "0.5"],
 
 
 class Jobs(CacheTest):
+    program = os.path.join(BUILD, "tracer_of_short_stretches")  # else `sharing` has stretches of 2 M records
+
     def trace(self, name="trace", count=20000, fields=PC, vcpus=3):
         """Strides, hot lines and chance, crossings too, in small blocks, so that parts begin in the middle of everything."""
         chance, rows, at = random.Random(8), [], 0
@@ -147,7 +150,7 @@ class Jobs(CacheTest):
         """Each part finds others first."""
         trace, _ = test_groups.Groups.trace(self, "tasks", test_groups.PC | test_groups.TASK, 6)
         for arguments in (["cache", "--l1d", "2K,2", "--l2", "8K,4", "--l3", "none", "--top", "50"], ["tlb", "--l1-4k", "16,4"],
-                          ["sharing", "--between", "thread"], ["stat"], ["heatmap"]):
+                          ["sharing", "--between", "thread", "--top", "1000"], ["stat"], ["heatmap"]):
             expected, _ = self.outputs(*arguments, trace)
             for count in ("2", "4"):
                 with self.subTest(arguments, jobs=count):
