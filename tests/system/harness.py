@@ -77,7 +77,7 @@ def not_sanitized(test):
 
 class SystemTest(unittest.TestCase):
     """Each test has a folder of its own, which is the temporary folder of the programs that it starts: they must leave it empty."""
-    program = TRACER
+    tracer_path = TRACER
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="mt_system_test.")
@@ -150,7 +150,7 @@ class SystemTest(unittest.TestCase):
         return path
 
     def start(self, *arguments, **popen):
-        return subprocess.Popen([self.program] + list(arguments), env=self.environment, stdin=subprocess.DEVNULL,
+        return subprocess.Popen([self.tracer_path] + list(arguments), env=self.environment, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **popen)
 
     def finish(self, process, timeout_s=TIMEOUT_S):

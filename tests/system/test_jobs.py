@@ -28,7 +28,7 @@ BY_ONE = ((["reuse"], "depends on all those before"), (["mrc", "--rate", "0.5"],
 
 
 class Jobs(CacheTest):
-    program = os.path.join(BUILD, "tracer_of_short_stretches")  # else `sharing` has stretches of 2 M records
+    tracer_path = os.path.join(BUILD, "tracer_of_short_stretches")  # else `sharing` has stretches of 2 M records
 
     def trace(self, name="trace", count=20000, fields=PC, vcpus=3):
         """Strides, hot lines and chance, crossings too, in small blocks, so that parts begin in the middle of everything."""
