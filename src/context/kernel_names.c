@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/sort_runs.h"
 #include "../record/kallsyms.h"
 #include "attachment.h"
 
@@ -18,6 +19,7 @@ struct KernelNames {
     GArray *symbols; /* Symbol, by address; at one address, the preferred one comes first */
     GArray *modules; /* KernelName, in no order: there are few */
     GArray *devices; /* KernelName; a device that lies in another one comes after it */
+    char *kallsyms;  /* where the symbols' names are; NULL: there are no symbols */
     GStringChunk *texts;
 };
 
@@ -41,15 +43,16 @@ static const char *module_of(KernelNames *names, const KallsymsLine *line)
     return g_string_chunk_insert_const(names->texts, module);
 }
 
-static void read_symbols(KernelNames *names, const char *text)
+static void read_symbols(KernelNames *names)
 {
+    const char *text = names->kallsyms;
     KallsymsLine line;
 
     while (kallsyms_take(&text, &line)) {
-        Symbol symbol = { line.address, g_string_chunk_insert_len(names->texts, line.name, line.name_end - line.name),
-                          line.module ? module_of(names, &line) : NULL };
+        Symbol symbol = { line.address, line.name, line.module ? module_of(names, &line) : NULL };
 
         g_array_append_val(names->symbols, symbol);
+        names->kallsyms[line.name_end - names->kallsyms] = 0;
     }
 }
 
@@ -99,8 +102,8 @@ static void read_lines(KernelNames *names, char *text, void (*read_line)(KernelN
         read_line(names, line);
 }
 
-/* Changes the texts of modules and devices. */
-static KernelNames *read_texts(const char *symbols, char *modules, char *devices)
+/* Keeps the text of symbols, and changes those of modules and devices. */
+static KernelNames *read_texts(char *symbols, char *modules, char *devices)
 {
     KernelNames *names = g_new0(KernelNames, 1);
 
@@ -108,11 +111,12 @@ static KernelNames *read_texts(const char *symbols, char *modules, char *devices
     names->modules = g_array_new(FALSE, FALSE, sizeof(KernelName));
     names->devices = g_array_new(FALSE, FALSE, sizeof(KernelName));
     names->texts = g_string_chunk_new(1 << 16);
+    names->kallsyms = symbols;
     if (symbols)
-        read_symbols(names, symbols);
+        read_symbols(names);
     read_lines(names, modules, read_module);
     read_lines(names, devices, read_device);
-    g_array_sort(names->symbols, compare_symbols);
+    sort_runs(names->symbols, compare_symbols);
     return names;
 }
 
@@ -120,7 +124,7 @@ KernelNames *kernel_names_new(const char *symbols, const char *modules, const ch
 {
     g_autofree char *of_modules = g_strdup(modules), *of_devices = g_strdup(devices);
 
-    return read_texts(symbols, of_modules, of_devices);
+    return read_texts(g_strdup(symbols), of_modules, of_devices);
 }
 
 static char *read_attachment(mt_trace *trace, const char *name)
@@ -136,7 +140,6 @@ KernelNames *kernel_names_read(mt_trace *trace, const char *symbols, const char 
     char *of_devices = read_attachment(trace, devices);
     KernelNames *names = read_texts(of_symbols, of_modules, of_devices);
 
-    free(of_symbols);
     free(of_modules);
     free(of_devices);
     return names;
@@ -149,6 +152,7 @@ void kernel_names_free(KernelNames *names)
     g_array_unref(names->symbols);
     g_array_unref(names->modules);
     g_array_unref(names->devices);
+    free(names->kallsyms);
     g_string_chunk_free(names->texts);
     g_free(names);
 }

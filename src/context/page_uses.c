@@ -2,6 +2,8 @@
 /* What the kernel's pages are used for: see page_uses.h. The changes are not trusted. */
 #include "page_uses.h"
 
+#include "../base/sort_runs.h"
+
 /* Limits for a trace that isn't honest: pages of one change (4 GiB), and uses of pages in all. */
 #define CHANGE_PAGES_MAX (UINT64_C(1) << 20)
 #define USES_MAX (1u << 24)
@@ -16,10 +18,13 @@ typedef struct {
 } Found;
 
 struct PageUses {
-    GArray *uses;    /* PageUse, by page, then in the order of the trace; NULL for a running guest */
-    GHashTable *now; /* the set of the current PageUse, by `page`; NULL once a trace was read */
-    GArray *areas;   /* PageUsesArea */
-    GArray *caches;  /* PageUsesCache, by number */
+    bool is_live;
+    /* PageUse. Of a running guest: one for each page that is used, in no order. Of a trace: all, in its order, and once
+     * it was read by page, then in that order. */
+    GArray *uses;
+    GHashTable *at; /* by page: the index of its current use in `uses`, plus 1; NULL once a trace was read */
+    GArray *areas;  /* PageUsesArea */
+    GArray *caches; /* PageUsesCache, by number */
     GStringChunk *texts;
     unsigned told;
     Found found[FOUND]; /* the last answers, by page */
@@ -37,31 +42,62 @@ static uint64_t position_of(const PageUses *uses, const TraceChange *change)
     return uses->surveys == 1 && uses->surveying_vcpu == change->vcpu + 1 ? 0 : change->index;
 }
 
-/* Sets a page's current use. False if it is kept: a survey may come upon a stack that was told when its task was first
- * seen, and takes it for an area of vmalloc(). */
-static bool replace(PageUses *uses, const PageUse *use)
+static gpointer key_of(uint64_t page)
 {
-    const PageUse *before = g_hash_table_lookup(uses->now, &use->page);
+    return (gpointer)(uintptr_t)page;
+}
+
+static void set_now(PageUses *uses, uint64_t page, guint index)
+{
+    g_hash_table_insert(uses->at, key_of(page), GUINT_TO_POINTER(index + 1));
+}
+
+/* What a page is used for now, or NULL. */
+static PageUse *find_now(const PageUses *uses, uint64_t page)
+{
+    guint at = GPOINTER_TO_UINT(g_hash_table_lookup(uses->at, key_of(page)));
+
+    return at ? &g_array_index(uses->uses, PageUse, at - 1) : NULL;
+}
+
+/* Of a running guest: forgets a use. The last one takes its place. */
+static void forget(PageUses *uses, guint index)
+{
+    g_array_remove_index_fast(uses->uses, index);
+    if (index < uses->uses->len)
+        set_now(uses, g_array_index(uses->uses, PageUse, index).page, index);
+}
+
+/* Sets a page's current use, unless it is kept: a survey may come upon a stack that was told when its task was first
+ * seen, and takes it for an area of vmalloc(). */
+static void replace(PageUses *uses, const PageUse *use)
+{
+    PageUse *before = find_now(uses, use->page);
+    bool is_use = use->kind != PAGE_NOTHING;
 
     if (before && uses->surveying_vcpu && before->kind == PAGE_STACK && use->kind == PAGE_VMALLOC)
-        return false;
-    if (use->kind == PAGE_NOTHING)
-        g_hash_table_remove(uses->now, &use->page);
-    else
-        g_hash_table_add(uses->now, g_memdup2(use, sizeof *use));
-    return true;
+        return;
+    if (!is_use)
+        g_hash_table_remove(uses->at, key_of(use->page));
+    if (uses->is_live && before && is_use) {
+        *before = *use;
+    } else if (uses->is_live && before) {
+        forget(uses, (guint)(before - (const PageUse *)uses->uses->data));
+    } else if (!uses->is_live || is_use) {
+        g_array_append_vals(uses->uses, use, 1);
+        if (is_use)
+            set_now(uses, use->page, uses->uses->len - 1);
+    }
 }
 
 static void add(PageUses *uses, const TraceChange *change, PageUse use, uint64_t first, uint64_t count)
 {
     use.position = position_of(uses, change);
-    if (count > CHANGE_PAGES_MAX || first > UINT64_MAX - count || g_hash_table_size(uses->now) > USES_MAX ||
-        (uses->uses && uses->uses->len > USES_MAX))
+    if (count > CHANGE_PAGES_MAX || first > UINT64_MAX - count || uses->uses->len > USES_MAX)
         return;
     for (uint64_t i = 0; i < count; i++) {
         use.page = first + i;
-        if (replace(uses, &use) && uses->uses)
-            g_array_append_val(uses->uses, use);
+        replace(uses, &use);
     }
 }
 
@@ -145,16 +181,15 @@ static void add_area(PageUses *uses, const TraceChange *change)
  * tasks' stacks. */
 static void end_uses(PageUses *uses, const TraceChange *change)
 {
-    g_autoptr(GArray) pages = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    GHashTableIter now;
-    gpointer key;
+    guint count;
+    g_autofree gpointer *pages = g_hash_table_get_keys_as_array(uses->at, &count);
 
-    g_hash_table_iter_init(&now, uses->now);
-    while (g_hash_table_iter_next(&now, &key, NULL))
-        if (((const PageUse *)key)->kind != PAGE_STACK)
-            g_array_append_val(pages, ((const PageUse *)key)->page);
-    for (guint i = 0; i < pages->len; i++)
-        add(uses, change, (PageUse){ .kind = PAGE_NOTHING }, g_array_index(pages, uint64_t, i), 1);
+    for (guint i = 0; i < count; i++) {
+        uint64_t page = (uintptr_t)pages[i];
+
+        if (find_now(uses, page)->kind != PAGE_STACK)
+            add(uses, change, (PageUse){ .kind = PAGE_NOTHING }, page, 1);
+    }
 }
 
 static void survey(PageUses *uses, const TraceChange *change)
@@ -227,13 +262,15 @@ static void date_stacks(PageUses *uses)
     }
 }
 
-static PageUses *make(void)
+static PageUses *make(bool is_live)
 {
     PageUses *uses = g_new0(PageUses, 1);
 
+    uses->is_live = is_live;
     uses->ends = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
     uses->old_tasks = g_hash_table_new(g_direct_hash, g_direct_equal);
-    uses->now = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    uses->uses = g_array_new(FALSE, FALSE, sizeof(PageUse));
+    uses->at = g_hash_table_new(NULL, NULL);
     uses->areas = g_array_new(FALSE, FALSE, sizeof(PageUsesArea));
     uses->caches = g_array_new(FALSE, TRUE, sizeof(PageUsesCache));
     uses->texts = g_string_chunk_new(4096);
@@ -242,25 +279,24 @@ static PageUses *make(void)
 
 PageUses *page_uses_new_live(void)
 {
-    return make();
+    return make(true);
 }
 
 PageUses *page_uses_new_of(const TraceChanges *changes, uint32_t input)
 {
-    PageUses *uses = make();
+    PageUses *uses = make(false);
 
-    uses->uses = g_array_new(FALSE, FALSE, sizeof(PageUse));
     for (guint i = 0; changes && i < changes->list->len; i++) {
         const TraceChange *change = &g_array_index(changes->list, TraceChange, i);
 
         if (change->value[CHANGE_INPUT] == input)
             page_uses_add(uses, change);
     }
-    g_array_sort(uses->uses, compare); /* a stable sort: equal ones stay in the trace's order */
+    sort_runs(uses->uses, compare); /* equal ones stay in the trace's order */
     date_stacks(uses);
     g_clear_pointer(&uses->ends, g_hash_table_unref);
     g_clear_pointer(&uses->old_tasks, g_hash_table_unref);
-    g_clear_pointer(&uses->now, g_hash_table_unref);
+    g_clear_pointer(&uses->at, g_hash_table_unref);
     for (guint i = 0; i < FOUND; i++)
         uses->found[i].page = UINT64_MAX;
     return uses;
@@ -270,8 +306,8 @@ void page_uses_free(PageUses *uses)
 {
     if (!uses)
         return;
-    g_clear_pointer(&uses->uses, g_array_unref);
-    g_clear_pointer(&uses->now, g_hash_table_unref);
+    g_array_unref(uses->uses);
+    g_clear_pointer(&uses->at, g_hash_table_unref);
     g_clear_pointer(&uses->ends, g_hash_table_unref);
     g_clear_pointer(&uses->old_tasks, g_hash_table_unref);
     g_array_unref(uses->areas);
@@ -318,8 +354,8 @@ const PageUse *page_uses_find(PageUses *uses, uint64_t page, uint64_t position, 
     Found *found = &uses->found[page % FOUND];
     guint end;
 
-    if (!uses->uses)
-        return g_hash_table_lookup(uses->now, &page);
+    if (uses->is_live)
+        return find_now(uses, page);
     if (found->page != page) {
         guint begin = count_before(uses, 0, uses->uses->len, page, 0, false);
 

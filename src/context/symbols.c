@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/sort_runs.h"
 #include "../record/kallsyms.h"
 #include "../record/x86.h"
 
@@ -79,7 +80,7 @@ void symbols_add_functions(Symbols *symbols, const char *text)
 }
 
 /* By address; the widest first, so that the last one at or below an address is the closest. */
-static int compare(const void *a, const void *b)
+static gint compare(gconstpointer a, gconstpointer b)
 {
     const NamedAddress *x = a, *y = b;
 
@@ -92,8 +93,8 @@ const char *symbols_find(Symbols *symbols, uint64_t address, uint64_t *offset)
 {
     guint low = 0, high = symbols->all->len;
 
-    if (!symbols->sorted && high)
-        qsort(symbols->all->data, high, sizeof(NamedAddress), compare);
+    if (!symbols->sorted)
+        sort_runs(symbols->all, compare);
     symbols->sorted = true;
     while (low < high) { /* the first one above the address */
         guint middle = low + (high - low) / 2;

@@ -5,26 +5,26 @@
 
 #include <string.h>
 
-/* The value of a hexadecimal digit; of other characters, at least 16. */
-static inline unsigned digit_of(char character)
-{
-    unsigned digit = (unsigned char)character - (unsigned)'0',
-             letter = ((unsigned char)character | 0x20) - (unsigned)'a';
-
-    return digit < 10 ? digit : letter < 6 ? 10 + letter : 16;
-}
+/* The values of hexadecimal digits, plus 1; 0: it is none. */
+static const unsigned char digits[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
 
 bool kallsyms_take_number(const char **text, uint64_t *number)
 {
-    const char *begin = *text;
+    const char *begin = *text, *next = begin;
+    uint64_t value = 0;
+    bool fits = true;
 
-    *number = 0;
-    for (unsigned digit; (digit = digit_of(**text)) < 16; ++*text) {
-        if (*number >> 60)
-            return false;
-        *number = *number << 4 | digit;
+    for (unsigned digit; fits && (digit = digits[(unsigned char)*next]); next++) {
+        fits = !(value >> 60);
+        value = value << 4 | (digit - 1);
     }
-    return *text > begin;
+    *text = next;
+    *number = value;
+    return fits && next > begin;
 }
 
 static bool read_line(const char *text, KallsymsLine *line)
