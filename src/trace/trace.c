@@ -189,21 +189,15 @@ char *mt_trace_attachment(mt_trace *trace, const char *name, size_t *bytes, stru
 {
     g_autoptr(GByteArray) contents = NULL;
     GError *problem = NULL;
-    char *copy;
 
     if (!trace->file)
         return give_message(error, "");
     contents = trace_file_attachment(trace->file, name, &problem);
     if (!contents)
         return problem ? give_error(error, problem) : give_message(error, "");
-    copy = malloc(contents->len + 1u);
-    if (!copy)
-        return give_message(error, "there is no memory for the attachment");
-    if (contents->len)
-        memcpy(copy, contents->data, contents->len);
-    copy[contents->len] = 0;
     *bytes = contents->len;
-    return copy;
+    g_byte_array_append(contents, (const guint8 *)"", 1);
+    return (char *)g_byte_array_free(g_steal_pointer(&contents), FALSE); /* GLib's memory is malloc()'s */
 }
 
 uint32_t mt_trace_instructions(const mt_trace *trace)
