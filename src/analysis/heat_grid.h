@@ -25,14 +25,6 @@ typedef struct HeatGranule {
     uint64_t *pieces[HEAT_PIECES]; /* of HEAT_PIECE_COLUMNS counts each; belong to the grid */
 } HeatGranule;
 
-/* How often it was accessed in a column. */
-static inline uint64_t heat_granule_count(const HeatGranule *granule, unsigned column)
-{
-    const uint64_t *piece = granule->pieces[column / HEAT_PIECE_COLUMNS];
-
-    return piece ? piece[column % HEAT_PIECE_COLUMNS] : 0;
-}
-
 /* Only accesses that begin at an address from `first` to `last` are kept; but all accesses count as time. */
 HeatGrid *heat_grid_new(uint64_t first, uint64_t last);
 void heat_grid_free(HeatGrid *grid);

@@ -12,8 +12,9 @@ static uint64_t sum_counts(const HeatGranule *granule)
 {
     uint64_t sum = 0;
 
-    for (guint i = 0; i < HEAT_COLUMNS; i++)
-        sum += heat_granule_count(granule, i);
+    for (guint i = 0; i < HEAT_PIECES; i++)
+        for (guint k = 0; granule->pieces[i] && k < HEAT_PIECE_COLUMNS; k++)
+            sum += granule->pieces[i][k];
     return sum;
 }
 

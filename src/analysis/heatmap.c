@@ -158,20 +158,32 @@ static void view_clear(View *view)
     g_free(view->title);
 }
 
+/* Adds a granule's first `used` columns to a row of the picture, each to the column that `targets` says. */
+static void add_to_row(uint64_t *row, const HeatGranule *granule, unsigned used, const guint *targets)
+{
+    for (guint begin = 0; begin < used; begin += HEAT_PIECE_COLUMNS) {
+        const uint64_t *piece = granule->pieces[begin / HEAT_PIECE_COLUMNS];
+
+        for (guint i = 0; piece && i < MIN(HEAT_PIECE_COLUMNS, used - begin); i++)
+            row[targets[begin + i]] += piece[i];
+    }
+}
+
 /* A row has several granules, and a column several of the grid's columns: adds each cell of the grid to one of the
  * picture's. */
 static void fill_counts(View *view, unsigned used)
 {
     Picture *picture = &view->picture;
+    guint targets[HEAT_COLUMNS];
 
+    for (guint column = 0; column < used; column++)
+        targets[column] = column * picture->columns / used;
     for (guint i = 0; i < view->list->len; i++) {
         guint row = (guint)((uint64_t)i * picture->rows / view->list->len);
 
         if (!i || row != (guint)((uint64_t)(i - 1) * picture->rows / view->list->len))
             view->first_granule[row] = i;
-        for (guint column = 0; column < used; column++)
-            view->counts[(size_t)row * picture->columns + column * picture->columns / used] +=
-                heat_granule_count(heat_granule_at(view->list, i), column);
+        add_to_row(view->counts + (size_t)row * picture->columns, heat_granule_at(view->list, i), used, targets);
     }
     for (size_t i = 0; i < (size_t)picture->rows * picture->columns; i++)
         picture->max = MAX(picture->max, view->counts[i]);
