@@ -36,7 +36,7 @@ typedef struct AnalysisDivision {
     AnalysisSplit split;
     const char *why_not; /* why there is one part only, unless that is as it should be, for a sentence with "because" */
     /* ANALYSIS_BY_KEY, and for ANALYSIS_IN_TURN where it can't be: */
-    unsigned parts; /* how many, at most as many jobs as were asked for; others decode */
+    unsigned parts; /* how many, at most as many jobs as were asked for (0: one); others decode */
     bool thins;     /* records may be left out: see begin_thin() */
     /* ANALYSIS_BY_TIME: */
     bool counts_records; /* a part must know how many records come before its own */

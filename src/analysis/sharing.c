@@ -138,7 +138,7 @@ static bool sharing_add(void *data, const struct mt_batch *batch, GError **error
 static AnalysisDivision sharing_divide(const void *options, unsigned jobs)
 {
     (void)options, (void)jobs;
-    return (AnalysisDivision){ .split = ANALYSIS_IN_TURN, .step = STRETCH_RECORDS, .parts = 1 };
+    return (AnalysisDivision){ .split = ANALYSIS_IN_TURN, .step = STRETCH_RECORDS };
 }
 
 static bool sharing_merge(void *data, void *other, GError **error)

@@ -242,7 +242,11 @@ static AnalysisDivision tlb_divide(const void *options, unsigned jobs)
     (void)jobs;
     if (!tlb_options_design(options, true, &design, NULL))
         return (AnalysisDivision){ 0 };
-    return (AnalysisDivision){ .split = can_be_in_turn(&design) ? ANALYSIS_IN_TURN : ANALYSIS_BY_KEY, .parts = 1 };
+    if (can_be_in_turn(&design))
+        return (AnalysisDivision){ .split = ANALYSIS_IN_TURN };
+    return (AnalysisDivision){ .split = ANALYSIS_BY_KEY,
+                               .why_not =
+                                   "stretches can be simulated apart only of a first level that is LRU and small" };
 }
 
 static void tlb_take_part(void *data, const AnalysisPart *part)

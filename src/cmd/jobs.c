@@ -150,31 +150,36 @@ static void plan_keys(Jobs *jobs, AnalysisRequest *request, Range events, unsign
     }
 }
 
+/* Why the trace can't be divided into stretches, or whatever else the analysis can do. NULL: it can. */
+static const char *why_not_divided(const AnalysisDivision *division, const Input *input)
+{
+    if (division->split != ANALYSIS_BY_TIME && division->split != ANALYSIS_IN_TURN)
+        return division->why_not;
+    if (input_end_of_trace(input->trace) != mt_trace_records(input->trace))
+        return "records are missing in the trace, so that it can't be divided by their numbers";
+    if (division->split == ANALYSIS_IN_TURN)
+        return stretches_why_not(input->trace, division->step, input_events(input));
+    return division->counts_records && !input_selects_by_index(input)
+               ? "a part must know how many of the selected records come before it"
+               : NULL;
+}
+
 /* How one analysis is divided. Returns why there is only one part of the work, or NULL. */
 static const char *plan_parts(Jobs *jobs, AnalysisRequest *request, const Input *input)
 {
-    Range events = input_events(input);
     AnalysisDivision division = analysis_request_divide(request, jobs->threads);
-    bool has_all = input_end_of_trace(input->trace) == mt_trace_records(input->trace);
-    const char *why_not = division.why_not;
+    const char *why_not = why_not_divided(&division, input);
 
-    if (division.split == ANALYSIS_BY_TIME && !has_all)
-        why_not = "records are missing in the trace, so that it can't be divided by their numbers";
-    else if (division.split == ANALYSIS_BY_TIME && division.counts_records && !input_selects_by_index(input))
-        why_not = "a part must know how many of the selected records come before it";
-    if (division.split == ANALYSIS_BY_TIME && !why_not) {
-        jobs->split = ANALYSIS_BY_TIME;
-        plan_stretches(jobs, request, &division, events);
-    } else if (division.split == ANALYSIS_IN_TURN && has_all && stretches_suit(input->trace, division.step, events)) {
-        jobs->split = ANALYSIS_IN_TURN;
-        plan_turns(jobs, request, division.step, events);
-        why_not = NULL;
-    } else {
-        jobs->split = ANALYSIS_BY_KEY;
-        jobs->thins = division.thins;
-        plan_keys(jobs, request, events, MAX(division.parts, 1));
-    }
-    return why_not;
+    jobs->split = division.split == ANALYSIS_WHOLE || why_not ? ANALYSIS_BY_KEY : division.split;
+    if (jobs->split == ANALYSIS_BY_TIME)
+        plan_stretches(jobs, request, &division, input_events(input));
+    if (jobs->split == ANALYSIS_IN_TURN)
+        plan_turns(jobs, request, division.step, input_events(input));
+    if (jobs->split != ANALYSIS_BY_KEY)
+        return NULL;
+    jobs->thins = division.thins;
+    plan_keys(jobs, request, input_events(input), MAX(division.parts, 1));
+    return division.parts ? division.why_not : why_not; /* it may be divided by keys instead of stretches */
 }
 
 /* Says on stderr what can't be divided. Returns false if there are no jobs then. */

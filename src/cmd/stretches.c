@@ -23,7 +23,7 @@
 struct Stretches {
     GMutex lock; /* guards all */
     GCond changed;
-    GArray *begins; /* uint64_t: where a stretch may begin, in order */
+    GArray *begins; /* uint64_t: where a stretch may begin, in order, unless there is a step */
     guint next_begin;
     uint64_t step;  /* a stretch ends at a multiple of this; 0: where a block begins */
     Range left;     /* what no stretch has yet */
@@ -49,11 +49,14 @@ static uint64_t step_of(const mt_trace *trace, uint64_t step)
     return step * mt_trace_vcpus(trace);
 }
 
-bool stretches_suit(const mt_trace *trace, uint64_t step, Range events)
+const char *stretches_why_not(const mt_trace *trace, uint64_t step, Range events)
 {
     if (!step)
-        return mt_trace_vcpus(trace) <= VCPUS_MOST;
-    return records_of_block(trace) <= step / 2 && (events.end - events.begin) / 2 >= step_of(trace, step);
+        return mt_trace_vcpus(trace) > VCPUS_MOST ? "there are too many vCPUs to simulate stretches apart" : NULL;
+    if (records_of_block(trace) > step / 2)
+        return "the trace's blocks are too long to count stretches apart";
+    return (events.end - events.begin) / 2 < step_of(trace, step) ? "there are too few records to count stretches apart"
+                                                                  : NULL;
 }
 
 /* How many records a stretch should have at least. */
@@ -79,7 +82,7 @@ Stretches *stretches_new(const mt_trace *trace, uint64_t step, Range events, uns
     Stretches *stretches = g_new0(Stretches, 1);
 
     stretches->begins = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    for (size_t i = 0; i < mt_trace_blocks(trace); i++)
+    for (size_t i = 0; !step && i < mt_trace_blocks(trace); i++)
         g_array_append_val(stretches->begins, mt_trace_block(trace, i)->first);
     g_array_sort(stretches->begins, compare_records);
     stretches->left = events;

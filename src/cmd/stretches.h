@@ -14,8 +14,9 @@ typedef struct TraceStretch {
     Range events;
 } TraceStretch;
 
-/* Whether this way is quick for the records `events` of a trace file. `step`: see AnalysisDivision. */
-bool stretches_suit(const mt_trace *trace, uint64_t step, Range events);
+/* Why this way isn't quick for the records `events` of a trace file, for a sentence with "because"; NULL: it is.
+ * `step`: see AnalysisDivision. */
+const char *stretches_why_not(const mt_trace *trace, uint64_t step, Range events);
 /* Those of these records, for this many threads. */
 Stretches *stretches_new(const mt_trace *trace, uint64_t step, Range events, unsigned threads);
 void stretches_free(Stretches *stretches);
