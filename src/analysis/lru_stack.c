@@ -5,34 +5,53 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "../base/avx2.h"
+
+#define LINE_BYTES 64
 #define HUGE_PAGE_BYTES (UINT64_C(2) << 20)
 #define FIRST_BITS 7
 #define FIRST_WORDS 256u
 #define MOST_WORDS (1u << 25)
 #define TIMES_PER_KEY 4 /* at least, after times were renumbered */
-#define WORD_SHIFT 6    /* log2 of the times in a word */
-#define SUM_SHIFT 6     /* log2 of the numbers that one sum of the next level adds up */
-#define LOWEST_SUM (WORD_SHIFT + SUM_SHIFT)
-#define NEAR_WORDS 4 /* up to this many words are counted without sums */
+/* log2 of the times in a node of each level. The numbers of the lower two levels fit into 16 bits. Nodes of the highest
+ * level have one parent. */
+#define WORD_SHIFT 6
+#define NEAR_SHIFT 11
+#define FAR_SHIFT 16
+#define TOP_SHIFT 22
+#define NEAR_SIBLINGS 32u /* in both of the lower levels */
+#define FAR_SIBLINGS 64u
 
-G_STATIC_ASSERT(sizeof(LruBucket) == 64);
+#define AHEAD 16 /* how many uses ahead buckets are prefetched */
+
+#define ALWAYS_INLINE inline __attribute__((always_inline)) /* compiled for AVX2, too */
+
+G_STATIC_ASSERT(sizeof(LruBucket) == LINE_BYTES);
+
+/* Zeros, aligned so that no vector of siblings lies in two cache lines. */
+static void *make_numbers(gsize count, gsize bytes)
+{
+    return g_aligned_alloc0(count, bytes, LINE_BYTES);
+}
 
 static void make_times(LruStack *stack)
 {
-    uint64_t times = (uint64_t)stack->words << WORD_SHIFT;
+    gsize words = stack->words;
 
-    stack->live = g_new0(uint64_t, stack->words);
-    stack->in_word = g_new0(uint8_t, stack->words);
-    for (unsigned level = 0; level < LRU_STACK_LEVELS; level++)
-        stack->sums[level] = g_new0(uint32_t, (times >> (LOWEST_SUM + SUM_SHIFT * level)) + 1);
+    stack->live = g_new0(uint64_t, words);
+    stack->near[0] = make_numbers(words, sizeof(uint16_t));
+    stack->near[1] = make_numbers(MAX(words >> (NEAR_SHIFT - WORD_SHIFT), NEAR_SIBLINGS), sizeof(uint16_t));
+    stack->far[0] = make_numbers(MAX(words >> (FAR_SHIFT - WORD_SHIFT), FAR_SIBLINGS), sizeof(uint32_t));
+    stack->far[1] = make_numbers(MAX(words >> (TOP_SHIFT - WORD_SHIFT), 1), sizeof(uint32_t));
 }
 
 static void free_times(LruStack *stack)
 {
     g_free(stack->live);
-    g_free(stack->in_word);
-    for (unsigned level = 0; level < LRU_STACK_LEVELS; level++)
-        g_free(stack->sums[level]);
+    for (unsigned i = 0; i < LRU_STACK_LEVELS; i++) {
+        g_aligned_free(stack->near[i]);
+        g_aligned_free(stack->far[i]);
+    }
 }
 
 /* A large table is used at random all over: with small pages, each use would miss the processor's TLB. It has no less
@@ -56,6 +75,9 @@ void lru_stack_init(LruStack *stack)
     stack->words = FIRST_WORDS;
     make_times(stack);
     stack->now = 1;
+#ifdef __x86_64__
+    stack->has_avx2 = __builtin_cpu_supports("avx2");
+#endif
 }
 
 void lru_stack_clear(LruStack *stack)
@@ -128,54 +150,98 @@ static inline uint32_t count_bits(uint64_t word)
     return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
 }
 
-/* The sum of the bytes `first` to 63 of 64, eight at a time; their lanes of 16 bits hold what eight words of bytes of
- * at most 64 come to. */
-static inline uint32_t add_bytes(const uint8_t *bytes, unsigned first)
-{
-    const uint64_t lanes = UINT64_C(0x00ff00ff00ff00ff);
-    uint64_t sum = 0, word;
-
-    for (unsigned i = first & ~7u; i < 64; i += 8) {
-        memcpy(&word, bytes + i, sizeof word);
-        if (i < first)
-            word = word >> 8 * (first - i) << 8 * (first - i); /* the host is little-endian */
-        sum += (word & lanes) + (word >> 8 & lanes);
-    }
-    return (uint32_t)(sum * UINT64_C(0x0001000100010001) >> 48);
-}
-
 /* How many live times are later than this one. */
 static inline uint32_t count_later(const LruStack *stack, uint32_t time)
 {
-    uint32_t word = time >> WORD_SHIFT, later = count_bits(stack->live[word] >> (time & 63) >> 1);
-    uint32_t last_word = stack->now >> WORD_SHIFT;
-
-    if (last_word - word < NEAR_WORDS) {
-        for (uint32_t i = word + 1; i <= last_word; i++)
-            later += count_bits(stack->live[i]);
-        return later;
-    }
-    later += add_bytes(stack->in_word + (word & ~63u), (word & 63) + 1);
-    for (unsigned level = 0; level < LRU_STACK_LEVELS; level++) {
-        uint32_t first = (time >> (LOWEST_SUM + SUM_SHIFT * level)) + 1;
-        uint32_t last = stack->now >> (LOWEST_SUM + SUM_SHIFT * level);
-
-        if (level + 1 < LRU_STACK_LEVELS)
-            last = MIN(last, (first - 1) | 63);
-        for (uint32_t i = first; i <= last; i++)
-            later += stack->sums[level][i];
-    }
-    return later;
+    return count_bits(stack->live[time >> WORD_SHIFT] >> (time & 63) >> 1) + stack->near[0][time >> WORD_SHIFT] +
+           stack->near[1][time >> NEAR_SHIFT] + stack->far[0][time >> FAR_SHIFT] + stack->far[1][time >> TOP_SHIFT];
 }
 
-static inline void add_time(LruStack *stack, uint32_t time, int by)
+/* Siblings of a node: adds 1 to the numbers of those from `low` to `high` - 1; or subtracts 1 for those from `high` to
+ * `low` - 1. All are looked at, so that there are no branches: this is compiled to vectors. */
+static ALWAYS_INLINE void change_near(uint16_t *numbers, uint32_t node, unsigned low, unsigned high)
 {
-    uint32_t word = time >> WORD_SHIFT;
+    int16_t from = (int16_t)low, to = (int16_t)high;
 
-    stack->live[word] ^= UINT64_C(1) << (time & 63);
-    stack->in_word[word] = (uint8_t)(stack->in_word[word] + by);
-    for (unsigned level = 0; level < LRU_STACK_LEVELS; level++)
-        stack->sums[level][time >> (LOWEST_SUM + SUM_SHIFT * level)] += (uint32_t)by;
+    numbers += node / NEAR_SIBLINGS * NEAR_SIBLINGS;
+    for (int16_t i = 0; i < (int16_t)NEAR_SIBLINGS; i++)
+        numbers[i] = (uint16_t)(numbers[i] + (i < to) - (i < from));
+}
+
+static ALWAYS_INLINE void change_far(uint32_t *numbers, uint32_t node, unsigned low, unsigned high)
+{
+    int32_t from = (int32_t)low, to = (int32_t)high;
+
+    numbers += node / FAR_SIBLINGS * FAR_SIBLINGS;
+    for (int32_t i = 0; i < (int32_t)FAR_SIBLINGS; i++)
+        numbers[i] = numbers[i] + (uint32_t)(i < to) - (uint32_t)(i < from);
+}
+
+static inline void flip(LruStack *stack, uint32_t time)
+{
+    stack->live[time >> WORD_SHIFT] ^= UINT64_C(1) << (time & 63);
+}
+
+/* Makes a time live, or no longer live. */
+static ALWAYS_INLINE void change_time(LruStack *stack, uint32_t time, bool is_live)
+{
+    uint32_t word = time >> WORD_SHIFT, near = time >> NEAR_SHIFT, far = time >> FAR_SHIFT;
+
+    flip(stack, time);
+    change_near(stack->near[0], word, is_live ? 0 : word % NEAR_SIBLINGS, is_live ? word % NEAR_SIBLINGS : 0);
+    change_near(stack->near[1], near, is_live ? 0 : near % NEAR_SIBLINGS, is_live ? near % NEAR_SIBLINGS : 0);
+    change_far(stack->far[0], far, is_live ? 0 : far % FAR_SIBLINGS, is_live ? far % FAR_SIBLINGS : 0);
+    for (uint32_t top = 0; top < time >> TOP_SHIFT; top++)
+        stack->far[1][top] += is_live ? 1 : UINT32_MAX;
+}
+
+/* Changes the numbers of a level of `near`, as a time isn't live any more, but a later one is. Returns whether their
+ * nodes have the same parent: then those of higher levels stay as they are. */
+static ALWAYS_INLINE bool move_near(uint16_t *numbers, uint32_t from, uint32_t to)
+{
+    bool same = from / NEAR_SIBLINGS == to / NEAR_SIBLINGS;
+
+    if (same) {
+        change_near(numbers, from, from % NEAR_SIBLINGS, to % NEAR_SIBLINGS);
+    } else {
+        change_near(numbers, from, from % NEAR_SIBLINGS, 0);
+        change_near(numbers, to, 0, to % NEAR_SIBLINGS);
+    }
+    return same;
+}
+
+static ALWAYS_INLINE bool move_far(uint32_t *numbers, uint32_t from, uint32_t to)
+{
+    bool same = from / FAR_SIBLINGS == to / FAR_SIBLINGS;
+
+    if (same) {
+        change_far(numbers, from, from % FAR_SIBLINGS, to % FAR_SIBLINGS);
+    } else {
+        change_far(numbers, from, from % FAR_SIBLINGS, 0);
+        change_far(numbers, to, 0, to % FAR_SIBLINGS);
+    }
+    return same;
+}
+
+static ALWAYS_INLINE void move_time(LruStack *stack, uint32_t from, uint32_t to)
+{
+    flip(stack, from);
+    flip(stack, to);
+    if (from >> WORD_SHIFT == to >> WORD_SHIFT || move_near(stack->near[0], from >> WORD_SHIFT, to >> WORD_SHIFT) ||
+        move_near(stack->near[1], from >> NEAR_SHIFT, to >> NEAR_SHIFT) ||
+        move_far(stack->far[0], from >> FAR_SHIFT, to >> FAR_SHIFT))
+        return;
+    for (uint32_t top = from >> TOP_SHIFT; top < to >> TOP_SHIFT; top++)
+        stack->far[1][top]++;
+}
+
+/* How many of the times 1 to `count` are in later siblings of a node of 1 << `shift` times. */
+static uint32_t count_behind(uint32_t count, uint32_t node, unsigned shift, uint32_t siblings)
+{
+    uint64_t last = ((uint64_t)(node + 1) << shift) - 1,
+             end = ((uint64_t)(node / siblings + 1) * siblings << shift) - 1;
+
+    return (uint32_t)(MIN(count, end) - MIN(count, last));
 }
 
 /* Makes the times 1 to `count` live. */
@@ -187,10 +253,14 @@ static void fill_times(LruStack *stack, uint32_t count)
         uint64_t bits = count - first < 63 ? (UINT64_C(2) << (count - first)) - 1 : UINT64_MAX;
 
         stack->live[word] = word ? bits : bits & ~UINT64_C(1);
-        stack->in_word[word] = (uint8_t)count_bits(stack->live[word]);
-        for (unsigned level = 0; level < LRU_STACK_LEVELS; level++)
-            stack->sums[level][first >> (LOWEST_SUM + SUM_SHIFT * level)] += stack->in_word[word];
+        stack->near[0][word] = (uint16_t)count_behind(count, word, WORD_SHIFT, NEAR_SIBLINGS);
     }
+    for (uint32_t node = 0; node <= count >> NEAR_SHIFT; node++)
+        stack->near[1][node] = (uint16_t)count_behind(count, node, NEAR_SHIFT, NEAR_SIBLINGS);
+    for (uint32_t node = 0; node <= count >> FAR_SHIFT; node++)
+        stack->far[0][node] = count_behind(count, node, FAR_SHIFT, FAR_SIBLINGS);
+    for (uint32_t node = 0; node <= count >> TOP_SHIFT; node++)
+        stack->far[1][node] = count_behind(count, node, TOP_SHIFT, UINT32_MAX);
 }
 
 /* Renumbers the times without gaps: each live time becomes the number of live times up to it. */
@@ -201,7 +271,7 @@ static __attribute__((noinline)) void renumber(LruStack *stack)
 
     for (uint32_t word = 0; word < stack->words; word++) {
         before[word] = sum;
-        sum += stack->in_word[word];
+        sum += count_bits(stack->live[word]);
     }
     for (uint64_t i = 0; i >> stack->bits == 0; i++)
         for (unsigned slot = 0; slot < LRU_STACK_SLOTS; slot++) {
@@ -220,30 +290,108 @@ static __attribute__((noinline)) void renumber(LruStack *stack)
 
 /* Uses. */
 
-uint64_t lru_stack_use(LruStack *stack, uint64_t key)
+/* A use of the key that a slot has, or gets if it is free. */
+static ALWAYS_INLINE uint64_t use_slot(LruStack *stack, LruBucket *bucket, unsigned slot, uint64_t key)
 {
-    uint64_t distance = LRU_STACK_NEW;
-    LruBucket *bucket;
-    unsigned slot;
+    uint64_t later = LRU_STACK_NEW;
 
+    if (G_LIKELY(bucket->used[slot])) {
+        later = count_later(stack, bucket->used[slot]);
+        if (!later)
+            return 0;
+        move_time(stack, bucket->used[slot], stack->now);
+    } else {
+        bucket->keys[slot] = key;
+        stack->count++;
+        change_time(stack, stack->now, true);
+    }
+    bucket->used[slot] = stack->now++;
+    return later;
+}
+
+static uint64_t use(LruStack *stack, uint64_t key)
+{
+    unsigned slot;
+    LruBucket *bucket = find(stack, key, &slot);
+
+    return use_slot(stack, bucket, slot, key);
+}
+
+#ifdef __x86_64__
+
+/* The slots of a bucket, a bit each, that have the key or are free. */
+AVX2_INLINE unsigned fitting_slots(const LruBucket *bucket, uint64_t key)
+{
+    __m256i keys = _mm256_load_si256((const __m256i *)bucket->keys);
+    __m128i used = _mm_loadu_si128((const __m128i *)bucket->used);
+    __m256i same = _mm256_cmpeq_epi64(keys, _mm256_set1_epi64x((long long)key));
+    __m128i unused = _mm_cmpeq_epi32(used, _mm_setzero_si128());
+    int first_four = _mm256_movemask_pd(_mm256_castsi256_pd(same)) | _mm_movemask_ps(_mm_castsi128_ps(unused));
+
+    return (unsigned)first_four | (unsigned)(bucket->keys[4] == key || !bucket->used[4]) << 4;
+}
+
+/* The same as find(), but in the first two buckets only, which are both looked at, as chance decides in which one the
+ * key is. NULL: it is in neither. */
+AVX2_INLINE LruBucket *find_avx2(const LruStack *stack, uint64_t key, unsigned *slot)
+{
+    uint64_t mask = (UINT64_C(1) << stack->bits) - 1;
+    LruBucket *first = &stack->buckets[key & mask], *second = &stack->buckets[(key + 1) & mask];
+    unsigned fit = fitting_slots(first, key) | fitting_slots(second, key) << LRU_STACK_SLOTS;
+    bool in_first = fit & ((1u << LRU_STACK_SLOTS) - 1);
+
+    if (G_UNLIKELY(!fit))
+        return NULL;
+    *slot = (unsigned)__builtin_ctz(fit) - (in_first ? 0 : LRU_STACK_SLOTS);
+    return in_first ? first : second;
+}
+
+/* The same as use(), with larger vectors. */
+static AVX2 uint64_t use_avx2(LruStack *stack, uint64_t key)
+{
+    unsigned slot;
+    LruBucket *bucket = find_avx2(stack, key, &slot);
+
+    if (G_UNLIKELY(!bucket))
+        bucket = find(stack, key, &slot);
+    return use_slot(stack, bucket, slot, key);
+}
+
+#else
+#define use_avx2 use
+#endif
+
+/* Before a use. */
+static inline void make_room(LruStack *stack)
+{
     if (G_UNLIKELY(stack->now >= (stack->words << WORD_SHIFT) - 1))
         renumber(stack);
     if (G_UNLIKELY(20 * stack->count >= 17 * count_slots(stack)))
         grow(stack);
-    bucket = find(stack, key, &slot);
-    if (G_LIKELY(bucket->used[slot])) {
-        distance = count_later(stack, bucket->used[slot]);
-        if (!distance)
-            return 0;
-        add_time(stack, bucket->used[slot], -1);
-    } else {
-        bucket->keys[slot] = key;
-        stack->count++;
+}
+
+uint64_t lru_stack_use(LruStack *stack, uint64_t key)
+{
+    make_room(stack);
+    return stack->has_avx2 ? use_avx2(stack, key) : use(stack, key);
+}
+
+/* A key is in the first bucket or in the second one, nearly always. */
+static inline void prefetch(const LruStack *stack, uint64_t key)
+{
+    uint64_t mask = (UINT64_C(1) << stack->bits) - 1;
+
+    __builtin_prefetch(&stack->buckets[key & mask], 1);
+    __builtin_prefetch(&stack->buckets[(key + 1) & mask], 1);
+}
+
+void lru_stack_use_all(LruStack *stack, const uint64_t *keys, size_t count, uint64_t *distances)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD < count)
+            prefetch(stack, keys[i + AHEAD]);
+        distances[i] = lru_stack_use(stack, keys[i]);
     }
-    bucket->used[slot] = stack->now;
-    add_time(stack, stack->now, 1);
-    stack->now++;
-    return distance;
 }
 
 /* The keys behind it move up, so that they are still found without a mark for the removed one. */
@@ -253,7 +401,7 @@ void lru_stack_remove(LruStack *stack, uint64_t key)
     unsigned slot;
     LruBucket *bucket = find(stack, key, &slot);
 
-    add_time(stack, bucket->used[slot], -1);
+    change_time(stack, bucket->used[slot], false);
     stack->count--;
     hole = (uint64_t)(bucket - stack->buckets) * LRU_STACK_SLOTS + slot;
     for (uint64_t at = (hole + 1) % slots; *used_at(stack, at); at = (at + 1) % slots) {

@@ -22,8 +22,8 @@
 #define MAX_VCPUS 256
 #define MOST_KEYS (LRU_STACK_MOST_KEYS / 2) /* half, because it is checked after each batch only */
 #define PARTITION_SHIFT 24 /* bits of a key above those for most tables, below those that decide about the sample */
-#define PIECE 256          /* accesses whose keys are made at once */
-#define AHEAD 12           /* how many accesses ahead entries of the table are prefetched */
+#define PIECE 256          /* accesses whose keys are used at once */
+#define MOST_GRANULES 9    /* of an access of 128 bytes */
 
 /* Murmur3's finalizer (Appleby 2011): one to one, and each bit depends on all. */
 static uint64_t mix(uint64_t value)
@@ -31,6 +31,16 @@ static uint64_t mix(uint64_t value)
     value = (value ^ value >> 33) * UINT64_C(0xff51afd7ed558ccd);
     value = (value ^ value >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
     return value ^ value >> 33;
+}
+
+static uint64_t key_of(const Mrc *mrc, uint64_t granule)
+{
+    return mix(granule ^ mrc->seed);
+}
+
+static uint64_t last_granule(const MrcCurve *curve)
+{
+    return UINT64_MAX >> curve->shift;
 }
 
 static unsigned bucket_of(uint64_t distance)
@@ -66,6 +76,8 @@ static MrcCurve *curve_new(const Mrc *mrc, uint64_t granularity, guint group)
 
     curve->shift = (unsigned)__builtin_ctzll(granularity);
     curve->limit = mrc->limit;
+    curve->last_key = key_of(mrc, UINT64_MAX); /* of no granule */
+    curve->cpl = mrc->split == SPLIT_CPL ? (int)group : -1;
     curve->heap = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     if (mrc->split == SPLIT_CPL)
         curve->group = g_strdup(group ? "user" : "kernel");
@@ -81,19 +93,17 @@ static MrcCurve *curve_new(const Mrc *mrc, uint64_t granularity, guint group)
     return curve;
 }
 
-/* Counts a use. `rate` is the share of all granules that the histogram gets, by which its distances are shorter.
- * Returns whether the key was there. */
-static bool count(MrcHistogram *histogram, uint64_t key, double rate)
+/* Counts a use. `rate` is the share of all granules that the histogram gets, by which its distances are shorter. */
+static void count(MrcHistogram *histogram, uint64_t key, double rate)
 {
     uint64_t distance = lru_stack_use(&histogram->stack, key);
 
     histogram->all += 1 / rate;
     if (distance == LRU_STACK_NEW)
-        return false;
+        return;
     if (rate < 1)
         distance = (uint64_t)((double)distance / rate);
     histogram->buckets[bucket_of(distance)] += 1 / rate;
-    return true;
 }
 
 static MrcHistogram *part_of(MrcCurve *curve, uint64_t key)
@@ -157,71 +167,81 @@ static void use_sampled(const Mrc *mrc, MrcCurve *curve, uint64_t key)
         drop_greatest(curve);
 }
 
-/* A use without a sample, of another key than the last use's. (A repeated use need only be counted.) */
-static inline void use_key(MrcCurve *curve, uint64_t key)
+/* The granules of an access: the first one, and how many more there are. */
+static inline uint64_t granules_of(const MrcCurve *curve, uint64_t address, uint8_t info, uint64_t *more)
 {
-    if (!count(&curve->whole, key, 1) && curve->first_uses)
-        g_array_append_val(curve->first_uses, key);
-    curve->last_key = key;
-    curve->used = true;
+    *more = (((address + mt_size(info) - 1) >> curve->shift) - (address >> curve->shift)) & last_granule(curve);
+    return address >> curve->shift;
 }
 
-static inline void use(const Mrc *mrc, MrcCurve *curve, uint64_t granule)
+static inline void use_if_sampled(const Mrc *mrc, MrcCurve *curve, uint64_t granule)
 {
-    uint64_t key = mix(granule ^ mrc->seed);
+    uint64_t key = key_of(mrc, granule);
 
-    if (key > curve->limit)
-        return;
-    if (mrc->sampled) {
+    if (key <= curve->limit)
         use_sampled(mrc, curve, key);
-    } else if (curve->used && key == curve->last_key) {
-        curve->whole.buckets[0]++;
-        curve->whole.all++;
-    } else {
-        use_key(curve, key);
-    }
 }
 
-static void use_access(const Mrc *mrc, MrcCurve *curve, uint64_t address, uint8_t info)
+static void sample_access(const Mrc *mrc, MrcCurve *curve, uint64_t address, uint8_t info)
 {
-    uint64_t granule = address >> curve->shift, last_possible = UINT64_MAX >> curve->shift;
-    uint64_t more = (((address + mt_size(info) - 1) >> curve->shift) - granule) & last_possible;
+    uint64_t more, granule = granules_of(curve, address, info, &more);
 
     curve->uses += 1 + more;
-    use(mrc, curve, granule);
+    use_if_sampled(mrc, curve, granule);
     for (; G_UNLIKELY(more); more--)
-        use(mrc, curve, granule = (granule + 1) & last_possible);
+        use_if_sampled(mrc, curve, granule = (granule + 1) & last_granule(curve));
 }
 
-/* Adds all records, without a sample. Most use the granule of the record before; for the others, the entry of the table
- * is prefetched some records before it is needed. */
-static void add_exactly(const Mrc *mrc, MrcCurve *curve, const struct mt_batch *batch)
+static bool is_user(const struct mt_batch *batch, size_t i)
 {
-    uint64_t keys[PIECE + AHEAD] = { 0 }, repeats = 0;
-    unsigned shift = curve->shift;
+    return mt_cpl(batch->info[i]) == 3;
+}
 
-    for (size_t begin = 0; begin < batch->count; begin += PIECE) {
-        size_t count = MIN(batch->count - begin, PIECE);
-        const uint64_t *address = batch->address + begin;
-        const uint8_t *info = batch->info + begin;
+/* Lists the keys that these records use, but for those that use the key of the use before. (A repeated use need only be
+ * counted.) Returns how many there are. */
+static size_t list_keys(const Mrc *mrc, MrcCurve *curve, const struct mt_batch *batch, size_t begin, size_t end,
+                        uint64_t *keys)
+{
+    uint64_t last = curve->last_key, uses = 0;
+    size_t count = 0;
 
-        for (size_t i = 0; i < count; i++)
-            keys[i] = mix(address[i] >> shift ^ mrc->seed);
-        for (size_t i = 0; i < count; i++) {
-            lru_stack_prefetch(&curve->whole.stack, keys[i + AHEAD]);
-            if (G_UNLIKELY((address[i] + mt_size(info[i]) - 1) >> shift != address[i] >> shift)) {
-                use_access(mrc, curve, address[i], info[i]);
-                continue;
-            }
-            curve->uses++;
-            if (curve->used && keys[i] == curve->last_key)
-                repeats++;
-            else
-                use_key(curve, keys[i]);
+    for (size_t i = begin; i < end; i++) {
+        uint64_t more, granule = granules_of(curve, batch->address[i], batch->info[i], &more);
+
+        if (curve->cpl >= 0 && curve->cpl != is_user(batch, i))
+            continue;
+        uses += 1 + more;
+        keys[count] = key_of(mrc, granule);
+        count += keys[count] != last;
+        last = key_of(mrc, granule);
+        for (; G_UNLIKELY(more); more--) {
+            granule = (granule + 1) & last_granule(curve);
+            last = keys[count++] = key_of(mrc, granule);
         }
     }
-    curve->whole.buckets[0] += (double)repeats;
-    curve->whole.all += (double)repeats;
+    curve->last_key = last;
+    curve->uses += uses;
+    curve->whole.all += (double)uses;
+    curve->whole.buckets[0] += (double)(uses - count);
+    return count;
+}
+
+/* Adds records without a sample. */
+static void add_exactly(const Mrc *mrc, MrcCurve *curve, const struct mt_batch *batch)
+{
+    uint64_t keys[PIECE * MOST_GRANULES], distances[PIECE * MOST_GRANULES];
+
+    for (size_t begin = 0; begin < batch->count; begin += PIECE) {
+        size_t count = list_keys(mrc, curve, batch, begin, MIN(begin + PIECE, batch->count), keys);
+
+        lru_stack_use_all(&curve->whole.stack, keys, count, distances);
+        for (size_t i = 0; i < count; i++) {
+            if (G_LIKELY(distances[i] != LRU_STACK_NEW))
+                curve->whole.buckets[bucket_of(distances[i])]++;
+            else if (curve->first_uses)
+                g_array_append_val(curve->first_uses, keys[i]);
+        }
+    }
 }
 
 static MrcCurve *get_curve(Mrc *mrc, guint group, guint granularity)
@@ -247,21 +267,50 @@ static bool check_keys(const Mrc *mrc, GError **error)
     return true;
 }
 
+/* The curve of the accesses of a batch, or with SPLIT_CPL of those that are the user's or not. */
+static MrcCurve *curve_of(Mrc *mrc, const struct mt_batch *batch, guint granularity, bool user)
+{
+    guint vcpu = mrc->split == SPLIT_VCPU ? batch->vcpu % MAX_VCPUS : 0;
+
+    return get_curve(mrc, mrc->split == SPLIT_CPL ? user : vcpu, granularity);
+}
+
+static void sample(Mrc *mrc, const struct mt_batch *batch, guint granularity)
+{
+    bool user = is_user(batch, 0);
+    MrcCurve *curve = curve_of(mrc, batch, granularity, user);
+
+    for (size_t i = 0; i < batch->count; i++) {
+        if (mrc->split == SPLIT_CPL && is_user(batch, i) != user) {
+            user = !user;
+            curve = curve_of(mrc, batch, granularity, user);
+        }
+        sample_access(mrc, curve, batch->address[i], batch->info[i]);
+    }
+}
+
+/* A group that has no accesses has no curve. */
+static void add_all_exactly(Mrc *mrc, const struct mt_batch *batch, guint granularity)
+{
+    bool has[2] = { mrc->split != SPLIT_CPL, false };
+
+    for (size_t i = 0; mrc->split == SPLIT_CPL && i < batch->count; i++)
+        has[is_user(batch, i)] = true;
+    for (unsigned user = 0; user < 2; user++)
+        if (has[user])
+            add_exactly(mrc, curve_of(mrc, batch, granularity, user), batch);
+}
+
 static bool mrc_add(void *data, const struct mt_batch *batch, GError **error)
 {
     Mrc *mrc = data;
 
     mrc->records += batch->count;
     for (guint k = 0; batch->count && k < mrc->granularities->len; k++) {
-        MrcCurve *curve = mrc->split == SPLIT_CPL ? NULL : get_curve(mrc, mrc->split ? batch->vcpu % MAX_VCPUS : 0, k);
-
-        if (curve && !mrc->sampled) {
-            add_exactly(mrc, curve, batch);
-            continue;
-        }
-        for (size_t i = 0; i < batch->count; i++)
-            use_access(mrc, curve ? curve : get_curve(mrc, mt_cpl(batch->info[i]) == 3, k), batch->address[i],
-                       batch->info[i]);
+        if (mrc->sampled)
+            sample(mrc, batch, k);
+        else
+            add_all_exactly(mrc, batch, k);
     }
     return check_keys(mrc, error);
 }

@@ -37,8 +37,8 @@ typedef struct {
     unsigned shift;
     char *group; /* or NULL */
     uint64_t uses;
-    uint64_t last_key; /* of the last use, without a sample */
-    bool used;
+    int cpl;            /* whether it is of user accesses; -1: of both */
+    uint64_t last_key;  /* of the last use, without a sample */
     uint64_t limit;     /* keys up to this are in the sample */
     GArray *heap;       /* with a sample of fixed size: its keys, the greatest first */
     GArray *first_uses; /* in all parts of the work but the first: the keys in the order of their first uses; or NULL */
