@@ -207,13 +207,14 @@ static size_t list_keys(const Mrc *mrc, MrcCurve *curve, const struct mt_batch *
 
     for (size_t i = begin; i < end; i++) {
         uint64_t more, granule = granules_of(curve, batch->address[i], batch->info[i], &more);
+        uint64_t key = key_of(mrc, granule);
 
         if (curve->cpl >= 0 && curve->cpl != is_user(batch, i))
             continue;
         uses += 1 + more;
-        keys[count] = key_of(mrc, granule);
-        count += keys[count] != last;
-        last = key_of(mrc, granule);
+        keys[count] = key;
+        count += key != last;
+        last = key;
         for (; G_UNLIKELY(more); more--) {
             granule = (granule + 1) & last_granule(curve);
             last = keys[count++] = key_of(mrc, granule);
