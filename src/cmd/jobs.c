@@ -179,7 +179,7 @@ static const char *plan_parts(Jobs *jobs, AnalysisRequest *request, const Input 
         return NULL;
     jobs->thins = division.thins;
     plan_keys(jobs, request, input_events(input), MAX(division.parts, 1));
-    return division.parts ? division.why_not : why_not; /* it may be divided by keys instead of stretches */
+    return division.parts > 1 ? NULL : why_not; /* it may be divided by keys instead of stretches */
 }
 
 /* Says on stderr what can't be divided. Returns false if there are no jobs then. */

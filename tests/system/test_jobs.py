@@ -250,6 +250,10 @@ class Jobs(CacheTest):
                         one, more = (self.tracer(*arguments, "--json", *selection, "--jobs", jobs, path) for jobs in ("1", count))
                         self.assertEqual((more.status, more.out), (0, one.out))
                         self.assertIn("incomplete", more.err)
+                        if arguments[0] in ("stat", "heatmap", "wss", "mrc", "tlb", "sharing"):
+                            self.assertIn("records are missing", more.err)
+            if arguments == ["cache", "--l1d", "2K,2", "--l2", "8K,4", "--l3", "48K,12"]:  # more jobs divide it by sets
+                self.assertIn("records are missing", self.tracer(*arguments, "--jobs", "2", path).err)
 
     def test_a_damaged_block_does_no_harm_to_others(self):
         """What comes behind the selected records isn't read."""
