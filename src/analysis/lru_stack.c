@@ -159,22 +159,45 @@ static inline uint32_t count_later(const LruStack *stack, uint32_t time)
 
 /* Siblings of a node: adds 1 to the numbers of those from `low` to `high` - 1; or subtracts 1 for those from `high` to
  * `low` - 1. All are looked at, so that there are no branches: this is compiled to vectors. */
-static ALWAYS_INLINE void change_near(uint16_t *numbers, uint32_t node, unsigned low, unsigned high)
+typedef void Change(void *numbers, uint32_t node, uint32_t low, uint32_t high);
+
+static ALWAYS_INLINE void change_near(void *numbers, uint32_t node, uint32_t low, uint32_t high)
 {
+    uint16_t *siblings = (uint16_t *)numbers + node / NEAR_SIBLINGS * NEAR_SIBLINGS;
     int16_t from = (int16_t)low, to = (int16_t)high;
 
-    numbers += node / NEAR_SIBLINGS * NEAR_SIBLINGS;
     for (int16_t i = 0; i < (int16_t)NEAR_SIBLINGS; i++)
-        numbers[i] = (uint16_t)(numbers[i] + (i < to) - (i < from));
+        siblings[i] = (uint16_t)(siblings[i] + (i < to) - (i < from));
 }
 
-static ALWAYS_INLINE void change_far(uint32_t *numbers, uint32_t node, unsigned low, unsigned high)
+static ALWAYS_INLINE void change_far(void *numbers, uint32_t node, uint32_t low, uint32_t high)
 {
+    uint32_t *siblings = (uint32_t *)numbers + node / FAR_SIBLINGS * FAR_SIBLINGS;
     int32_t from = (int32_t)low, to = (int32_t)high;
 
-    numbers += node / FAR_SIBLINGS * FAR_SIBLINGS;
     for (int32_t i = 0; i < (int32_t)FAR_SIBLINGS; i++)
-        numbers[i] = numbers[i] + (uint32_t)(i < to) - (uint32_t)(i < from);
+        siblings[i] = siblings[i] + (uint32_t)(i < to) - (uint32_t)(i < from);
+}
+
+/* Changes the numbers of a node's earlier siblings, as one more time in it is live, or one less. */
+static ALWAYS_INLINE void change_earlier(void *numbers, uint32_t node, bool is_live, uint32_t siblings, Change *change)
+{
+    change(numbers, node, is_live ? 0 : node % siblings, is_live ? node % siblings : 0);
+}
+
+/* The same, as a time in the node `from` is no longer live, but one in a later node is. Returns whether both have the
+ * same parent: then numbers of higher levels stay as they are. */
+static ALWAYS_INLINE bool move(void *numbers, uint32_t from, uint32_t to, uint32_t siblings, Change *change)
+{
+    bool same = from / siblings == to / siblings;
+
+    if (same) {
+        change(numbers, from, from % siblings, to % siblings);
+    } else {
+        change_earlier(numbers, from, false, siblings, change);
+        change_earlier(numbers, to, true, siblings, change);
+    }
+    return same;
 }
 
 static inline void flip(LruStack *stack, uint32_t time)
@@ -185,51 +208,23 @@ static inline void flip(LruStack *stack, uint32_t time)
 /* Makes a time live, or no longer live. */
 static ALWAYS_INLINE void change_time(LruStack *stack, uint32_t time, bool is_live)
 {
-    uint32_t word = time >> WORD_SHIFT, near = time >> NEAR_SHIFT, far = time >> FAR_SHIFT;
-
     flip(stack, time);
-    change_near(stack->near[0], word, is_live ? 0 : word % NEAR_SIBLINGS, is_live ? word % NEAR_SIBLINGS : 0);
-    change_near(stack->near[1], near, is_live ? 0 : near % NEAR_SIBLINGS, is_live ? near % NEAR_SIBLINGS : 0);
-    change_far(stack->far[0], far, is_live ? 0 : far % FAR_SIBLINGS, is_live ? far % FAR_SIBLINGS : 0);
+    change_earlier(stack->near[0], time >> WORD_SHIFT, is_live, NEAR_SIBLINGS, change_near);
+    change_earlier(stack->near[1], time >> NEAR_SHIFT, is_live, NEAR_SIBLINGS, change_near);
+    change_earlier(stack->far[0], time >> FAR_SHIFT, is_live, FAR_SIBLINGS, change_far);
     for (uint32_t top = 0; top < time >> TOP_SHIFT; top++)
         stack->far[1][top] += is_live ? 1 : UINT32_MAX;
 }
 
-/* Changes the numbers of a level of `near`, as a time isn't live any more, but a later one is. Returns whether their
- * nodes have the same parent: then those of higher levels stay as they are. */
-static ALWAYS_INLINE bool move_near(uint16_t *numbers, uint32_t from, uint32_t to)
-{
-    bool same = from / NEAR_SIBLINGS == to / NEAR_SIBLINGS;
-
-    if (same) {
-        change_near(numbers, from, from % NEAR_SIBLINGS, to % NEAR_SIBLINGS);
-    } else {
-        change_near(numbers, from, from % NEAR_SIBLINGS, 0);
-        change_near(numbers, to, 0, to % NEAR_SIBLINGS);
-    }
-    return same;
-}
-
-static ALWAYS_INLINE bool move_far(uint32_t *numbers, uint32_t from, uint32_t to)
-{
-    bool same = from / FAR_SIBLINGS == to / FAR_SIBLINGS;
-
-    if (same) {
-        change_far(numbers, from, from % FAR_SIBLINGS, to % FAR_SIBLINGS);
-    } else {
-        change_far(numbers, from, from % FAR_SIBLINGS, 0);
-        change_far(numbers, to, 0, to % FAR_SIBLINGS);
-    }
-    return same;
-}
-
+/* Makes a later time live instead of another one. */
 static ALWAYS_INLINE void move_time(LruStack *stack, uint32_t from, uint32_t to)
 {
     flip(stack, from);
     flip(stack, to);
-    if (from >> WORD_SHIFT == to >> WORD_SHIFT || move_near(stack->near[0], from >> WORD_SHIFT, to >> WORD_SHIFT) ||
-        move_near(stack->near[1], from >> NEAR_SHIFT, to >> NEAR_SHIFT) ||
-        move_far(stack->far[0], from >> FAR_SHIFT, to >> FAR_SHIFT))
+    if (from >> WORD_SHIFT == to >> WORD_SHIFT ||
+        move(stack->near[0], from >> WORD_SHIFT, to >> WORD_SHIFT, NEAR_SIBLINGS, change_near) ||
+        move(stack->near[1], from >> NEAR_SHIFT, to >> NEAR_SHIFT, NEAR_SIBLINGS, change_near) ||
+        move(stack->far[0], from >> FAR_SHIFT, to >> FAR_SHIFT, FAR_SIBLINGS, change_far))
         return;
     for (uint32_t top = from >> TOP_SHIFT; top < to >> TOP_SHIFT; top++)
         stack->far[1][top]++;
