@@ -53,16 +53,18 @@ static void set_now(PageUses *uses, uint64_t page, guint index)
 }
 
 /* What a page is used for now, or NULL. */
-static PageUse *find_now(const PageUses *uses, uint64_t page)
+static const PageUse *find_now(const PageUses *uses, uint64_t page)
 {
     guint at = GPOINTER_TO_UINT(g_hash_table_lookup(uses->at, key_of(page)));
 
     return at ? &g_array_index(uses->uses, PageUse, at - 1) : NULL;
 }
 
-/* Of a running guest: forgets a use. The last one takes its place. */
-static void forget(PageUses *uses, guint index)
+/* Of a running guest: the last use takes the place of this one. */
+static void forget(PageUses *uses, const PageUse *use)
 {
+    guint index = (guint)(use - (const PageUse *)uses->uses->data);
+
     g_array_remove_index_fast(uses->uses, index);
     if (index < uses->uses->len)
         set_now(uses, g_array_index(uses->uses, PageUse, index).page, index);
@@ -72,22 +74,19 @@ static void forget(PageUses *uses, guint index)
  * seen, and takes it for an area of vmalloc(). */
 static void replace(PageUses *uses, const PageUse *use)
 {
-    PageUse *before = find_now(uses, use->page);
+    const PageUse *before = find_now(uses, use->page);
     bool is_use = use->kind != PAGE_NOTHING;
 
     if (before && uses->surveying_vcpu && before->kind == PAGE_STACK && use->kind == PAGE_VMALLOC)
         return;
-    if (!is_use)
-        g_hash_table_remove(uses->at, key_of(use->page));
-    if (uses->is_live && before && is_use) {
-        *before = *use;
-    } else if (uses->is_live && before) {
-        forget(uses, (guint)(before - (const PageUse *)uses->uses->data));
-    } else if (!uses->is_live || is_use) {
+    if (before && uses->is_live)
+        forget(uses, before);
+    if (is_use || !uses->is_live)
         g_array_append_vals(uses->uses, use, 1);
-        if (is_use)
-            set_now(uses, use->page, uses->uses->len - 1);
-    }
+    if (is_use)
+        set_now(uses, use->page, uses->uses->len - 1);
+    else
+        g_hash_table_remove(uses->at, key_of(use->page));
 }
 
 static void add(PageUses *uses, const TraceChange *change, PageUse use, uint64_t first, uint64_t count)
