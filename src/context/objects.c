@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/sort_runs.h"
 #include "../record/kallsyms.h"
 #include "attachment.h"
 #include "code_table.h"
@@ -52,7 +53,7 @@ typedef struct {
     bool is_wanted;
 } KernelSymbol;
 
-static int compare(const void *a, const void *b)
+static gint compare(gconstpointer a, gconstpointer b)
 {
     const KernelSymbol *x = a, *y = b;
 
@@ -81,8 +82,7 @@ static void search_kernel(Search *search, const char *text)
         if (symbol.address)
             g_array_append_val(symbols, symbol);
     }
-    if (symbols->len)
-        qsort(symbols->data, symbols->len, sizeof(KernelSymbol), compare);
+    sort_runs(symbols, compare);
     for (guint i = 0; i < symbols->len; i++) {
         const KernelSymbol *symbol = &g_array_index(symbols, KernelSymbol, i);
         guint next = i + 1;

@@ -4,7 +4,6 @@
 #include "symbols.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../base/sort_runs.h"

@@ -2,7 +2,6 @@
 /* libmemory_tracer: traces and their properties. See include/memory_tracer/trace.h. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

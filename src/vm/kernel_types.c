@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <string.h>
 
+#include "../base/sort_runs.h"
 #include "../record/kallsyms.h"
 
 #define MAX_NESTING 8 /* of unnamed structures in structures */
@@ -28,7 +29,7 @@ static GArray *list_symbols(const char *kallsyms)
     while (kallsyms && kallsyms_take(&kallsyms, &line))
         if (!line.module)
             g_array_append_val(symbols, line);
-    g_array_sort(symbols, compare_symbols);
+    sort_runs(symbols, compare_symbols);
     return symbols;
 }
 
