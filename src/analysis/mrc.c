@@ -206,11 +206,12 @@ static size_t list_keys(const Mrc *mrc, MrcCurve *curve, const struct mt_batch *
     size_t count = 0;
 
     for (size_t i = begin; i < end; i++) {
-        uint64_t more, granule = granules_of(curve, batch->address[i], batch->info[i], &more);
-        uint64_t key = key_of(mrc, granule);
+        uint64_t more, granule, key;
 
         if (curve->cpl >= 0 && curve->cpl != is_user(batch, i))
             continue;
+        granule = granules_of(curve, batch->address[i], batch->info[i], &more);
+        key = key_of(mrc, granule);
         uses += 1 + more;
         keys[count] = key;
         count += key != last;
