@@ -126,7 +126,7 @@ static void test_all_levels(void)
 
 /* What distances are by a Fenwick tree (1994) of all uses, which has a 1 for each key's last one. */
 typedef struct {
-    uint32_t *tree, *last; /* last: of each key, from 1 on; 0: there was none */
+    uint32_t *tree, *last; /* last: the time of each key's, from 1 on; 0: there was none */
     uint32_t now, most;
 } Reference;
 
@@ -169,8 +169,8 @@ static uint64_t hash(uint32_t key)
     return key * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-/* So many that all levels are used: many at once, and one by one without AVX2. Now and then, one is removed, or used
- * for the first time. */
+/* So many that all levels are used: many at once, and one by one without AVX2. One of each batch is removed again, and
+ * now and then one is used for the first time. */
 static void test_very_many_keys(void)
 {
     const uint32_t keys = 1100000, more = 20000, uses = 9000000;
